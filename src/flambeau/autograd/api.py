@@ -1,0 +1,261 @@
+"""What users call to differentiate: backward, grad, and the tensor methods that belong to the graph."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+
+from ..arrays import MetaArray
+from ..errors import ArgumentError, GradientError, ShapeError
+from ..tensor import Tensor, attach, wrap
+from .engine import LEAF, _Handle, accumulate, checked_hook_result, edge_of, run
+
+
+def _seed(t: Tensor, g):
+    """The gradient to start from: given, or 1 for a scalar."""
+    if g is None:
+        if not t.requires_grad:
+            return None
+        if t._array.size != 1:
+            raise GradientError(
+                "grad can be implicitly created only for scalar outputs",
+                why=f"this tensor has shape {list(t.shape)}",
+                fix="reduce it first (loss.mean().backward()), or pass gradient=torch.ones_like(loss)",
+            )
+        if t._array.dtype.kind == "c":
+            raise GradientError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
+        if isinstance(t._array, MetaArray):
+            return wrap(t._array)
+        return wrap(np.ones(t._array.shape, t._array.dtype))
+    if not isinstance(g, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if g._array.shape != t._array.shape:
+        raise ShapeError(
+            f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}.",
+            fix="the gradient must have the shape of the tensor it belongs to",
+        )
+    if (g._array.dtype.kind == "c") != (t._array.dtype.kind == "c"):
+        raise GradientError("For complex Tensors, both grad_output and output are required to have the same dtype. "
+                            f"Mismatch in dtype: grad_output[0] has a dtype of {g.dtype} and output[0] has a dtype of "
+                            f"{t.dtype}.")
+    return g
+
+
+def _tuple(x):
+    return (x,) if isinstance(x, Tensor) else tuple(x)
+
+
+def _no_graph(i, t):
+    return GradientError(
+        f"element {i} of tensors does not require grad and does not have a grad_fn",
+        why="nothing that it was computed from requires grad, or its history was cut by detach(), no_grad() or NumPy",
+        fix="set requires_grad=True on the inputs or parameters before the forward pass",
+    )
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
+    """Accumulate the gradients of `tensors` into the leaves' `.grad`.
+
+    Arguments:
+        tensors: a tensor or several; grad_tensors: the gradient of each (may be omitted for scalars).
+        retain_graph: keep the graph for another backward; default: the value of `create_graph`.
+        create_graph: record the backward pass, for gradients of gradients.
+        inputs: accumulate only into these leaves.
+    Raises RuntimeError for a tensor without graph, a graph already used, or a non-scalar without gradient.
+
+    >>> import flambeau as torch
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> torch.autograd.backward(x * x)
+    >>> x.grad
+    tensor(6.)
+    """
+    tensors = _tuple(tensors)
+    grad_tensors = grad_variables if grad_tensors is None else grad_tensors
+    given = (None,) * len(tensors) if grad_tensors is None else _tuple(grad_tensors)
+    if len(given) != len(tensors):
+        raise ArgumentError(f"got {len(tensors)} tensors and {len(given)} gradients")
+    if inputs is not None and len(_tuple(inputs)) == 0:
+        raise GradientError("`inputs` argument to `backward()` cannot be empty.")
+    roots, seeds = [], []
+    for i, (t, g) in enumerate(zip(tensors, given)):
+        g = _seed(t, g)
+        if not t.requires_grad:
+            raise _no_graph(i, t)
+        roots.append(t)
+        seeds.append(g)
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        run(roots, seeds, retain, create_graph)
+        return
+    inputs = _tuple(inputs)
+    for i, t in enumerate(inputs):
+        if not t.requires_grad:
+            raise GradientError("One of the differentiated Tensors does not require grad")
+    from_graph = run(roots, seeds, retain, create_graph, targets=inputs)
+    for t, g in zip(inputs, from_graph):
+        if g is not None:
+            accumulate(t, g, create_graph)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
+         allow_unused=None, is_grads_batched=False, materialize_grads=False):  # fmt: skip
+    """The gradients of `outputs` with respect to `inputs`, returned instead of accumulated.
+
+    Arguments:
+        grad_outputs: gradient of each output (may be omitted for scalars).
+        allow_unused: None instead of an error for inputs that the outputs do not depend on.
+        materialize_grads: zeros instead of None for those.
+    Returns a tuple of tensors, one for each input.
+
+    >>> import flambeau as torch
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> torch.autograd.grad(x ** 3, x)
+    (tensor(27.),)
+    """
+    outputs, inputs = _tuple(outputs), _tuple(inputs)
+    if is_grads_batched:
+        batches = _tuple(grad_outputs)
+        rows = [
+            grad(outputs, inputs, [b[i] for b in batches], True, create_graph, only_inputs, allow_unused, False, True)
+            for i in range(len(batches[0]))
+        ]
+        return tuple(_stack(r) for r in zip(*rows))
+    if allow_unused is False and materialize_grads:
+        raise ArgumentError("Expected allow_unused to be True or not passed when materialize_grads=True, "
+                            "but got: allow_unused=False.")
+    allow_unused = materialize_grads if allow_unused is None else allow_unused
+    given = (None,) * len(outputs) if grad_outputs is None else _tuple(grad_outputs)
+    if len(given) != len(outputs):
+        raise ArgumentError(f"got {len(outputs)} tensors and {len(given)} gradients")
+    if not inputs:
+        raise ArgumentError("grad requires non-empty inputs.")
+    roots, seeds = [], []
+    for i, (t, g) in enumerate(zip(outputs, given)):
+        g = _seed(t, g)
+        if not t.requires_grad:
+            raise _no_graph(i, t)
+        roots.append(t)
+        seeds.append(g)
+    for t in inputs:
+        if not t.requires_grad:
+            raise GradientError(
+                "One of the differentiated Tensors does not require grad",
+                fix="x.requires_grad_() before the forward pass",
+            )
+    found = run(roots, seeds, create_graph if retain_graph is None else retain_graph, create_graph, targets=inputs)
+    result = []
+    for t, g in zip(inputs, found):
+        if g is None:
+            if not allow_unused:
+                raise GradientError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused="
+                    "True if this is the desired behavior.",
+                    why=f"the outputs do not depend on the input of shape {list(t.shape)}",
+                )
+            g = t.new_zeros(t.shape) if materialize_grads else None
+            if g is not None and create_graph:
+                g.requires_grad_()
+        result.append(g)
+    return tuple(result)
+
+
+def _stack(rows):
+    """Tensors of equal shape as one tensor with a new first dimension."""
+    return wrap(np.stack([r._array for r in rows]))
+
+
+def _method_backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """Pull the gradient of this tensor back to the leaves, adding to their `.grad`.
+
+    gradient: needed unless the tensor has one element; same shape as the tensor.
+
+    >>> import flambeau as torch
+    >>> w = torch.ones(3, requires_grad=True)
+    >>> (2 * w).sum().backward()
+    >>> w.grad
+    tensor([2., 2., 2.])
+    """
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def detach(self) -> Tensor:
+    """The same memory without history; in-place changes of either are seen by autograd."""
+    t = wrap(self._array)
+    cell = self._cell
+    if cell is None:
+        cell = self._cell = [0]
+    t._cell = cell
+    return t
+
+
+def detach_(self) -> Tensor:
+    """Cut this tensor out of the graph, in place."""
+    if self._base is not None:
+        raise GradientError("Can't detach views in-place. Use detach() instead.")
+    self._node, self._index, self._rg = None, 0, False
+    return self
+
+
+def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    """Set `requires_grad` in place; returns self."""
+    self.requires_grad = requires_grad
+    return self
+
+
+def retain_grad(self) -> None:
+    """Keep this non-leaf tensor's gradient in `.grad` during backward."""
+    if not self.requires_grad:
+        raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
+    if self._node is None or self._retains:
+        return
+    self._retains = True
+    if self._node.retained is None:
+        self._node.retained = {}
+    self._node.retained[self._index] = weakref.ref(self)
+
+
+def register_hook(self, hook):
+    """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient.
+
+    Returns a handle with `remove()`.
+    """
+    if not self.requires_grad:
+        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
+    edge = edge_of(self)
+    if edge[1] == LEAF:
+        return _Handle.add(self, "_hooks", hook)
+    index = self._index
+
+    def pre_hook(grads):
+        if grads[index] is None:
+            return None
+        new = hook(grads[index])
+        if new is None:
+            return None
+        return (*grads[:index], checked_hook_result(new, grads[index]), *grads[index + 1 :])
+
+    return _Handle.add(self._node, "pre_hooks", pre_hook)
+
+
+def register_post_accumulate_grad_hook(self, hook):
+    """Call `hook(param)` after `.grad` of this leaf has been accumulated. Returns a handle with `remove()`."""
+    if not self.requires_grad:
+        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
+    if self.grad_fn is not None:
+        raise GradientError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    return _Handle.add(self, "_post_hooks", hook)
+
+
+def is_inference(self) -> bool:
+    """Whether it was made in inference mode."""
+    return self._inference
+
+
+for _name, _function in {
+    "backward": _method_backward, "detach": detach, "detach_": detach_, "requires_grad_": requires_grad_,
+    "retain_grad": retain_grad, "register_hook": register_hook, "is_inference": is_inference,
+    "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
+    "retains_grad": property(lambda self: self._retains),
+}.items():  # fmt: skip
+    attach(_name, _function)

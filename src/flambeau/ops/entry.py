@@ -1,0 +1,549 @@
+"""What an operation is: a primitive (array-level forward, gradient rules on tensors) and its public name.
+
+    _sinh = primitive("sinh", np.sinh, vjp={"input": lambda g, input: g * input.cosh()})
+
+The names that a rule asks for decide what is kept for backward: `g` is the gradient of the result, a name of a
+forward argument is that tensor, `out` the result, an option's name its value, `<arg>_shape` and `<arg>_dtype` what
+they say. Rules are written with the same functions as user code, so gradients of gradients cost nothing more.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+import numpy as np
+
+from ..arrays import as_array
+from ..autograd.engine import FREED, Node, edge_of
+from ..autograd.mode import state
+from ..dtypes import from_numpy_dtype
+from ..errors import FlambeauError, GradientError, ShapeError
+from ..tensor import Tensor, attach, wrap
+
+REGISTRY: dict[str, object] = {}  # public name ("sin", "special.erf") -> function
+PRIMITIVES: dict[str, Primitive] = {}
+METHODS: dict[str, object] = {}  # name of a Tensor method -> function
+
+_new = object.__new__
+
+
+class OpNode(Node):
+    """A recorded primitive. `saved`: position of an input (or "out") -> what was kept of it."""
+
+    __slots__ = ("saved", "options", "shapes")
+    op: Primitive
+
+    def release(self):
+        self.saved = None
+
+    def pull(self, g, wanted):
+        op = self.op
+        if self.saved is None and op.keeps:
+            raise GradientError(FREED, fix="call backward() once on the sum of the losses, or pass retain_graph=True")
+        return op.pull(self, g, wanted)
+
+    def value(self, name):
+        """What a rule's parameter `name` stands for."""
+        op = self.op
+        if name in self.options:
+            return self.options[name]
+        if name in op.positions:
+            return self.unpack(op.positions[name])
+        if name == "out":
+            if op.multi:
+                return tuple(self.unpack(("out", i)) for i in range(self.outputs))
+            return self.unpack(("out", 0))
+        if name.endswith("_shape"):
+            return self.shapes[op.positions[name[:-6]]][0]
+        if name.endswith("_dtype"):
+            return from_numpy_dtype(self.shapes[op.positions[name[:-6]]][1])
+        if name == "shapes":
+            return [s and s[0] for s in self.shapes]
+        if name == "tensors":
+            return [self.unpack(i) for i in range(len(self.shapes))]
+        if name in op.defaults:
+            return op.defaults[name]
+        raise TypeError(f"{op.name}: a gradient rule asks for '{name}', which is no argument")
+
+    def unpack(self, key):
+        """A kept tensor, checked against in-place changes made since."""
+        kept = self.saved.get(key)
+        if kept is None:
+            return None
+        t, version, unpack = kept
+        if unpack is not None:
+            t = unpack(t)
+        elif (t._cell[0] if t._cell else 0) != version:
+            raise overwritten(self, key, t, version)
+        if key.__class__ is tuple and state.grad:
+            # The result itself was kept without its node, which would have made a cycle.
+            again = wrap(t._array)
+            again._node, again._index, again._rg = self, key[1], True
+            return again
+        return t
+
+    def __getattr__(self, name):
+        # PyTorch's names for what is kept: grad_fn._saved_self, _saved_result, _saved_dim...
+        if name.startswith("_saved_") and self.saved is not None:
+            wanted = {"_saved_self": "input", "_saved_result": "out"}.get(name, name[7:])
+            try:
+                return self.value(wanted)
+            except TypeError:
+                pass
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
+def overwritten(node, key, t, then) -> GradientError:
+    """The error for a kept tensor that an in-place operation has changed."""
+    kind = "torch." + {"f4": "FloatTensor", "f8": "DoubleTensor", "i8": "LongTensor"}.get(
+        t._array.dtype.str[1:], f"{t.dtype.name.title()}Tensor"
+    )
+    origin = ""
+    if key.__class__ is tuple:
+        origin = f", which is output {key[1]} of {node.name()},"
+    elif t._node is not None:
+        origin = f", which is output {t._index} of {t._node.name()},"
+    return GradientError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{kind} {list(t.shape)}]{origin} is at version {t._version}; expected version {then} instead.",
+        why=f"{node.name()} kept this tensor for its gradient, and it was changed in place since",
+        fix="use the out-of-place form (x = x + 1 instead of x += 1), or clone() before changing it",
+    )
+
+
+class Primitive:
+    """An operation with its own array-level forward and gradient rules. Called with tensors and keyword options."""
+
+    def __init__(self, name, forward, vjp=None, node=None, names=None, view=False):
+        self.name = name
+        self.forward = forward
+        self.view = view
+        names, self.defaults, self.variadic = _parameters(forward) if names is None else (tuple(names), {}, False)
+        self.positions = {n: i for i, n in enumerate(names)}
+        self.rules = []  # (positions, rule, parameter names, joint)
+        if callable(vjp):
+            vjp = {names[0]: vjp}
+        for arg, rule in (vjp or {}).items():
+            wants = tuple(inspect.signature(rule).parameters)
+            joint = isinstance(arg, tuple) or arg.startswith("*")
+            where = (
+                None if joint and not isinstance(arg, tuple)
+                else tuple(self.positions[a] for a in (arg if joint else (arg,)))
+            )  # fmt: skip
+            self.rules.append((where, rule, wants, joint))
+        self.by_position = {w[0]: (rule, wants) for w, rule, wants, joint in self.rules if not joint}
+        self.keeps_out = any("out" in wants for _, _, wants, _ in self.rules)
+        self.keeps = self.keeps_out or any(
+            w in self.positions or w == "tensors" for _, _, wants, _ in self.rules for w in wants
+        )
+        self.multi = False
+        self.plans: dict = {}
+        title = node or "".join(p.title() for p in name.rstrip("_").replace(".", "_").split("_")) + "Backward0"
+        self.node = type(title, (OpNode,), {"__slots__": (), "op": self})
+        PRIMITIVES[name] = self
+
+    def __call__(self, *tensors, **options):
+        try:
+            made = self.forward(*[t if t is None else t._array for t in tensors], **options)
+        except FlambeauError:
+            raise
+        except ValueError as error:  # what a check did not foresee; PyTorch's class for bad shapes
+            raise ShapeError(f"{self.name}: {error}", why=_call(self.name, tensors, options)) from error
+        if made.__class__ is tuple:
+            outs = tuple(None if a is None else wrap(as_array(a)) for a in made)
+            self.multi = True
+        else:
+            out = _new(Tensor)
+            out._array = made if isinstance(made, np.ndarray) else np.asarray(made)
+            outs = (out,)
+        if self.view:
+            link_view(outs, tensors[0], self, options)
+        if state.grad and self.rules:
+            for t in tensors:
+                if t is not None and (t._rg or t._base is not None and t.requires_grad):
+                    self.record(tensors, outs, options)
+                    break
+        elif state.inference:
+            for t in outs:
+                t._inference = True
+        return outs if made.__class__ is tuple else outs[0]
+
+    def record(self, tensors, outs, options):
+        """Make `outs` results of a node in the graph."""
+        edges, mask = [], 0
+        for i, t in enumerate(tensors):
+            edge = None if t is None else edge_of(t)
+            if edge is not None and not self.variadic and not self._has_rule(i):
+                edge = None
+            if edge is not None:
+                mask |= 1 << i
+            edges.append(edge)
+        if not mask:
+            return
+        outs = [o for o in outs]
+        node = self.node(tuple(edges), len(outs))
+        node.options = options
+        plan = self.plans.get(mask)
+        if plan is None:
+            plan = self.plans[mask] = self._plan(mask, len(tensors))
+        positions, keep_out, shapes = plan
+        pack = state.pack
+        saved = {}
+        for i in positions:
+            t = tensors[i]
+            if t is not None:
+                if t._inference:
+                    raise GradientError("Inference tensors cannot be saved for backward. To work around you can make "
+                                        "a clone to get a normal tensor and use it in autograd.")
+                saved[i] = (
+                    (t, t._cell[0] if t._cell else 0, None) if pack is None else (pack[0](t), 0, pack[1])
+                )
+        if keep_out:
+            for i, o in enumerate(outs):
+                if o is not None:
+                    if o._cell is None:
+                        o._cell = [0]
+                    # A twin that shares memory and version counter but not the node: no reference cycle.
+                    twin = wrap(o._array)
+                    twin._cell = o._cell
+                    saved["out", i] = (twin, o._cell[0], None) if pack is None else (pack[0](twin), 0, pack[1])
+        node.saved = saved
+        node.shapes = [None if t is None else (t._array.shape, t._array.dtype) for t in tensors] if shapes else None
+        for i, o in enumerate(outs):
+            if o is not None and o._array.dtype.kind in "fcV":
+                o._node, o._index, o._rg = node, i, True
+
+    def _has_rule(self, i):
+        return any(where is None or i in where for where, *_ in self.rules)
+
+    def _plan(self, mask, count):
+        """For a set of inputs that need gradients: which inputs to keep, whether the result, whether shapes."""
+        positions, keep_out, shapes = set(), False, False
+        for where, _, wants, _ in self.rules:
+            if where is not None and not any(mask >> i & 1 for i in where):
+                continue
+            for want in wants:
+                if want in self.positions:
+                    positions.add(self.positions[want])
+                elif want == "out":
+                    keep_out = True
+                elif want == "tensors":
+                    positions |= set(range(count))
+                    shapes = True
+                elif want == "shapes" or want.endswith(("_shape", "_dtype")):
+                    shapes = True
+        return tuple(i for i in sorted(positions) if i < count), keep_out, shapes
+
+    def pull(self, node, g, wanted):
+        """Apply the rules."""
+        found = [None] * len(wanted)
+        for where, rule, wants, joint in self.rules:
+            if where is None:
+                results = rule(*[
+                    g if w == "g" else tuple(wanted) if w == "needs" else node.value(w) for w in wants
+                ])
+                found = list(results)
+            elif joint:
+                needs = tuple(i < len(wanted) and wanted[i] for i in where)
+                if any(needs):
+                    results = rule(*[g if w == "g" else needs if w == "needs" else node.value(w) for w in wants])
+                    for i, d in zip(where, results):
+                        if i < len(found):
+                            found[i] = d
+            elif where[0] < len(wanted) and wanted[where[0]]:
+                found[where[0]] = rule(*[g if w == "g" else node.value(w) for w in wants])
+        return found
+
+    def __repr__(self):
+        return f"<primitive {self.name}>"
+
+
+def _parameters(forward):
+    """(names in order, defaults, whether variadic) of a forward function; ufuncs take input and other."""
+    if isinstance(forward, np.ufunc):
+        return ("input", "other")[: forward.nin], {}, False
+    names, defaults, variadic = [], {}, False
+    for p in inspect.signature(forward).parameters.values():
+        if p.kind is p.VAR_POSITIONAL:
+            variadic = True
+        elif p.kind is not p.VAR_KEYWORD:
+            if p.default is not p.empty:
+                defaults[p.name] = p.default
+            if not variadic:
+                names.append(p.name)
+    return tuple(names), defaults, variadic
+
+
+def _call(name, tensors, options):
+    shown = ["None" if t is None else f"{t.dtype.name}{list(t.shape)}" for t in tensors]
+    return f"{name}({', '.join(shown + [f'{k}={v!r}' for k, v in options.items()])})"
+
+
+def primitive(name, forward=None, *, vjp=None, node=None, names=None):
+    """Define a primitive (see the module's docstring); also usable as a decorator of its forward."""
+    if forward is None:
+        return lambda f: Primitive(name, f, vjp, node, names)
+    return Primitive(name, forward, vjp, node, names)
+
+
+def view_primitive(name, forward=None, *, vjp=None, node=None, names=None):
+    """Define a primitive whose result is a view of its first argument's memory."""
+    if forward is None:
+        return lambda f: Primitive(name, f, vjp, node, names, view=True)
+    return Primitive(name, forward, vjp, node, names, view=True)
+
+
+def link_view(outs, input, op, options):
+    """Make `outs` views of `input`: one version counter, and the way from the base for in-place operations."""
+    cell = input._cell
+    if cell is None:
+        cell = input._cell = [0]
+    base = input._base
+    if base is None:
+        base, chain = input, ()
+    else:
+        chain = input._chain
+    for i, t in enumerate(outs):
+        t._cell, t._base, t._seen = cell, base, base._rebases
+        t._chain = (*chain, (op if len(outs) == 1 else _Output(op, i), options))
+
+
+class _Output:
+    """One output of a view operation with several."""
+
+    def __init__(self, op, index):
+        self.op, self.index = op, index
+
+    def __call__(self, t, **options):
+        return self.op(t, **options)[self.index]
+
+
+# ---------------------------------------------------------------------- public names
+
+
+def public(name=None, *, method=False, function=True, inplace=False, out=False, aliases=(), property=False):
+    """Give a function its public name, its method, its in-place form, its `out=` and its other names.
+
+    name: default the function's own; "special.erf" puts it in a submodule.
+    """
+
+    def register(fn):
+        full = name or fn.__name__
+        short = full.rsplit(".", 1)[-1]
+        called = _with_out(fn) if out else fn
+        parameters = inspect.signature(fn).parameters
+        if "dim" in parameters or "keepdim" in parameters:
+            called = _numpy_names(called)
+        called.__flambeau_name__ = full
+        for n in (full, *aliases):
+            if function:
+                REGISTRY[n] = called
+        for n in (short, *(a.rsplit(".", 1)[-1] for a in aliases)):
+            if method:
+                METHODS[n] = called
+                attach(n, called)
+            if inplace:
+                METHODS[n + "_"] = changed = _in_place(fn, n)
+                attach(n + "_", changed)
+                if function and "." not in full and inplace != "method":
+                    REGISTRY[n + "_"] = changed
+        return called
+
+    return register
+
+
+def _numpy_names(fn):
+    """Accept NumPy's `axis` and `keepdims` for `dim` and `keepdim`, as PyTorch does."""
+
+    @functools.wraps(fn)
+    def renamed(*args, **kwargs):
+        if kwargs:
+            if "axis" in kwargs:
+                kwargs["dim"] = kwargs.pop("axis")
+            if "keepdims" in kwargs:
+                kwargs["keepdim"] = kwargs.pop("keepdims")
+        return fn(*args, **kwargs)
+
+    return renamed
+
+
+def _with_out(fn):
+    @functools.wraps(fn)
+    def with_out(*args, out=None, **kwargs):
+        if out is None:
+            return fn(*args, **kwargs)
+        return write_out(fn(*args, **kwargs), out, fn.__name__)
+
+    return with_out
+
+
+def write_out(result, out, name):
+    """Store a result in the tensor(s) given as `out=`, resized if need be; returns `out`."""
+    if isinstance(result, tuple):
+        if not isinstance(out, (tuple, list)) or len(out) != len(result):
+            raise TypeError(f"{name}() expected a tuple of {len(result)} tensors for argument 'out'")
+        made = [write_out(r, o, name) for r, o in zip(result, out)]
+        return type(result)(made) if hasattr(result, "_fields") else tuple(made)
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if state.grad and (out._rg or result._rg):
+        raise GradientError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad.",
+            fix="drop out=, or call it inside torch.no_grad()",
+        )
+    check_castable(result.dtype, out.dtype)
+    if out.device != result.device:
+        raise ShapeError(f"Expected all tensors to be on the same device, but found at least two devices, "
+                         f"{result.device} and {out.device}!")
+    if out._array.shape != result._array.shape:
+        resize(out, result._array.shape)
+    if out._array.size:
+        out._array[...] = result._array
+    out._bump()
+    return out
+
+
+def resize(t: Tensor, shape):
+    """Give `t` another shape in place; new elements are uninitialised."""
+    t._array = np.empty(shape, t._array.dtype)
+
+
+def check_castable(source, target):
+    """Error when a result of dtype `source` may not be stored in a tensor of dtype `target`."""
+    if source is target:
+        return
+    if source.category > target.category and not (source.category == 1 and target.category == 1):
+        titles = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short",
+                  "int8": "Char", "uint8": "Byte", "bool": "Bool", "float16": "Half", "bfloat16": "BFloat16",
+                  "complex64": "ComplexFloat", "complex128": "ComplexDouble"}  # fmt: skip
+        raise GradientError(
+            f"result type {titles.get(source.name, source.name)} can't be cast to the desired output type "
+            f"{titles.get(target.name, target.name)}",
+            fix=f"convert the tensor first: x = x.to({source})",
+        )
+
+
+def _in_place(fn, name):
+    @functools.wraps(fn)
+    def changed(self, *args, **kwargs):
+        check_writable(self)
+        return assign(self, fn(self, *args, **kwargs))
+
+    changed.__name__ = name + "_"
+    return changed
+
+
+def check_writable(t: Tensor):
+    """Errors of changing `t` in place: leaves that require grad, expanded memory."""
+    if state.grad and t._rg and t._node is None:
+        raise GradientError(
+            "a leaf Variable that requires grad is being used in an in-place operation.",
+            why="the graph refers to this leaf's value; changing it would make its gradient wrong",
+            fix="with torch.no_grad(): w -= lr * w.grad",
+        )
+    if state.grad and t._base is not None and t._base._rg and t._base._node is None:
+        raise GradientError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+            fix="wrap the change in `with torch.no_grad():`",
+        )
+    a = t._array
+    if not a.flags.writeable and a.size:
+        raise ShapeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    if 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape)):
+        raise ShapeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation.",
+            why=f"the tensor of shape {list(t.shape)} was expanded: its strides are {list(t.stride())}",
+        )
+    if t._inference and not state.inference:
+        raise GradientError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+                            "to get a normal tensor before doing inplace update.")
+
+
+def assign(t: Tensor, result: Tensor) -> Tensor:
+    """Store an operation's result in `t`, in place: memory, version, history; returns `t`."""
+    a = t._array
+    check_castable(result.dtype, t.dtype)
+    if result._array.shape != a.shape:
+        try:
+            same = np.broadcast_shapes(result._array.shape, a.shape) == a.shape
+        except ValueError:
+            same = False
+        if not same:
+            raise ShapeError(
+                f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(result._array.shape)}",
+                fix="use the out-of-place form: its result may be larger than its first argument",
+            )
+    if result._rg and state.grad:
+        keep_original(t, result._node)
+    if a.size:
+        a[...] = result._array
+    t._bump()
+    if result._rg and state.grad:
+        if result._array.dtype != a.dtype or result._array.shape != a.shape:
+            result = _convert(result, shape=a.shape, dtype=a.dtype)
+        rebase(t, result)
+    elif t._node is not None and state.grad and not result._rg:
+        # A value without history has replaced all of it: gradients end here.
+        rebase(t, result)
+    return t
+
+
+def keep_original(t: Tensor, node):
+    """Before `t` is overwritten by the result of `node`: if the node kept `t`, let it keep the old values instead."""
+    saved = getattr(node, "saved", None)
+    for key, (kept, _, unpack) in list(saved.items()) if saved else ():
+        if unpack is None and (kept is t or (t._cell is not None and kept._cell is t._cell)):
+            twin = wrap(kept._array.copy())
+            twin._node, twin._index, twin._rg = kept._node, kept._index, kept._rg
+            saved[key] = (twin, 0, None)
+
+
+_convert = primitive(
+    "to_copy",
+    lambda input, shape, dtype: np.broadcast_to(input, shape).astype(dtype),
+    vjp={"input": lambda g: g},
+    node="ToCopyBackward0",
+)
+
+
+def rebase(t: Tensor, result: Tensor):
+    """Give `t` the history of `result`; for a view, its base too."""
+    base = t._base
+    if base is None:
+        t._node, t._index, t._rg = result._node, result._index, result._rg
+        t._rebases += 1
+        return
+    if not result._rg and not base._rg:
+        return
+    edge, new = edge_of(base), edge_of(result)
+    node = CopySlices((edge, new))
+    node.chain = t._chain
+    base._node, base._index, base._rg = node, 0, True
+    base._rebases += 1
+    t._refresh()
+
+
+class CopySlices(Node):
+    """The history of a base after a part of it was written through a view."""
+
+    __slots__ = ("chain",)
+
+    def pull(self, g, wanted):
+        rest = part = None
+        if wanted[1]:
+            part = g
+            for op, options in self.chain:
+                part = op(part, **options)
+        if wanted[0]:
+            rest = g.clone()
+            hole = rest
+            for op, options in self.chain:
+                hole = op(hole, **options)
+            hole.zero_()
+        return rest, part

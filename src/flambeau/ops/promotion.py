@@ -1,0 +1,119 @@
+"""Which dtype a mixture of tensors and Python numbers computes in, and the arrays in that dtype."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+
+from .. import dtypes
+from ..arrays import device_of, mixed
+from ..dtypes import FROM_NUMPY, dtype, promote_types
+from ..errors import ShapeError
+from ..tensor import Tensor, wrap
+
+NUMBERS = (int, float, complex, bool, np.generic)
+
+
+def number_dtype(x) -> dtype:
+    """The dtype that a Python number stands for."""
+    if isinstance(x, (bool, np.bool_)):
+        return dtypes.bool
+    if isinstance(x, (int, np.integer)):
+        return dtypes.int64
+    if isinstance(x, (float, np.floating)):
+        return dtypes.get_default_dtype()
+    return dtypes.get_default_dtype().to_complex()
+
+
+def _combine(high: dtype | None, low: dtype | None) -> dtype | None:
+    """The dtype of operands of two priorities: the lower one counts only if its category is higher."""
+    if high is None or low is None:
+        return high or low
+    if high.is_complex:
+        return high
+    if high.is_floating_point:
+        return high.to_complex() if low.is_complex else high
+    if high is dtypes.bool or low.category > 1:
+        return promote_types(high, low)
+    return high
+
+
+def result_type(*operands) -> dtype:
+    """The dtype in which PyTorch computes with these tensors and numbers.
+
+    >>> import flambeau as torch
+    >>> torch.result_type(torch.tensor([1, 2], dtype=torch.int8), 1.5)
+    torch.float32
+    """
+    full = zero = number = None
+    for x in operands:
+        if isinstance(x, Tensor):
+            d = x.dtype
+            if x._array.ndim:
+                full = d if full is None else promote_types(full, d)
+            else:
+                zero = d if zero is None else promote_types(zero, d)
+        elif isinstance(x, dtype):
+            full = x if full is None else promote_types(full, x)
+        else:
+            d = number_dtype(x)
+            number = d if number is None else promote_types(number, d)
+    return _combine(_combine(full, zero), number)
+
+
+def as_tensor(x, name="", position=1, argument="input") -> Tensor:
+    """A tensor argument: tensors as they are, numbers and arrays wrapped; TypeError for anything else."""
+    if isinstance(x, Tensor):
+        return x
+    if isinstance(x, NUMBERS) or isinstance(x, numbers.Number):
+        return wrap(np.asarray(x, number_dtype(x).numpy))
+    if isinstance(x, np.ndarray):
+        return wrap(x)
+    raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+
+
+def cast(array: np.ndarray, np_dtype) -> np.ndarray:
+    """An array in another dtype; the same one if it has it already."""
+    return array if array.dtype == np_dtype else array.astype(np_dtype)
+
+
+def scalar_array(x, np_dtype) -> np.ndarray:
+    """A Python number as a 0-dimensional array; integers wrap around as in PyTorch."""
+    if np_dtype.kind in "iu" and isinstance(x, int) and not isinstance(x, bool):
+        bits = np_dtype.itemsize * 8
+        x &= (1 << bits) - 1
+        if np_dtype.kind == "i" and x >> (bits - 1):
+            x -= 1 << bits
+    return np.asarray(x, np_dtype) if not isinstance(x, np.ndarray) else x.astype(np_dtype)
+
+
+def broadcast_error(a, b) -> ShapeError:
+    """The error for two shapes that do not broadcast."""
+    n = max(len(a), len(b))
+    pa, pb = (1,) * (n - len(a)) + tuple(a), (1,) * (n - len(b)) + tuple(b)
+    for i in reversed(range(n)):
+        if pa[i] != pb[i] and 1 not in (pa[i], pb[i]):
+            return ShapeError(
+                f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton dimension {i}",
+                why=f"shapes {list(a)} and {list(b)} are aligned from the right, and a size must be equal or 1",
+                fix="bring them to one shape with unsqueeze, reshape or transpose",
+            )
+    return ShapeError(f"shapes {list(a)} and {list(b)} cannot be broadcast together")
+
+
+def check_devices(*tensors):
+    """DeviceError when tensors live on different devices (0-dimensional CPU tensors go anywhere)."""
+    first = None
+    for t in tensors:
+        if t is not None and t._array.ndim:
+            here = device_of(t._array)
+            if first is None:
+                first = here
+            elif here is not first:
+                raise mixed(first, here)
+
+
+def dtype_of(array: np.ndarray) -> dtype:
+    """The dtype of an array."""
+    return FROM_NUMPY[array.dtype]

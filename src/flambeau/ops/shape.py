@@ -1,0 +1,496 @@
+"""Views and copies: another shape over the same memory, another dtype, another memory layout."""
+
+from __future__ import annotations
+
+import math
+import operator as _operator
+
+import numpy as np
+
+from .. import devices, dtypes
+from ..arrays import MetaArray, element_strides, meta_empty
+from ..autograd.mode import state
+from ..dtypes import FROM_NUMPY, dtype
+from ..errors import DeviceError, DtypeError, IndexOutOfRange, ShapeError
+from ..tensor import Tensor, attach, wrap
+from .entry import link_view, primitive, public, view_primitive
+
+# ---------------------------------------------------------------------- arguments
+
+
+def sizes_of(args) -> tuple[int, ...]:
+    """The sizes of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        args = args[0]
+    try:
+        return tuple([_operator.index(s) for s in args])
+    except TypeError:
+        bad = next(s for s in args if not hasattr(s, "__index__"))
+        raise TypeError(f"sizes must be integers, not {type(bad).__name__}") from None
+
+
+def normal_dim(dim, ndim, scalar=True) -> int:
+    """A dimension number made non-negative; IndexError if out of range (a 0-d tensor has dimensions -1 and 0)."""
+    dim = _operator.index(dim)
+    n = ndim or (1 if scalar else 0)
+    if not -n <= dim < n:
+        if n == 0:
+            raise IndexOutOfRange(f"Dimension specified as {dim} but tensor has no dimensions")
+        raise IndexOutOfRange(
+            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
+            why=f"the tensor has {ndim} dimension(s)",
+        )
+    return dim + n if dim < 0 else dim
+
+
+def normal_dims(dims, ndim) -> tuple[int, ...]:
+    """Dimension numbers made non-negative, each at most once."""
+    dims = tuple([normal_dim(d, ndim) for d in dims])
+    if len(set(dims)) != len(dims):
+        repeated = next(d for d in dims if dims.count(d) > 1)
+        raise ShapeError(f"dim {repeated} appears multiple times in the list of dims")
+    return dims
+
+
+def need_tensor(x, name, argument="input", position=1):
+    """TypeError unless `x` is a tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+
+
+def infer_size(shape, count) -> tuple[int, ...]:
+    """A shape whose single -1, if any, is replaced so that it has `count` elements."""
+    if -1 in shape:
+        known = math.prod(s for s in shape if s != -1)
+        if shape.count(-1) > 1:
+            raise ShapeError("only one dimension can be inferred")
+        if known == 0 and count == 0:
+            raise ShapeError(
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+                "can be any value and is ambiguous"
+            )
+        if known and count % known == 0 and all(s >= -1 for s in shape):
+            return tuple([count // known if s == -1 else s for s in shape])
+    elif math.prod(shape) == count and all(s >= 0 for s in shape):
+        return tuple(shape)
+    bad = next((s for s in shape if s < -1), None)
+    if bad is not None:
+        raise ShapeError(f"invalid shape dimension {bad} at index {shape.index(bad)} of shape {list(shape)}")
+    raise ShapeError(
+        f"shape '{list(shape)}' is invalid for input of size {count}",
+        why=f"{' * '.join(map(str, shape)) or '1'} is not {count}" if -1 not in shape else
+            f"{count} elements cannot be divided into rows of {math.prod(s for s in shape if s != -1)}",
+        fix="use -1 for one dimension to have it computed, or x.flatten(1) to keep the batch dimension",
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------------- views
+
+
+def _view_array(input, shape):
+    a = input.view()
+    try:
+        a.shape = shape
+    except AttributeError:
+        raise ShapeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead.",
+            why=f"the tensor of shape {list(input.shape)} has strides {list(element_strides(input))}: it was permuted, "
+            "transposed or sliced, and its elements do not lie in the order that the new shape needs",
+            fix="x.reshape(...) (copies if it must) or x.contiguous().view(...)",
+        ) from None
+    return a
+
+
+_view = view_primitive("view", _view_array, vjp={"input": lambda g, input_shape: reshape(g, input_shape)})
+_unsafe_view = primitive(
+    "reshape", lambda input, shape: input.reshape(shape), node="UnsafeViewBackward0",
+    vjp={"input": lambda g, input_shape: reshape(g, input_shape)},
+)  # fmt: skip
+
+
+@public(method=True, function=False)
+def view(self, *shape):
+    """The same memory under another shape (or, given a dtype, under another element type).
+
+    Raises RuntimeError when the shape has another number of elements, or when the memory's order does not allow it.
+
+    >>> import flambeau as torch
+    >>> torch.arange(6).view(2, -1).shape
+    torch.Size([2, 3])
+    """
+    if len(shape) == 1 and isinstance(shape[0], dtype):
+        return view_dtype(self, shape[0])
+    a = self._array
+    sizes = shape[0] if len(shape) == 1 and shape[0].__class__ is not int else shape
+    if -1 in sizes or math.prod(sizes) != a.size:
+        sizes = infer_size(sizes_of((tuple(sizes),)), a.size)
+    elif sizes.__class__ is not tuple:
+        sizes = tuple(sizes)
+    return _view(self, shape=sizes)
+
+
+def view_dtype(self, to: dtype):
+    """The same bytes read as another dtype; the last dimension is rescaled."""
+    if to.itemsize != self.itemsize and self.ndim == 0:
+        raise ShapeError(f"self.dim() cannot be 0 to view {self.dtype} as {to} (different element sizes)")
+    if to.itemsize != self.itemsize and self.stride()[-1] != 1:
+        raise ShapeError(f"self.stride(-1) must be 1 to view {self.dtype} as {to} (different element sizes), but got "
+                         f"{self.stride()[-1]}")
+    if to.itemsize > self.itemsize and self.shape[-1] * self.itemsize % to.itemsize:
+        ratio = to.itemsize // self.itemsize
+        raise ShapeError(f"self.size(-1) must be divisible by {ratio} to view {self.dtype} as {to} (different element "
+                         f"sizes), but got {self.shape[-1]}")
+    made = wrap(self._array.view(to.numpy))
+    link_view((made,), self, _view_as_dtype, {"to": to})
+    return made
+
+
+def _view_as_dtype(t, to):
+    return view_dtype(t, to)
+
+
+@public(method=True)
+def reshape(input, *shape):
+    """The elements in another shape: a view where the memory allows it, else a copy."""
+    need_tensor(input, "reshape")
+    if not shape:
+        raise TypeError('reshape() missing 1 required positional arguments: "shape"')
+    a = input._array
+    sizes = infer_size(sizes_of(shape), a.size)
+    try:
+        trial = a.view()
+        trial.shape = sizes
+    except AttributeError:
+        return _unsafe_view(input, shape=sizes)
+    return _view(input, shape=sizes)
+
+
+_permute = view_primitive(
+    "permute", lambda input, dims: input.transpose(dims),
+    vjp={"input": lambda g, dims: _permute(g, dims=tuple(np.argsort(dims).tolist()))},
+)  # fmt: skip
+
+
+@public(method=True)
+def permute(input, *dims):
+    """A view with the dimensions in another order."""
+    dims = sizes_of(dims)
+    if len(dims) != input.ndim:
+        raise ShapeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}"
+        )
+    wanted = tuple([normal_dim(d, input.ndim) for d in dims])
+    if len(set(wanted)) != len(wanted):
+        raise ShapeError("permute(): duplicate dims are not allowed.")
+    return _permute(input, dims=wanted)
+
+
+_transpose = view_primitive(
+    "transpose", lambda input, dim0, dim1: input.swapaxes(dim0, dim1) if input.ndim else input.view(),
+    vjp={"input": lambda g, dim0, dim1: _transpose(g, dim0=dim0, dim1=dim1)},
+)  # fmt: skip
+_t = view_primitive("t", lambda input: input.T, vjp={"input": lambda g: _t(g)}, node="TBackward0")
+
+
+@public(method=True, inplace="method", aliases=("swapaxes", "swapdims"))
+def transpose(input, dim0, dim1):
+    """A view with two dimensions exchanged."""
+    n = input.ndim
+    return _transpose(input, dim0=normal_dim(dim0, n), dim1=normal_dim(dim1, n))
+
+
+@public(method=True, inplace="method")
+def t(input):
+    """The transpose of a matrix; vectors and scalars as they are."""
+    if input.ndim > 2:
+        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D",
+                         fix="use x.mT to transpose the last two dimensions")
+    return _t(input)
+
+
+def _numpy_t(self):
+    """All dimensions reversed."""
+    return _permute(self, dims=tuple(range(self.ndim))[::-1])
+
+
+def _matrix_t(self):
+    """The last two dimensions exchanged."""
+    if self.ndim < 2:
+        raise ShapeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
+    return _transpose(self, dim0=self.ndim - 2, dim1=self.ndim - 1)
+
+
+attach("T", property(_numpy_t))
+attach("mT", property(_matrix_t))
+
+
+def _expand_vjp(g, input_shape):
+    return g  # the engine sums what was broadcast
+
+
+_expand = view_primitive("expand", lambda input, shape: np.broadcast_to(input, shape, subok=True),
+                         vjp={"input": _expand_vjp})  # fmt: skip
+
+
+@public(method=True, function=False)
+def expand(self, *sizes, implicit=False):
+    """A view in which dimensions of size 1 are repeated without copying; -1 keeps a size."""
+    sizes, have = sizes_of(sizes), self._array.shape
+    if len(sizes) < len(have):
+        raise ShapeError(
+            f"expand({self.dtype}{list(have)}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) must be "
+            f"greater or equal to the number of dimensions in the tensor ({len(have)})"
+        )
+    lead = len(sizes) - len(have)
+    full = []
+    for i, s in enumerate(sizes):
+        n = have[i - lead] if i >= lead else None
+        if s == -1:
+            if n is None:
+                raise ShapeError(f"expand({self.dtype}{list(have)}, size={list(sizes)}): the expanded size of the tensor "
+                                 f"(-1) isn't allowed in a leading, non-existing dimension {i}")
+            s = n
+        elif n is not None and n != 1 and n != s:
+            raise ShapeError(
+                f"The expanded size of the tensor ({s}) must match the existing size ({n}) at non-singleton dimension {i}."
+                f"  Target sizes: {list(sizes)}.  Tensor sizes: {list(have)}"
+            )
+        full.append(s)
+    out = _expand(self, shape=tuple(full))
+    return out
+
+
+_unsqueeze = view_primitive("unsqueeze", lambda input, dim: np.expand_dims(input, dim),
+                            vjp={"input": lambda g, dim: _squeeze(g, dims=(dim,))})  # fmt: skip
+
+
+def _squeeze_array(input, dims):
+    return input.reshape([n for i, n in enumerate(input.shape) if i not in dims]) if dims else input.view()
+
+
+def _squeeze_vjp(g, dims, input_shape):
+    return reshape(g, input_shape)
+
+
+_squeeze = view_primitive("squeeze", lambda input, dims: np.squeeze(input, dims) if dims else input.view(),
+                          vjp={"input": _squeeze_vjp})  # fmt: skip
+
+
+@public(method=True, inplace="method")
+def unsqueeze(input, dim):
+    """A view with a dimension of size 1 inserted at `dim`."""
+    need_tensor(input, "unsqueeze")
+    return _unsqueeze(input, dim=normal_dim(dim, input.ndim + 1))
+
+
+@public(method=True, inplace="method")
+def squeeze(input, dim=None):
+    """A view without the dimensions of size 1 (all of them, or those named)."""
+    shape = input._array.shape
+    if dim is None:
+        dims = tuple([i for i, n in enumerate(shape) if n == 1])
+    else:
+        dims = normal_dims(dim if isinstance(dim, (tuple, list)) else (dim,), len(shape))
+        dims = tuple([d for d in dims if len(shape) and shape[d] == 1])
+    return _squeeze(input, dims=dims)
+
+
+@public(method=True)
+def flatten(input, start_dim=0, end_dim=-1):
+    """Dimensions `start_dim` to `end_dim` joined into one."""
+    need_tensor(input, "flatten")
+    shape = input._array.shape
+    if not shape:
+        return reshape(input, 1)
+    start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
+    if start > end:
+        raise ShapeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+# ---------------------------------------------------------------------- copies
+
+
+def _keep_layout(a):
+    """A copy that keeps the memory order of its source, as PyTorch's preserve_format does."""
+    return a.copy(order="K")
+
+
+_clone = primitive("clone", lambda input: _keep_layout(input), vjp={"input": lambda g: g})
+_contiguous = primitive("contiguous", lambda input: np.ascontiguousarray(input).reshape(input.shape),
+                        vjp={"input": lambda g: g}, node="CloneBackward0")  # fmt: skip
+
+
+class memory_format:
+    """How the dimensions lie in memory: torch.contiguous_format, channels_last, channels_last_3d, preserve_format."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return (memory_format_named, (self.name,))
+
+
+contiguous_format = memory_format("contiguous_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+preserve_format = memory_format("preserve_format")
+_FORMATS = {f.name: f for f in (contiguous_format, channels_last, channels_last_3d, preserve_format)}
+
+
+def memory_format_named(name):
+    """The memory format of a name (for pickling)."""
+    return _FORMATS[name]
+
+
+def in_format(a: np.ndarray, form) -> np.ndarray:
+    """A copy of an array in a memory format."""
+    if form is channels_last or form is channels_last_3d:
+        n = 4 if form is channels_last else 5
+        if a.ndim != n:
+            raise ShapeError(f"required rank {n} tensor to use {form.name} format")
+        moved = np.ascontiguousarray(np.moveaxis(a, 1, -1))
+        return np.moveaxis(moved if moved.base is not a and moved is not a else moved.copy(), -1, 1)
+    return np.array(a, order="C", subok=True)
+
+
+_reformat = primitive("to_format", lambda input, form: in_format(input, form), vjp={"input": lambda g: g},
+                      node="CloneBackward0")  # fmt: skip
+
+
+def has_format(a: np.ndarray, form) -> bool:
+    """Whether an array lies in memory in a format."""
+    if form is channels_last or form is channels_last_3d:
+        n = 4 if form is channels_last else 5
+        return a.ndim == n and np.moveaxis(a, 1, -1).flags.c_contiguous
+    return a.flags.c_contiguous
+
+
+@public(method=True)
+def clone(input, *, memory_format=preserve_format):
+    """A copy with its own memory; gradients flow through it."""
+    if memory_format is preserve_format:
+        return _clone(input)
+    return _reformat(input, form=memory_format)
+
+
+@public(method=True, function=False)
+def contiguous(self, memory_format=contiguous_format):
+    """The tensor itself if its elements lie in order in memory, else a copy that does."""
+    if memory_format is contiguous_format:
+        return self if self._array.flags.c_contiguous else _contiguous(self)
+    return self if has_format(self._array, memory_format) else _reformat(self, form=memory_format)
+
+
+@public(method=True, function=False)
+def is_contiguous(self, memory_format=contiguous_format):
+    """Whether the elements lie in memory in the order of the format."""
+    return has_format(self._array, memory_format)
+
+
+_to_copy = primitive("to", lambda input, dt: _astype(input, dt), vjp={"input": lambda g: g}, node="ToCopyBackward0")
+
+
+def _astype(a, np_dtype):
+    if a.dtype.kind == "c" and np_dtype.kind != "c":
+        a = a.real
+    if np_dtype.kind in "iu" and a.dtype.kind == "f":
+        if np_dtype.itemsize < 8:  # as C does: through int64, then cut
+            a = a.astype(np.int64)
+    return a.astype(np_dtype)
+
+
+def _to_device(t, dev):
+    """Only the way to `meta` exists on a machine without accelerator."""
+    if dev is t.device:
+        return t
+    if dev is devices.META:
+        return wrap(meta_empty(t._array.shape, t._array.dtype))
+    raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+                              "torch.nn.Module.to() when moving module from meta to a different device.")
+
+
+@public(method=True, function=False)
+def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=preserve_format, other=None):
+    """The tensor in another dtype or on another device; itself if nothing changes.
+
+    Forms: `to(dtype)`, `to(device, dtype)`, `to(other)`.
+    """
+    for i, a in enumerate(args):
+        if isinstance(a, dtypes.dtype):
+            dtype = a
+        elif isinstance(a, (devices.device, str)):
+            device = a
+        elif isinstance(a, Tensor):
+            dtype, device = a.dtype, a.device
+        elif isinstance(a, bool):
+            positional = [x for x in args if isinstance(x, bool)]
+            non_blocking, copy = (*positional, copy)[:2] if len(positional) > 1 else (positional[0], copy)
+        elif isinstance(a, int):
+            device = devices.device("cuda", a)
+        elif a is not None:
+            raise TypeError(f"to() received an invalid combination of arguments - got ({type(a).__name__}), but expected "
+                            "a dtype, a device or a tensor")
+    if other is not None:
+        dtype, device = other.dtype, other.device
+    made = self
+    if device is not None:
+        made = _to_device(made, devices.usable(device))
+    if dtype is not None and dtype.numpy != made._array.dtype:
+        made = _to_copy(made, dt=dtype.numpy)
+    elif copy and made is self:
+        made = _clone(made)
+    if memory_format is not preserve_format:
+        made = made.contiguous(memory_format=memory_format)
+    return made
+
+
+def _cast(name, dt):
+    def convert(self, memory_format=preserve_format):
+        return self.to(dt, memory_format=memory_format)
+
+    convert.__name__ = name
+    convert.__doc__ = f"The tensor as {dt}; itself if it is already."
+    attach(name, convert)
+
+
+for _name in ("bool", "half", "bfloat16", "float", "double", "short", "int", "long", "cfloat", "cdouble"):
+    _cast(_name, getattr(dtypes, _name))
+_cast("byte", dtypes.uint8)
+_cast("char", dtypes.int8)
+
+
+@public(method=True, function=False)
+def cpu(self, memory_format=preserve_format):
+    """The tensor on the CPU."""
+    return self.to("cpu", memory_format=memory_format)
+
+
+@public(method=True, function=False)
+def cuda(self, device=None, non_blocking=False, memory_format=preserve_format):
+    """The tensor on a CUDA device; an error where there is none."""
+    return self.to(devices.device("cuda") if device is None else device)
+
+
+# ---------------------------------------------------------------------- basic indexing
+
+_select_key = view_primitive("slice", lambda input, key: input[key], node="SliceBackward0",
+                             vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)})  # fmt: skip
+
+
+def _unslice_array(g, key, shape):
+    if isinstance(g, MetaArray):
+        return meta_empty(shape, g.dtype)
+    full = np.zeros(shape, g.dtype)
+    full[key] = g
+    return full
+
+
+_unslice = primitive("slice_backward", _unslice_array, vjp={"g": lambda g, key: _select_key(g, key=key)})

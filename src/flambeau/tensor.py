@@ -1,0 +1,432 @@
+"""Tensor: an array, and its place in the autograd graph. Its methods are attached by the files that define them.
+
+A tensor is an `_array` (NumPy on the CPU) plus what autograd knows about it. Everything but the array is a class
+attribute until it is set: making a result costs one object and one store, which is what keeps small calls cheap.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from . import devices, dtypes
+from .arrays import address, device_of, element_strides, owner, storage_offset
+from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
+from .errors import ArgumentTypeError, GradientError, IndexOutOfRange, ShapeError
+
+_new = object.__new__
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple that prints as torch.Size([2, 3])."""
+
+    __slots__ = ()
+
+    def __new__(cls, sizes=()):
+        made = tuple.__new__(cls, sizes)
+        for s in made:
+            if s.__class__ is not int and not hasattr(s, "__index__"):
+                raise TypeError(f"torch.Size() takes an iterable of 'int' (item 0 is '{type(s).__name__}')")
+        return made
+
+    def __repr__(self):
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    def numel(self) -> int:
+        """Number of elements of a tensor of this shape."""
+        return math.prod(self)
+
+    def __getitem__(self, key):
+        got = tuple.__getitem__(self, key)
+        return tuple.__new__(Size, got) if isinstance(key, slice) else got
+
+    def __add__(self, other):
+        return tuple.__new__(Size, tuple.__add__(self, tuple(other)))
+
+    def __radd__(self, other):
+        return tuple.__new__(Size, tuple(other) + tuple(self))
+
+    def __mul__(self, times):
+        return tuple.__new__(Size, tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
+
+    def __reduce__(self):
+        return (Size, (tuple(self),))
+
+
+class Tensor:
+    """A multi-dimensional array whose operations are recorded for differentiation.
+
+    Made by `torch.tensor(data)`, `torch.zeros(size)`, `torch.from_numpy(array)` and the like.
+
+    >>> import flambeau as torch
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    _array: np.ndarray
+    _rg = False  # takes part in differentiation: a leaf that requires grad, or the result of a recorded operation
+    _node = None  # the operation that made it; None for leaves
+    _index = 0  # which output of that operation it is
+    _grad = None
+    _cell = None  # version counter: a list of one int, shared by all views of the same memory
+    _base = None  # for views: the tensor viewed
+    _chain = ()  # for views: the view operations that lead from the base to this tensor
+    _rebases = 0  # how often in-place operations gave this tensor a new history
+    _seen = 0  # for views: the base's `_rebases` when this tensor's history was last derived from it
+    _hooks = None  # on leaves: functions called with the gradient before it is accumulated
+    _post_hooks = None  # on leaves: functions called after accumulation
+    _accumulate = None  # on leaves: weak reference to the AccumulateGrad that stands for it in the graph
+    _retains = False
+    _inference = False
+
+    # NumPy must hand `array + tensor` to Tensor.__radd__.
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+
+    def __new__(cls, *args, **kwargs):
+        return _new(cls)
+
+    def __init__(self, *data, device=None):
+        build = Tensor._legacy
+        self._array = build(data, dtypes.get_default_dtype(), device)
+
+    @staticmethod
+    def _legacy(data, dt, device=None) -> np.ndarray:
+        """The array of `Tensor(...)`: sizes make an uninitialised tensor, a sequence makes its values."""
+        if len(data) == 1 and isinstance(data[0], Tensor):
+            return data[0]._array
+        if len(data) == 1 and not isinstance(data[0], (int, np.integer)) and not isinstance(data[0], Size):
+            return np.array(data[0], dtype=dt.numpy)
+        sizes = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
+        return np.empty(tuple(operator.index(s) for s in sizes) if data else (0,), dt.numpy)
+
+    @staticmethod
+    def wrap(array: np.ndarray) -> Tensor:
+        """A tensor over an array, without history."""
+        t = _new(Tensor)
+        t._array = array
+        return t
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        return tuple.__new__(Size, self._array.shape)
+
+    def size(self, dim: int | None = None):
+        """The shape, or the size of one dimension."""
+        if dim is None:
+            return tuple.__new__(Size, self._array.shape)
+        return self._array.shape[self._dim(dim)]
+
+    def _dim(self, dim) -> int:
+        """A dimension number made non-negative; IndexError when there is no such dimension."""
+        n = self._array.ndim or 1
+        dim = operator.index(dim)
+        if not -n <= dim < n:
+            raise IndexOutOfRange(
+                f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
+                why=f"the tensor has shape {list(self._array.shape)}",
+            )
+        return dim + n if dim < 0 else dim
+
+    @property
+    def dtype(self) -> dtype:
+        """The element type."""
+        found = FROM_NUMPY.get(self._array.dtype)
+        return found if found is not None else from_numpy_dtype(self._array.dtype)
+
+    @property
+    def device(self) -> devices.device:
+        """Where the elements live."""
+        return devices.CPU if type(self._array) is np.ndarray else device_of(self._array)
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._array.size
+
+    nelement = numel
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self._array.itemsize
+
+    element_size = lambda self: self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes
+
+    def stride(self, dim: int | None = None):
+        """Elements to skip in memory from one index to the next, per dimension."""
+        strides = element_strides(self._array)
+        return strides if dim is None else strides[self._dim(dim)]
+
+    def storage_offset(self) -> int:
+        """Elements between the start of the storage and the first element."""
+        return storage_offset(self._array)
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return address(self._array) if self._array.size else 0
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating-point one."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is complex."""
+        return self._array.dtype.kind == "c"
+
+    def is_signed(self) -> bool:
+        """Whether the dtype holds negative numbers."""
+        return self.dtype.is_signed
+
+    is_cuda = is_mps = is_xpu = is_sparse = is_quantized = is_mkldnn = is_nested = is_vulkan = is_xla = False
+    is_sparse_csr = is_mtia = is_hpu = is_ipu = is_maia = False
+    names = property(lambda self: (None,) * self._array.ndim)
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether it lives on the CPU."""
+        return type(self._array) is np.ndarray
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether it has a shape only."""
+        return self.device.type == "meta"
+
+    def get_device(self) -> int:
+        """Index of the accelerator it lives on; -1 on the CPU."""
+        return -1
+
+    # ------------------------------------------------------------------ its place in the graph
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded for differentiation."""
+        if self._base is not None and self._seen != self._base._rebases:
+            self._refresh()
+        return self._rg
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        if not isinstance(value, (bool, np.bool_, int)):
+            raise TypeError("requires_grad must be a bool")
+        if self._node is not None:
+            if not value:
+                raise GradientError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
+                    "in a subgraph that doesn't require differentiation use var_no_grad = var.detach().",
+                    fix="x = x.detach()",
+                )
+            return
+        if value and self._array.dtype.kind not in "fcV":
+            raise GradientError(
+                "only Tensors of floating point dtype can require gradients",
+                why=f"this tensor is {self.dtype}",
+                fix="x = x.float().requires_grad_()",
+            )
+        if value and self._inference:
+            raise GradientError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        self._rg = bool(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was not made by a recorded operation."""
+        return self.grad_fn is None
+
+    @property
+    def grad_fn(self):
+        """The operation that made it; None for leaves."""
+        if self._base is not None and self._seen != self._base._rebases:
+            self._refresh()
+        return self._node
+
+    def _refresh(self):
+        """Derive a view's history anew: an in-place operation has given its base another one."""
+        base = self._base
+        self._seen = base._rebases
+        if base._rg:
+            again = base
+            for op, options in self._chain:
+                again = op(again, **options)
+            self._node, self._index, self._rg = again._node, again._index, again._rg
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of `grad_fn` it is."""
+        return self._index
+
+    @property
+    def grad(self):
+        """The accumulated gradient: a tensor of the same shape, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value):
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type "
+                                f"{type(value).__name__}")  # fmt: skip
+            if value is self:
+                raise GradientError("can't assign Variable as its own grad")
+            if value._array.shape != self._array.shape:
+                raise ShapeError(
+                    f"assigned grad has data of a different size",
+                    why=f"the tensor has shape {list(self.shape)}, the gradient {list(value.shape)}",
+                )
+            if value._array.dtype != self._array.dtype:
+                raise GradientError(
+                    f"assigned grad has data of a different type",
+                    why=f"the tensor is {self.dtype}, the gradient {value.dtype}",
+                    fix=f"p.grad = g.to({self.dtype})",
+                )
+            if value.device != self.device:
+                raise GradientError("assigned grad has data located on a different device")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self):
+        self._grad = None
+
+    @property
+    def _version(self) -> int:
+        cell = self._cell
+        return cell[0] if cell else 0
+
+    def _bump(self):
+        """Count one in-place change of the memory, for all views of it."""
+        cell = self._cell
+        if cell is None:
+            self._cell = [1]
+        else:
+            cell[0] += 1
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history; changes to it are not seen by autograd (use `detach()` instead)."""
+        t = _new(Tensor)
+        t._array = self._array
+        return t
+
+    @data.setter
+    def data(self, value):
+        if not isinstance(value, Tensor):
+            raise ArgumentTypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._array = value._array
+
+    # ------------------------------------------------------------------ as a Python value
+
+    def __len__(self):
+        if not self._array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __hash__(self):
+        return id(self)
+
+    def item(self):
+        """The value of a tensor of one element, as a Python number.
+
+        Raises RuntimeError when it has another number of elements.
+        """
+        if self._array.size != 1:
+            raise ShapeError(
+                f"a Tensor with {self._array.size} elements cannot be converted to Scalar",
+                why=f"its shape is {list(self._array.shape)}",
+                fix="reduce it first (x.mean(), x.sum()), or take x.tolist()",
+            )
+        if self.is_meta:
+            raise ShapeError("Tensor.item() cannot be called on meta tensors")
+        value = self._array.item()
+        return value if type(value) in (float, int, bool, complex) else float(value)
+
+    def tolist(self):
+        """The elements as (nested lists of) Python numbers."""
+        if self._array.dtype.kind == "V":
+            return self._array.astype(np.float32).tolist()
+        return self._array.tolist()
+
+    def __bool__(self):
+        if self._array.size != 1:
+            if self._array.size == 0:
+                raise ShapeError("Boolean value of Tensor with no values is ambiguous")
+            raise ShapeError(
+                "Boolean value of Tensor with more than one value is ambiguous",
+                fix="use .any() or .all(), or x.numel() > 0",
+            )
+        return bool(self._array.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __complex__(self):
+        return complex(self.item())
+
+    def __index__(self):
+        if self._array.size != 1 or self._array.dtype.kind not in "iub":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __format__(self, spec):
+        if self._array.ndim == 0 and not self.is_meta:
+            return format(self.item(), spec)
+        return object.__format__(str(self), spec) if spec else str(self)
+
+    def __iter__(self):
+        if not self._array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __contains__(self, element):
+        return bool((self == element).any())
+
+    def __dir__(self):
+        return sorted(set(object.__dir__(self)))
+
+
+wrap = Tensor.wrap
+
+
+def attach(name: str, function) -> None:
+    """Make `function` a method (or property) of Tensor."""
+    if name in Tensor.__dict__ and name not in ("__eq__", "__hash__", "__repr__"):
+        raise TypeError(f"Tensor.{name} is defined twice")
+    setattr(Tensor, name, function)
+
+
+def is_tensor(obj) -> bool:
+    """Whether `obj` is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def storage_owner(t: Tensor):
+    """The object at the bottom of a tensor's memory: equal for tensors that share storage."""
+    return owner(t._array)
