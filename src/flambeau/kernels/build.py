@@ -1,0 +1,110 @@
+"""Kernels by declaration: a signature and a body become a builtin that checks its arguments and runs in parallel.
+
+    @kernel("x:T=rows*cols y:T!=rows*cols rows cols", work="rows", cost="cols")
+    def softmax(k, begin, end, x, y, rows, cols):
+        for r in k.range(begin, end): ...
+
+Each parameter is `name`, `name:kind` or `name:kind=size`. Kinds: `T` an array of the kernel's floating-point type,
+`f4 f8 i8 u1 b1` arrays of that type, `n` (default) an int, `d` a float. `!` marks an array that is written, `?` one
+that may be None (a specialisation of the kernel then leaves it out). `size` is a product of other parameters: an
+array of another size is refused. Arrays must be plain, C-contiguous, aligned `np.ndarray`s.
+
+`softmax.get("f4")` is the builtin, or None where there is no LLVM: callers then use NumPy. The builtin returns True,
+or False without having touched anything if an argument does not fit. The body computes items `begin` to `end`
+of `work`, in as many calls as there are threads; `cost` is roughly how many elements one item touches.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9), "i4": (5,)}
+PARALLEL_FROM = 32768  # elements; below it, waking a thread costs more than it brings
+GRAIN = 16384  # elements per part at least
+
+_llvm: Any = None  # the llvm module once it is loaded, False where it cannot be
+
+
+def backend() -> Any:
+    """The `llvm` module, loaded at the first call; None where kernels cannot be generated."""
+    global _llvm
+    if _llvm is None:
+        _llvm = _load() or False
+    return _llvm or None
+
+
+def _load() -> Any:
+    if os.environ.get("FLAMBEAU_BACKEND", "").lower() == "numpy":
+        return None
+    try:
+        from . import llvm  # llvmlite is an optional, slow import: the one place that may wait for it
+    except ImportError:
+        return None
+    return llvm if llvm.usable() else None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: str
+    kind: str
+    written: bool
+    optional: bool
+    size: tuple[str, ...]
+
+    @property
+    def is_array(self) -> bool:
+        return self.kind not in ("n", "d")
+
+
+_FORM = re.compile(r"(\w+)(?::(\w+?))?([!?]*)(?:=([\w*]+))?$")
+
+
+def parse(signature: str) -> list[Parameter]:
+    """The parameters that a signature names."""
+    found = []
+    for text in signature.split():
+        match = _FORM.match(text)
+        if match is None:
+            raise ValueError(f"kernel signature: cannot read {text!r}")
+        name, kind, marks, size = match.groups()
+        found.append(Parameter(name, kind or "n", "!" in marks, "?" in marks, tuple(size.split("*")) if size else ()))
+    return found
+
+
+class Kernel:
+    """A declared kernel; see the module."""
+
+    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str):
+        self.name, self.body = body.__name__, body
+        self.parameters = parse(signature)
+        self.work, self.cost = work, cost.split("*") if cost else []
+        self._built: dict[Any, Any] = {}
+
+    def get(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> Callable[..., bool] | None:
+        """The builtin for a floating-point type, without the absent arrays, with the body's options."""
+        key = (real, absent, *options.items()) if options or absent else real
+        try:
+            return self._built[key]
+        except KeyError:
+            found = self._built[key] = self._build(real, absent, options)
+            return found
+
+    def _build(self, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> Callable[..., bool] | None:
+        llvm = backend()
+        if llvm is None:
+            return None
+        from .wrap import write_ir  # needs llvmlite, as above
+
+        spelled = "_".join([real, *("no_" + a for a in absent), *(f"{k}_{v}" for k, v in sorted(options.items()))])
+        name = "flambeau_" + re.sub(r"\W", "_", f"{self.name}_{spelled}")
+        where = llvm.address(name, repr((real, absent, sorted(options.items()))), lambda: write_ir(self, name, real, absent, options))
+        return llvm.builtin(where, self.name, self.body.__doc__ or "")
+
+
+def kernel(signature: str, work: str, cost: str = "") -> Callable[[Callable[..., None]], Kernel]:
+    """Declare a kernel; see the module."""
+    return lambda body: Kernel(body, signature, work, cost)

@@ -1,0 +1,342 @@
+"""The staging language of the kernels: Python that runs once and leaves LLVM instructions behind.
+
+A kernel body is an ordinary Python function. Run on `Value`s, `a * b + 1` emits a multiplication and an
+addition, `for i in k.range(n)` emits a loop around its body, `x[i]` a load and `x[i] = v` a store. The body
+may branch (in Python) on anything known while it runs (dtypes, options), never on values: `where` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from llvmlite import ir
+
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+F32, F64 = ir.FloatType(), ir.DoubleType()
+PTR = ir.PointerType()
+TYPES = {"f4": F32, "f8": F64, "i8": I64, "i4": I32, "u1": I8, "b1": I8, "p": I64}
+SIZES = {"f4": 4, "f8": 8, "i8": 8, "i4": 4, "u1": 1, "b1": 1, "p": 8}
+
+# Multiply-add may be contracted to one FMA; nothing that changes nan, inf or signed zeros is allowed.
+CONTRACT = ("contract",)
+# A sum over a loop may be taken in any (but fixed) order, so that it can be kept in vector lanes.
+REDUCE = ("reassoc", "contract")
+
+
+class Value:
+    """One scalar in the kernel being written."""
+
+    __slots__ = ("k", "v")
+
+    def __init__(self, k: Emitter, v: ir.Value):
+        self.k = k
+        self.v = v
+
+    @property
+    def type(self) -> ir.Type:
+        return self.v.type
+
+    @property
+    def is_float(self) -> bool:
+        return isinstance(self.v.type, ir.FloatType | ir.DoubleType)
+
+    def _other(self, other: Any) -> ir.Value:
+        return self.k.lift(other, self.v.type).v
+
+    def _binary(self, other: Any, fop: str, iop: str, swap: bool = False) -> Value:
+        b = self.k.b
+        x, y = self.v, self._other(other)
+        if swap:
+            x, y = y, x
+        if self.is_float:
+            return Value(self.k, getattr(b, fop)(x, y, flags=CONTRACT))
+        return Value(self.k, getattr(b, iop)(x, y))
+
+    def __add__(self, other: Any) -> Value:
+        return self._binary(other, "fadd", "add")
+
+    def __sub__(self, other: Any) -> Value:
+        return self._binary(other, "fsub", "sub")
+
+    def __mul__(self, other: Any) -> Value:
+        return self._binary(other, "fmul", "mul")
+
+    def __rsub__(self, other: Any) -> Value:
+        return self._binary(other, "fsub", "sub", swap=True)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.fdiv(self.v, self._other(other)))
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.fdiv(self._other(other), self.v))
+
+    def __floordiv__(self, other: Any) -> Value:
+        """Quotient of integers that are not negative (sizes, indices)."""
+        return Value(self.k, self.k.b.udiv(self.v, self._other(other)))
+
+    def __mod__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.urem(self.v, self._other(other)))
+
+    def __neg__(self) -> Value:
+        return Value(self.k, self.k.b.fneg(self.v) if self.is_float else self.k.b.neg(self.v))
+
+    def __and__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.and_(self.v, self._other(other)))
+
+    def __or__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.or_(self.v, self._other(other)))
+
+    def __xor__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.xor(self.v, self._other(other)))
+
+    def __lshift__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.shl(self.v, self._other(other)))
+
+    def __rshift__(self, other: Any) -> Value:
+        return Value(self.k, self.k.b.ashr(self.v, self._other(other)))
+
+    def _compare(self, op: str, other: Any) -> Value:
+        y = self._other(other)
+        if self.is_float:
+            # Ordered, so that a comparison with nan is false, except != which is true.
+            compare = self.k.b.fcmp_unordered if op == "!=" else self.k.b.fcmp_ordered
+            return Value(self.k, compare(op, self.v, y))
+        return Value(self.k, self.k.b.icmp_signed(op, self.v, y))
+
+    def __lt__(self, other: Any) -> Value:
+        return self._compare("<", other)
+
+    def __le__(self, other: Any) -> Value:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: Any) -> Value:
+        return self._compare(">", other)
+
+    def __ge__(self, other: Any) -> Value:
+        return self._compare(">=", other)
+
+    def __eq__(self, other: Any) -> Value:  # type: ignore[override]
+        return self._compare("==", other)
+
+    def __ne__(self, other: Any) -> Value:  # type: ignore[override]
+        return self._compare("!=", other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a kernel body cannot branch on a value; use where(condition, a, b) or k.when(condition)")
+
+    def cast(self, kind: str | ir.Type) -> Value:
+        """This value as another type; floats become integers by truncation (callers keep them in range)."""
+        to = TYPES[kind] if isinstance(kind, str) else kind
+        b, v, frm = self.k.b, self.v, self.v.type
+        if frm == to:
+            return self
+        from_float, to_float = self.is_float, isinstance(to, ir.FloatType | ir.DoubleType)
+        if from_float and to_float:
+            return Value(self.k, b.fpext(v, to) if to == F64 else b.fptrunc(v, to))
+        if from_float:
+            return Value(self.k, b.fptosi(v, to))
+        if to_float:
+            return Value(self.k, b.uitofp(v, to) if frm.width <= 8 else b.sitofp(v, to))
+        if frm.width < to.width:
+            return Value(self.k, b.zext(v, to) if frm.width <= 8 else b.sext(v, to))
+        return Value(self.k, b.trunc(v, to))
+
+    def bits(self) -> Value:
+        """The same bits, float <-> integer."""
+        to = {F32: I32, F64: I64, I32: F32, I64: F64}[self.v.type]
+        return Value(self.k, self.k.b.bitcast(self.v, to))
+
+
+class Cell:
+    """A variable that a loop changes. LLVM turns it into a register."""
+
+    __slots__ = ("k", "slot", "type")
+
+    def __init__(self, k: Emitter, start: Value):
+        self.k, self.type = k, start.type
+        with k.b.goto_entry_block():
+            self.slot = k.b.alloca(start.type)
+        self.set(start)
+
+    def get(self) -> Value:
+        return Value(self.k, self.k.b.load(self.slot, typ=self.type))
+
+    def set(self, value: Any) -> None:
+        self.k.b.store(self.k.lift(value, self.type).v, self.slot)
+
+    def add(self, value: Any) -> None:
+        """Add in an order that LLVM may choose (the lanes of a vector)."""
+        value = self.k.lift(value, self.type)
+        old = self.get()
+        if value.is_float:
+            self.set(Value(self.k, self.k.b.fadd(old.v, value.v, flags=REDUCE)))
+        else:
+            self.set(old + value)
+
+    def max(self, value: Value) -> None:
+        """Keep the larger one; a nan is passed over (it shows in the sums that follow)."""
+        self.set(self.k.call_intrinsic("llvm.maxnum", self.get(), value, flags=("nnan", "nsz")))
+
+
+class Pointer:
+    """Memory of one element type, indexed in elements."""
+
+    __slots__ = ("k", "kind", "type", "v")
+
+    def __init__(self, k: Emitter, v: ir.Value, kind: str):
+        self.k, self.v, self.kind, self.type = k, v, kind, TYPES[kind]
+
+    def at(self, offset: Any) -> Pointer:
+        offset = self.k.lift(offset, I64)
+        return Pointer(self.k, self.k.b.gep(self.v, [offset.v], source_etype=self.type), self.kind)
+
+    def __getitem__(self, index: Any) -> Value:
+        return Value(self.k, self.k.b.load(self.at(index).v, typ=self.type, align=SIZES[self.kind]))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        value = self.k.lift(value, self.type)
+        self.k.b.store(value.v, self.at(index).v, align=SIZES[self.kind])
+
+
+class Emitter:
+    """Writes one LLVM function; `k` in kernel bodies."""
+
+    def __init__(self, module: ir.Module, builder: ir.IRBuilder, real: str = "f4"):
+        self.module, self.b = module, builder
+        self.real = real  # the kernel's floating-point kind, 'T' in signatures
+
+    # values
+
+    def lift(self, x: Any, type: ir.Type | str) -> Value:
+        """A Python number or value as a value of the given type."""
+        if isinstance(type, str):
+            type = TYPES[type]
+        if isinstance(x, Value):
+            if x.type != type:
+                raise TypeError(f"kernel body mixes {x.type} with {type}; cast one of them")
+            return x
+        return Value(self, ir.Constant(type, float(x) if isinstance(type, ir.FloatType | ir.DoubleType) else int(x)))
+
+    def int(self, x: Any) -> Value:
+        return self.lift(x, I64)
+
+    def float(self, x: Any) -> Value:
+        """A Python number, or a value of any type, as the kernel's floating-point kind."""
+        return x.cast(self.real) if isinstance(x, Value) else self.lift(x, self.real)
+
+    def cell(self, start: Any, kind: str | None = None) -> Cell:
+        return Cell(self, start if isinstance(start, Value) else self.lift(start, TYPES[kind or self.real]))
+
+    def call_intrinsic(self, name: str, *args: Value, flags: tuple[str, ...] = ()) -> Value:
+        suffix = {F32: "f32", F64: "f64", I32: "i32", I64: "i64"}[args[0].type]
+        full = f"{name}.{suffix}"
+        fn = self.module.globals.get(full)
+        if fn is None:
+            fn = ir.Function(self.module, ir.FunctionType(args[0].type, [a.type for a in args]), full)
+        return Value(self, self.b.call(fn, [a.v for a in args], fastmath=flags))
+
+    def minimum(self, x: Any, y: Any) -> Value:
+        """The smaller of two integers."""
+        x = self.int(x)
+        y = self.int(y)
+        return Value(self, self.b.select((x < y).v, x.v, y.v))
+
+    def maximum(self, x: Any, y: Any) -> Value:
+        x = self.int(x)
+        y = self.int(y)
+        return Value(self, self.b.select((x > y).v, x.v, y.v))
+
+    # control
+
+    def range(self, start: Any, stop: Any = None, step: int = 1, vectorize: bool | None = None) -> Iterator[Value]:
+        """`for i in k.range(n)`: a loop whose body is what the Python loop body emits."""
+        if stop is None:
+            start, stop = 0, start
+        start, stop = self.int(start), self.int(stop)
+        b = self.b
+        before = b.block
+        body, after = b.append_basic_block("loop"), b.append_basic_block("done")
+        b.cbranch((start < stop).v, body, after)
+        b.position_at_end(body)
+        i = b.phi(I64)
+        i.add_incoming(start.v, before)
+        yield Value(self, i)
+        following = b.add(i, ir.Constant(I64, step), flags=("nsw",))
+        i.add_incoming(following, b.block)
+        branch = b.cbranch((Value(self, following) < stop).v, body, after)
+        if vectorize is not None:
+            m = self.module
+            hint = m.add_metadata([ir.MetaDataString(m, "llvm.loop.vectorize.enable"), ir.Constant(I1, int(vectorize))])
+            branch.set_metadata("llvm.loop", m.add_metadata([hint]))
+        b.position_at_end(after)
+
+    def when(self, condition: Value) -> Iterator[None]:
+        """`for _ in k.when(c)`: what the body emits runs only where c holds."""
+        with self.b.if_then(condition.v):
+            yield None
+
+    def loop_while(self, condition: Callable[[], Value]) -> Iterator[None]:
+        """`for _ in k.loop_while(lambda: c)`: repeats while the condition, taken anew each time, holds."""
+        b = self.b
+        test, body, after = b.append_basic_block("test"), b.append_basic_block("body"), b.append_basic_block("after")
+        b.branch(test)
+        b.position_at_end(test)
+        b.cbranch(condition().v, body, after)
+        b.position_at_end(body)
+        yield None
+        b.branch(test)
+        b.position_at_end(after)
+
+    # reductions
+
+    def sum(self, n: Any, term: Callable[[Value], Value], start: Any = 0.0) -> Value:
+        """term(0) + ... + term(n - 1), in vector lanes."""
+        total = self.cell(start)
+        for i in self.range(n):
+            total.add(term(i))
+        return total.get()
+
+    def largest(self, n: Any, term: Callable[[Value], Value]) -> Value:
+        """The largest of term(0) ... term(n - 1), passing over nan; -inf where n is 0."""
+        best = self.cell(float("-inf"))
+        for i in self.range(n):
+            best.max(term(i))
+        return best.get()
+
+    # memory
+
+    def pointer(self, address: Value, kind: str) -> Pointer:
+        return Pointer(self, self.b.inttoptr(address.v, PTR), kind)
+
+    def reserve(self, words: int) -> ir.Value:
+        """Room for some 64-bit words on the stack of this function."""
+        with self.b.goto_entry_block():
+            slot = self.b.alloca(ir.ArrayType(I64, words))
+        slot.type = PTR
+        return slot
+
+    def call_pointer(self, fn: ir.Value, kind: ir.FunctionType, args: list[ir.Value]) -> ir.Value:
+        """Call a function of some type by its address."""
+        fn.type = ir.PointerType(kind)
+        return self.b.call(fn, args)
+
+    def copy(self, to: Pointer, source: Pointer, count: Any) -> None:
+        """Copy `count` elements between places that do not overlap."""
+        fn = self.module.globals.get("llvm.memcpy.p0.p0.i64")
+        if fn is None:
+            fn = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [PTR, PTR, I64, I1]), "llvm.memcpy.p0.p0.i64")
+        size = self.int(count) * SIZES[to.kind]
+        self.b.call(fn, [to.v, source.v, size.v, ir.Constant(I1, 0)])
+
+
+def where(condition: Value, a: Any, b: Any) -> Value:
+    """a where the condition holds, else b."""
+    k = condition.k
+    kind = a.type if isinstance(a, Value) else b.type
+    return Value(k, k.b.select(condition.v, k.lift(a, kind).v, k.lift(b, kind).v))

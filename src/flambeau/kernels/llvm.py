@@ -1,0 +1,152 @@
+"""LLVM at run time: IR text -> object code (kept on disk) -> machine code -> a CPython builtin.
+
+Calling through ctypes costs over a microsecond; a builtin made from a generated METH_FASTCALL function costs what
+any builtin costs. The generated code finds everything it needs of Python and of the C library through a table of
+addresses that is its `self`, so object code holds no address and can be kept on disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import re
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
+
+from . import cache as disk
+from . import threads
+
+_lock = threading.RLock()
+counts = {"compiled": 0, "from disk": 0}
+
+# Rows of the address table (64-bit words); generated wrappers read them.
+NDARRAY, INT, FLOAT, LIST, NONE, BOOL, SAVE, RESTORE, POOL_RUN, POOL_STATE, AS_INT, TABLE_SIZE = range(12)
+HEADER = object.__basicsize__  # bytes of reference count and type that start every Python object
+
+
+@cache
+def target() -> tuple[Any, str]:
+    """The target machine of this computer, and a text that identifies it."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu = llvm.get_host_cpu_name()
+    features = llvm.get_host_cpu_features().flatten()
+    machine = llvm.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+    return machine, f"{cpu} {features}"
+
+
+@cache
+def identity() -> str:
+    """What compiled code depends on besides its IR: this package, the CPU, and the versions and layout of Python."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    for part in (target()[1], llvmlite.__version__, str(llvm.llvm_version_info), sys.version, str(HEADER),
+                 np.__version__, str(sysconfig.get_config_var("SOABI"))):  # fmt: skip
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _engine() -> Any:
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=3, jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    # Worker threads sleep inside this code until the process is gone, so it is never freed.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+    return engine
+
+
+def widest() -> int:
+    """Bits of the widest vector registers that generated loops should use."""
+    return 512 if "+avx512f" in target()[1] else 256
+
+
+def to_object(ir_text: str) -> bytes:
+    """Optimised machine code, as an object file, of LLVM IR."""
+    machine, _ = target()
+    # Without this LLVM keeps to half-width vectors on many CPUs that have AVX-512.
+    ir_text = re.sub(r'^(define [^\n{]*?)\s*$', rf'\1 "prefer-vector-width"="{widest()}"', ir_text, flags=re.M)
+    module = llvm.parse_assembly(ir_text)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    options.slp_vectorization = True
+    options.loop_unrolling = True
+    options.loop_interleaving = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    counts["compiled"] += 1
+    return machine.emit_object(module)
+
+
+def address(name: str, key: str, write_ir: Callable[[], str]) -> int:
+    """The address of function `name` in the code that `write_ir` describes, compiled at most once per computer.
+
+    Arguments:
+        name: the function's symbol, unique in the process.
+        key: what determines the IR besides this package's source.
+        write_ir: called only where the disk cache has no entry.
+    """
+    with _lock:
+        full = hashlib.sha256(f"{identity()}\0{name}\0{key}".encode()).hexdigest()
+        body = disk.load(full)
+        if body is None:
+            body = to_object(write_ir())
+            disk.store(full, body)
+        else:
+            counts["from disk"] += 1
+        engine = _engine()
+        engine.add_object_file(llvm.ObjectFileRef.from_data(body))
+        engine.finalize_object()
+        return engine.get_function_address(name)
+
+
+def _c_address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+@cache
+def table() -> np.ndarray:
+    """The addresses that generated wrappers need, as an array that is `self` of every builtin."""
+    words = np.zeros(TABLE_SIZE, np.int64)
+    for row, kind in {NDARRAY: np.ndarray, INT: int, FLOAT: float, LIST: list, NONE: None}.items():
+        words[row] = id(kind)
+    api = ctypes.pythonapi
+    words[BOOL], words[AS_INT] = _c_address(api.PyBool_FromLong), _c_address(api.PyLong_AsSsize_t)
+    words[SAVE], words[RESTORE] = _c_address(api.PyEval_SaveThread), _c_address(api.PyEval_RestoreThread)
+    words[POOL_RUN], words[POOL_STATE] = threads.start(address)
+    return words
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+
+
+_METH_FASTCALL = 0x0080
+_definitions: list[_MethodDef] = []  # a builtin points at its definition for as long as it lives
+
+
+def builtin(function: int, name: str, doc: str = "") -> Callable[..., bool]:
+    """A Python builtin that calls `PyObject *f(PyObject *self, PyObject *const *args, Py_ssize_t nargs)`."""
+    definition = _MethodDef(name.encode(), function, _METH_FASTCALL, doc.encode())
+    _definitions.append(definition)
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    return make(ctypes.addressof(definition), table(), None)
+
+
+def usable() -> bool:
+    """Whether this interpreter's objects have the layout that generated wrappers read."""
+    standard = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+    return standard and HEADER == 16 and ctypes.sizeof(ctypes.c_void_p) == 8 and sys.byteorder == "little" and os.name == "posix"
