@@ -6,6 +6,7 @@ by falling creation number visits each one after all its consumers: no second pa
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import traceback
@@ -20,7 +21,7 @@ from ..errors import GradientError, ShapeError
 from ..tensor import Tensor, wrap
 from .mode import state
 
-_count = itertools.count(1).__next__
+next_number = itertools.count(1).__next__
 LEAF = -1  # the output number of an edge that ends in a leaf tensor
 
 FREED = (
@@ -34,18 +35,29 @@ FREED = (
 class Node:
     """One recorded operation. `edges`: per input None, or (node or leaf tensor, output number, shape, NumPy dtype)."""
 
-    __slots__ = ("edges", "seq", "outputs", "pre_hooks", "post_hooks", "retained", "trace", "metadata", "__weakref__")
-    edges: tuple
-    op_name = "Node"
+    # Class attributes until set: a node costs what it really holds.
+    edges: tuple = ()
+    outputs = 1
+    pre_hooks = post_hooks = None  # id -> function
+    retained = None  # output number -> weak reference to a tensor that wants its gradient
+    trace = None  # in anomaly mode: the stack of the forward call
 
     def __init__(self, edges, outputs=1):
         self.edges = edges
-        self.seq = _count()
-        self.outputs = outputs
-        self.pre_hooks = self.post_hooks = self.retained = self.trace = None
-        self.metadata = None
+        self.seq = next_number()
+        if outputs != 1:
+            self.outputs = outputs
         if state.anomaly:
-            self.trace = "".join(traceback.format_stack()[:-2])
+            self.remember_line()
+
+    def remember_line(self):
+        """Keep the forward stack, for anomaly mode."""
+        self.trace = "".join(traceback.format_stack()[:-2])
+
+    @functools.cached_property
+    def metadata(self):
+        """A dictionary for the user's own use."""
+        return {}
 
     def pull(self, g, wanted):
         """Gradients of the inputs from the gradient(s) of the output(s); `wanted[i]` says which are needed."""
@@ -79,8 +91,6 @@ class Node:
 
 class AccumulateGrad(Node):
     """Stands in `next_functions` for a leaf, whose `.grad` it adds to."""
-
-    __slots__ = ("variable",)
 
     def __init__(self, variable):
         super().__init__(())
@@ -210,47 +220,49 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
     useful = captures = None
     if targets is not None:
         useful, captures = _paths(roots, targets)
+    push, pop = heapq.heappush, heapq.heappop
 
     def give(target, index, d):
+        """Add `d` to what has arrived at one output of a node, or at a leaf."""
         if index == LEAF:
             held = leaves.get(id(target))
             if held is None:
                 leaves[id(target)] = [target, d]
             else:
                 held[1] = held[1] + d
-            return
-        if target not in pending:
-            heapq.heappush(heap, (-target.seq, target))
-            pending[target] = d if target.outputs == 1 else [None] * target.outputs
-            if target.outputs == 1:
-                return
-        if target.outputs == 1:
-            pending[target] = pending[target] + d
+        elif target.outputs == 1:
+            if target in pending:
+                pending[target] = pending[target] + d
+            else:
+                push(heap, (-target.seq, target))
+                pending[target] = d
         else:
-            slots = pending[target]
+            slots = pending.get(target)
+            if slots is None:
+                push(heap, (-target.seq, target))
+                slots = pending[target] = [None] * target.outputs
             slots[index] = d if slots[index] is None else slots[index] + d
 
     before = state.grad
     state.grad = create_graph
+    check_nan = state.anomaly and state.check_nan
     try:
         for t, g in zip(roots, grads):
             edge = edge_of(t)
             if edge is not None and (useful is None or edge[0] in useful or id(edge[0]) in captures):
                 give(edge[0], edge[1], g)
         while heap:
-            node = heapq.heappop(heap)[1]
+            node = pop(heap)[1]
             g = pending.pop(node)
             if node.pre_hooks or node.retained:
                 g = _prepare(node, g)
-            if captures is not None and id(node) in captures:
-                for index, slot in captures[id(node)].items():
-                    slot[0] = g if node.outputs == 1 else g[index]
-                if node not in useful:
-                    continue
-            edges = node.edges
-            if useful is None:
-                wanted = [e is not None for e in edges]
-            else:
+            wanted = edges = node.edges  # an edge is true, a missing one false
+            if captures is not None:
+                if id(node) in captures:
+                    for index, slot in captures[id(node)].items():
+                        slot[0] = g if node.outputs == 1 else g[index]
+                    if node not in useful:
+                        continue
                 wanted = [e is not None and (e[0] in useful or id(e[0]) in captures) for e in edges]
             try:
                 found = node.pull(g, wanted)
@@ -261,16 +273,17 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
                 raise
             if node.post_hooks:
                 found = _finish(node, g, found)
-            if state.anomaly and state.check_nan:
+            if check_nan:
                 _check_nan(node, found)
             if not retain_graph:
                 node.release()
             for edge, d, want in zip(edges, found, wanted):
                 if want and d is not None:
                     a = d._array
-                    if a.shape != edge[2] or a.dtype != edge[3]:
+                    if a.shape != edge[2] or a.dtype is not edge[3]:
                         d = fit(d, edge[2], edge[3])
                     give(edge[0], edge[1], d)
+            g = found = d = None  # so that memory may be reused, and leaf gradients taken over
         if targets is None:
             for held in leaves.values():
                 leaf, held_grad = held

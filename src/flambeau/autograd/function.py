@@ -98,7 +98,6 @@ class FunctionCtx:
 class _FunctionNode(Node):
     """The node of a custom Function; it is what `backward` gets as `ctx`'s graph side."""
 
-    __slots__ = ("ctx", "metas")
     function: type
 
     def release(self):
@@ -150,7 +149,7 @@ class _FunctionMeta(type):
 
     def __init__(cls, name, bases, attrs):
         super().__init__(name, bases, attrs)
-        cls._node_class = type(name + "Backward", (_FunctionNode,), {"__slots__": (), "function": cls})
+        cls._node_class = type(name + "Backward", (_FunctionNode,), {"function": cls})
 
 
 class Function(metaclass=_FunctionMeta):
@@ -278,7 +277,5 @@ def once_differentiable(backward):
 
 
 class _Once(Node):
-    __slots__ = ()
-
     def pull(self, g, wanted):
         raise GradientError("trying to differentiate twice a function that was marked with @once_differentiable")

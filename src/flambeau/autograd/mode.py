@@ -12,6 +12,7 @@ class _State(threading.local):
     # Class attributes are what a new thread starts with.
     grad = True
     inference = False
+    special = False  # anomaly mode or saved_tensors_hooks are on: one look instead of three for every operation
     anomaly = False
     check_nan = True
     pack = None  # (pack, unpack) of the innermost saved_tensors_hooks
@@ -19,6 +20,11 @@ class _State(threading.local):
 
 
 state = _State()
+
+
+def refresh_special():
+    """To be called by whoever changes `anomaly`, `pack` or `saving_disabled`."""
+    state.special = state.anomaly or state.pack is not None or state.saving_disabled is not None
 
 
 class _Switch(contextlib.ContextDecorator):
@@ -168,12 +174,14 @@ class set_detect_anomaly(contextlib.ContextDecorator):
     def __init__(self, mode: bool, check_nan: bool = True):
         self.before = (state.anomaly, state.check_nan)
         state.anomaly, state.check_nan = bool(mode), check_nan
+        refresh_special()
 
     def __enter__(self):
         return None
 
     def __exit__(self, *exc):
         state.anomaly, state.check_nan = self.before
+        refresh_special()
 
 
 class detect_anomaly(contextlib.ContextDecorator):
@@ -185,9 +193,11 @@ class detect_anomaly(contextlib.ContextDecorator):
     def __enter__(self):
         self.before = (state.anomaly, state.check_nan)
         state.anomaly, state.check_nan = True, self.check_nan
+        refresh_special()
 
     def __exit__(self, *exc):
         state.anomaly, state.check_nan = self.before
+        refresh_special()
 
 
 def is_anomaly_enabled() -> bool:

@@ -15,7 +15,7 @@ import inspect
 import numpy as np
 
 from ..arrays import as_array
-from ..autograd.engine import FREED, Node, edge_of
+from ..autograd.engine import FREED, LEAF, Node, edge_of, next_number
 from ..autograd.mode import state
 from ..dtypes import from_numpy_dtype
 from ..errors import FlambeauError, GradientError, ShapeError
@@ -26,13 +26,16 @@ PRIMITIVES: dict[str, Primitive] = {}
 METHODS: dict[str, object] = {}  # name of a Tensor method -> function
 
 _new = object.__new__
+_OUT = ("out", 0)
 
 
 class OpNode(Node):
     """A recorded primitive. `saved`: position of an input (or "out") -> what was kept of it."""
 
-    __slots__ = ("saved", "options", "shapes")
     op: Primitive
+    saved: dict | None = None
+    options: dict = {}
+    shapes: list | None = None
 
     def release(self):
         self.saved = None
@@ -51,9 +54,9 @@ class OpNode(Node):
         if name in op.positions:
             return self.unpack(op.positions[name])
         if name == "out":
-            if op.multi:
+            if self.outputs > 1 or op.multi:
                 return tuple(self.unpack(("out", i)) for i in range(self.outputs))
-            return self.unpack(("out", 0))
+            return self.unpack(_OUT)
         if name.endswith("_shape"):
             return self.shapes[op.positions[name[:-6]]][0]
         if name.endswith("_dtype"):
@@ -112,13 +115,25 @@ def overwritten(node, key, t, then) -> GradientError:
     )
 
 
+INFERENCE = ("Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor "
+             "and use it in autograd.")
+
+
+def _twin(o: Tensor):
+    """A result kept by its own node: memory and version counter are shared, but not the node: no reference cycle."""
+    if o._cell is None:
+        o._cell = [0]
+    twin = _new(Tensor)
+    twin._array, twin._cell = o._array, o._cell
+    return twin, o._cell[0], None
+
+
 class Primitive:
     """An operation with its own array-level forward and gradient rules. Called with tensors and keyword options."""
 
-    def __init__(self, name, forward, vjp=None, node=None, names=None, view=False):
+    def __init__(self, name, forward, vjp=None, node=None, names=None):
         self.name = name
         self.forward = forward
-        self.view = view
         names, self.defaults, self.variadic = _parameters(forward) if names is None else (tuple(names), {}, False)
         self.positions = {n: i for i, n in enumerate(names)}
         self.rules = []  # (positions, rule, parameter names, joint)
@@ -132,15 +147,18 @@ class Primitive:
                 else tuple(self.positions[a] for a in (arg if joint else (arg,)))
             )  # fmt: skip
             self.rules.append((where, rule, wants, joint))
-        self.by_position = {w[0]: (rule, wants) for w, rule, wants, joint in self.rules if not joint}
         self.keeps_out = any("out" in wants for _, _, wants, _ in self.rules)
         self.keeps = self.keeps_out or any(
             w in self.positions or w == "tensors" for _, _, wants, _ in self.rules for w in wants
         )
         self.multi = False
         self.plans: dict = {}
+        # Bit i: input i has a rule.
+        self.differentiable = -1 if any(w is None for w, *_ in self.rules) else sum(
+            1 << i for w, *_ in self.rules for i in w
+        )
         title = node or "".join(p.title() for p in name.rstrip("_").replace(".", "_").split("_")) + "Backward0"
-        self.node = type(title, (OpNode,), {"__slots__": (), "op": self})
+        self.node = type(title, (OpNode,), {"op": self})
         PRIMITIVES[name] = self
 
     def __call__(self, *tensors, **options):
@@ -157,8 +175,6 @@ class Primitive:
             out = _new(Tensor)
             out._array = made if isinstance(made, np.ndarray) else np.asarray(made)
             outs = (out,)
-        if self.view:
-            link_view(outs, tensors[0], self, options)
         if state.grad and self.rules:
             for t in tensors:
                 if t is not None and (t._rg or t._base is not None and t.requires_grad):
@@ -171,51 +187,74 @@ class Primitive:
 
     def record(self, tensors, outs, options):
         """Make `outs` results of a node in the graph."""
-        edges, mask = [], 0
-        for i, t in enumerate(tensors):
-            edge = None if t is None else edge_of(t)
-            if edge is not None and not self.variadic and not self._has_rule(i):
-                edge = None
-            if edge is not None:
-                mask |= 1 << i
+        edges, mask, bit = [], 0, 1
+        for t in tensors:
+            edge = None
+            if t is not None:
+                if t._base is not None and t._seen != t._base._rebases:
+                    t._refresh()
+                if t._rg and self.differentiable & bit:
+                    a, node = t._array, t._node
+                    edge = (t, LEAF, a.shape, a.dtype) if node is None else (node, t._index, a.shape, a.dtype)
+                    mask |= bit
             edges.append(edge)
+            bit += bit
         if not mask:
             return
-        outs = [o for o in outs]
-        node = self.node(tuple(edges), len(outs))
-        node.options = options
+        node = _new(self.node)
+        node.edges = edges
+        node.seq = next_number()
+        if len(outs) != 1:
+            node.outputs = len(outs)
+        if options:
+            node.options = options
         plan = self.plans.get(mask)
         if plan is None:
             plan = self.plans[mask] = self._plan(mask, len(tensors))
         positions, keep_out, shapes = plan
+        if state.special:
+            self._record_special(node, tensors, outs, positions, keep_out)
+        else:
+            saved = {}
+            for i in positions:
+                t = tensors[i]
+                if t is not None:
+                    if t._inference:
+                        raise GradientError(INFERENCE)
+                    cell = t._cell
+                    saved[i] = (t, cell[0] if cell else 0, None)
+            if keep_out:
+                for i, o in enumerate(outs):
+                    if o is not None:
+                        saved["out", i] = _twin(o)
+            node.saved = saved
+        if shapes:
+            node.shapes = [None if t is None else (t._array.shape, t._array.dtype) for t in tensors]
+        i = 0
+        for o in outs:
+            if o is not None and o._array.dtype.kind in "fcV":
+                o._node, o._rg = node, True
+                if i:
+                    o._index = i
+            i += 1
+
+    def _record_special(self, node, tensors, outs, positions, keep_out):
+        """What anomaly mode and saved_tensors_hooks ask for."""
+        if state.anomaly:
+            node.remember_line()
+        if state.saving_disabled is not None and (positions or keep_out):
+            raise GradientError(state.saving_disabled)
         pack = state.pack
-        saved = {}
+        node.saved = saved = {}
         for i in positions:
             t = tensors[i]
             if t is not None:
-                if t._inference:
-                    raise GradientError("Inference tensors cannot be saved for backward. To work around you can make "
-                                        "a clone to get a normal tensor and use it in autograd.")
-                saved[i] = (
-                    (t, t._cell[0] if t._cell else 0, None) if pack is None else (pack[0](t), 0, pack[1])
-                )
+                saved[i] = (t, t._version, None) if pack is None else (pack[0](t), 0, pack[1])
         if keep_out:
             for i, o in enumerate(outs):
                 if o is not None:
-                    if o._cell is None:
-                        o._cell = [0]
-                    # A twin that shares memory and version counter but not the node: no reference cycle.
-                    twin = wrap(o._array)
-                    twin._cell = o._cell
-                    saved["out", i] = (twin, o._cell[0], None) if pack is None else (pack[0](twin), 0, pack[1])
-        node.saved = saved
-        node.shapes = [None if t is None else (t._array.shape, t._array.dtype) for t in tensors] if shapes else None
-        for i, o in enumerate(outs):
-            if o is not None and o._array.dtype.kind in "fcV":
-                o._node, o._index, o._rg = node, i, True
-
-    def _has_rule(self, i):
-        return any(where is None or i in where for where, *_ in self.rules)
+                    kept = _twin(o)
+                    saved["out", i] = kept if pack is None else (pack[0](kept[0]), 0, pack[1])
 
     def _plan(self, mask, count):
         """For a set of inputs that need gradients: which inputs to keep, whether the result, whether shapes."""
@@ -237,22 +276,29 @@ class Primitive:
 
     def pull(self, node, g, wanted):
         """Apply the rules."""
-        found = [None] * len(wanted)
+        count = len(wanted)
+        found = [None] * count
         for where, rule, wants, joint in self.rules:
-            if where is None:
-                results = rule(*[
-                    g if w == "g" else tuple(wanted) if w == "needs" else node.value(w) for w in wants
-                ])
-                found = list(results)
-            elif joint:
-                needs = tuple(i < len(wanted) and wanted[i] for i in where)
-                if any(needs):
+            if joint:
+                inputs = range(count) if where is None else where
+                needs = tuple([i < count and bool(wanted[i]) for i in inputs])
+                if True in needs:
                     results = rule(*[g if w == "g" else needs if w == "needs" else node.value(w) for w in wants])
-                    for i, d in zip(where, results):
-                        if i < len(found):
+                    for i, d in zip(inputs, results):
+                        if i < count:
                             found[i] = d
-            elif where[0] < len(wanted) and wanted[where[0]]:
-                found[where[0]] = rule(*[g if w == "g" else node.value(w) for w in wants])
+                continue
+            at = where[0]
+            if at < count and wanted[at]:
+                # One or two parameters are by far the commonest; no list is built for them.
+                if len(wants) == 1:
+                    found[at] = rule(g)
+                elif len(wants) == 2:
+                    second = wants[1]
+                    key = self.positions.get(second)
+                    found[at] = rule(g, node.value(second) if key is None or key >= count else node.unpack(key))
+                else:
+                    found[at] = rule(*[g if w == "g" else node.value(w) for w in wants])
         return found
 
     def __repr__(self):
@@ -287,11 +333,53 @@ def primitive(name, forward=None, *, vjp=None, node=None, names=None):
     return Primitive(name, forward, vjp, node, names)
 
 
+class ViewPrimitive(Primitive):
+    """A primitive of one tensor whose result shares its memory."""
+
+    def __call__(self, input, **options):
+        try:
+            made = self.forward(input._array, **options)
+        except FlambeauError:
+            raise
+        except ValueError as error:
+            raise ShapeError(f"{self.name}: {error}", why=_call(self.name, (input,), options)) from error
+        if made.__class__ is tuple or made.__class__ is list:
+            outs = tuple([wrap(a) for a in made])
+            self.multi = True
+            link_view(outs, input, self, options)
+            if state.grad and input.requires_grad:
+                self.record((input,), outs, options)
+            return outs
+        t = _new(Tensor)
+        t._array = made
+        cell = input._cell
+        if cell is None:
+            cell = input._cell = [0]
+        t._cell = cell
+        base = input._base
+        if base is None:
+            t._base = input
+            t._chain = ((self, options),)
+            if input._rebases:
+                t._seen = input._rebases
+            if input._rg and state.grad:
+                self.record((input,), (t,), options)
+        else:
+            t._base = base
+            t._chain = (*input._chain, (self, options))
+            if input.requires_grad and state.grad:
+                self.record((input,), (t,), options)
+            t._seen = base._rebases
+        if state.inference:
+            t._inference = True
+        return t
+
+
 def view_primitive(name, forward=None, *, vjp=None, node=None, names=None):
-    """Define a primitive whose result is a view of its first argument's memory."""
+    """Define a primitive whose result (or results) is a view of its argument's memory."""
     if forward is None:
-        return lambda f: Primitive(name, f, vjp, node, names, view=True)
-    return Primitive(name, forward, vjp, node, names, view=True)
+        return lambda f: ViewPrimitive(name, f, vjp, node, names)
+    return ViewPrimitive(name, forward, vjp, node, names)
 
 
 def link_view(outs, input, op, options):
@@ -532,7 +620,7 @@ def rebase(t: Tensor, result: Tensor):
 class CopySlices(Node):
     """The history of a base after a part of it was written through a view."""
 
-    __slots__ = ("chain",)
+    chain: tuple = ()
 
     def pull(self, g, wanted):
         rest = part = None
