@@ -1,0 +1,514 @@
+"""Convolutions in 1-3 dimensions, transposed ones, and unfold/fold.
+
+Three primitives are closed under differentiation, each being the gradient of the other two:
+
+    out = conv(input, weight)      input gradient = spread(g, weight)      weight gradient = correlate(g, input)
+
+A transposed convolution is `spread` used forwards. All three work sample by sample on a matrix of columns (one row per
+weight, one column per output position) that fits the cache, and leave the arithmetic to BLAS. Depthwise convolutions,
+whose matrices would be a single row, are sums of shifted products instead.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..arrays import MetaArray, meta_empty
+from ..dtypes import FROM_NUMPY, HALVES
+from ..errors import DtypeError, ShapeError
+from .entry import primitive, public
+from .promotion import check_devices
+from .shape import need_tensor
+
+# ---------------------------------------------------------------------- geometry
+
+
+def _padded(x, padding):
+    """`x` with zeros around its spatial dimensions."""
+    if not any(padding):
+        return x
+    out = np.zeros((*x.shape[:2], *[n + 2 * p for n, p in zip(x.shape[2:], padding)]), x.dtype)
+    out[(slice(None), slice(None), *[slice(p, p + n) for n, p in zip(x.shape[2:], padding)])] = x
+    return out
+
+
+def _windows(x, kernel, stride, dilation, size):
+    """The view of a padded array [..., *spatial] as [..., *kernel, *size]: each weight's row of inputs.
+
+    The geometry never leaves `x`: `size` was computed from its spatial dimensions.
+    """
+    lead = x.ndim - len(kernel)
+    steps = x.strides[lead:]
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (*x.shape[:lead], *kernel, *size),
+        (*x.strides[:lead], *[s * d for s, d in zip(steps, dilation)], *[s * t for s, t in zip(steps, stride)]),
+    )
+
+
+def result_size(spatial, kernel, stride, padding, dilation) -> tuple[int, ...]:
+    """Spatial sizes of a convolution's result."""
+    return tuple([
+        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(spatial, kernel, stride, padding, dilation)
+    ])  # fmt: skip
+
+
+def _offsets(kernel):
+    """Every position inside the kernel."""
+    return np.ndindex(*kernel)
+
+
+def _shifted(offset, stride, dilation, size):
+    """The inputs that weight `offset` meets, as a subscript of the padded spatial dimensions."""
+    return tuple([
+        slice(o * d, o * d + (n - 1) * s + 1, s) for o, d, s, n in zip(offset, dilation, stride, size)
+    ])  # fmt: skip
+
+
+def _wide(*arrays):
+    """16-bit floats are computed in float32."""
+    return [a.astype(np.float32) if FROM_NUMPY[a.dtype] in HALVES else a for a in arrays]
+
+
+def _is_depthwise(weight, groups):
+    return groups > 1 and weight.shape[1] == 1 and weight.shape[0] == groups
+
+
+# ---------------------------------------------------------------------- array-level forward and gradients
+
+
+def _conv_array(input, weight, bias, stride, padding, dilation, groups):
+    kernel = weight.shape[2:]
+    size = result_size(input.shape[2:], kernel, stride, padding, dilation)
+    n, out_channels = input.shape[0], weight.shape[0]
+    if isinstance(input, MetaArray):
+        return meta_empty((n, out_channels, *size), input.dtype)
+    result = input.dtype
+    input, weight = _wide(input, weight)
+    x = _padded(input, padding)
+    out = np.empty((n, out_channels, *size), input.dtype)
+    if _is_depthwise(weight, groups):
+        out[...] = 0
+        for offset in _offsets(kernel):
+            part = x[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))]
+            out += part * weight[(slice(None), 0, *offset)].reshape(-1, *[1] * len(kernel))
+    elif out.size:
+        k, p = math.prod(weight.shape[1:]), math.prod(size)
+        w = np.ascontiguousarray(weight).reshape(groups, out_channels // groups, k)
+        flat = out.reshape(n, groups, out_channels // groups, p)
+        for i, columns in _columns(x, kernel, stride, dilation, size, groups):
+            np.matmul(w, columns, out=flat[i])
+    if bias is not None:
+        out += bias.reshape(-1, *[1] * len(kernel))
+    return out.astype(result, copy=False)
+
+
+def _columns(x, kernel, stride, dilation, size, groups):
+    """(sample number, its matrix of columns [groups, weights, positions]); the buffer is used again for the next."""
+    n, channels = x.shape[:2]
+    k, p = channels // groups * math.prod(kernel), math.prod(size)
+    if math.prod(kernel) == 1 and not any(s != 1 for s in stride):
+        for i, sample in enumerate(np.ascontiguousarray(x).reshape(n, groups, k, p)):
+            yield i, sample
+        return
+    view = _windows(x, kernel, stride, dilation, size)
+    buffer = np.empty((groups, k, p), x.dtype)
+    shaped = buffer.reshape(view.shape[1:])
+    for i in range(n):
+        np.copyto(shaped, view[i])
+        yield i, buffer
+
+
+def _spread_array(input, weight, shape, stride, padding, dilation, groups):
+    """The gradient of a convolution's input, of spatial sizes `shape`; also its transpose used forwards."""
+    kernel, size = weight.shape[2:], input.shape[2:]
+    n, channels = input.shape[0], weight.shape[1] * groups
+    if isinstance(input, MetaArray):
+        return meta_empty((n, channels, *shape), input.dtype)
+    result = input.dtype
+    input, weight = _wide(input, weight)
+    # Output positions may reach beyond the wanted shape when a stride does not divide it: room for both.
+    room = [max(m + 2 * p, (o - 1) * s + d * (k - 1) + 1)
+            for m, p, o, s, d, k in zip(shape, padding, size, stride, dilation, kernel)]  # fmt: skip
+    full = np.zeros((n, channels, *room), np.result_type(input.dtype, weight.dtype))
+    if _is_depthwise(weight, groups):
+        for offset in _offsets(kernel):
+            full[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))] += (
+                input * weight[(slice(None), 0, *offset)].reshape(-1, *[1] * len(kernel))
+            )
+    elif input.size:
+        k, p = math.prod(weight.shape[1:]), math.prod(size)
+        w = np.ascontiguousarray(weight).reshape(groups, weight.shape[0] // groups, k).swapaxes(1, 2)
+        g = np.ascontiguousarray(input).reshape(n, groups, -1, p)
+        columns = np.empty((groups, k, p), full.dtype)
+        shaped = columns.reshape(channels, *kernel, *size)
+        places = [(offset, _shifted(offset, stride, dilation, size)) for offset in _offsets(kernel)]
+        for i in range(n):
+            np.matmul(w, g[i], out=columns)
+            for offset, place in places:
+                full[(i, slice(None), *place)] += shaped[(slice(None), *offset)]
+    inner = full[(slice(None), slice(None), *[slice(p, p + m) for p, m in zip(padding, shape)])]
+    return np.ascontiguousarray(inner).astype(result, copy=False)
+
+
+def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
+    """The gradient of a convolution's weight."""
+    out_channels, channels = g.shape[1], input.shape[1]
+    shape = (out_channels, channels // groups, *kernel)
+    if isinstance(g, MetaArray):
+        return meta_empty(shape, g.dtype)
+    result = g.dtype
+    g, input = _wide(g, input)
+    x, size = _padded(input, padding), g.shape[2:]
+    if groups > 1 and channels == groups == out_channels:
+        out = np.empty(shape, g.dtype)
+        for offset in _offsets(kernel):
+            part = x[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))]
+            out[(slice(None), 0, *offset)] = (g * part).sum(axis=(0, *range(2, g.ndim)))
+        return out.astype(result, copy=False)
+    p = math.prod(size)
+    rows = np.ascontiguousarray(g).reshape(g.shape[0], groups, out_channels // groups, p)
+    total = np.zeros((groups, out_channels // groups, channels // groups * math.prod(kernel)), g.dtype)
+    if g.size:
+        part = np.empty_like(total)
+        for i, columns in _columns(x, kernel, stride, dilation, size, groups):
+            np.matmul(rows[i], columns.swapaxes(1, 2), out=part)
+            total += part
+    return total.reshape(shape).astype(result, copy=False)
+
+
+# ---------------------------------------------------------------------- primitives
+
+
+def _conj(x):
+    return x.conj() if x.is_complex() else x
+
+
+def _channel_sum(g):
+    return g.sum([0, *range(2, g.ndim)])
+
+
+_conv = primitive(
+    "convolution", _conv_array, node="ConvolutionBackward0",
+    vjp={
+        "input": lambda g, weight, input_shape, stride, padding, dilation, groups: _spread(
+            g, _conj(weight), shape=tuple(input_shape[2:]), stride=stride, padding=padding, dilation=dilation, groups=groups),
+        "weight": lambda g, input, weight_shape, stride, padding, dilation, groups: _correlate(
+            g, _conj(input), kernel=tuple(weight_shape[2:]), stride=stride, padding=padding, dilation=dilation,
+            groups=groups),
+        "bias": lambda g: _channel_sum(g),
+    },
+)  # fmt: skip
+
+_spread = primitive(
+    "convolution_transpose", _spread_array, node="ConvolutionBackward0",
+    vjp={
+        "input": lambda g, weight, stride, padding, dilation, groups: _conv(
+            g, _conj(weight), None, stride=stride, padding=padding, dilation=dilation, groups=groups),
+        "weight": lambda g, input, weight_shape, stride, padding, dilation, groups: _correlate(
+            _conj(input), g, kernel=tuple(weight_shape[2:]), stride=stride, padding=padding, dilation=dilation,
+            groups=groups),
+    },
+)  # fmt: skip
+
+_correlate = primitive(
+    "convolution_weight",
+    lambda first, input, kernel, stride, padding, dilation, groups: _correlate_array(
+        first, input, kernel, stride, padding, dilation, groups),
+    node="ConvolutionBackwardBackward0",
+    vjp={
+        "first": lambda g, input, stride, padding, dilation, groups: _conv(
+            _conj(input), g, None, stride=stride, padding=padding, dilation=dilation, groups=groups),
+        "input": lambda g, first, input_shape, stride, padding, dilation, groups: _spread(
+            _conj(first), g, shape=tuple(input_shape[2:]), stride=stride, padding=padding, dilation=dilation,
+            groups=groups),
+    },
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+def _per_dim(value, n, name):
+    """An argument given once or per dimension, as a tuple of n ints."""
+    if isinstance(value, (tuple, list)):
+        if len(value) == 1:
+            value = tuple(value) * n
+        if len(value) != n:
+            raise ShapeError(f"expected {name} to be a single integer value or a list of {n} values to match the "
+                             f"convolution dimensions, but got {name}={list(value)}")
+        return tuple([v.__index__() for v in value])
+    return (value.__index__(),) * n
+
+
+def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
+    name = f"conv{'_transpose' if transposed else ''}{n}d"
+    need_tensor(input, name)
+    need_tensor(weight, name, "weight", 2)
+    if input._array.dtype != weight._array.dtype:
+        raise DtypeError(
+            f"Input type ({input.type()}) and weight type ({weight.type()}) should be the same",
+            fix=f"x = x.to({weight.dtype})",
+        )
+    if bias is not None and bias._array.dtype != input._array.dtype:
+        raise DtypeError(f"Input type ({input.type()}) and bias type ({bias.type()}) should be the same")
+    check_devices(input, weight, bias)
+    if weight.ndim != n + 2:
+        raise ShapeError(f"expected a {n + 2}-dimensional weight for {n}-dimensional convolution, but got weight of "
+                         f"size {list(weight.shape)}")  # fmt: skip
+    if input.ndim not in (n + 1, n + 2):
+        spatial = {1: "L", 2: "HW", 3: "DHW"}[n]
+        raise ShapeError(
+            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: "
+            f"{list(input.shape)}",
+            why=f"the input must be (N, C, {', '.join(spatial)}) or (C, {', '.join(spatial)})",
+            fix="x.unsqueeze(0) adds a missing batch or channel dimension",
+        )
+    if groups <= 0:
+        raise ShapeError("non-positive groups is not supported")
+    if any(s <= 0 for s in stride):
+        raise ShapeError("non-positive stride is not supported")
+    if any(d <= 0 for d in dilation):
+        raise ShapeError("dilation should be greater than zero")
+    if weight.shape[0] % groups or weight.shape[0] < groups:
+        raise ShapeError(f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by "
+                         f"{groups}, but got weight of size {list(weight.shape)} instead")
+    batched = input if input.ndim == n + 2 else input.unsqueeze(0)
+    channels = batched.shape[1]
+    wanted = weight.shape[0] if transposed else weight.shape[1] * groups
+    if channels != wanted:
+        raise ShapeError(
+            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(weight.shape)}, expected "
+            f"input{list(batched.shape)} to have {wanted} channels, but got {channels} channels instead",
+            why="dimension 1 of the input must be the channels that the layer was made for",
+            fix=(f"x.permute(0, {n + 1}, {', '.join(str(i) for i in range(1, n + 1))}) if the channels come last"
+                 if batched.shape[-1] == wanted else f"in_channels={channels} in the layer"),
+        )
+    made = weight.shape[1] * groups if transposed else weight.shape[0]
+    if bias is not None and (bias.ndim != 1 or bias.shape[0] != made):
+        raise ShapeError(f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size "
+                         f"{list(weight.shape)}, expected bias to be 1-dimensional with {made} elements, but got bias of "
+                         f"size {list(bias.shape)} instead")
+    return batched
+
+
+def _convolve(n, input, weight, bias, stride, padding, dilation, groups):
+    stride, dilation = _per_dim(stride, n, "stride"), _per_dim(dilation, n, "dilation")
+    batched = _check(input, weight, bias, n, stride, dilation, groups)
+    if isinstance(padding, str):
+        batched, padding = _named_padding(batched, padding, weight.shape[2:], stride, dilation)
+    padding = _per_dim(padding, n, "padding")
+    if any(p < 0 for p in padding):
+        raise ShapeError("negative padding is not supported")
+    if any(k == 0 for k in weight.shape[2:]):
+        raise ShapeError("weight should have at least three dimensions, and its spatial sizes must not be 0")
+    spatial, reach = batched.shape[2:], [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation)]
+    around = [m + 2 * p for m, p in zip(spatial, padding)]
+    if any(a < r for a, r in zip(around, reach)):
+        per = " x ".join
+        raise ShapeError(
+            f"Calculated padded input size per channel: ({per(map(str, around))}). Kernel size: "
+            f"({per(map(str, reach))}). Kernel size can't be greater than actual input size",
+            why=f"the input has spatial sizes {list(spatial)}: earlier layers have made it this small",
+            fix="use padding, a smaller kernel, or fewer pooling layers before this one",
+        )
+    out = _conv(batched, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return out if batched.ndim == input.ndim else out.squeeze(0)
+
+
+def _named_padding(x, padding, kernel, stride, dilation):
+    """padding='valid' or 'same'; an odd total pads one more at the end, which is done here."""
+    if padding == "valid":
+        return x, 0
+    if padding != "same":
+        raise ShapeError(f"Invalid padding string: '{padding}'. Expected 'valid' or 'same'.")
+    if any(s != 1 for s in stride):
+        raise ShapeError("padding='same' is not supported for strided convolutions")
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation)]
+    if any(t % 2 for t in totals):
+        x = _pad_end(x, extra=tuple([t % 2 for t in totals]))
+    return x, tuple([t // 2 for t in totals])
+
+
+_pad_end = primitive(
+    "pad_end",
+    lambda input, extra: np.pad(input, [(0, 0), (0, 0), *[(0, e) for e in extra]]),
+    vjp={"input": lambda g, input_shape: g[tuple([slice(0, m) for m in input_shape])]},
+    node="ConstantPadNdBackward0",
+)
+
+
+@public()
+def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """1-D convolution. input: (N, C, L) or (C, L); weight: (O, C / groups, K); result: (N, O, L')."""
+    return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
+
+
+@public()
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """2-D convolution (cross-correlation, as in every framework).
+
+    input: (N, C, H, W) or (C, H, W); weight: (O, C / groups, R, S); result: (N, O, H', W') with
+    H' = (H + 2 padding - dilation (R - 1) - 1) // stride + 1. `padding` may be "same" or "valid".
+
+    >>> import flambeau as torch
+    >>> torch.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 2, 2))
+    tensor([[[[4., 4.],
+              [4., 4.]]]])
+    """
+    return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
+
+
+@public()
+def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """3-D convolution. input: (N, C, D, H, W) or (C, D, H, W); weight: (O, C / groups, ...)."""
+    return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
+
+
+@public()
+def convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    """Any convolution, as the functions above in one."""
+    n = weight.ndim - 2
+    if transposed:
+        return _transposed(n, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _convolve(n, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _transposed(n, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    stride, dilation = _per_dim(stride, n, "stride"), _per_dim(dilation, n, "dilation")
+    padding, extra = _per_dim(padding, n, "padding"), _per_dim(output_padding, n, "output_padding")
+    batched = _check(input, weight, bias, n, stride, dilation, groups, transposed=True)
+    if any(p < 0 for p in padding):
+        raise ShapeError("negative padding is not supported")
+    if any(e < 0 for e in extra):
+        raise ShapeError("negative output_padding is not supported")
+    if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation)):
+        raise ShapeError(f"output padding must be smaller than either stride or dilation, but got output_padding: "
+                         f"{list(extra)}, stride: {list(stride)}, dilation: {list(dilation)}")
+    shape = tuple([
+        (m - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for m, s, p, d, k, e in zip(batched.shape[2:], stride, padding, dilation, weight.shape[2:], extra)
+    ])  # fmt: skip
+    if any(m <= 0 for m in shape):
+        raise ShapeError(f"Given input size per channel: {list(batched.shape[2:])}. Calculated output size per channel: "
+                         f"{list(shape)}. Output size is too small")
+    out = _spread(batched, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    if bias is not None:
+        out = out + bias.reshape(-1, *[1] * n)
+    return out if batched.ndim == input.ndim else out.squeeze(0)
+
+
+@public()
+def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """Transposed 1-D convolution. weight: (C, O / groups, K)."""
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@public()
+def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """Transposed 2-D convolution: what conv2d does to gradients, used forwards. weight: (C, O / groups, R, S)."""
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@public()
+def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """Transposed 3-D convolution. weight: (C, O / groups, ...)."""
+    return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@public()
+def conv_tbc(input, weight, bias, pad=0):
+    """1-D convolution with time first. input: (T, N, C); weight: (K, C, O); bias: (O,)."""
+    out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return out.permute(2, 0, 1)
+
+
+# ---------------------------------------------------------------------- unfold and fold
+
+
+def _unfold_array(input, kernel, dilation, padding, stride):
+    size = result_size(input.shape[2:], kernel, stride, padding, dilation)
+    n, c = input.shape[:2]
+    view = _windows(_padded(input, padding), kernel, stride, dilation, size)
+    return np.ascontiguousarray(view).reshape(n, c * math.prod(kernel), math.prod(size))
+
+
+def _fold_array(input, shape, kernel, dilation, padding, stride):
+    size = result_size(shape, kernel, stride, padding, dilation)
+    n, c = input.shape[0], input.shape[1] // math.prod(kernel)
+    full = np.zeros((n, c, *[m + 2 * p for m, p in zip(shape, padding)]), input.dtype)
+    blocks = input.reshape(n, c, *kernel, *size)
+    for offset in _offsets(kernel):
+        full[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))] += (
+            blocks[(slice(None), slice(None), *offset)]
+        )
+    return np.ascontiguousarray(full[(slice(None), slice(None), *[slice(p, p + m) for p, m in zip(padding, shape)])])
+
+
+_unfold = primitive("im2col", _unfold_array, vjp={
+    "input": lambda g, input_shape, kernel, dilation, padding, stride: _fold(
+        g, shape=tuple(input_shape[2:]), kernel=kernel, dilation=dilation, padding=padding, stride=stride)})  # fmt: skip
+_fold = primitive("col2im", _fold_array, vjp={
+    "input": lambda g, kernel, dilation, padding, stride: _unfold(
+        g, kernel=kernel, dilation=dilation, padding=padding, stride=stride)})  # fmt: skip
+
+
+def _positive(name, values, what):
+    if any(v <= 0 for v in values):
+        raise ShapeError(f"{what} should be greater than zero, but got {what}_height: {values[0]} {what}_width: {values[-1]}")
+
+
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    """Sliding blocks as columns. input: (N, C, H, W) or (C, H, W); result: (N, C * R * S, blocks)."""
+    need_tensor(input, "unfold")
+    kernel, dilation, padding, stride = (
+        _per_dim(v, 2, w) for v, w in ((kernel_size, "kernel_size"), (dilation, "dilation"), (padding, "padding"),
+                                       (stride, "stride"))
+    )  # fmt: skip
+    for values, what in ((kernel, "kernel"), (dilation, "dilation"), (stride, "stride")):
+        _positive("im2col", values, what)
+    if any(p < 0 for p in padding):
+        raise ShapeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
+    if input.ndim not in (3, 4) or any(s == 0 for s in input.shape[-3:]):
+        raise ShapeError("Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
+                         f"for input, but got: {list(input.shape)}")
+    batched = input if input.ndim == 4 else input.unsqueeze(0)
+    size = result_size(batched.shape[2:], kernel, stride, padding, dilation)
+    if any(m < 1 for m in size):
+        raise ShapeError(f"Given input with spatial size ({', '.join(map(str, batched.shape[2:]))}), kernel_size="
+                         f"{kernel}, dilation={dilation}, padding={padding}, stride={stride}, calculated shape of the "
+                         f"array of sliding blocks as {size}, but its components must be at least one.")
+    out = _unfold(batched, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
+    return out if input.ndim == 4 else out.squeeze(0)
+
+
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """Columns summed back into an image; the adjoint of `unfold`. input: (N, C * R * S, blocks)."""
+    need_tensor(input, "fold")
+    shape, kernel, dilation, padding, stride = (
+        _per_dim(v, 2, w) for v, w in ((output_size, "output_size"), (kernel_size, "kernel_size"), (dilation, "dilation"),
+                                       (padding, "padding"), (stride, "stride"))
+    )  # fmt: skip
+    for values, what in ((kernel, "kernel"), (dilation, "dilation"), (stride, "stride")):
+        _positive("col2im", values, what)
+    if any(p < 0 for p in padding):
+        raise ShapeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
+    if input.ndim not in (2, 3):
+        raise ShapeError("Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
+                         f"dimensions for input, but got: {list(input.shape)}")
+    batched = input if input.ndim == 3 else input.unsqueeze(0)
+    block = math.prod(kernel)
+    if batched.shape[1] % block:
+        raise ShapeError(f"Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
+                         f"input.size(1)={batched.shape[1]} and kernel_size=({kernel[0]}, {kernel[1]}).")
+    blocks = math.prod(result_size(shape, kernel, stride, padding, dilation))
+    if batched.shape[2] != blocks or min(result_size(shape, kernel, stride, padding, dilation)) < 1:
+        raise ShapeError(
+            f"Given output_size=({shape[0]}, {shape[1]}), kernel_size=({kernel[0]}, {kernel[1]}), dilation=({dilation[0]}, "
+            f"{dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, {stride[1]}), expected size of "
+            f"input's dimension 2 to match the calculated number of sliding blocks, but got input.size(2)="
+            f"{batched.shape[2]}.")
+    out = _fold(batched, shape=shape, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
+    return out if input.ndim == 3 else out.squeeze(0)
