@@ -1,6 +1,12 @@
-"""flambeau: PyTorch's API in readable Python. `import flambeau as torch` runs PyTorch code."""
+"""flambeau: PyTorch's API in readable Python. `import flambeau as torch` runs PyTorch code.
 
-from . import autograd, dtypes, errors, ops
+The functions come from the registry that the operations fill (`ops/entry.py`); the subpackages are imported when
+they are first used, which keeps `import flambeau` short.
+"""
+
+import importlib as _importlib
+
+from . import autograd, devices, dtypes, errors, ops
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -9,13 +15,18 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
+from .constants import *  # noqa: F403
 from .devices import device, get_default_device, set_default_device
 from .dtypes import (
     bfloat16, bool, can_cast, cdouble, cfloat, complex64, complex128, double, dtype, finfo, float, float8_e4m3fn,
     float8_e5m2, float16, float32, float64, get_default_dtype, half, iinfo, int, int8, int16, int32, int64, long,
     promote_types, set_default_dtype, short, uint8, uint16, uint32, uint64,
 )  # fmt: skip
+from .errors import OutOfMemoryError
 from .ops.entry import REGISTRY as _REGISTRY
+from .ops.promotion import result_type
+from .ops.shape import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from .settings import *  # noqa: F403
 from .tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"
@@ -23,3 +34,35 @@ __version__ = "0.1.0"
 for _name, _function in _REGISTRY.items():
     if "." not in _name:
         globals()[_name] = _function
+
+# Subpackages, imported at first use; and names that live in one of them.
+_LAZY_MODULES = (
+    "accelerator", "amp", "backends", "cuda", "data", "distributions", "fft", "formatting", "func", "generator", "hub",
+    "jit", "kernels", "linalg", "masked", "mps", "nn", "optim", "overrides", "profiler", "random", "return_types",
+    "serialization", "signal", "special", "testing", "types", "utils", "version", "vision", "xpu",
+)  # fmt: skip
+_LAZY_NAMES = {
+    "save": "serialization", "load": "serialization", "Generator": "generator", "default_generator": "generator",
+    "set_printoptions": "formatting", "autocast": "amp", "GradScaler": "amp", "vmap": "func", "compile": "compiler",
+    "as_torch": "cli", "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
+}  # fmt: skip
+
+
+def __getattr__(name):
+    if name in _LAZY_MODULES:
+        try:
+            found = _importlib.import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+            raise errors.attr_error("torch", name) from None
+    elif name in _LAZY_NAMES:
+        found = getattr(_importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
+    else:
+        raise errors.attr_error("torch", name)
+    globals()[name] = found
+    return found
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES})

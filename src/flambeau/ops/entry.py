@@ -427,7 +427,7 @@ def public(name=None, *, method=False, function=True, inplace=False, out=False, 
         for n in (full, *aliases):
             if function:
                 REGISTRY[n] = called
-        for n in (short, *(a.rsplit(".", 1)[-1] for a in aliases)):
+        for n in dict.fromkeys((short, *(a.rsplit(".", 1)[-1] for a in aliases))):
             if method:
                 METHODS[n] = called
                 attach(n, called)
@@ -635,3 +635,9 @@ class CopySlices(Node):
                 hole = op(hole, **options)
             hole.zero_()
         return rest, part
+
+
+def namespace(prefix: str) -> dict:
+    """The public functions below a prefix: {"norm": ...} for "linalg"."""
+    return {n[len(prefix) + 1 :]: f for n, f in REGISTRY.items() if n.startswith(prefix + ".") and
+            "." not in n[len(prefix) + 1 :]}  # fmt: skip

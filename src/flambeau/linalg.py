@@ -1,0 +1,5 @@
+"""The functions of torch.linalg; each is defined, with its gradient, in a file of `ops`."""
+
+from .ops.entry import namespace
+
+globals().update(namespace("linalg"))
