@@ -9,7 +9,7 @@ __all__ = [
     "get_num_interop_threads", "is_complex", "is_floating_point", "is_nonzero", "is_signed", "is_storage",
     "is_warn_always_enabled", "is_deterministic_algorithms_warn_only_enabled", "numel", "set_default_tensor_type",
     "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",
-    "set_warn_always", "typename", "use_deterministic_algorithms", "is_inference", "is_conj", "is_neg", "is_same_size",
+    "set_warn_always", "typename", "use_deterministic_algorithms", "is_inference", "is_same_size",
 ]  # fmt: skip
 
 _state = {"precision": "highest", "warn_always": False, "deterministic": False, "warn_only": False, "interop": 1}
@@ -129,16 +129,6 @@ def is_inference(input) -> bool:
     return input.is_inference()
 
 
-def is_conj(input) -> bool:
-    """Whether a tensor is a lazy conjugate: conjugation is never lazy here, so False."""
-    return False
-
-
-def is_neg(input) -> bool:
-    """Whether a tensor is a lazy negative: negation is never lazy here, so False."""
-    return False
-
-
 def is_same_size(input, other) -> bool:
     """Whether two tensors have the same shape."""
     return input.shape == other.shape
@@ -164,6 +154,6 @@ def is_storage(obj) -> bool:
     return type(obj).__name__ in ("UntypedStorage", "TypedStorage")
 
 
-for _name, _function in {"is_conj": is_conj, "is_neg": is_neg, "is_nonzero": is_nonzero, "is_same_size": is_same_size,
+for _name, _function in {"is_nonzero": is_nonzero, "is_same_size": is_same_size,
                          "layout": property(lambda self: strided)}.items():  # fmt: skip
     attach(_name, _function)
