@@ -1,0 +1,337 @@
+"""Random numbers: a Mersenne Twister that gives the numbers of PyTorch's CPU generator, array by array.
+
+PyTorch draws 32-bit words from MT19937 and turns them into numbers with rules of its own; the rules below were
+found by experiment and are tested against recorded numbers. NumPy's `MT19937` supplies the words.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import struct
+
+import numpy as np
+
+from .devices import CPU, device as _device
+from .errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError
+from .normal import box_muller32, box_muller64, fma, libm
+
+DEFAULT_SEED = 67280421310721
+STATE_SIZE = 5056  # bytes of PyTorch's CPU generator state
+_HEAD = struct.Struct("<Qiiq")  # seed, words left, seeded, next word
+_TAIL = struct.Struct("<3dixxxxf?xxx")  # x, y, rho, y is valid; float normal and whether it is valid
+_WIDE = 1 << 28  # ranges from here on take 64-bit draws, which keeps the bias of the modulo small
+_U24 = np.float32(2.0**-24)
+_U53 = 2.0**-53
+
+
+class Generator:
+    """A source of random numbers with a state of its own.
+
+    Arguments:
+        device: only the CPU has a generator.
+
+    >>> import flambeau as torch
+    >>> torch.rand(2, generator=torch.Generator().manual_seed(0))
+    tensor([0.4963, 0.7682])
+
+    Source: Matsumoto and Nishimura, "Mersenne Twister" (1998).
+    """
+
+    # What `get_state` hands out. Tensors are defined later than this file, and replace it.
+    state_type = staticmethod(np.asarray)
+
+    def __init__(self, device="cpu"):
+        device = _device(device)
+        if device.type != "cpu":
+            raise DeviceError(f"{device.type.upper()} device type not an accelerator.",
+                              fix="use torch.Generator(): random numbers are drawn on the CPU")  # fmt: skip
+        self._words = np.random.MT19937(0)
+        self._reset(DEFAULT_SEED)
+
+    # ------------------------------------------------------------------ seed and state
+
+    @property
+    def device(self):
+        """The device it draws for."""
+        return CPU
+
+    def _reset(self, seed):
+        self._seed = seed
+        self._words._legacy_seeding(seed & 0xFFFFFFFF)
+        self._fresh = True  # no word drawn since the seed
+        self._numpy = np.random.Generator(self._words)
+        self._normal = None  # second number of the last pair of normals
+
+    def manual_seed(self, seed):
+        """Start again from `seed`, an integer of 64 bits; returns the generator."""
+        self._reset(check_seed(seed))
+        return self
+
+    def seed(self):
+        """Start again from a seed that the system picks, and return it."""
+        self._reset(secrets.randbits(64))
+        return self._seed
+
+    def initial_seed(self):
+        """The seed it was last started from."""
+        return self._seed
+
+    def state_bytes(self) -> np.ndarray:
+        """The whole state, as the uint8 array that PyTorch's `get_state` gives."""
+        inner = self._words.state["state"]
+        pos = inner["pos"]
+        next_, left = (0, 1) if self._fresh else (pos, 625 - pos)
+        words = np.asarray(inner["key"], np.uint32).astype("<u8")
+        y, valid = (0.0, 0) if self._normal is None else (self._normal, 1)
+        raw = _HEAD.pack(self._seed, left, 1, next_) + words.tobytes() + _TAIL.pack(0.0, y, 0.0, valid, 0.0, False)
+        return np.frombuffer(bytearray(raw), np.uint8)
+
+    def get_state(self):
+        """The state as a ByteTensor, to be given back to `set_state`; PyTorch's own layout."""
+        return self.state_type(self.state_bytes())
+
+    def set_state(self, new_state):
+        """Continue from a state that `get_state` returned."""
+        array = getattr(new_state, "_array", new_state)
+        if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+            raise ArgumentTypeError("RNG state must be a torch.ByteTensor")
+        if array.size != STATE_SIZE:
+            raise DtypeError(
+                f"Expected a CPUGeneratorImplState of size {STATE_SIZE} but found the input RNG state size to be "
+                f"{array.size}",
+                fix="pass what get_rng_state() or Generator.get_state() returned",
+            )
+        raw = np.ascontiguousarray(array).tobytes()
+        seed, left, seeded, next_ = _HEAD.unpack_from(raw)
+        if not (seeded and 0 < left <= 624 and 0 <= next_ <= 624):
+            raise DtypeError("Invalid mt19937 state")
+        key = np.frombuffer(raw, "<u8", 624, _HEAD.size).astype(np.uint32)
+        _, y, _, valid, _, _ = _TAIL.unpack_from(raw, _HEAD.size + 624 * 8)
+        self._fresh = left == 1 and next_ == 0
+        self._words.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": 624 if left == 1 else next_}}
+        self._seed = seed
+        self._normal = y if valid else None
+        return self
+
+    graphsafe_get_state = get_state
+    graphsafe_set_state = set_state
+
+    def clone_state(self):
+        """A second generator in the same state."""
+        made = Generator()
+        made.set_state(self.state_bytes())
+        return made
+
+    def get_offset(self):
+        raise DtypeError("CPU Generator does not use offset")
+
+    def set_offset(self, offset):
+        raise DtypeError("CPU Generator does not use offset")
+
+    def __reduce__(self):
+        return (_restore, (self.state_bytes().tobytes(),))
+
+    def __deepcopy__(self, memo):
+        return self.clone_state()
+
+    def __repr__(self):
+        return f"<flambeau.Generator device='cpu' seed={self._seed}>"
+
+    # ------------------------------------------------------------------ raw draws
+
+    def words32(self, n: int) -> np.ndarray:
+        """The next `n` words of 32 bits, as uint32."""
+        if n:
+            self._fresh = False
+        return self._numpy.integers(0, 1 << 32, n, dtype=np.uint32)
+
+    def words64(self, n: int) -> np.ndarray:
+        """The next `n` draws of 64 bits, as uint64: the first word is the upper half."""
+        pair = self.words32(2 * n).reshape(n, 2)
+        return (pair[:, 0].astype(np.uint64) << np.uint64(32)) | pair[:, 1]
+
+    def random(self) -> int:
+        """One word of 32 bits."""
+        return int(self.words32(1)[0])
+
+    def random64(self) -> int:
+        """One draw of 64 bits."""
+        high, low = self.words32(2).tolist()
+        return high << 32 | low
+
+    def unit32(self, n: int) -> np.ndarray:
+        """`n` numbers of [0, 1) with 24 random bits, float32."""
+        words = self.words32(n)
+        np.bitwise_and(words, np.uint32(0xFFFFFF), out=words)
+        # Below 2**24, so the signed conversion, which the processor has, is exact.
+        made = words.view(np.int32).astype(np.float32)
+        made *= _U24
+        return made
+
+    def unit64(self, n: int) -> np.ndarray:
+        """`n` numbers of [0, 1) with 53 random bits, float64."""
+        words = self.words64(n)
+        np.bitwise_and(words, np.uint64((1 << 53) - 1), out=words)
+        made = words.view(np.int64).astype(np.float64)
+        made *= _U53
+        return made
+
+    # ------------------------------------------------------------------ distributions (flat arrays of n numbers)
+
+    def uniform(self, n: int, low=0.0, high=1.0, dtype=np.float32) -> np.ndarray:
+        """Uniform on [low, high); a number that rounding puts on `high` becomes `low`."""
+        dtype = np.dtype(dtype)
+        wide = dtype == np.float64
+        made = self.unit64(n) if wide else self.unit32(n)
+        kind = made.dtype.type
+        if low == 0 and high == 1:
+            if made.dtype == dtype:
+                return made
+        else:
+            made = fma(made, kind(high) - kind(low), kind(low))
+        made = made.astype(dtype, copy=False)
+        made[made == dtype.type(high)] = dtype.type(low)
+        return made
+
+    def normal(self, n: int, mean=0.0, std=1.0, dtype=np.float32, contiguous=True) -> np.ndarray:
+        """Normally distributed numbers.
+
+        contiguous: whether they go to contiguous memory. PyTorch then fills 16 or more of them by another rule
+        than it uses for few or scattered ones, with other numbers.
+        """
+        dtype = np.dtype(dtype)
+        if n < 16 or not contiguous:
+            made = self._normal_pairs(n)
+            if mean != 0 or std != 1:
+                made = fma(made, std, mean)
+            return made.astype(dtype, copy=False)
+        if dtype == np.float64:
+            return box_muller64(self.unit64(n), self.unit64(16) if n % 16 else None, mean, std)
+        if dtype == np.float32:
+            return box_muller32(self.unit32(n), self.unit32(16) if n % 16 else None, mean, std)
+        # In half precision the rest of the last block is not drawn twice.
+        whole = n - n % 16
+        made = np.empty(n, np.float32)
+        made[:whole] = box_muller32(self.unit32(whole), None, mean, std)
+        if whole != n:
+            made[-16:] = box_muller32(self.unit32(16), None, mean, std)
+        return made.astype(dtype)
+
+    def _normal_pairs(self, n):
+        """Standard normals drawn in pairs (Box and Muller 1958), the second kept for the next call."""
+        made = []
+        if n and self._normal is not None:
+            made.append(self._normal)
+            self._normal = None
+        pairs = (n - len(made) + 1) // 2
+        units = self.unit64(2 * pairs).tolist()
+        for u1, u2 in zip(units[::2], units[1::2]):
+            radius = math.sqrt(-2.0 * math.log1p(-u2))
+            theta = 2.0 * math.pi * u1
+            made.append(radius * math.cos(theta))
+            made.append(radius * math.sin(theta))
+        if len(made) > n:
+            self._normal = made.pop()
+        return np.array(made, np.float64)
+
+    def integers(self, n: int, low: int, high: int) -> np.ndarray:
+        """Integers of [low, high), int64 (or uint64 where they do not fit)."""
+        span = high - low
+        if span >= _WIDE:
+            words = self.words64(n)
+            if span < 1 << 64:
+                words %= np.uint64(span)
+        else:
+            words = (self.words32(n) % np.uint32(span)).astype(np.uint64)
+        if high > 1 << 63:
+            return words + np.uint64(low) if low else words
+        return (words + np.uint64(low % (1 << 64))).view(np.int64)
+
+    def full_range(self, n: int, dtype) -> np.ndarray:
+        """What `random_()` draws: every value of an integer dtype from 0, every integer a float holds exactly."""
+        dtype = np.dtype(dtype)
+        if dtype == bool:
+            return (self.words32(n) & np.uint32(1)).astype(bool)
+        if dtype.kind in "iu":
+            top = np.iinfo(dtype).max
+            words = self.words64(n) if dtype.itemsize == 8 else self.words32(n)
+            if top + 1 < 1 << 8 * words.itemsize:
+                words %= words.dtype.type(top + 1)
+            return words.astype(dtype)
+        digits = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}[dtype.name]
+        words = self.words64(n) if digits == 53 else self.words32(n)
+        words %= words.dtype.type((1 << digits) + 1)
+        return words.astype(dtype)
+
+    def permutation(self, n: int) -> np.ndarray:
+        """The integers from 0 to n - 1 in random order (Fisher and Yates), int64."""
+        if n < 2:
+            return np.arange(n)
+        if n < 0xFFFFFFFF // 20:
+            steps = self.words32(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
+        else:
+            steps = self.words64(n - 1) % np.arange(n, 1, -1, dtype=np.uint64)
+        order = list(range(n))
+        for i, j in enumerate((steps + np.arange(n - 1, dtype=steps.dtype)).tolist()):
+            order[i], order[j] = order[j], order[i]
+        return np.array(order, np.int64)
+
+    def bernoulli(self, n: int, p) -> np.ndarray:
+        """True with probability `p`: one number (drawn with 53 bits) or an array of n (drawn in its precision)."""
+        if not isinstance(p, np.ndarray):
+            return self.unit64(n) < p
+        return (self.unit64(n) if p.dtype == np.float64 else self.unit32(n)) < p
+
+    def exponential(self, n: int, rate=1.0, dtype=np.float64) -> np.ndarray:
+        """Exponentially distributed, float64; `dtype` is what it is for: below float64 the last bit is no matter."""
+        u = -self.unit64(n)
+        u = libm(math.log1p, u) if dtype == np.float64 else np.log1p(u, out=u)
+        u *= -1.0 / rate
+        return u
+
+    def geometric(self, n: int, p) -> np.ndarray:
+        """Number of trials up to the first success, float64."""
+        u = self.unit64(n)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.ceil(np.log(u) / np.log1p(-p))
+
+    def cauchy(self, n: int, median=0.0, sigma=1.0) -> np.ndarray:
+        """Cauchy distributed, float64."""
+        return fma(libm(math.tan, math.pi * (self.unit64(n) - 0.5)), sigma, median)
+
+    def log_normal(self, n: int, mean=1.0, std=2.0) -> np.ndarray:
+        """The exponential of normal numbers, float64."""
+        return np.fromiter((_exp(x) for x in fma(self._normal_pairs(n), std, mean).tolist()), np.float64, n)
+
+
+def _exp(x):
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
+def _restore(raw):
+    made = Generator()
+    made.set_state(np.frombuffer(raw, np.uint8))
+    return made
+
+
+def check_seed(seed) -> int:
+    """`seed` as the unsigned number of 64 bits that PyTorch makes of it."""
+    if not isinstance(seed, (int, np.integer)):
+        raise DtypeError(f"manual_seed expected a long, but got {type(seed).__name__}", fix="pass an integer")
+    seed = int(seed)
+    if not -(1 << 63) <= seed < 1 << 64:
+        raise ArgumentError("Overflow when unpacking long long", why=f"the seed {seed} needs more than 64 bits")
+    return seed % (1 << 64)
+
+
+def memory_order(array: np.ndarray) -> np.ndarray:
+    """`array` with its axes sorted by stride, largest first: the order in which PyTorch fills it."""
+    order = sorted(range(array.ndim), key=lambda d: -abs(array.strides[d]) if array.shape[d] > 1 else -math.inf)
+    return array.transpose(order)
+
+
+default_generator = Generator()
