@@ -1,0 +1,7 @@
+"""`python -m flambeau` is the `flambeau` command."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

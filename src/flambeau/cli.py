@@ -1,0 +1,149 @@
+"""The command line: `flambeau demo`, `flambeau run script.py`, `flambeau info`; and `as_torch` for notebooks."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import os
+import platform
+import runpy
+import sys
+from pathlib import Path
+
+ALIASES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+
+
+class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Makes `import torch.nn` find flambeau.nn, as one and the same module object."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        top, _, rest = fullname.partition(".")
+        if top not in ALIASES:
+            return None
+        real = ALIASES[top] + (f".{rest}" if rest else "")
+        try:
+            module = importlib.import_module(real)
+        except ModuleNotFoundError as error:
+            if error.name is None or not real.startswith(error.name):
+                raise
+            raise ModuleNotFoundError(
+                f"No module named '{fullname}': the script runs on flambeau, which has no '{real}'", name=fullname
+            ) from None
+        spec = importlib.machinery.ModuleSpec(fullname, self, is_package=hasattr(module, "__path__"))
+        spec.loader_state = (module, module.__spec__)
+        return spec
+
+    def create_module(self, spec):
+        return spec.loader_state[0]
+
+    def exec_module(self, module):
+        # The import system has put the alias's spec on the module: give it its own back.
+        spec = module.__spec__
+        if spec is not None and spec.loader_state is not None:
+            module.__spec__ = spec.loader_state[1]
+
+
+def as_torch() -> None:
+    """Make `import torch` and `import torchvision` mean flambeau, for the rest of this process.
+
+    Raises RuntimeError when the real PyTorch has been imported already.
+
+    >>> import flambeau
+    >>> flambeau.as_torch()
+    >>> import torch
+    >>> torch is flambeau
+    True
+    """
+    loaded = sys.modules.get("torch")
+    if loaded is not None and loaded.__name__ != "flambeau":
+        raise RuntimeError("torch is imported already: call flambeau.as_torch() first, in a fresh process")
+    if not any(isinstance(f, _Alias) for f in sys.meta_path):
+        sys.meta_path.insert(0, _Alias())
+
+
+def run(script: str, args: list[str]) -> None:
+    """Run a PyTorch script on flambeau, with its own arguments."""
+    if not Path(script).is_file():
+        raise SystemExit(f"flambeau run: there is no file '{script}'")
+    as_torch()
+    sys.argv = [script, *args]
+    sys.path.insert(0, str(Path(script).resolve().parent))
+    runpy.run_path(script, run_name="__main__")
+
+
+def info() -> dict[str, str]:
+    """What this installation is and runs on: versions, CPU, threads, BLAS, cache, devices."""
+    import numpy as np  # noqa: PLC0415 - only for this report
+
+    import flambeau  # noqa: PLC0415
+
+    def version(package):
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return "not installed"
+
+    config = np.show_config(mode="dicts") or {}
+    blas = config.get("Build Dependencies", {}).get("blas", {})
+    simd = config.get("SIMD Extensions", {}).get("found", [])
+    facts = {
+        "flambeau": flambeau.__version__,
+        "Python": f"{platform.python_version()} ({platform.platform()})",
+        **{p: version(p) for p in ("numpy", "llvmlite", "ml_dtypes", "rich", "pillow", "matplotlib")},
+        "CPU": f"{_cpu_name()}, {os.cpu_count()} core(s)",
+        "CPU features": " ".join(simd) or "unknown",
+        "threads": str(flambeau.get_num_threads()),
+        "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+        "kernels": os.environ.get("FLAMBEAU_BACKEND", "llvm"),
+        "kernel cache": _cache_folder(),
+        "devices": "cpu, meta",
+    }
+    return facts
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _cache_folder() -> str:
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "flambeau" / "kernels"
+    return os.environ.get("FLAMBEAU_CACHE_DIR", str(default))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the `flambeau` command."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="flambeau", description="PyTorch's API in readable Python.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("demo", help="train a small network on real data, with plots and a report", add_help=False)
+    running = commands.add_parser("run", help="run a PyTorch script on flambeau")
+    running.add_argument("script")
+    running.add_argument("args", nargs=argparse.REMAINDER)
+    commands.add_parser("info", help="versions, CPU features, threads, BLAS, cache, devices")
+    if argv[:1] == ["demo"]:
+        from . import demo  # noqa: PLC0415 - it needs the whole of nn, optim and data
+
+        return demo.main(argv[1:]) or 0
+    options = parser.parse_args(argv)
+    if options.command == "run":
+        run(options.script, options.args)
+    elif options.command == "info":
+        for name, value in info().items():
+            print(f"{name:14} {value}")
+    else:
+        parser.print_help()
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
