@@ -31,7 +31,7 @@ erf_rest = series_safe(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 2 / mp.sqr
 s2 = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
 TABLES = {
     # (e^r - 1 - r) / r^2 on |r| <= ln(2)/2
-    "EXP": (series_safe(lambda r: (mp.exp(r) - 1 - r) / r**2, mp.mpf(1) / 2), -half, half, 4, 10),
+    "EXP": (series_safe(lambda r: (mp.exp(r) - 1 - r) / r**2, mp.mpf(1) / 2), -half, half, 5, 10),
     # 2 (atanh(s) / s - 1) / s^2 as a function of z = s^2, s = f / (2 + f), 1 + f in [sqrt(1/2), sqrt(2)]
     "LOG": (atanh_rest, mp.mpf(0), s2, 3, 7),
     # (tanh(x) / x - 1) / x^2 as a function of z = x^2, |x| <= 0.625

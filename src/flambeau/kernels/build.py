@@ -26,6 +26,7 @@ NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9),
 PARALLEL_FROM = 32768  # elements; below it, waking a thread costs more than it brings
 GRAIN = 16384  # elements per part at least
 
+_declared: set[str] = set()
 _llvm: Any = None  # the llvm module once it is loaded, False where it cannot be
 
 
@@ -79,7 +80,10 @@ class Kernel:
     """A declared kernel; see the module."""
 
     def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str):
-        self.name, self.body = body.__name__, body
+        self.name, self.body = f"{body.__module__.rsplit('.', 1)[-1]}.{body.__name__}", body
+        if self.name in _declared:
+            raise ValueError(f"kernel {self.name} is declared twice; compiled code is found by this name")
+        _declared.add(self.name)
         self.parameters = parse(signature)
         self.work, self.cost = work, cost.split("*") if cost else []
         self._built: dict[Any, Any] = {}

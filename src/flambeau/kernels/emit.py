@@ -16,6 +16,7 @@ I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 F32, F64 = ir.FloatType(), ir.DoubleType()
 PTR = ir.PointerType()
 TYPES = {"f4": F32, "f8": F64, "i8": I64, "i4": I32, "u1": I8, "b1": I8, "p": I64}
+KINDS = {F32: "f4", F64: "f8", I64: "i8", I32: "i4", I8: "u1", I1: "?"}
 SIZES = {"f4": 4, "f8": 8, "i8": 8, "i4": 4, "u1": 1, "b1": 1, "p": 8}
 
 # Multiply-add may be contracted to one FMA; nothing that changes nan, inf or signed zeros is allowed.
@@ -36,6 +37,10 @@ class Value:
     @property
     def type(self) -> ir.Type:
         return self.v.type
+
+    @property
+    def kind(self) -> str:
+        return KINDS[self.v.type]
 
     @property
     def is_float(self) -> bool:
@@ -241,6 +246,11 @@ class Emitter:
             fn = ir.Function(self.module, ir.FunctionType(args[0].type, [a.type for a in args]), full)
         return Value(self, self.b.call(fn, [a.v for a in args], fastmath=flags))
 
+    def select(self, condition: Value, a: Any, b: Any) -> Value:
+        """a where the condition holds, else b."""
+        kind = a.type if isinstance(a, Value) else b.type if isinstance(b, Value) else TYPES[self.real]
+        return Value(self, self.b.select(condition.v, self.lift(a, kind).v, self.lift(b, kind).v))
+
     def minimum(self, x: Any, y: Any) -> Value:
         """The smaller of two integers."""
         x = self.int(x)
@@ -333,10 +343,3 @@ class Emitter:
             fn = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [PTR, PTR, I64, I1]), "llvm.memcpy.p0.p0.i64")
         size = self.int(count) * SIZES[to.kind]
         self.b.call(fn, [to.v, source.v, size.v, ir.Constant(I1, 0)])
-
-
-def where(condition: Value, a: Any, b: Any) -> Value:
-    """a where the condition holds, else b."""
-    k = condition.k
-    kind = a.type if isinstance(a, Value) else b.type
-    return Value(k, k.b.select(condition.v, k.lift(a, kind).v, k.lift(b, kind).v))

@@ -12,19 +12,10 @@ from typing import Any
 
 import numpy as np
 
-try:
-    from .emit import F32, Value
-    from .emit import where as _select
-except ImportError:  # without llvmlite only the NumPy reading is left
-
-    class Value:  # type: ignore[no-redef]
-        """Nothing is one."""
-
-
 # fmt: off
 EXP = {
     "f4": (
-        0.001392617612, 0.008363173075, 0.04166655466, 0.1666657703, 0.5,
+        0.0001989098087, 0.001393364103, 0.008333310934, 0.04166646501, 0.1666666668, 0.5000000013,
     ),
     "f8": (
         2.0914679376583935e-9, 2.5105206373957011e-8, 2.7557273661348636e-7, 2.7557255425746434e-6,
@@ -85,21 +76,26 @@ LN2_LOW = {"f4": -2.12194440e-4, "f8": 1.90821492927058770002e-10}
 
 
 
+def _emitted(x: Any) -> bool:
+    """Whether x belongs to a kernel being written (an `emit.Value`; llvmlite is not imported to find out)."""
+    return hasattr(x, "k")
+
+
 def _kind(x: Any) -> str:
     """Whose coefficients to use: f4 or f8."""
-    if isinstance(x, Value):
-        return "f4" if x.type == F32 else "f8"
+    if _emitted(x):
+        return x.kind
     return "f8" if np.result_type(x) == np.float64 else "f4"
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b."""
-    return _select(condition, a, b) if isinstance(condition, Value) else np.where(condition, a, b)
+    return condition.k.select(condition, a, b) if _emitted(condition) else np.where(condition, a, b)
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:
     """a * b + c with one rounding in kernels."""
-    if not isinstance(a, Value):
+    if not _emitted(a):
         return a * b + c
     return a.k.call_intrinsic("llvm.fma", a, a.k.lift(b, a.type), a.k.lift(c, a.type))
 
@@ -107,7 +103,7 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 def polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
     """Horner's scheme, highest power first."""
     total: Any = coefficients[0]
-    if isinstance(x, Value):
+    if _emitted(x):
         total = x.k.lift(total, x.type)
     for c in coefficients[1:]:
         total = fma(total, x, c)
@@ -115,16 +111,16 @@ def polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
 
 
 def absolute(x: Any) -> Any:
-    return x.k.call_intrinsic("llvm.fabs", x) if isinstance(x, Value) else np.abs(x)
+    return x.k.call_intrinsic("llvm.fabs", x) if _emitted(x) else np.abs(x)
 
 
 def sqrt(x: Any) -> Any:
-    return x.k.call_intrinsic("llvm.sqrt", x) if isinstance(x, Value) else np.sqrt(x)
+    return x.k.call_intrinsic("llvm.sqrt", x) if _emitted(x) else np.sqrt(x)
 
 
 def copysign(x: Any, sign: Any) -> Any:
     """x with the sign of another number."""
-    return x.k.call_intrinsic("llvm.copysign", x, sign) if isinstance(x, Value) else np.copysign(x, sign)
+    return x.k.call_intrinsic("llvm.copysign", x, sign) if _emitted(x) else np.copysign(x, sign)
 
 
 def greater(x: Any, y: Any) -> Any:
@@ -134,9 +130,10 @@ def greater(x: Any, y: Any) -> Any:
 
 def exp(x: Any) -> Any:
     """e to the power x."""
-    if not isinstance(x, Value):
+    if not _emitted(x):
         return np.exp(x)
-    kind, single = _kind(x), x.type == F32
+    kind = _kind(x)
+    single = kind == "f4"
     low, high = (-104.0, 89.0) if single else (-746.0, 710.0)
     x = where(x < low, low, x)
     x = where(x > high, high, x)  # a nan passes both
@@ -156,9 +153,10 @@ def exp(x: Any) -> Any:
 
 def log(x: Any) -> Any:
     """Natural logarithm."""
-    if not isinstance(x, Value):
+    if not _emitted(x):
         return np.log(x)
-    kind, single = _kind(x), x.type == F32
+    kind = _kind(x)
+    single = kind == "f4"
     place, tiny, lift, root_half = (
         (23, 2.0**-126, 2.0**23, 0x3F3504F3) if single else (52, 2.0**-1022, 2.0**54, 0x3FE6A09E667F3BCD)
     )
@@ -180,7 +178,7 @@ def log(x: Any) -> Any:
 
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent."""
-    if not isinstance(x, Value):
+    if not _emitted(x):
         return np.tanh(x)
     size, z = absolute(x), x * x
     near = fma(x, z * polynomial(TANH[_kind(x)], z), x)
@@ -199,7 +197,7 @@ def erf(x: Any) -> Any:
     kind = _kind(x)
     split, end = (0.9, 4.0) if kind == "f4" else (1.5, 6.0)
     size = absolute(x)
-    near_x = x if isinstance(x, Value) else np.clip(x, -1.5, 1.5)
+    near_x = x if _emitted(x) else np.clip(x, -1.5, 1.5)
     near = fma(near_x, polynomial(ERF[kind], near_x * near_x), near_x)
     far = 1.0 - exp(polynomial(LOG_ERFC[kind], where(size > end, end, size)))
     return where(size < split, near, copysign(far, x))

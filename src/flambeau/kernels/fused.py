@@ -1,0 +1,417 @@
+"""What operations call: array in, array out, or None where the NumPy formula is to be used instead.
+
+None is returned for small arrays (loading LLVM for them would cost more than it brings), dtypes other than float32 and
+float64, layouts that a kernel does not read, arrays that are not plain `np.ndarray`s, and where there is no LLVM.
+The choice depends on shapes and dtypes alone, so a program gets the same bits every time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import attention, channels, rearrange, rows, updates, windows
+from .pointwise import add_row as _add_row
+from .pointwise import dropout as _dropout
+from .pointwise import pointwise as _pointwise
+
+SMALL = 4096  # elements
+_KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
+_ndarray = np.ndarray
+
+
+def _kind(x, small=SMALL):
+    """f4 or f8 if kernels may take x, else None."""
+    return _KIND.get(x.dtype) if type(x) is _ndarray and x.size >= small else None
+
+
+def _flat(a):
+    """The array in C order."""
+    return a if a.flags.c_contiguous else np.ascontiguousarray(a)
+
+
+def pointwise(name: str, *arrays, numbers: tuple[float, ...] = ()):
+    """An element-wise body of `pointwise.BODIES` on arrays of one shape, dtype and (C) layout."""
+    x = arrays[0]
+    kind = _kind(x)
+    if kind is None:
+        return None
+    shape = x.shape
+    for a in arrays[1:]:
+        if a.shape != shape or a.dtype != x.dtype:
+            return None
+    f = _pointwise(name).get(kind)
+    if f is None:
+        return None
+    out = np.empty(shape, x.dtype)
+    return out if f(*[_flat(a) for a in arrays], *[float(v) for v in numbers], out, x.size) else None
+
+
+def dropout(x, kept, scale: float):
+    """x * scale where the bool array `kept` holds, else 0."""
+    kind = _kind(x)
+    if kind is None or kept.shape != x.shape:
+        return None
+    f = _dropout.get(kind)
+    out = np.empty(x.shape, x.dtype)
+    return out if f and f(_flat(x), _flat(kept), out, x.size, float(scale)) else None
+
+
+def add_row(x, row):
+    """x + row, row being a vector as long as x's last dimension."""
+    kind = _kind(x)
+    if kind is None or row.shape != x.shape[-1:]:
+        return None
+    f = _add_row.get(kind)
+    out = np.empty(x.shape, x.dtype)
+    return out if f and f(_flat(x), row, out, x.size // row.size, row.size) else None
+
+
+def _lines(x, axis):
+    """(rows, cols) where `axis` is the last dimension, else None."""
+    if not x.ndim or axis not in (-1, x.ndim - 1):
+        return None
+    cols = x.shape[-1]
+    return (x.size // cols, cols) if cols else None
+
+
+def _row_map(kernel, x, axis, *others):
+    kind = _kind(x)
+    if kind is None:
+        return None
+    lines = _lines(x, axis)
+    if lines is None or any(o.shape != x.shape for o in others):
+        return None
+    f = kernel.get(kind)
+    if f is None:
+        return None
+    out = np.empty(x.shape, x.dtype)
+    return out if f(_flat(x), *[_flat(o) for o in others], out, *lines) else None
+
+
+def softmax(x, axis):
+    """e^x / sum e^x along the last dimension."""
+    return _row_map(rows.softmax, x, axis)
+
+
+def softmax_backward(g, out, axis):
+    """out (g - sum(g out))"""
+    return _row_map(rows.softmax_backward, g, axis, out)
+
+
+def log_softmax(x, axis):
+    """x - log sum e^x along the last dimension."""
+    return _row_map(rows.log_softmax, x, axis)
+
+
+def log_softmax_backward(g, out, axis):
+    """g - e^out sum(g)"""
+    return _row_map(rows.log_softmax_backward, g, axis, out)
+
+
+def logsumexp(x, axis):
+    """log sum e^x along the last dimension, which is dropped."""
+    kind = _kind(x)
+    lines = kind and _lines(x, axis)
+    f = lines and rows.logsumexp.get(kind)
+    if not f:
+        return None
+    out = np.empty(x.shape[:-1], x.dtype)
+    return out if f(_flat(x), out, *lines) else None
+
+
+def cross_entropy(x, target):
+    """(loss of each row, log sum e^x of each row) for scores (N, C) and int64 classes (N,).
+
+    Rows whose class is not in [0, C) get loss 0: callers tell ignored rows from errors.
+    """
+    kind = _kind(x)
+    if kind is None or x.ndim != 2 or target.shape != x.shape[:1]:
+        return None
+    f = rows.cross_entropy.get(kind)
+    loss, total = np.empty(x.shape[0], x.dtype), np.empty(x.shape[0], x.dtype)
+    return (loss, total) if f and f(_flat(x), _flat(target), loss, total, *x.shape) else None
+
+
+def cross_entropy_backward(g, x, target, total):
+    """g (softmax(x) - onehot(target)), g being a gradient for each row."""
+    kind = _kind(x)
+    f = kind and rows.cross_entropy_backward.get(kind)
+    if not f:
+        return None
+    out = np.empty(x.shape, x.dtype)
+    return out if f(_flat(x), _flat(target), total, _flat(g), out, *x.shape) else None
+
+
+def _absent(**arrays):
+    return tuple(name for name, a in arrays.items() if a is None)
+
+
+def _blocks(count, cols):
+    """Into how many blocks of rows to cut, each with its own partial sums: the shape decides, not the threads."""
+    return max(1, min(32, count // 16, count * cols // 16384))
+
+
+def layer_norm(x, w, b, eps: float):
+    """(y, mean, 1 / std), normalised over the last dimension."""
+    kind = _kind(x)
+    lines = kind and _lines(x, -1)
+    f = lines and rows.layer_norm.get(kind, _absent(w=w, b=b))
+    if not f:
+        return None
+    y, mean, rstd = np.empty(x.shape, x.dtype), np.empty(lines[0], x.dtype), np.empty(lines[0], x.dtype)
+    given = [a for a in (w, b) if a is not None]
+    return (y, mean, rstd) if f(_flat(x), *given, y, mean, rstd, *lines, float(eps)) else None
+
+
+def layer_norm_backward(g, x, w, mean, rstd):
+    """(dx, dw, db) of layer_norm."""
+    kind = _kind(x)
+    lines = kind and _lines(x, -1)
+    f = lines and rows.layer_norm_backward.get(kind, _absent(w=w))
+    if not f:
+        return None
+    blocks = _blocks(*lines)
+    dx = np.empty(x.shape, x.dtype)
+    dw, db = np.empty((blocks, lines[1]), x.dtype), np.empty((blocks, lines[1]), x.dtype)
+    given = () if w is None else (w,)
+    if not f(_flat(g), _flat(x), *given, mean, rstd, dx, dw, db, *lines, blocks):
+        return None
+    return dx, dw.sum(0), db.sum(0)
+
+
+def rms_norm(x, w, eps: float):
+    """(y, 1 / rms) over the last dimension."""
+    kind = _kind(x)
+    lines = kind and _lines(x, -1)
+    f = lines and rows.rms_norm.get(kind, _absent(w=w))
+    if not f:
+        return None
+    y, rstd = np.empty(x.shape, x.dtype), np.empty(lines[0], x.dtype)
+    given = () if w is None else (w,)
+    return (y, rstd) if f(_flat(x), *given, y, rstd, *lines, float(eps)) else None
+
+
+def rms_norm_backward(g, x, w, rstd):
+    """(dx, dw) of rms_norm."""
+    kind = _kind(x)
+    lines = kind and _lines(x, -1)
+    f = lines and rows.rms_norm_backward.get(kind, _absent(w=w))
+    if not f:
+        return None
+    blocks = _blocks(*lines)
+    dx, dw = np.empty(x.shape, x.dtype), np.empty((blocks, lines[1]), x.dtype)
+    given = () if w is None else (w,)
+    return (dx, dw.sum(0)) if f(_flat(g), _flat(x), *given, rstd, dx, dw, *lines, blocks) else None
+
+
+def _channels(x):
+    """(samples, channels, places), and whether to go by columns."""
+    n, c = x.shape[:2]
+    s = x.size // (n * c)
+    return n, c, s
+
+
+def batch_norm(x, w, b, eps: float):
+    """(y, mean, biased variance, 1 / std) with the batch's statistics per channel of (N, C, ...)."""
+    kind = _kind(x)
+    if kind is None or x.ndim < 2:
+        return None
+    n, c, s = _channels(x)
+    kernel = channels.batch_norm_columns if s == 1 else channels.batch_norm
+    f = kernel.get(kind, _absent(w=w, b=b))
+    if f is None:
+        return None
+    y, given = np.empty(x.shape, x.dtype), [a for a in (w, b) if a is not None]
+    mean, var, rstd = (np.empty(c, x.dtype) for _ in range(3))
+    sizes = (n, c, (c + 63) // 64) if s == 1 else (n, c, s)
+    return (y, mean, var, rstd) if f(_flat(x), *given, y, mean, var, rstd, *sizes, float(eps)) else None
+
+
+def batch_norm_backward(g, x, w, mean, rstd):
+    """(dx, dw, db) of batch_norm, through its statistics."""
+    kind = _kind(x)
+    if kind is None or x.ndim < 2:
+        return None
+    n, c, s = _channels(x)
+    kernel = channels.batch_norm_columns_backward if s == 1 else channels.batch_norm_backward
+    f = kernel.get(kind, _absent(w=w))
+    if f is None:
+        return None
+    dx, given = np.empty(x.shape, x.dtype), () if w is None else (w,)
+    dw, db = np.empty(c, x.dtype), np.empty(c, x.dtype)
+    sizes = (n, c, (c + 63) // 64) if s == 1 else (n, c, s)
+    return (dx, dw, db) if f(_flat(g), _flat(x), *given, mean, rstd, dx, dw, db, *sizes) else None
+
+
+def total(x, axis):
+    """The sum over one dimension, dropped; or over all (axis None)."""
+    kind = _kind(x)
+    if kind is None or not x.flags.c_contiguous or not x.ndim:
+        return None
+    if axis is None:
+        parts = max(1, x.size // 16384)
+        if x.size % parts:
+            return None
+        shape, lines = (parts,), (parts, x.size // parts)
+    else:
+        axis = axis % x.ndim
+        if axis != x.ndim - 1:
+            outer = int(np.prod(x.shape[:axis], dtype=np.int64))
+            cols = int(np.prod(x.shape[axis + 1 :], dtype=np.int64))
+            f = rows.sum_columns.get(kind)
+            out = np.empty(x.shape[:axis] + x.shape[axis + 1 :], x.dtype)
+            blocks = max(1, (cols + 255) // 256)
+            return out if f and f(x, out, outer, x.shape[axis], cols, blocks) else None
+        shape, lines = x.shape[:-1], _lines(x, -1)
+    f = rows.sum_rows.get(kind)
+    out = np.empty(shape, x.dtype)
+    if not f or not f(x, out, *lines):
+        return None
+    return np.asarray(out.sum(dtype=np.float64), x.dtype) if axis is None else out
+
+
+def gather_rows(x, index):
+    """x[index] for an int64 array of good, non-negative row numbers."""
+    kind = _kind(x, 0)
+    if kind is None or index.dtype != np.int64 or x.ndim < 1:
+        return None
+    width = x.size // x.shape[0] if x.shape[0] else 0
+    if index.size * width < SMALL or not x.flags.c_contiguous:
+        return None
+    f = rearrange.gather_rows.get(kind)
+    out = np.empty(index.shape + x.shape[1:], x.dtype)
+    return out if f and f(x, _flat(index), out, x.shape[0], width, index.size) else None
+
+
+def scatter_add_rows(g, index, count: int):
+    """zeros(count, ...) with g[i] added to row index[i]; index holds good, non-negative row numbers."""
+    kind = _kind(g)
+    if kind is None or index.dtype != np.int64:
+        return None
+    f = rearrange.scatter_add_rows.get(kind)
+    inner = g.shape[index.ndim :]
+    width = int(np.prod(inner, dtype=np.int64))
+    if f is None or not width:
+        return None
+    out = np.zeros((count, *inner), g.dtype)
+    return out if f(_flat(g), _flat(index), out, count, width, index.size, max(1, width // 32)) else None
+
+
+def contiguous(x):
+    """A C-contiguous copy of an array whose last two dimensions are swapped in memory."""
+    kind = _kind(x)
+    if kind is None or x.ndim < 2:
+        return None
+    swapped = x.swapaxes(-1, -2)
+    if not swapped.flags.c_contiguous or x.flags.c_contiguous:
+        return None
+    f = rearrange.transpose.get(kind)
+    n, m = swapped.shape[-2:]
+    out = np.empty(x.shape, x.dtype)
+    return out if f and f(swapped, out, x.size // (n * m), n, m, (m + 15) // 16) else None
+
+
+def _sizes(x_shape, kernel, out, stride, padding, dilation):
+    return (*x_shape[-2:], *kernel, *out, *stride, *padding, *dilation)
+
+
+def _out_size(size, kernel, stride, padding, dilation):
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+
+
+def im2col(x, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), out=None):
+    """(N, C, H, W) -> (N, C * kh * kw, oh * ow): what each place of the kernel meets, zero in the padding."""
+    kind = _kind(x, 0)
+    f = kind and windows.im2col.get(kind)
+    if not f:
+        return None
+    n, c = x.shape[:2]
+    size = _out_size(x.shape[2:], kernel, stride, padding, dilation)
+    if out is None:
+        out = np.empty((n, c * kernel[0] * kernel[1], size[0] * size[1]), x.dtype)
+    return out if f(_flat(x), out, n * c, *_sizes(x.shape, kernel, size, stride, padding, dilation)) else None
+
+
+def col2im(cols, shape, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), out=None):
+    """The transpose of im2col: columns added back to an array of `shape` (N, C, H, W)."""
+    kind = _kind(cols, 0)
+    f = kind and windows.col2im.get(kind)
+    if not f:
+        return None
+    size = _out_size(shape[2:], kernel, stride, padding, dilation)
+    if out is None:
+        out = np.empty(shape, cols.dtype)
+    return out if f(_flat(cols), out, shape[0] * shape[1], *_sizes(shape, kernel, size, stride, padding, dilation)) else None
+
+
+def _planes(shape):
+    return int(np.prod(shape[:-2], dtype=np.int64))
+
+
+def max_pool2d(x, kernel, stride, padding, dilation, size):
+    """(values, places in each plane as int64) for images (..., H, W) and output size `size`."""
+    kind = _kind(x)
+    f = kind and windows.max_pool.get(kind)
+    if not f:
+        return None
+    y, index = np.empty(x.shape[:-2] + size, x.dtype), np.empty(x.shape[:-2] + size, np.int64)
+    sizes = _sizes(x.shape, kernel, size, stride, padding, dilation)
+    return (y, index) if f(_flat(x), y, index, _planes(x.shape), *sizes) else None
+
+
+def max_pool_backward(g, index, shape):
+    """Gradients added at the places that max_pool2d found, in an array of `shape` (..., H, W)."""
+    kind = _kind(g, 1)
+    f = kind and windows.max_pool_backward.get(kind)
+    planes = _planes(shape)
+    if not f or not planes:
+        return None
+    out = np.empty(shape, g.dtype)
+    return out if f(_flat(g), _flat(index), out, planes, g.size // planes, out.size // planes) else None
+
+
+def sum_pool2d(x, kernel, stride, padding, size):
+    """The sum over each window, for images (..., H, W) and output size `size`."""
+    kind = _kind(x)
+    f = kind and windows.sum_pool.get(kind)
+    if not f:
+        return None
+    y = np.empty(x.shape[:-2] + size, x.dtype)
+    return y if f(_flat(x), y, _planes(x.shape), *_sizes(x.shape, kernel, size, stride, padding, (1, 1))) else None
+
+
+def sgd(p, g, buf, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False) -> bool:
+    """One SGD step in place; False where nothing was done."""
+    kind = _kind(p)
+    f = kind and updates.sgd.get(kind, _absent(buf=buf), nesterov=nesterov, maximize=maximize)
+    given = () if buf is None else (buf,)
+    return bool(f) and f(p, g, *given, p.size, float(lr), float(momentum), 1.0 - dampening, float(weight_decay))
+
+
+def adam(p, g, m, v, top, lr, beta1, beta2, eps, weight_decay, step, decoupled, maximize=False) -> bool:
+    """One Adam (or AdamW: decoupled) step in place; `step` counts from 1. False where nothing was done."""
+    kind = _kind(p)
+    f = kind and updates.adam.get(kind, _absent(top=top), decoupled=decoupled, maximize=maximize)
+    if not f:
+        return False
+    given = () if top is None else (top,)
+    size, root = lr / (1.0 - beta1**step), (1.0 - beta2**step) ** 0.5
+    return f(p, g, m, v, *given, p.size, float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), float(size), float(root))
+
+
+def attention_softmax(s, mask, scale: float, causal: bool) -> bool:
+    """softmax(s * scale + mask) along the last dimension, in place; False where nothing was done."""
+    kind = _kind(s, 1)
+    f = kind and attention.softmax.get(kind, _absent(mask=mask), causal=causal)
+    given = () if mask is None else (mask,)
+    sizes = (_planes(s.shape), *s.shape[-2:])
+    return bool(f) and f(s, *given, *sizes, float(scale))
+
+
+def attention_softmax_backward(d, p, scale: float, causal: bool) -> bool:
+    """d = p (d - sum(d p)) * scale, in place; False where nothing was done."""
+    kind = _kind(d, 1)
+    f = kind and attention.softmax_backward.get(kind, causal=causal)
+    return bool(f) and f(d, p, _planes(d.shape), *d.shape[-2:], float(scale))

@@ -1,0 +1,147 @@
+"""Element-wise kernels: each a body that reads the same in NumPy, `forward` and `backward` of one function.
+
+A body takes the elements of its arrays, then its numbers. `fused.pointwise` runs them; the names are this table's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from .build import Kernel, kernel
+from .scalars import erf, exp, log, sigmoid, tanh, where
+
+ROOT_HALF = math.sqrt(0.5)
+PDF = 1 / math.sqrt(2 * math.pi)
+TANH_SCALE, TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+def gelu(x):
+    """x P(X <= x) of a standard normal X."""
+    return x * 0.5 * (erf(x * ROOT_HALF) + 1.0)
+
+
+def gelu_backward(g, x):
+    return g * ((erf(x * ROOT_HALF) + 1.0) * 0.5 + x * (exp(x * x * -0.5) * PDF))
+
+
+def gelu_tanh(x):
+    """Its approximation through tanh."""
+    return x * 0.5 * (tanh((x + x * x * x * TANH_CUBE) * TANH_SCALE) + 1.0)
+
+
+def gelu_tanh_backward(g, x):
+    t = tanh((x + x * x * x * TANH_CUBE) * TANH_SCALE)
+    inner = (x * x * (3 * TANH_CUBE) + 1.0) * TANH_SCALE
+    return g * ((t + 1.0) * 0.5 + x * 0.5 * (1.0 - t * t) * inner)
+
+
+def silu(x):
+    return x * sigmoid(x)
+
+
+def silu_backward(g, x):
+    s = sigmoid(x)
+    return g * s * (x * (1.0 - s) + 1.0)
+
+
+def relu(x):
+    return where(x <= 0.0, 0.0, x)  # nan stays
+
+
+def relu_backward(g, out):
+    return where(out <= 0.0, 0.0, g)
+
+
+def leaky_relu(x, slope):
+    return where(x > 0.0, x, x * slope)
+
+
+def leaky_relu_backward(g, x, slope):
+    return where(x > 0.0, g, g * slope)
+
+
+def elu(x, alpha):
+    return where(x > 0.0, x, (exp(x) - 1.0) * alpha)
+
+
+def tanh_backward(g, out):
+    return g * (1.0 - out * out)
+
+
+def sigmoid_backward(g, out):
+    return g * (1.0 - out) * out
+
+
+def softplus(x):
+    return where(x > 20.0, x, log(exp(where(x > 20.0, 20.0, x)) + 1.0))
+
+
+def scaled(x, factor):
+    return x * factor
+
+
+def bce_with_logits(x, target):
+    """-(t log s(x) + (1 - t) log(1 - s(x))), written so that it never overflows."""
+    size = where(x < 0.0, -x, x)
+    return where(x < 0.0, 0.0, x) - x * target + log(exp(-size) + 1.0)
+
+
+def bce_with_logits_backward(g, x, target):
+    return g * (sigmoid(x) - target)
+
+
+def square_error(x, target):
+    return (x - target) * (x - target)
+
+
+def square_error_backward(g, x, target):
+    return g * (x - target) * 2.0
+
+
+# name -> (body, arrays it takes); further parameters are numbers
+BODIES: dict[str, tuple[Callable[..., Any], int]] = {
+    "exp": (exp, 1), "log": (log, 1), "tanh": (tanh, 1), "sigmoid": (sigmoid, 1), "erf": (erf, 1),
+    "gelu": (gelu, 1), "gelu_backward": (gelu_backward, 2), "gelu_tanh": (gelu_tanh, 1),
+    "gelu_tanh_backward": (gelu_tanh_backward, 2), "silu": (silu, 1), "silu_backward": (silu_backward, 2),
+    "relu": (relu, 1), "relu_backward": (relu_backward, 2), "leaky_relu": (leaky_relu, 1),
+    "leaky_relu_backward": (leaky_relu_backward, 2), "tanh_backward": (tanh_backward, 2),
+    "sigmoid_backward": (sigmoid_backward, 2), "scaled": (scaled, 1), "softplus": (softplus, 1),
+    "bce_with_logits": (bce_with_logits, 2), "bce_with_logits_backward": (bce_with_logits_backward, 3),
+    "square_error": (square_error, 2), "square_error_backward": (square_error_backward, 3),
+}  # fmt: skip
+
+
+@cache
+def pointwise(name: str) -> Kernel:
+    """The kernel `f(arrays..., numbers..., out, n)` of a body in the table."""
+    body, arrays = BODIES[name]
+    names = body.__code__.co_varnames[: body.__code__.co_argcount]
+    inputs = [f"a{i}:T=n" for i in range(arrays)]
+    numbers = [f"s{i}:d" for i in range(len(names) - arrays)]
+
+    def run(k, begin, end, *given):
+        *values, out, _ = given
+        for i in k.range(begin, end):
+            out[i] = k.float(body(*[v[i] for v in values[:arrays]], *values[arrays:]))
+
+    run.__name__, run.__doc__ = name, body.__doc__
+    return kernel(" ".join([*inputs, *numbers, "out:T!=n", "n"]), work="n", cost="1")(run)
+
+
+@kernel("x:T=n kept:b1=n y:T!=n n scale:d", work="n", cost="1")
+def dropout(k, begin, end, x, kept, y, n, scale):
+    """x * scale where kept, else 0."""
+    for i in k.range(begin, end):
+        y[i] = where(kept[i] != 0, x[i] * scale, 0.0)
+
+
+@kernel("x:T=rows*cols row:T=cols y:T!=rows*cols rows cols", work="rows", cost="cols")
+def add_row(k, begin, end, x, row, y, rows, cols):
+    """A vector added to every row, as a layer's bias is."""
+    for r in k.range(begin, end):
+        source, to = x.at(r * cols), y.at(r * cols)
+        for j in k.range(cols):
+            to[j] = source[j] + row[j]

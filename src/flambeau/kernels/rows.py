@@ -1,0 +1,210 @@
+"""Kernels that work row by row: softmax and its kin, cross entropy, layer and RMS normalisation, sums.
+
+Several short passes over one row, which stays in the cache; rows are shared among threads.
+"""
+
+from __future__ import annotations
+
+from .build import kernel
+from .scalars import absolute, exp, log, sqrt, where
+
+
+@kernel("x:T=rows*cols y:T!=rows*cols rows cols", work="rows", cost="cols")
+def softmax(k, begin, end, x, y, rows, cols):
+    """e^x / sum e^x over each row."""
+    for r in k.range(begin, end):
+        row, out = x.at(r * cols), y.at(r * cols)
+        top = k.largest(cols, lambda j: row[j])
+        total = k.cell(0.0)
+        for j in k.range(cols):
+            e = exp(row[j] - top)
+            out[j] = e
+            total.add(e)
+        scale = 1.0 / total.get()
+        for j in k.range(cols):
+            out[j] = out[j] * scale
+
+
+@kernel("g:T=rows*cols y:T=rows*cols dx:T!=rows*cols rows cols", work="rows", cost="cols")
+def softmax_backward(k, begin, end, g, y, dx, rows, cols):
+    """y (g - sum(g y))"""
+    for r in k.range(begin, end):
+        gr, yr, out = g.at(r * cols), y.at(r * cols), dx.at(r * cols)
+        dot = k.sum(cols, lambda j: gr[j] * yr[j])
+        for j in k.range(cols):
+            out[j] = yr[j] * (gr[j] - dot)
+
+
+def _log_total(k, row, cols):
+    """log(sum(e^row)), without overflow; the largest element too."""
+    top = k.largest(cols, lambda j: row[j])
+    # A row of -inf only has no largest number to take away.
+    base = where(top == float("-inf"), k.float(0.0), top)
+    return log(k.sum(cols, lambda j: exp(row[j] - base))) + base
+
+
+@kernel("x:T=rows*cols y:T!=rows*cols rows cols", work="rows", cost="cols")
+def log_softmax(k, begin, end, x, y, rows, cols):
+    """x - log(sum(e^x)) over each row."""
+    for r in k.range(begin, end):
+        row, out = x.at(r * cols), y.at(r * cols)
+        top = k.largest(cols, lambda j: row[j])
+        total = log(k.sum(cols, lambda j: exp(row[j] - top)))
+        for j in k.range(cols):
+            out[j] = row[j] - top - total
+
+
+@kernel("g:T=rows*cols y:T=rows*cols dx:T!=rows*cols rows cols", work="rows", cost="cols")
+def log_softmax_backward(k, begin, end, g, y, dx, rows, cols):
+    """g - e^y sum(g)"""
+    for r in k.range(begin, end):
+        gr, yr, out = g.at(r * cols), y.at(r * cols), dx.at(r * cols)
+        total = k.sum(cols, lambda j: gr[j])
+        for j in k.range(cols):
+            out[j] = gr[j] - exp(yr[j]) * total
+
+
+@kernel("x:T=rows*cols y:T!=rows rows cols", work="rows", cost="cols")
+def logsumexp(k, begin, end, x, y, rows, cols):
+    """log(sum(e^x)) of each row."""
+    for r in k.range(begin, end):
+        row = x.at(r * cols)
+        top = k.largest(cols, lambda j: row[j])
+        base = where(absolute(top) == float("inf"), k.float(0.0), top)  # infinities are left to exp and log
+        y[r] = log(k.sum(cols, lambda j: exp(row[j] - base))) + base
+
+
+@kernel("x:T=rows*cols target:i8=rows loss:T!=rows total:T!=rows rows cols", work="rows", cost="cols")
+def cross_entropy(k, begin, end, x, target, loss, total, rows, cols):
+    """log(sum(e^x)) - x[target] of each row; 0 where the target is no class (ignored rows).
+
+    `total` keeps log(sum(e^x)) for the gradient.
+    """
+    for r in k.range(begin, end):
+        row, t = x.at(r * cols), target[r]
+        lse = _log_total(k, row, cols)
+        good = (t >= 0) & (t < cols)
+        total[r] = lse
+        loss[r] = where(good, lse - row[where(good, t, 0)], 0.0)
+
+
+@kernel("x:T=rows*cols target:i8=rows total:T=rows g:T=rows dx:T!=rows*cols rows cols", work="rows", cost="cols")
+def cross_entropy_backward(k, begin, end, x, target, total, g, dx, rows, cols):
+    """g (softmax(x) - onehot(target)); g is 0 for ignored rows."""
+    for r in k.range(begin, end):
+        row, out, lse, gr, t = x.at(r * cols), dx.at(r * cols), total[r], g[r], target[r]
+        for j in k.range(cols):
+            out[j] = exp(row[j] - lse) * gr
+        for _ in k.when((t >= 0) & (t < cols)):
+            out[t] = out[t] - gr
+
+
+@kernel("x:T=rows*cols w:T?=cols b:T?=cols y:T!=rows*cols mean:T!=rows rstd:T!=rows rows cols eps:d", work="rows", cost="cols")
+def layer_norm(k, begin, end, x, w, b, y, mean, rstd, rows, cols, eps):
+    """(x - mean) / sqrt(var + eps) * w + b over each row."""
+    n = k.float(cols)
+    for r in k.range(begin, end):
+        row, out = x.at(r * cols), y.at(r * cols)
+        m = k.sum(cols, lambda j: row[j]) / n
+        var = k.sum(cols, lambda j: (row[j] - m) * (row[j] - m)) / n
+        s = 1.0 / sqrt(var + eps)
+        mean[r], rstd[r] = m, s
+        for j in k.range(cols):
+            v = (row[j] - m) * s
+            v = v if w is None else v * w[j]
+            out[j] = v if b is None else v + b[j]
+
+
+@kernel("g:T=rows*cols x:T=rows*cols w:T?=cols mean:T=rows rstd:T=rows dx:T!=rows*cols dw:T!=blocks*cols db:T!=blocks*cols "
+        "rows cols blocks", work="blocks", cost="1024")  # fmt: skip
+def layer_norm_backward(k, begin, end, g, x, w, mean, rstd, dx, dw, db, rows, cols, blocks):
+    """Gradients of layer_norm. Rows are cut into blocks, each with its own partial sums for weight and bias."""
+    n = k.float(cols)
+    for block in k.range(begin, end):
+        pw, pb = dw.at(block * cols), db.at(block * cols)
+        for j in k.range(cols):
+            pw[j] = 0.0
+            pb[j] = 0.0
+        for r in k.range(rows * block // blocks, rows * (block + 1) // blocks):
+            gr, row, out, m, s = g.at(r * cols), x.at(r * cols), dx.at(r * cols), mean[r], rstd[r]
+
+            def weighted(j, gr=gr):
+                return gr[j] if w is None else gr[j] * w[j]
+
+            plain, along = k.cell(0.0), k.cell(0.0)
+            for j in k.range(cols):
+                h, gw = (row[j] - m) * s, weighted(j)
+                plain.add(gw)
+                along.add(gw * h)
+                pw[j] = pw[j] + gr[j] * h
+                pb[j] = pb[j] + gr[j]
+            a, b = plain.get() / n, along.get() / n
+            for j in k.range(cols):
+                out[j] = (weighted(j) - a - (row[j] - m) * s * b) * s
+
+
+@kernel("x:T=rows*cols w:T?=cols y:T!=rows*cols rstd:T!=rows rows cols eps:d", work="rows", cost="cols")
+def rms_norm(k, begin, end, x, w, y, rstd, rows, cols, eps):
+    """x / sqrt(mean(x^2) + eps) * w over each row."""
+    for r in k.range(begin, end):
+        row, out = x.at(r * cols), y.at(r * cols)
+        s = 1.0 / sqrt(k.sum(cols, lambda j: row[j] * row[j]) / k.float(cols) + eps)
+        rstd[r] = s
+        for j in k.range(cols):
+            out[j] = row[j] * s if w is None else row[j] * s * w[j]
+
+
+@kernel("g:T=rows*cols x:T=rows*cols w:T?=cols rstd:T=rows dx:T!=rows*cols dw:T!=blocks*cols rows cols blocks",
+        work="blocks", cost="1024")  # fmt: skip
+def rms_norm_backward(k, begin, end, g, x, w, rstd, dx, dw, rows, cols, blocks):
+    """Gradients of rms_norm, as in layer_norm_backward."""
+    for block in k.range(begin, end):
+        pw = dw.at(block * cols)
+        for j in k.range(cols):
+            pw[j] = 0.0
+        for r in k.range(rows * block // blocks, rows * (block + 1) // blocks):
+            gr, row, out, s = g.at(r * cols), x.at(r * cols), dx.at(r * cols), rstd[r]
+
+            def weighted(j, gr=gr):
+                return gr[j] if w is None else gr[j] * w[j]
+
+            along = k.cell(0.0)
+            for j in k.range(cols):
+                along.add(weighted(j) * row[j])
+                pw[j] = pw[j] + gr[j] * row[j] * s
+            b = along.get() / k.float(cols) * s * s
+            for j in k.range(cols):
+                out[j] = (weighted(j) - row[j] * b) * s
+
+
+@kernel("x:T=rows*cols y:T!=rows rows cols", work="rows", cost="cols")
+def sum_rows(k, begin, end, x, y, rows, cols):
+    """The sum of each row: runs of 4096 elements in vector lanes, their sums in float64."""
+    for r in k.range(begin, end):
+        row = x.at(r * cols)
+        total = k.cell(0.0, "f8")
+        for run in k.range(0, cols, 4096):
+            part = row.at(run)
+            total.set(total.get() + k.sum(k.minimum(cols - run, 4096), lambda j, part=part: part[j]).cast("f8"))
+        y[r] = total.get().cast(k.real)
+
+
+@kernel("x:T=outer*rows*cols y:T!=outer*cols outer rows cols blocks", work="outer*blocks", cost="rows*64")
+def sum_columns(k, begin, end, x, y, outer, rows, cols, blocks):
+    """The sum over the middle dimension, columns cut into blocks; eight rows at a time, added as a tree."""
+    for task in k.range(begin, end):
+        o, block = task // blocks, task % blocks
+        first, last = cols * block // blocks, cols * (block + 1) // blocks
+        out, source, width = y.at(o * cols + first), x.at(o * rows * cols + first), last - first
+        for j in k.range(width):
+            out[j] = 0.0
+        whole = rows // 8 * 8
+        for r in k.range(0, whole, 8):
+            line = [source.at((r + i) * cols) for i in range(8)]
+            for j in k.range(width):
+                a, b, c, d, e, f, g, h = (p[j] for p in line)
+                out[j] = out[j] + (((a + b) + (c + d)) + ((e + f) + (g + h)))
+        for r in k.range(whole, rows):
+            line_ = source.at(r * cols)
+            for j in k.range(width):
+                out[j] = out[j] + line_[j]

@@ -1,0 +1,126 @@
+"""Sliding windows over images: im2col and col2im for convolutions, and pooling.
+
+Images are (planes, height, width); a plane is one channel of one sample.
+"""
+
+from __future__ import annotations
+
+from .build import kernel
+from .scalars import where
+
+SIZES = "h w kh kw oh ow sh sw ph pw dh dw"
+
+
+def _valid(k, size, out, stride, start):
+    """The outputs [low, high) whose place start + stride * o lies within [0, size)."""
+    low = k.maximum(0, (stride - 1 - start)) // stride
+    high = k.maximum(0, size - start + stride - 1) // stride
+    return k.minimum(low, out), k.maximum(k.minimum(low, out), k.minimum(high, out))
+
+
+@kernel("x:T=planes*h*w cols:T!=planes*kh*kw*oh*ow planes " + SIZES, work="planes*kh", cost="kw*oh*ow")
+def im2col(k, begin, end, x, cols, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
+    """cols[plane, i, j, y, x] = what the kernel's place (i, j) meets at output (y, x); 0 in the padding."""
+    for task in k.range(begin, end):
+        plane, i = task // kh, task % kh
+        image = x.at(plane * h * w)
+        for j in k.range(kw):
+            out = cols.at(((plane * kh + i) * kw + j) * oh * ow)
+            shift = j * dw - pw
+            low, high = _valid(k, w, ow, sw, shift)
+            for y in k.range(oh):
+                line, row = out.at(y * ow), y * sh + i * dh - ph
+                inside = (row >= 0) & (row < h)
+                first, last = where(inside, low, 0), where(inside, high, 0)
+                source = image.at(where(inside, row, 0) * w + shift)
+                for o in k.range(0, first):
+                    line[o] = 0.0
+                if_unit = sw == 1
+                for _ in k.when(if_unit):
+                    for o in k.range(first, last):
+                        line[o] = source[o]
+                for _ in k.when(sw != 1):
+                    for o in k.range(first, last):
+                        line[o] = source[o * sw]
+                for o in k.range(last, ow):
+                    line[o] = 0.0
+
+
+@kernel("cols:T=planes*kh*kw*oh*ow x:T!=planes*h*w planes " + SIZES, work="planes", cost="kh*kw*oh*ow")
+def col2im(k, begin, end, cols, x, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
+    """The transpose of im2col: what lies on the same pixel is added."""
+    for plane in k.range(begin, end):
+        image = x.at(plane * h * w)
+        for p in k.range(h * w):
+            image[p] = 0.0
+        for i in k.range(kh):
+            for j in k.range(kw):
+                source = cols.at(((plane * kh + i) * kw + j) * oh * ow)
+                shift = j * dw - pw
+                low, high = _valid(k, w, ow, sw, shift)
+                for y in k.range(oh):
+                    line, row = source.at(y * ow), y * sh + i * dh - ph
+                    for _ in k.when((row >= 0) & (row < h)):
+                        to = image.at(row * w + shift)
+                        for _ in k.when(sw == 1):
+                            for o in k.range(low, high):
+                                to[o] = to[o] + line[o]
+                        for _ in k.when(sw != 1):
+                            for o in k.range(low, high):
+                                to[o * sw] = to[o * sw] + line[o]
+
+
+@kernel("x:T=planes*h*w y:T!=planes*oh*ow index:i8!=planes*oh*ow planes " + SIZES, work="planes", cost="kh*kw*oh*ow")
+def max_pool(k, begin, end, x, y, index, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
+    """The largest element of each window and its place in the plane; a nan wins."""
+    for plane in k.range(begin, end):
+        image, out, places = x.at(plane * h * w), y.at(plane * oh * ow), index.at(plane * oh * ow)
+        for r in k.range(oh):
+            for c in k.range(ow):
+                top, left = r * sh - ph, c * sw - pw
+                best, place = k.cell(float("-inf")), k.cell(-1, "i8")
+                for i in k.range(kh):
+                    row = top + i * dh
+                    for _ in k.when((row >= 0) & (row < h)):
+                        for j in k.range(kw):
+                            col = left + j * dw
+                            inside = (col >= 0) & (col < w)
+                            at = row * w + where(inside, col, 0)
+                            v = image[at]
+                            wins = inside & ((v > best.get()) | (v != v) | (place.get() < 0))
+                            best.set(where(wins, v, best.get()))
+                            place.set(where(wins, at, place.get()))
+                out[r * ow + c] = best.get()
+                places[r * ow + c] = place.get()
+
+
+@kernel("g:T=planes*outs index:i8=planes*outs dx:T!=planes*ins planes outs ins", work="planes", cost="ins")
+def max_pool_backward(k, begin, end, g, index, dx, planes, outs, ins):
+    """Each gradient goes to the place its output came from."""
+    for plane in k.range(begin, end):
+        gr, places, out = g.at(plane * outs), index.at(plane * outs), dx.at(plane * ins)
+        for p in k.range(ins):
+            out[p] = 0.0
+        for o in k.range(outs):
+            at = places[o]
+            for _ in k.when((at >= 0) & (at < ins)):
+                out[at] = out[at] + gr[o]
+
+
+@kernel("x:T=planes*h*w y:T!=planes*oh*ow planes " + SIZES, work="planes", cost="kh*kw*oh*ow")
+def sum_pool(k, begin, end, x, y, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
+    """The sum over each window; the caller divides by what it counts."""
+    for plane in k.range(begin, end):
+        image, out = x.at(plane * h * w), y.at(plane * oh * ow)
+        for r in k.range(oh):
+            for c in k.range(ow):
+                total = k.cell(0.0)
+                for i in k.range(kh):
+                    row = r * sh - ph + i * dh
+                    for _ in k.when((row >= 0) & (row < h)):
+                        for j in k.range(kw):
+                            col = c * sw - pw + j * dw
+                            inside = (col >= 0) & (col < w)
+                            v = image[row * w + where(inside, col, 0)]
+                            total.set(total.get() + where(inside, v, 0.0))
+                out[r * ow + c] = total.get()
