@@ -47,7 +47,8 @@ def entr(x):
     """-x log x; 0 at 0 and -inf below."""
     with np.errstate(all="ignore"):
         inside = -x * np.log(np.where(x > 0, x, x.dtype.type(1)))
-        return np.where(x > 0, inside, np.where(x == 0, x.dtype.type(0), np.where(np.isnan(x), x, x.dtype.type(-np.inf))))
+        rest = np.where(x == 0, x.dtype.type(0), np.where(np.isnan(x), x, x.dtype.type(-np.inf)))
+        return np.where(x > 0, inside, rest)
 
 
 def xlogy(x, y):

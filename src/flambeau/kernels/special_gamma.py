@@ -169,8 +169,8 @@ def zeta(s, q):
 def _trigamma(x):
     return piecewise(
         (x,),
-        (x >= 0.5, lambda x: _zeta_positive(np.full_like(x, 2.0), x)),
-        (x < 0.5, lambda x: (np.pi / np.sin(np.pi * (x - np.rint(x)))) ** 2 - _zeta_positive(np.full_like(x, 2.0), 1.0 - x)),
+        (x >= 0.5, lambda x: _zeta_positive(2.0, x)),
+        (x < 0.5, lambda x: (np.pi / sin_pi(x)) ** 2 - _zeta_positive(2.0, 1.0 - x)),
         (x == np.inf, 0.0),
         (x == -np.inf, np.nan),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError
+from ..errors import DtypeError, NotSupported
 from ..tensor import Tensor, attach
 from .entry import METHODS, REGISTRY, Primitive, _in_place, assign, check_castable, check_writable, public, write_out
 from .promotion import NUMBERS, as_tensor, broadcast_error, cast, check_devices, result_type, scalar_array
@@ -20,6 +20,21 @@ from .promotion import NUMBERS, as_tensor, broadcast_error, cast, check_devices,
 _new = object.__new__
 _ndarray = np.ndarray
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+_KINDS = {"uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "float16": "Half",
+          "bfloat16": "BFloat16", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat",
+          "complex128": "ComplexDouble", "bool": "Bool"}  # fmt: skip
+
+
+def kind_name(d) -> str:
+    """PyTorch's name for a dtype in messages: Float, Long..."""
+    return _KINDS.get(d.name, d.name)
+
+
+def not_implemented(kernel, d) -> NotSupported:
+    """The error for an operation that has no meaning, or no kernel, in a dtype."""
+    return NotSupported(f"\"{kernel}\" not implemented for '{kind_name(d)}'")
 
 
 def conj(x: Tensor) -> Tensor:
@@ -74,8 +89,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
             raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
         category = input.dtype.category
         if category in refuse:
-            kind = {0: "Bool", 1: input.dtype.name, 3: "Complex"}.get(category, input.dtype.name)
-            raise DtypeError(f'"{short}" not implemented for \'{kind}\'')
+            raise not_implemented(short + "_cpu", input.dtype)
         made = prim(input)
         return made if out is None else write_out(made, out, short)
 
@@ -157,7 +171,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
         if floats and common.category < 2:
             common = dtypes.get_default_dtype()
         if common.category in refuse:
-            raise DtypeError(f'"{short}" not implemented for \'{common.name}\'')
+            raise not_implemented(short + "_cpu", common)
         compute = F32 if halves and common in HALVES else common.numpy
         x, y = _operand(input, compute), _operand(other, compute)
         check_devices(x, y)
@@ -306,7 +320,7 @@ def true_divide(input, other):
 
 
 def _check_zero(b):
-    if b.dtype.kind in "iu" and not np.all(b):
+    if b.dtype.kind in "iu" and type(b) is np.ndarray and not b.all():
         raise DtypeError("ZeroDivisionError", fix="mask the zeros of the divisor first")
 
 

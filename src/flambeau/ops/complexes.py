@@ -1,0 +1,233 @@
+"""Complex tensors: making them, their parts, conjugate, modulus and angle."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..dtypes import FROM_NUMPY
+from ..errors import DtypeError, ShapeError
+from ..tensor import Tensor, attach, wrap
+from .elementwise import conj, cos, kind_name, not_implemented, sin, unary
+from .entry import METHODS, REGISTRY, _in_place, primitive, public, view_primitive, write_out
+from .promotion import broadcast_error
+from .shape import need_tensor
+
+# ---------------------------------------------------------------------------------------------- parts
+
+_as_complex = primitive(
+    "real_backward",
+    lambda g, factor: g * np.asarray(factor, np.result_type(g.dtype, np.complex64)),
+    vjp={"g": lambda g, factor: (g * complex(factor).conjugate()).real},
+)
+
+
+_real = view_primitive("real", lambda input: input.real, vjp={"input": lambda g: _as_complex(g, factor=1.0)})
+_imag = view_primitive("imag", lambda input: input.imag, vjp={"input": lambda g: _as_complex(g, factor=1j)})
+
+
+def _real_part(input):
+    """The real part: a view of complex tensors, real tensors as they are."""
+    need_tensor(input, "real")
+    return _real(input) if input._array.dtype.kind == "c" else input
+
+
+def _imag_part(input):
+    """The imaginary part of a complex tensor, a view; RuntimeError for real tensors."""
+    need_tensor(input, "imag")
+    if input._array.dtype.kind != "c":
+        raise DtypeError("imag is not implemented for tensors with non-complex dtypes.")
+    return _imag(input)
+
+
+real = public("real")(_real_part)
+imag = public("imag")(_imag_part)
+
+
+def _set_part(part):
+    def store(self, value):
+        part(self).copy_(value if isinstance(value, Tensor) else wrap(np.asarray(value)))
+
+    return store
+
+
+attach("real", property(_real_part, _set_part(_real_part), doc=_real_part.__doc__))
+attach("imag", property(_imag_part, _set_part(_imag_part), doc=_imag_part.__doc__))
+
+_conj = primitive("conj", np.conjugate, vjp={"input": lambda g: conj(g)}, names=("input",))
+
+
+@public("conj", method=True)
+def conj_(input):
+    """The complex conjugate of each element; real tensors are returned as they are."""
+    need_tensor(input, "conj")
+    return _conj(input) if input._array.dtype.kind == "c" else input
+
+
+def _conj_physical_array(a):
+    return np.conjugate(a) if a.dtype.kind == "c" else a.copy()
+
+
+conj_physical = unary("conj_physical", _conj_physical_array, lambda g: conj(g), integers=lambda a: a.copy(),
+                      doc="The complex conjugate of each element, in new memory.")  # fmt: skip
+
+
+@public(method=True)
+def resolve_conj(input):
+    """The tensor with its conjugation carried out: conjugates are never delayed here, so the tensor itself."""
+    need_tensor(input, "resolve_conj")
+    return input
+
+
+@public(method=True)
+def resolve_neg(input):
+    """The tensor with its negation carried out: negation is never delayed here, so the tensor itself."""
+    need_tensor(input, "resolve_neg")
+    return input
+
+
+_view_as_real = view_primitive(
+    "view_as_real",
+    lambda input: input[..., None].view(FROM_NUMPY[input.dtype].to_real().numpy),
+    vjp={"input": lambda g: _view_as_complex(g.contiguous())},
+)
+_view_as_complex = view_primitive(
+    "view_as_complex",
+    lambda input: input.view(FROM_NUMPY[input.dtype].to_complex().numpy)[..., 0],
+    vjp={"input": lambda g: _view_as_real(g)},
+)
+
+
+@public()
+def view_as_real(input):
+    """A view of a complex tensor with a last dimension of size 2: real and imaginary parts."""
+    need_tensor(input, "view_as_real")
+    if input._array.dtype.kind != "c":
+        raise DtypeError("view_as_real is only supported for complex tensors")
+    return _view_as_real(input)
+
+
+@public()
+def view_as_complex(input):
+    """A complex view of a float32 or float64 tensor whose last dimension holds real and imaginary part."""
+    need_tensor(input, "view_as_complex")
+    a = input._array
+    if a.dtype.kind != "f" or a.itemsize < 4:
+        raise DtypeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+                         f"scalar type: {kind_name(input.dtype)}")
+    if not a.ndim:
+        raise ShapeError("Input tensor must have one or more dimensions")
+    if a.shape[-1] != 2:
+        raise ShapeError("Tensor must have a last dimension of size 2", why=f"its shape is {list(a.shape)}")
+    if a.strides[-1] != a.itemsize:
+        raise ShapeError("Tensor must have a last dimension with stride 1", fix="x.contiguous()")
+    if any(s % (2 * a.itemsize) for s, n in zip(a.strides[:-1], a.shape) if n > 1):
+        raise ShapeError("Tensor must have a stride divisible by 2 for all but last dimension", fix="x.contiguous()")
+    return _view_as_complex(input)
+
+
+# ---------------------------------------------------------------------------------------------- making
+
+
+def _complex_array(real, imag):
+    out = np.empty(np.broadcast_shapes(real.shape, imag.shape), FROM_NUMPY[real.dtype].to_complex().numpy)
+    if type(real) is not np.ndarray or type(imag) is not np.ndarray:
+        return np.add(real, imag).astype(out.dtype)
+    out.real = real
+    out.imag = imag
+    return out
+
+
+_complex = primitive("complex", _complex_array, vjp={"real": lambda g: g.real, "imag": lambda g: g.imag})
+
+
+def _check_parts(first, second):
+    need_tensor(first, "complex")
+    need_tensor(second, "complex", "imag", 2)
+    for t in (first, second):
+        if t._array.dtype.kind != "f" and not t.dtype.is_floating_point or t._array.itemsize < 4:
+            raise DtypeError("Expected both inputs to be Half, Float or Double tensors but got "
+                             f"{kind_name(first.dtype)} and {kind_name(second.dtype)}")
+    if first._array.dtype != second._array.dtype:
+        raise DtypeError(f"Expected object of scalar type {kind_name(first.dtype)} but got scalar type "
+                         f"{kind_name(second.dtype)} for second argument")
+    a, b = first._array.shape, second._array.shape
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        raise broadcast_error(a, b) from None
+
+
+def _exact_out(out, like, name):
+    if out is not None and out.dtype is not like.dtype.to_complex():
+        raise DtypeError(f"Expected object of scalar type {kind_name(like.dtype.to_complex())} but got scalar type "
+                         f"{kind_name(out.dtype)} for argument 'out'")
+
+
+@public()
+def complex(real, imag, *, out=None):
+    """The complex tensor with this real and this imaginary part (float32 or float64, both the same)."""
+    _check_parts(real, imag)
+    _exact_out(out, real, "complex")
+    made = _complex(real, imag)
+    return made if out is None else write_out(made, out, "complex")
+
+
+@public()
+def polar(abs, angle, *, out=None):
+    """The complex tensor with this modulus and this angle in radians."""
+    _check_parts(abs, angle)
+    _exact_out(out, abs, "polar")
+    made = _complex(abs * cos(angle), abs * sin(angle))
+    return made if out is None else write_out(made, out, "polar")
+
+
+# ---------------------------------------------------------------------------------------------- modulus, angle
+
+
+def _abs_array(a):
+    if a.dtype.kind == "b":
+        raise not_implemented("abs_cpu", FROM_NUMPY[a.dtype])
+    return np.abs(a)
+
+
+_abs = unary("abs", _abs_array, lambda g, input: g * input.sgn(), integers=_abs_array, function=False, method=False,
+             inplace=False)  # fmt: skip
+
+
+def _modulus_(self):
+    """The absolute value, in place."""
+    if self._array.dtype.kind == "c":
+        raise DtypeError("In-place abs is not supported for complex tensors.", fix="x = x.abs()")
+    return _abs_in_place(self)
+
+
+_abs_in_place = _in_place(_abs, "abs")
+for _name in ("abs", "absolute"):
+    REGISTRY[_name] = METHODS[_name] = _abs
+    attach(_name, _abs)
+    METHODS[_name + "_"] = _modulus_
+    attach(_name + "_", _modulus_)
+REGISTRY["abs_"] = _modulus_
+_abs.__doc__ = "The absolute value of each element; the modulus of complex ones."
+_abs.__flambeau_name__ = "abs"
+
+
+def _angle_array(a):
+    if a.dtype.kind == "c":
+        return np.angle(a)
+    return np.where(np.isnan(a), a, np.where(a < 0, a.dtype.type(math.pi), a.dtype.type(0)))
+
+
+def _angle_vjp(g, input):
+    if input._array.dtype.kind != "c":
+        return wrap(np.zeros_like(g._array))
+    square = input.real * input.real + input.imag * input.imag
+    zero = square == 0
+    along = g / square.masked_fill(zero, 1)
+    return _complex((-along * input.imag).masked_fill(zero, 0), (along * input.real).masked_fill(zero, 0))
+
+
+angle = unary("angle", _angle_array, _angle_vjp, floats=True, inplace=False,
+              doc="The angle of each element in radians: of real ones, pi where negative and else 0.")  # fmt: skip

@@ -1,0 +1,108 @@
+"""Logical and bitwise operations, shifts, and tests of closeness and equality."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DtypeError
+from ..tensor import Tensor, attach
+from .elementwise import binary, in_place_operator, kind_name, operator, unary
+from .entry import METHODS, public
+from .promotion import broadcast_error
+from .shape import need_tensor
+
+# ---------------------------------------------------------------------------------------------- logical
+
+
+def _logical(name, ufunc, doc):
+    def forward(a, b):
+        return ufunc(a != 0, b != 0)
+
+    def check(input, other):
+        need_tensor(input, name)
+        need_tensor(other, name, "other", 2)
+
+    return binary(name, forward, result=dtypes.bool, check=check, doc=doc)
+
+
+logical_and = _logical("logical_and", np.logical_and, "Whether both elements are non-zero.")
+logical_or = _logical("logical_or", np.logical_or, "Whether at least one of two elements is non-zero.")
+logical_xor = _logical("logical_xor", np.logical_xor, "Whether exactly one of two elements is non-zero.")
+logical_not = unary("logical_not", lambda a: np.equal(a, a.dtype.type(0)), result=dtypes.bool,
+                    doc="Whether each element is zero.")  # fmt: skip
+
+# ---------------------------------------------------------------------------------------------- bitwise
+
+
+def _bitwise(name, ufunc, symbol, python_name, doc, refuse=(2, 3)):
+    fn = binary(name, ufunc, refuse=refuse, doc=doc)
+    operator(fn, python_name, symbol)
+    in_place_operator(python_name, getattr(Tensor, name + "_"))
+    return fn
+
+
+bitwise_and = _bitwise("bitwise_and", np.bitwise_and, "&", "and", "Bits set in both integers; logical and of bools.")
+bitwise_or = _bitwise("bitwise_or", np.bitwise_or, "|", "or", "Bits set in either integer; logical or of bools.")
+bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor, "^", "xor", "Bits that differ; logical xor of bools.")
+bitwise_left_shift = _bitwise(
+    "bitwise_left_shift", np.left_shift, "<<", "lshift", "`input` shifted left by `other` bits; 0 beyond its width.",
+    refuse=(0, 2, 3),
+)  # fmt: skip
+bitwise_right_shift = _bitwise(
+    "bitwise_right_shift", np.right_shift, ">>", "rshift",
+    "`input` shifted right by `other` bits, filled with its sign.", refuse=(0, 2, 3),
+)  # fmt: skip
+bitwise_not = unary("bitwise_not", np.invert, refuse=(2, 3), doc="All bits flipped; logical not of bools.")
+
+
+def _invert(self):
+    if self.dtype.category > 1:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return bitwise_not(self)
+
+
+attach("__invert__", _invert)
+METHODS["__invert__"] = _invert
+
+# ---------------------------------------------------------------------------------------------- closeness
+
+
+@public(method=True)
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether |input - other| <= atol + rtol |other|, element by element; infinities are close to themselves."""
+    need_tensor(input, "isclose")
+    need_tensor(other, "isclose", "other", 2)
+    if input.dtype is not other.dtype:
+        raise DtypeError(f"{kind_name(input.dtype)} did not match {kind_name(other.dtype)}",
+                         fix=f"other.to({input.dtype})")
+    for word, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:
+            raise DtypeError(f"{word} must be greater than or equal to zero, but got {value}")
+    a, b = input._array, other._array
+    try:
+        close = np.equal(a, b)
+    except ValueError:
+        raise broadcast_error(a.shape, b.shape) from None
+    if equal_nan and a.dtype.kind not in "biu":
+        close = close | (np.isnan(a) & np.isnan(b))
+    if rtol == 0 and atol == 0:
+        return Tensor.wrap(np.asarray(close))
+    if a.dtype.kind in "biu" or a.itemsize < 4:
+        a, b = (x.astype(dtypes.get_default_dtype().numpy if x.itemsize < 4 else np.float64) for x in (a, b))
+    gap = np.abs(a - b)
+    return Tensor.wrap(np.asarray(close | (np.isfinite(gap) & (gap <= atol + np.abs(rtol * b)))))
+
+
+@public(method=True)
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether all elements are close (see `isclose`): a bool."""
+    return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
+
+
+@public(method=True)
+def equal(input, other):
+    """Whether two tensors have the same shape and elements: a bool."""
+    need_tensor(input, "equal")
+    need_tensor(other, "equal", "other", 2)
+    return input._array.shape == other._array.shape and bool(np.equal(input._array, other._array).all())
