@@ -1,0 +1,210 @@
+"""What the optimizers share: one formula each, run over NumPy arrays block by block, or over tensors with a graph.
+
+An optimizer is its `update`: a pure function from a parameter, its gradient and what is remembered (the slots) to their
+new values, written as in the paper. `xp` is NumPy, or `TensorMath` when `differentiable=True` asks for a graph through
+the step. The formula may branch on options, never on values, so that a compiler can trace it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..autograd.mode import enable_grad, set_grad_enabled
+from ..errors import ArgumentError
+from ..tensor import Tensor
+from .optimizer import Optimizer, scalar_tensor
+
+# Elements per block: a dozen temporaries of one block stay in the second-level cache, so that parameter, gradient and
+# state travel through memory once however many operations the formula has.
+BLOCK = 1 << 14
+
+
+class TensorMath:
+    """The functions that formulas take from `xp`, for tensors."""
+
+    sqrt = staticmethod(lambda x: x.sqrt())
+    abs = staticmethod(lambda x: x.abs())
+    sign = staticmethod(lambda x: x.sign())
+    maximum = staticmethod(lambda x, y: x.maximum(y) if isinstance(y, Tensor) else x.clamp(min=y))
+    clip = staticmethod(lambda x, low, high: x.clamp(low, high))
+    where = staticmethod(lambda condition, x, y: x.where(condition, y))
+
+
+class FormulaOptimizer(Optimizer):
+    """An optimizer whose step is one formula, `update`. A subclass defines:
+
+    slots(options): names of the state tensors that the formula reads and replaces (made of zeros when missing).
+    start(p, state, options): fill in other state before the first step. Default: "step" = 0.
+    numbers(options, state): the scalars and switches of this step, the keyword arguments of `update`.
+    update(xp, p, g, *slots, **numbers): new values of p and of the slots.
+    """
+
+    elementwise = True  # `update` treats each element alone: large arrays may be cut into blocks
+    takes_complex = True
+    _foreach_differentiable_error = True
+
+    def slots(self, options) -> tuple[str, ...]:
+        return ()
+
+    def start(self, p, state, options) -> None:
+        state["step"] = scalar_tensor(0.0)
+
+    def numbers(self, options, state) -> dict:
+        raise NotImplementedError
+
+    @staticmethod
+    def update(xp, p, g, *slots, **numbers):
+        raise NotImplementedError
+
+    def step(self, closure=None):
+        """Update all parameters that have a gradient.
+
+        Arguments:
+            closure: called first, with gradients enabled; its result is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            if group.get("differentiable"):
+                self._step_with_graph(group)
+            else:
+                self._step_in_place(group)
+        return loss
+
+    def _step_in_place(self, group):
+        options = {name: plain(value) for name, value in group.items() if name != "params"}
+        names = self.slots(options)
+        jobs = []
+        for p in group["params"]:
+            g = p.grad
+            if g is None:
+                continue
+            state, numbers = self._begin(p, names, options)
+            jobs.append(([p._array, g._array, *[state[name]._array for name in names]], numbers))
+            p._bump()
+        if jobs:
+            self.run(jobs)
+
+    def _begin(self, p, names, options):
+        """State and numbers of this step."""
+        if not self.takes_complex and p.is_complex():
+            raise RuntimeError(f"{type(self).__name__} does not support complex parameters")
+        state = self.state[p]
+        if not state:
+            self.start(p, state, options)
+        if "step" in state:
+            count = state["step"]._array
+            count += 1
+        numbers = self.numbers(options, state)
+        for name in names:
+            if state.get(name) is None:
+                state[name] = Tensor.wrap(np.zeros_like(p._array))
+        return state, numbers
+
+    def run(self, jobs) -> None:
+        """Change the arrays of `jobs` in place; a job is ([p, g, *slots], numbers).
+
+        A compiled update replaces this method.
+        """
+        with np.errstate(all="ignore"):
+            for arrays, numbers in jobs:
+                if arrays[0].dtype.kind == "c":
+                    arrays = [as_real(a) for a in arrays]
+                if arrays[0].size <= BLOCK or not self.elementwise or not all(a.flags.c_contiguous for a in arrays):
+                    _write(arrays, self.update(np, *arrays, **numbers))
+                else:
+                    flat = [a.reshape(-1) for a in arrays]
+                    for i in range(0, flat[0].size, BLOCK):
+                        block = [a[i : i + BLOCK] for a in flat]
+                        _write(block, self.update(np, *block, **numbers))
+
+    def _step_with_graph(self, group):
+        """The same formula on tensors: gradients flow through the step to gradients, learning rate and state."""
+        if group.get("foreach") and self._foreach_differentiable_error:
+            raise AssertionError("_foreach ops don't support autograd")
+        with set_grad_enabled(True):
+            names = self.slots(group)
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state, numbers = self._begin(p, names, group)
+                # The graph keeps the old values of p, which is changed in place below: hence the copy.
+                new = self.update(TensorMath, p.clone(), p.grad, *[state[name] for name in names], **numbers)
+                p.copy_(new[0])
+                for name, value in zip(names, new[1:]):
+                    state[name] = value
+
+
+def _write(arrays, new):
+    p, _, *slots = arrays
+    p[...] = new[0]
+    for slot, value in zip(slots, new[1:]):
+        slot[...] = value
+
+
+def as_real(a: np.ndarray) -> np.ndarray:
+    """A complex array's memory as real numbers, with a last dimension of 2."""
+    return a.reshape(a.shape + (1,)).view(a.real.dtype) if a.dtype.kind == "c" else a
+
+
+def plain(value):
+    """An option as Python numbers: a learning rate may be a tensor, or a NumPy number that would widen float32."""
+    if isinstance(value, (Tensor, np.generic)):
+        return value.item()
+    return tuple([plain(v) for v in value]) if type(value) is tuple else value
+
+
+def descent(p, g, maximize, weight_decay):
+    """The direction to go against: the gradient, its negative to maximize, plus that of an L2 penalty."""
+    if maximize:
+        g = -g
+    if isinstance(weight_decay, Tensor) or weight_decay != 0:
+        g = g + weight_decay * p
+    return g
+
+
+# ------------------------------------------------------------------ checks of constructor arguments
+
+
+def require(ok, text: str, fix: str = "") -> None:
+    """ArgumentError(text) unless `ok`."""
+    if not ok:
+        raise ArgumentError(text, fix=fix)
+
+
+def check_lr(lr, text="Invalid learning rate: {}") -> None:
+    """A learning rate is a number >= 0, or a tensor of one element."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ArgumentError("Tensor lr must be 1-element", why=f"it has shape {list(lr.shape)}")
+    require(0.0 <= lr, text.format(lr), fix="the step already goes downhill; to climb, pass maximize=True")
+
+
+def check_betas(betas) -> None:
+    """Both decay rates are in [0, 1)."""
+    for i in range(2):
+        require(0.0 <= betas[i] < 1.0, f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def check_not_tensors(lr, betas, foreach, capturable) -> None:
+    """Adam's rules about options that are tensors."""
+    if isinstance(lr, Tensor) and foreach and not capturable:
+        raise ArgumentError("lr as a Tensor is not supported for capturable=False and foreach=True")
+    kinds = [isinstance(beta, Tensor) for beta in betas]
+    require(kinds[0] == kinds[1], "betas must be either both floats or both Tensors")
+    for i, beta in enumerate(betas):
+        if kinds[i]:
+            require(
+                not foreach or capturable,
+                f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True",
+            )
+            require(beta.numel() == 1, f"Tensor betas[{i}] must be 1-element")
+
+
+def check_fused(fused, foreach, differentiable) -> None:
+    """`fused` excludes `foreach` and `differentiable`."""
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
