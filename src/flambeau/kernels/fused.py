@@ -350,13 +350,21 @@ def _planes(shape):
     return int(np.prod(shape[:-2], dtype=np.int64))
 
 
-def max_pool2d(x, kernel, stride, padding, dilation, size):
+def max_pool2d(x, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, size: tuple):
     """(values, places in each plane as int64) for images (..., H, W) and output size `size`."""
     kind = _kind(x)
-    f = kind and windows.max_pool.get(kind)
+    whole = padding == (0, 0) and dilation == (1, 1) and kernel[0] * kernel[1] <= 16 and all(
+        (o - 1) * s + k <= n for o, s, k, n in zip(size, stride, kernel, x.shape[-2:], strict=True)
+    )
+    if whole and kind:
+        f = windows.max_pool_whole.get(kind, kernel=kernel, stride=stride)
+    else:
+        f = kind and windows.max_pool.get(kind)
     if not f:
         return None
     y, index = np.empty(x.shape[:-2] + size, x.dtype), np.empty(x.shape[:-2] + size, np.int64)
+    if whole:
+        return (y, index) if f(_flat(x), y, index, _planes(x.shape), *x.shape[-2:], *size) else None
     sizes = _sizes(x.shape, kernel, size, stride, padding, dilation)
     return (y, index) if f(_flat(x), y, index, _planes(x.shape), *sizes) else None
 

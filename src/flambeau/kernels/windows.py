@@ -94,6 +94,26 @@ def max_pool(k, begin, end, x, y, index, planes, h, w, kh, kw, oh, ow, sh, sw, p
                 places[r * ow + c] = place.get()
 
 
+@kernel("x:T=planes*h*w y:T!=planes*oh*ow index:i8!=planes*oh*ow planes h w oh ow", work="planes", cost="h*w")
+def max_pool_whole(k, begin, end, x, y, index, planes, h, w, oh, ow, kernel=(2, 2), stride=(2, 2)):
+    """max_pool of windows that all lie within the image, their size being known: free of branches."""
+    sh, sw = stride
+    for plane in k.range(begin, end):
+        image, out, places = x.at(plane * h * w), y.at(plane * oh * ow), index.at(plane * oh * ow)
+        for r in k.range(oh):
+            lines = [image.at((r * sh + i) * w) for i in range(kernel[0])]
+            starts = [(k.int(i) * w).cast("i4") for i in range(kernel[0])]
+            for c in k.range(ow):
+                best, offset = lines[0][c * sw], starts[0]
+                for i, line in enumerate(lines):
+                    for j in range(kernel[1]):
+                        v = line[c * sw + j]
+                        wins = (v > best) | (v != v)
+                        best, offset = where(wins, v, best), where(wins, starts[i] + j, offset)
+                out[r * ow + c] = best
+                places[r * ow + c] = offset.cast("i8") + r * sh * w + c * sw
+
+
 @kernel("g:T=planes*outs index:i8=planes*outs dx:T!=planes*ins planes outs ins", work="planes", cost="ins")
 def max_pool_backward(k, begin, end, g, index, dx, planes, outs, ins):
     """Each gradient goes to the place its output came from."""
