@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
+import re
+import warnings
+
 import numpy as np
 
-from ..arrays import MetaArray
+from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import state
-from ..errors import GradientError, IndexOutOfRange, ShapeError
+from ..dtypes import FROM_NUMPY, HALVES
+from ..errors import ArgumentError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, attach, wrap
-from .entry import assign, check_writable, primitive, public
-from .promotion import as_tensor, result_type, scalar_array
-from .shape import _select_key, need_tensor
+from .entry import assign, check_writable, primitive, public, view_primitive
+from .promotion import as_tensor, scalar_array
+from .shape import _select_key, _unslice, need_tensor, reshape
+
+_new = object.__new__
 
 # ---------------------------------------------------------------------- whole-tensor writes
 
@@ -93,95 +100,378 @@ def masked_fill(input, mask, value):
 
 # ---------------------------------------------------------------------- subscripts
 
-_BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
+# What a subscript is split into: basic parts (ints, slices, None, ...), which make a view as in NumPy, and then
+# arrays (index tensors and masks), which gather. PyTorch takes the ints out first, NumPy counts them as arrays.
 
 
-def _is_basic(key) -> bool:
-    if key.__class__ is tuple:
-        for k in key:
-            if k.__class__ is bool or not isinstance(k, _BASIC):
-                return False
-        return True
-    return key.__class__ is not bool and isinstance(key, _BASIC)
+def _plain_slice(s):
+    if s.step is not None and s.step.__index__() <= 0:
+        raise ArgumentError("step must be greater than zero",
+                            fix="flip the dimension: x.flip(dim), then take a positive step")
+    try:
+        return slice(*[None if v is None else v.__index__() for v in (s.start, s.stop, s.step)])
+    except AttributeError:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
 
 
-def _plain(key):
-    """NumPy's form of a subscript: tensors become arrays."""
-    if isinstance(key, Tensor):
-        a = key._array
-        return int(a) if a.ndim == 0 and a.dtype.kind in "iu" else a
-    if isinstance(key, tuple):
-        return tuple([_plain(k) for k in key])
-    if isinstance(key, list):
-        return np.asarray([_plain(k) for k in key], dtype=None if key else np.int64)
-    if isinstance(key, slice):
-        if key.step is not None and key.step <= 0:
-            raise ValueError("step must be greater than zero")
-        return slice(*[None if v is None else v.__index__() for v in (key.start, key.stop, key.step)])
-    return key
+def _index_array(k) -> np.ndarray:
+    """An index tensor, array or sequence as an integer or bool array."""
+    if isinstance(k, Tensor):
+        a = k._array
+    else:
+        a = np.asarray(_listed(k) if not isinstance(k, np.ndarray) else k)
+        if a.size == 0 and a.dtype.kind == "f":
+            a = a.astype(np.int64)
+    kind = a.dtype.kind
+    if kind == "b" or a.dtype in (np.int64, np.int32):
+        return a
+    if a.dtype == np.uint8:
+        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+                      stacklevel=4)
+        return a.astype(bool)
+    if kind == "i" and not isinstance(k, Tensor):
+        return a.astype(np.int64)
+    raise IndexOutOfRange("tensors used as indices must be long, int, byte or bool tensors",
+                          why=f"this one is {FROM_NUMPY.get(a.dtype, a.dtype)}", fix="index.long()")
+
+
+def _listed(k):
+    if isinstance(k, (list, tuple)):
+        return [_listed(x) for x in k]
+    return k._array if isinstance(k, Tensor) else k
+
+
+def _is_array(k):
+    return isinstance(k, (Tensor, np.ndarray, list, tuple, range)) or k is True or k is False
+
+
+def parse_key(key, shape):
+    """(basic key or None, array key or None) of a subscript of a tensor of this shape."""
+    parts = key if isinstance(key, tuple) else (key,)
+    simple, arrays = [], []
+    for k in parts:
+        if k.__class__ is int or k is None or k is Ellipsis:
+            simple.append(k)
+        elif isinstance(k, slice):
+            simple.append(_plain_slice(k))
+        elif isinstance(k, Tensor) and not k._array.ndim and k._array.dtype.kind in "iu" and k._array.dtype != np.uint8:
+            simple.append(int(k._array))
+        elif k is True or k is False or isinstance(k, np.bool_):
+            simple.append(k := np.asarray(bool(k)))
+            arrays.append(k)
+        elif _is_array(k):
+            simple.append(k := _index_array(k))
+            arrays.append(k)
+        elif hasattr(k, "__index__"):
+            simple.append(k.__index__())
+        else:
+            raise TypeError(
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+                f"(got {type(k).__name__})"
+            )
+    used = builtins.sum(k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
+                        for k in simple if k is not None and k is not Ellipsis)  # fmt: skip
+    if used > len(shape):
+        raise IndexOutOfRange(f"too many indices for tensor of dimension {len(shape)}",
+                              why=f"the subscript has {used} indices, the tensor has shape {list(shape)}")
+    if builtins.sum(1 for k in simple if k is Ellipsis) > 1:
+        raise IndexOutOfRange("an index can only have a single ellipsis ('...')")
+    if not arrays:
+        return tuple(simple), None
+    # First all basic parts at once (with full slices in place of the arrays), then the arrays on that view.
+    basic, final, dim = [], [], 0
+    trivial = True
+    for k in simple:
+        if k is Ellipsis:
+            n = len(shape) - used
+            basic += [slice(None)] * n
+            final += [slice(None)] * n
+            dim += n
+        elif isinstance(k, np.ndarray):
+            if k.dtype.kind == "b":
+                if k.ndim == 0:
+                    basic.append(None)
+                    trivial = False
+                    k = k.reshape(1)
+                else:
+                    if k.shape != tuple(shape[dim : dim + k.ndim]):
+                        bad = next(i for i in range(k.ndim) if k.shape[i] != shape[dim + i])
+                        raise IndexOutOfRange(
+                            f"The shape of the mask {list(k.shape)} at index {bad} does not match the shape of the indexed "
+                            f"tensor {list(shape)} at index {dim + bad}"
+                        )
+                    basic += [slice(None)] * k.ndim
+                    dim += k.ndim
+                final.append(k)
+            else:
+                n = shape[dim]
+                if k.size and type(k) is np.ndarray and not (-n <= k.min() and k.max() < n):
+                    bad = int(k[(k < -n) | (k >= n)].ravel()[0])
+                    raise IndexOutOfRange(f"index {bad} is out of bounds for dimension {dim} with size {n}")
+                basic.append(slice(None))
+                final.append(k)
+                dim += 1
+        else:
+            trivial = trivial and isinstance(k, slice) and k == slice(None)
+            basic.append(k)
+            if k is None:
+                final.append(slice(None))
+            else:
+                if isinstance(k, slice):
+                    final.append(slice(None))
+                dim += 1
+    while final and isinstance(final[-1], slice):
+        final.pop()
+    return None if trivial else tuple(basic), tuple(final)
+
+
+def _c_order(a: np.ndarray) -> np.ndarray:
+    return a if a.flags.c_contiguous else a.copy()
 
 
 _gather_key = primitive(
-    "index", lambda input, key: np.ascontiguousarray(input[key]) if input.ndim else input[key],
+    "index", lambda input, key: _c_order(input[key]),
     vjp={"input": lambda g, key, input_shape: _scatter_key(g, key=key, shape=input_shape)},
 )  # fmt: skip
 
 
+def accumulate_at(full: np.ndarray, key: tuple, values: np.ndarray) -> None:
+    """full[key] += values, where repeated positions add up (16-bit floats in float32)."""
+    if type(full) is not np.ndarray:
+        return
+    index = key[0]
+    if len(key) == 1 and index.dtype.kind in "iu" and full.ndim > 1 and index.size > 1:
+        # Rows: group equal indices, add up each group at once.
+        row = full.shape[1:]
+        flat = index.reshape(-1) % full.shape[0]
+        values = np.broadcast_to(values, index.shape + row).reshape(flat.size, *row)
+        order = np.argsort(flat, kind="stable")
+        at = flat[order]
+        starts = np.flatnonzero(np.concatenate(([True], at[1:] != at[:-1])))
+        if len(starts) == flat.size:
+            full[at] += values[order]
+        elif full.size:
+            full[at[starts]] += np.add.reduceat(values[order], starts, axis=0)
+        return
+    if FROM_NUMPY[full.dtype] in HALVES:
+        wide = full.astype(np.float32)
+        np.add.at(wide, key, values)
+        full[...] = wide
+    else:
+        np.add.at(full, key, values)
+
+
 def _scatter_array(g, key, shape):
+    if isinstance(g, MetaArray):
+        return meta_empty(shape, g.dtype)
     full = np.zeros(shape, g.dtype)
-    np.add.at(full, key, g)
+    if len(key) == 1 and isinstance(key[0], np.ndarray) and key[0].dtype.kind == "b":
+        full[key] = g  # a mask names each place at most once
+    else:
+        accumulate_at(full, key, g)
     return full
 
 
 _scatter_key = primitive("index_backward", _scatter_array, vjp={"g": lambda g, key: _gather_key(g, key=key)})
 
 
-def _getitem(self, key):
-    basic = _is_basic(key)
-    plain = key if basic and key.__class__ is int else _plain(key)
+def _slow_view(self, key):
     try:
-        if basic or _is_basic(plain):
-            return _select_key(self, key=plain)
-        return _gather_key(self, key=plain)
+        return _select_key(self, key=key)
     except IndexError as error:
-        raise IndexOutOfRange(str(error), why=f"the tensor has shape {list(self.shape)}") from None
+        raise _index_error(error, key, self._array.shape) from None
+
+
+def _index_error(error, key, shape):
+    """The error for a subscript that NumPy refused, in PyTorch's words."""
+    text = str(error)
+    found = re.match(r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)", text)
+    if found:
+        if len(shape) == 0:
+            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+                                   "in C++ to convert a 0-dim tensor to a number")
+        i, d, n = found.groups()
+        return IndexOutOfRange(f"index {i} is out of bounds for dimension {d} with size {n}",
+                               why=f"the tensor has shape {list(shape)}, so the last index is {int(n) - 1}")
+    if text.startswith("too many indices"):
+        if len(shape) == 0:
+            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+                                   "in C++ to convert a 0-dim tensor to a number")
+        return IndexOutOfRange(f"too many indices for tensor of dimension {len(shape)}",
+                               why=f"the tensor has shape {list(shape)}")
+    return IndexOutOfRange(text, why=f"the tensor has shape {list(shape)}")
+
+
+def _getitem(self, key):
+    """x[key]: a view for ints, slices, None and ...; a copy for index tensors and masks."""
+    kind = key.__class__
+    if kind is tuple:
+        for k in key:
+            c = k.__class__
+            if c is not int and not (c is slice and k.step is None and k.start.__class__ in _SLICE_ENDS
+                                     and k.stop.__class__ in _SLICE_ENDS):  # fmt: skip
+                break
+        else:
+            return _quick_view(self, key)
+    elif kind is int or kind is slice and key.step is None and (
+        key.start.__class__ in _SLICE_ENDS and key.stop.__class__ in _SLICE_ENDS
+    ):
+        return _quick_view(self, key)
+    basic, arrays = parse_key(key, self._array.shape)
+    if basic is not None:
+        self = _slow_view(self, basic)
+    if arrays is None:
+        return self
+    try:
+        return _gather_key(self, key=arrays)
+    except IndexError as error:
+        raise _index_error(error, arrays, self._array.shape) from None
+    except ShapeError as error:
+        raise IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together with shapes "
+                              + ", ".join(str(list(k.shape)) for k in arrays if isinstance(k, np.ndarray))) from error
+
+
+_SLICE_ENDS = (int, type(None))
+_ndarray = np.ndarray
+
+
+def _quick_view(self, key):
+    """The view of a subscript of ints and plain slices: the common case, kept short."""
+    a = self._array
+    try:
+        r = a[key]
+        if not isinstance(r, _ndarray):  # NumPy gives a number; PyTorch a view without dimensions
+            r = a[(*key, ...) if key.__class__ is tuple else (key, ...)]
+    except IndexError as error:
+        raise _index_error(error, key, a.shape) from None
+    t = _new(Tensor)
+    t._array = r
+    cell = self._cell
+    if cell is None:
+        cell = self._cell = [0]
+    t._cell = cell
+    base = self._base
+    options = {"key": key}
+    if base is None:
+        t._base, t._seen, t._chain = self, self._rebases, ((_select_key, options),)
+    else:
+        t._base, t._seen, t._chain = base, base._rebases, (*self._chain, (_select_key, options))
+    if state.grad:
+        if self._rg or base is not None and self.requires_grad:
+            last = key[-1] if key.__class__ is tuple and key else key
+            (_select_int if last.__class__ is int else _select_key).record((self,), (t,), options)
+    elif state.inference:
+        t._inference = True
+    return t
+
+
+_select_int = view_primitive(
+    "select", lambda input, key: input[key], node="SelectBackward0",
+    vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)},
+)  # fmt: skip
 
 
 def _setitem(self, key, value):
-    plain = _plain(key)
+    """x[key] = value."""
+    basic, arrays = parse_key(key, self._array.shape)
     if isinstance(value, Tensor):
         source = value
     else:
         source = as_tensor(value, "__setitem__", 2, "value")
-        source = wrap(source._array.astype(self._array.dtype))
+        if source._array.dtype != self._array.dtype:
+            if not source._array.ndim and not isinstance(value, np.ndarray):
+                source = wrap(scalar_array(value, self._array.dtype))
+            else:
+                source = wrap(source._array.astype(self._array.dtype))
+    target = self
+    if basic is not None:
+        target = _slow_view(self, basic)
+    if arrays is None:
+        while source.ndim > target.ndim and source.shape[0] == 1:
+            source = reshape(source, source.shape[1:])
+        target.copy_(source)
+        return
+    index_put(target, arrays, source, False)
+
+
+def index_put(target, key, source, accumulate):
+    """target[key] = source (or += source) for an array key; returns target."""
+    check_writable(target)
+    a = target._array
     try:
-        if _is_basic(plain):
-            target = _select_key(self, key=plain)
-            while source.ndim > target.ndim and source.shape[0] == 1:
-                source = source[0]
-            target.copy_(source)
-            return
-        check_writable(self)
-        if state.grad and (self._rg or source._rg):
-            assign(self, _put(self, source, key=plain))
-            return
-        self._array[plain] = source._array
-        self._bump()
+        shape = a.view(np.ndarray)[key].shape
     except IndexError as error:
-        raise IndexOutOfRange(str(error), why=f"the tensor has shape {list(self.shape)}") from None
+        raise IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together", why=str(error)) from None
+    b = source._array
+    while b.ndim > len(shape) and b.shape[0] == 1:
+        source = reshape(source, b.shape[1:])
+        b = source._array
+    try:
+        np.broadcast_to(b, shape)
+    except ValueError:
+        raise ShapeError(f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing result of "
+                         f"shape {list(shape)}") from None
+    if state.grad and (target._rg or source._rg or target._base is not None and target.requires_grad):
+        return assign(target, _put(target, source, key=key, accumulate=accumulate))
+    if accumulate:
+        accumulate_at(a, key, b.astype(a.dtype, copy=False))
+    elif type(a) is np.ndarray:
+        a[key] = b.real if b.dtype.kind == "c" and a.dtype.kind != "c" else b
+    target._bump()
+    return target
 
 
-def _put_array(input, src, key):
+def _put_array(input, src, key, accumulate):
     out = input.copy()
-    out[key] = src
+    if accumulate:
+        accumulate_at(out, key, src.astype(out.dtype, copy=False))
+    else:
+        out[key] = src
     return out
 
 
 _put = primitive(
     "index_put", _put_array,
-    vjp={"input": lambda g, key: _put(g, wrap(np.zeros((), g._array.dtype)), key=key),
+    vjp={"input": lambda g, key, accumulate: g if accumulate
+         else _put(g, wrap(np.zeros((), g._array.dtype)), key=key, accumulate=False),
          "src": lambda g, key: _gather_key(g, key=key)},
 )  # fmt: skip
 
 attach("__getitem__", _getitem)
 attach("__setitem__", _setitem)
+
+
+def _put_key(input, indices):
+    indices = tuple(indices)
+    for k in indices:
+        if k is not None and not isinstance(k, Tensor):
+            raise TypeError(f"index_put_(): argument 'indices' (position 1) must be tuple of Tensors, not "
+                            f"tuple of {type(k).__name__}")
+    key = tuple([slice(None) if k is None else k for k in indices])
+    parts = [wrap(k._array.reshape(1)) if isinstance(k, Tensor) and not k.ndim else k for k in key]
+    basic, arrays = parse_key(tuple(parts), input._array.shape)
+    return arrays
+
+
+@public("index_put", method=True, aliases=())
+def _index_put(input, indices, values, accumulate=False):
+    """A copy with `values` stored (or added) where the index tensors point.
+
+    indices: tuple of index tensors, or None for a whole dimension.
+    """
+    need_tensor(input, "index_put")
+    if values.dtype is not input.dtype:
+        raise IndexOutOfRange(f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
+                              f"destination and {values.dtype} for the source.", fix=f"values.to({input.dtype})")
+    key = _put_key(input, indices)
+    return input.clone() if key is None else index_put(input.clone(), key, values, accumulate)
+
+
+@public(method=True)
+def index_put_(input, indices, values, accumulate=False):
+    """Store (or add) `values` where the index tensors point, in place."""
+    if values.dtype is not input.dtype:
+        raise IndexOutOfRange(f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
+                              f"destination and {values.dtype} for the source.", fix=f"values.to({input.dtype})")
+    key = _put_key(input, indices)
+    return input if key is None else index_put(input, key, values, accumulate)

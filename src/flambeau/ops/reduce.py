@@ -1,14 +1,34 @@
-"""Reductions: sum and mean to begin with."""
+"""Reductions that add, multiply or compare: sum, mean, prod, amax, all, any, var, logsumexp and their kin."""
 
 from __future__ import annotations
 
+import builtins
+import math
+
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, return_types
+from ..arrays import MetaArray
+from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError
+from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..tensor import Tensor, wrap
 from .entry import primitive, public
-from .shape import need_tensor, normal_dims
+from .shape import need_tensor, normal_dim, normal_dims, reshape
+
+TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char",
+          "uint8": "Byte", "bool": "Bool", "float16": "Half", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
+          "complex128": "ComplexDouble"}  # fmt: skip
+
+
+def title(dt) -> str:
+    """PyTorch's C++ name of a dtype, which its messages use."""
+    return TITLES.get(dt.name, dt.name)
+
+
+def not_implemented(name, dt) -> DtypeError:
+    """The error for a dtype that an operation does not take."""
+    return DtypeError(f"\"{name}\" not implemented for '{title(dt)}'")
 
 
 def _axes(dim, ndim):
@@ -22,17 +42,30 @@ def _axes(dim, ndim):
     return normal_dims(dims, ndim) or tuple(range(ndim))
 
 
+def need_elements(a: np.ndarray, axes, name) -> None:
+    """IndexError when a reduction without identity would go over no elements."""
+    for axis in axes:
+        if a.shape[axis] == 0:
+            raise IndexOutOfRange(f"{name}(): Expected reduction dim {axis} to have non-zero size.",
+                                  why=f"the tensor has shape {list(a.shape)}")
+
+
 def _sum_array(input, axes, keepdim):
     if FROM_NUMPY[input.dtype] in HALVES:
         return np.add.reduce(input, axis=axes, dtype=np.float32, keepdims=keepdim).astype(input.dtype)
     return np.add.reduce(input, axis=axes, keepdims=keepdim)
 
 
+def unreduced(t, axes, keepdim, shape):
+    """A reduced tensor with its reduced axes put back as size 1."""
+    if not keepdim and t._array.ndim != len(shape):
+        return reshape(t, tuple([1 if i in axes else n for i, n in enumerate(shape)]))
+    return t
+
+
 def _spread(g, axes, keepdim, shape):
     """A reduced gradient broadcast back over the reduced axes."""
-    if not keepdim and g.ndim != len(shape):
-        g = g.reshape([1 if i in axes else n for i, n in enumerate(shape)])
-    return g.expand(shape)
+    return unreduced(g, axes, keepdim, shape).expand(shape)
 
 
 _sum = primitive("sum", _sum_array, vjp=lambda g, axes, keepdim, input_shape: _spread(g, axes, keepdim, input_shape))
@@ -40,37 +73,51 @@ _sum = primitive("sum", _sum_array, vjp=lambda g, axes, keepdim, input_shape: _s
 
 @public(method=True, out=True)
 def sum(input, dim=None, keepdim=False, *, dtype=None):
-    """Sum of all elements, or over dimension(s) `dim`. Integers and bools are summed as int64."""
+    """Sum of all elements, or over dimension(s) `dim`. Integers and bools are summed as int64.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2, 3).sum(dim=0)
+    tensor([2., 2., 2.])
+    """
     need_tensor(input, "sum")
     if dtype is not None:
         input = input.to(dtype)
     elif input._array.dtype.kind in "biu":
         input = input.to(dtypes.int64)
-    return _sum(input, axes=_axes(dim, input._array.ndim), keepdim=bool(keepdim))
+    return _sum(input, axes=_axes(dim, input._array.ndim), keepdim=builtins.bool(keepdim))
+
+
+def _floating(input, name, dtype=None):
+    if dtype is not None:
+        if dtype.category < 2:
+            raise DtypeError(f"{name}(): could not infer output dtype. Optional dtype must be either a floating point or "
+                             f"complex dtype. Got: {title(dtype)}")
+        return input.to(dtype)
+    if input.dtype.category < 2:
+        raise DtypeError(
+            f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
+            f"{title(input.dtype)}",
+            fix=f"x.float().{name}()",
+        )
+    return input
 
 
 @public(method=True, out=True)
 def mean(input, dim=None, keepdim=False, *, dtype=None):
     """Mean of all elements, or over dimension(s) `dim`; floating-point and complex tensors only."""
     need_tensor(input, "mean")
-    if dtype is not None:
-        input = input.to(dtype)
-    if input.dtype.category < 2:
-        raise DtypeError(
-            f"mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-            f"{input.dtype.name.title().replace('Int64', 'Long')}",
-            fix="x.float().mean()",
-        )
+    input = _floating(input, "mean", dtype)
     axes = _axes(dim, input._array.ndim)
     count = 1
     for axis in axes:
         count *= input._array.shape[axis]
-    return _mean(input, axes=axes, keepdim=bool(keepdim), count=count)
+    return _mean(input, axes=axes, keepdim=builtins.bool(keepdim), count=count)
 
 
 def _mean_array(input, axes, keepdim, count):
-    total = np.asarray(_sum_array(input, axes, keepdim))
-    return np.divide(total, np.asarray(count, total.dtype if total.dtype.kind != "c" else total.real.dtype))
+    total = np.asarray(_sum_array(input, axes, keepdim)) if not isinstance(input, MetaArray) else _sum_array(input, axes, keepdim)
+    with np.errstate(all="ignore"):
+        return np.divide(total, np.asarray(count, total.dtype if total.dtype.kind != "c" else total.real.dtype))
 
 
 _mean = primitive(
@@ -78,3 +125,311 @@ _mean = primitive(
     vjp=lambda g, axes, keepdim, count, input_shape: _spread(g / count, axes, keepdim, input_shape)
     if count else _spread(g, axes, keepdim, input_shape),
 )  # fmt: skip
+
+
+@public(method=True, out=True)
+def nansum(input, dim=None, keepdim=False, *, dtype=None):
+    """Sum that counts NaN as zero."""
+    need_tensor(input, "nansum")
+    if input.is_complex():
+        raise not_implemented("nansum", input.dtype)
+    if input.is_floating_point():
+        input = input.masked_fill(input != input, 0)
+    return sum(input, dim, keepdim, dtype=dtype)
+
+
+@public(method=True, out=True)
+def nanmean(input, dim=None, keepdim=False, *, dtype=None):
+    """Mean of the elements that are not NaN."""
+    need_tensor(input, "nanmean")
+    if input.dtype.category < 2:
+        raise DtypeError(f"nanmean(): expected input to have floating point or complex dtype but got {title(input.dtype)}")
+    count = (input == input).sum(dim, keepdim)
+    return nansum(input, dim, keepdim, dtype=dtype) / count if not input.is_complex() else (
+        input.masked_fill(input != input, 0).sum(dim, keepdim, dtype=dtype) / count
+    )
+
+
+# ---------------------------------------------------------------------- products
+
+
+def _prod_array(input, axes, keepdim):
+    if FROM_NUMPY[input.dtype] in HALVES:
+        return np.multiply.reduce(input, axis=axes, dtype=np.float32, keepdims=keepdim).astype(input.dtype)
+    return np.multiply.reduce(input, axis=axes, keepdims=keepdim)
+
+
+def conj(t):
+    """The complex conjugate; real tensors as they are."""
+    return t.conj() if t._array.dtype.kind == "c" else t
+
+
+def _prod_vjp(g, input, out, axes, keepdim):
+    shape = input._array.shape
+    if not axes:
+        return g
+    g, out = unreduced(g, axes, keepdim, shape), unreduced(out, axes, keepdim, shape)
+    if np.all(input._array != 0):
+        return g * conj(out / input)
+    # With zeros among the factors no quotient gives the product of the others.
+    if len(axes) > 1:
+        flat = reshape(input, (-1,))
+        return reshape(reshape(g, (1,)) * conj(_others(flat, 0)), shape)
+    return g * conj(_others(input, axes[0]))
+
+
+def _others(x, dim):
+    """For each element, the product of the other elements of its row."""
+    n = x._array.shape[dim]
+    if not state.grad:
+        a = np.moveaxis(x._array, dim, -1)
+        before, after = np.ones_like(a), np.ones_like(a)
+        np.cumprod(a[..., :-1], -1, out=before[..., 1:])
+        after[..., :-1] = np.cumprod(a[..., :0:-1], -1)[..., ::-1]
+        return wrap(np.moveaxis(before * after, -1, dim))
+    # Differentiable again: row i of an n x n table is the factors with factor i replaced by one.
+    table = x.unsqueeze(dim).expand((*x.shape[:dim], n, *x.shape[dim:]))
+    eye = wrap(np.eye(n, dtype=np.bool_).reshape((n, n) + (1,) * (x.ndim - dim - 1)))
+    return _prod(table.masked_fill(eye, 1), axes=(dim + 1,), keepdim=False)
+
+
+_prod = primitive("prod", _prod_array, vjp={"input": _prod_vjp})
+
+
+@public(method=True, out=True)
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """Product of all elements, or over one dimension. The gradient is right at zeros too."""
+    need_tensor(input, "prod")
+    if dtype is not None:
+        input = input.to(dtype)
+    elif input._array.dtype.kind in "biu":
+        input = input.to(dtypes.int64)
+    if isinstance(dim, (tuple, list)):
+        raise TypeError("prod(): argument 'dim' must be int, not tuple")
+    return _prod(input, axes=_axes(dim, input.ndim), keepdim=builtins.bool(keepdim))
+
+
+# ---------------------------------------------------------------------- extremes
+
+
+def _shared(g, input, out, axes, keepdim):
+    """The gradient of an extreme value, shared evenly among the elements that attain it."""
+    shape = input._array.shape
+    g, out = unreduced(g, axes, keepdim, shape), unreduced(out, axes, keepdim, shape)
+    hit = (input == out) | (input != input)
+    return g * hit / _sum(hit.to(g.dtype.to_real()), axes=axes, keepdim=True)
+
+
+def _extreme(name, ufunc):
+    def forward(input, axes, keepdim):
+        return ufunc.reduce(input, axis=axes, keepdims=keepdim) if axes or not input.ndim else input.copy()
+
+    return primitive(name, forward, vjp={"input": _shared})
+
+
+_amax, _amin = _extreme("amax", np.maximum), _extreme("amin", np.minimum)
+
+
+def _extremes(input, dim, keepdim, name, op):
+    need_tensor(input, name)
+    if input.is_complex():
+        raise not_implemented(name, input.dtype)
+    axes = _axes(None if isinstance(dim, (tuple, list)) and not dim else dim, input.ndim)
+    if dim is None or isinstance(dim, (tuple, list)) and not dim:
+        if not input.numel():
+            raise ShapeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                             "reduction dim with the 'dim' argument.")
+    need_elements(input._array, axes, name)
+    return op(input, axes=axes, keepdim=builtins.bool(keepdim))
+
+
+@public(method=True, out=True)
+def amax(input, dim=(), keepdim=False):
+    """Largest element, or largest over dimension(s) `dim`; ties share the gradient evenly."""
+    return _extremes(input, dim, keepdim, "amax", _amax)
+
+
+@public(method=True, out=True)
+def amin(input, dim=(), keepdim=False):
+    """Smallest element, or smallest over dimension(s) `dim`; ties share the gradient evenly."""
+    return _extremes(input, dim, keepdim, "amin", _amin)
+
+
+@public(method=True, out=True)
+def aminmax(input, *, dim=None, keepdim=False):
+    """Smallest and largest element, or over one dimension, as (min, max)."""
+    need_tensor(input, "aminmax")
+    if input.is_complex():
+        raise not_implemented("aminmax", input.dtype)
+    if dim is None:
+        if not input.numel():
+            raise ShapeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        axes = tuple(range(input.ndim))
+    else:
+        axes = (normal_dim(dim, input.ndim),) if input.ndim else _axes(dim, 0)
+        need_elements(input._array, axes, "aminmax")
+    keepdim = builtins.bool(keepdim)
+    return return_types.aminmax((_amin(input, axes=axes, keepdim=keepdim), _amax(input, axes=axes, keepdim=keepdim)))
+
+
+# ---------------------------------------------------------------------- logic and counts
+
+
+def _logical(input, dim, keepdim, name, ufunc):
+    need_tensor(input, name)
+    a = input._array
+    out = ufunc.reduce(a.astype(np.bool_), axis=_axes(dim, a.ndim), keepdims=builtins.bool(keepdim))
+    if isinstance(a, MetaArray):
+        return wrap(out)
+    return wrap(np.asarray(out, np.uint8 if a.dtype == np.uint8 else np.bool_))
+
+
+@public(method=True, out=True)
+def all(input, dim=None, keepdim=False):
+    """Whether all elements are true (not zero), or all over dimension(s) `dim`."""
+    return _logical(input, dim, keepdim, "all", np.logical_and)
+
+
+@public(method=True, out=True)
+def any(input, dim=None, keepdim=False):
+    """Whether any element is true (not zero), or any over dimension(s) `dim`."""
+    return _logical(input, dim, keepdim, "any", np.logical_or)
+
+
+@public(method=True)
+def count_nonzero(input, dim=None):
+    """Number of elements that are not zero, or over dimension(s) `dim`."""
+    need_tensor(input, "count_nonzero")
+    axes = _axes(dim, input.ndim)
+    return wrap(np.asarray(np.add.reduce(input._array != 0, axis=axes, dtype=np.int64)))
+
+
+# ---------------------------------------------------------------------- spread
+
+
+def _var_array(input, axes, keepdim, correction):
+    if FROM_NUMPY[input.dtype] in HALVES:
+        return _var_array(input.astype(np.float32), axes, keepdim, correction).astype(input.dtype)
+    count = math.prod(input.shape[i] for i in axes)
+    with np.errstate(all="ignore"):
+        if axes:
+            middle = np.add.reduce(input, axis=axes, keepdims=True) / input.real.dtype.type(count)
+            apart = input - middle
+        else:
+            apart = input - input
+        squares = apart.real * apart.real + apart.imag * apart.imag if input.dtype.kind == "c" else apart * apart
+        total = np.add.reduce(squares, axis=axes, keepdims=keepdim)
+        return total / total.dtype.type(builtins.max(count - correction, 0))
+
+
+def _apart(input, axes):
+    count = math.prod(input._array.shape[i] for i in axes)
+    return (input - _mean(input, axes=axes, keepdim=True, count=count) if axes else input * 0), count
+
+
+def _var_vjp(g, input, axes, keepdim, correction):
+    apart, count = _apart(input, axes)
+    g = unreduced(g, axes, keepdim, input._array.shape)
+    if count - correction <= 0:
+        return g * (apart * math.nan if count == correction else apart * math.inf)
+    return g * apart * (2 / (count - correction))
+
+
+def _std_vjp(g, input, out, axes, keepdim, correction):
+    g = (g / (out * 2)).masked_fill(out == 0, 0)
+    return _var_vjp(g, input, axes, keepdim, correction)
+
+
+_var = primitive("var", _var_array, vjp={"input": _var_vjp})
+_std = primitive("std", lambda input, axes, keepdim, correction: np.sqrt(_var_array(input, axes, keepdim, correction)),
+                 vjp={"input": _std_vjp})  # fmt: skip
+
+
+def _spread_arguments(input, dim, unbiased, correction, name):
+    need_tensor(input, name)
+    if input.dtype.category < 2:
+        raise DtypeError(f"{name}: Expected to be called with a floating point or complex tensor, but got {title(input.dtype)}",
+                         fix=f"x.float().{name}()")
+    if isinstance(dim, builtins.bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 1 if unbiased is None or unbiased else 0
+    axes = _axes(dim, input.ndim)
+    return axes, correction
+
+
+@public(method=True, out=True)
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """Variance, divided by the number of elements less `correction` (default 1)."""
+    axes, correction = _spread_arguments(input, dim, unbiased, correction, "var")
+    return _var(input, axes=axes, keepdim=builtins.bool(keepdim), correction=correction)
+
+
+@public(method=True, out=True)
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """Standard deviation: the square root of `var`."""
+    axes, correction = _spread_arguments(input, dim, unbiased, correction, "std")
+    return _std(input, axes=axes, keepdim=builtins.bool(keepdim), correction=correction)
+
+
+@public()
+def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """(variance, mean)."""
+    middle = None if isinstance(dim, builtins.bool) else dim
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, middle, keepdim)
+
+
+@public()
+def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """(standard deviation, mean)."""
+    middle = None if isinstance(dim, builtins.bool) else dim
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, middle, keepdim)
+
+
+# ---------------------------------------------------------------------- logsumexp
+
+
+def _logsumexp_array(input, axes, keepdim):
+    if FROM_NUMPY[input.dtype] in HALVES:
+        return _logsumexp_array(input.astype(np.float32), axes, keepdim).astype(input.dtype)
+    with np.errstate(all="ignore"):
+        if not input.size and builtins.any(input.shape[i] == 0 for i in axes):
+            return np.log(np.add.reduce(input, axis=axes, keepdims=keepdim))
+        real = input.real
+        top = np.maximum.reduce(real, axis=axes, keepdims=True) if axes else real
+        top = np.where(np.isfinite(top), top, 0).astype(real.dtype)
+        total = np.log(np.add.reduce(np.exp(input - top), axis=axes, keepdims=True)) + top
+    return total if keepdim else np.asarray(total).reshape([n for i, n in enumerate(input.shape) if i not in axes])
+
+
+def _logsumexp_vjp(g, input, out, axes, keepdim):
+    g, out = [unreduced(t, axes, keepdim, input._array.shape) for t in (g, out)]
+    share = (input - out).exp()
+    if not input.is_complex():
+        share = share.masked_fill((out == -math.inf) & (input == -math.inf), 0)
+    return g * conj(share)
+
+
+_logsumexp = primitive("logsumexp", _logsumexp_array, vjp={"input": _logsumexp_vjp})
+
+
+@public(method=True, out=True, aliases=("special.logsumexp",))
+def logsumexp(input, dim, keepdim=False):
+    """log(sum(exp(x))) over dimension(s) `dim`, without overflow."""
+    need_tensor(input, "logsumexp")
+    if input.dtype.category < 2:
+        input = input.to(dtypes.get_default_dtype())
+    return _logsumexp(input, axes=_axes(dim, input.ndim), keepdim=builtins.bool(keepdim))
+
+
+@public(method=True, function=False)
+def sum_to_size(self, *size):
+    """The sum over the dimensions that broadcasting from `size` would have added."""
+    size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else tuple(size)
+    shape = self._array.shape
+    lead = len(shape) - len(size)
+    if lead < 0 or builtins.any(n not in (1, shape[lead + i]) for i, n in enumerate(size)):
+        raise ShapeError(f"size {list(size)} is not expandable to size {list(shape)}.")
+    dims = [*range(lead), *[lead + i for i, n in enumerate(size) if n == 1 and shape[lead + i] != 1]]
+    made = sum(self, dims, True) if dims else self
+    return reshape(made, size) if made.shape != size else made

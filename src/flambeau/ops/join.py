@@ -1,0 +1,417 @@
+"""Joining tensors into one (cat, stack and their kin) and splitting one into several views."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..tensor import Tensor
+from .entry import primitive, public, view_primitive
+from .promotion import check_devices, result_type
+from .shape import _select_key, need_tensor, normal_dim, reshape, sizes_of
+
+# ---------------------------------------------------------------------- joining
+
+
+def tensor_list(tensors, name) -> list:
+    """The argument of a function that takes a sequence of tensors, checked."""
+    if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+    tensors = list(tensors)
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+    return tensors
+
+
+def same_dtype(tensors) -> list:
+    """The tensors, all converted to the dtype they promote to."""
+    first = tensors[0]._array.dtype
+    for t in tensors:
+        if t._array.dtype != first:
+            common = result_type(*tensors)
+            return [t if t.dtype is common else t.to(common) for t in tensors]
+    return tensors
+
+
+def _parts(g, shapes, dim, needs):
+    """The piece of a joined gradient that belongs to each tensor."""
+    found, start = [], 0
+    for shape, need in zip(shapes, needs):
+        n = shape[dim]
+        found.append(narrow_to(g, dim, start, n) if need else None)
+        start += n
+    return found
+
+
+def narrow_to(t, dim, start, length):
+    """The elements start ... start + length of a dimension."""
+    return _select_key(t, key=(slice(None),) * dim + (slice(start, start + length),))
+
+
+_cat = primitive("cat", lambda *tensors, dim: np.concatenate(tensors, dim), vjp={"*tensors": _parts})
+_stack = primitive("stack", lambda *tensors, dim: np.stack(tensors, dim),
+                   vjp={"*tensors": lambda g, dim: unbind(g, dim)})  # fmt: skip
+
+
+@public(out=True, aliases=("concat", "concatenate"))
+def cat(tensors, dim=0):
+    """Tensors joined along an existing dimension; their other sizes must agree.
+
+    Raises RuntimeError when the list is empty or the sizes differ, IndexError for a wrong dimension.
+
+    >>> import flambeau as torch
+    >>> torch.cat([torch.zeros(2, 3), torch.ones(1, 3)]).shape
+    torch.Size([3, 3])
+    """
+    tensors = tensor_list(tensors, "cat")
+    if not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    if len(tensors) > 1:
+        check_devices(*tensors)
+        joined = same_dtype(tensors)
+        full = [t for t in joined if t._array.shape != (0,)]  # PyTorch lets empty 1-d tensors join anything
+        if not full:
+            normal_dim(dim, 1)
+            return _cat(*joined, dim=0)
+    else:
+        joined = full = tensors
+    n = full[0]._array.ndim
+    for i, t in enumerate(tensors):
+        if not t._array.ndim:
+            raise ShapeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated",
+                             fix="torch.stack joins scalars")
+    dim = normal_dim(dim, n)
+    shape = full[0]._array.shape
+    for i, t in enumerate(full[1:], 1):
+        other = t._array.shape
+        if len(other) != n:
+            raise ShapeError(f"Tensors must have same number of dimensions: got {n} and {len(other)}")
+        if other != shape:
+            for d in range(n):
+                if d != dim and other[d] != shape[d]:
+                    raise ShapeError(
+                        f"Sizes of tensors must match except in dimension {dim}. Expected size {shape[d]} but got size "
+                        f"{other[d]} for tensor number {i} in the list.",
+                        why=f"tensor 0 has shape {list(shape)}, tensor {i} has shape {list(other)}",
+                    )
+    return _cat(*full, dim=dim)
+
+
+@public(out=True)
+def stack(tensors, dim=0):
+    """Tensors of one shape joined along a new dimension.
+
+    >>> import flambeau as torch
+    >>> torch.stack([torch.zeros(3), torch.ones(3)], dim=1).shape
+    torch.Size([3, 2])
+    """
+    tensors = tensor_list(tensors, "stack")
+    if not tensors:
+        raise ShapeError("stack expects a non-empty TensorList")
+    shape = tensors[0]._array.shape
+    dim = normal_dim(dim, len(shape) + 1)
+    for i, t in enumerate(tensors):
+        if t._array.shape != shape:
+            raise ShapeError(f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+                             f"{list(t._array.shape)} at entry {i}")
+    check_devices(*tensors)
+    return _stack(*same_dtype(tensors), dim=dim)
+
+
+def at_least(t: Tensor, n: int) -> Tensor:
+    """A view with at least `n` dimensions, as NumPy's atleast_nd orders them."""
+    have = t._array.ndim
+    if have >= n:
+        return t
+    shape = t._array.shape
+    if n == 1:
+        return reshape(t, (1,))
+    if n == 2:
+        return reshape(t, (1, shape[0] if have else 1))
+    return reshape(t, (1, *shape, 1) if have == 1 else (*shape, 1) if have == 2 else (1, 1, 1))
+
+
+def _all_at_least(tensors, n):
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        return tuple([at_least(t, n) for t in tensors[0]])
+    for t in tensors:
+        need_tensor(t, f"atleast_{n}d")
+    return at_least(tensors[0], n) if len(tensors) == 1 else tuple([at_least(t, n) for t in tensors])
+
+
+@public()
+def atleast_1d(*tensors):
+    """Each tensor as a view with at least one dimension."""
+    return _all_at_least(tensors, 1)
+
+
+@public()
+def atleast_2d(*tensors):
+    """Each tensor as a view with at least two dimensions."""
+    return _all_at_least(tensors, 2)
+
+
+@public()
+def atleast_3d(*tensors):
+    """Each tensor as a view with at least three dimensions."""
+    return _all_at_least(tensors, 3)
+
+
+def _nonempty(tensors, name):
+    tensors = tensor_list(tensors, name)
+    if not tensors:
+        raise ShapeError(f"{name} expects a non-empty TensorList")
+    return tensors
+
+
+@public(out=True)
+def hstack(tensors):
+    """Tensors joined along dimension 1 (dimension 0 for vectors)."""
+    tensors = [at_least(t, 1) for t in _nonempty(tensors, "hstack")]
+    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
+
+
+@public(out=True, aliases=("row_stack",))
+def vstack(tensors):
+    """Tensors joined along dimension 0; vectors are rows."""
+    return cat([at_least(t, 2) for t in _nonempty(tensors, "vstack")], 0)
+
+
+@public(out=True)
+def dstack(tensors):
+    """Tensors joined along dimension 2."""
+    return cat([at_least(t, 3) for t in _nonempty(tensors, "dstack")], 2)
+
+
+@public(out=True)
+def column_stack(tensors):
+    """Tensors joined along dimension 1; vectors are columns."""
+    tensors = _nonempty(tensors, "column_stack")
+    return cat([reshape(t, (t.numel(), 1)) if t.ndim <= 1 else t for t in tensors], 1)
+
+
+# ---------------------------------------------------------------------- splitting
+
+
+def _split_array(input, bounds, dim):
+    lead = (slice(None),) * dim
+    return tuple([input[lead + (slice(a, b),)] for a, b in bounds])
+
+
+def _split_vjp(g, bounds, dim, input_shape):
+    """The pieces' gradients joined again; zeros for pieces that were not used."""
+    have = next(x for x in g if x is not None)
+    shape = list(input_shape)
+    pieces, at = [], 0
+    if all(a == b for (_, a), (b, _) in zip(bounds, bounds[1:])):
+        for (a, b), x in zip(bounds, g):
+            shape[dim] = b - a
+            pieces.append(have.new_zeros(shape) if x is None else x)
+            at = b
+        if bounds[0][0] == 0 and at == input_shape[dim]:
+            return _cat(*pieces, dim=dim)
+    total = have.new_zeros(input_shape)
+    for (a, b), x in zip(bounds, g):
+        if x is not None:
+            shape[dim] = a
+            before = have.new_zeros(shape)
+            shape[dim] = input_shape[dim] - b
+            total = total + _cat(before, x, have.new_zeros(shape), dim=dim)
+    return total
+
+
+_split = view_primitive("split", _split_array, vjp={"input": _split_vjp})
+_unbind = view_primitive(
+    "unbind", lambda input, dim: tuple([input[(slice(None),) * dim + (i, ...)] for i in range(input.shape[dim])]),
+    vjp={"input": lambda g, dim: _restack(g, dim)},
+)  # fmt: skip
+
+
+def _restack(g, dim):
+    have = next(x for x in g if x is not None)
+    return _stack(*[have.new_zeros(have.shape) if x is None else x for x in g], dim=dim)
+
+
+@public(method=True)
+def unbind(input, dim=0):
+    """All slices of one dimension, as a tuple of views."""
+    need_tensor(input, "unbind")
+    if not input._array.ndim:
+        normal_dim(dim, 0, scalar=False)
+    dim = normal_dim(dim, input._array.ndim)
+    return _unbind(input, dim=dim) if input._array.shape[dim] else ()
+
+
+def _cut(t, sizes, dim):
+    bounds, at = [], 0
+    for s in sizes:
+        bounds.append((at, at + s))
+        at += s
+    return _split(t, bounds=bounds, dim=dim)
+
+
+def _need_dim(t, name):
+    if not t._array.ndim:
+        raise ShapeError(f"{name} expects at least a 1-dimensional tensor")
+
+
+@public(method=True, name="split")
+def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
+    """Views of `split_size` slices each (the last may be smaller), or of the sizes listed.
+
+    >>> import flambeau as torch
+    >>> [t.tolist() for t in torch.arange(5).split(2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    need_tensor(tensor, "split")
+    size = split_size if split_size_or_sections is None else split_size_or_sections
+    if isinstance(size, (tuple, list)):
+        return split_with_sizes(tensor, size, dim)
+    _need_dim(tensor, "split")
+    dim = normal_dim(dim, tensor.ndim)
+    size, n = operator.index(size), tensor._array.shape[dim]
+    if size < 0:
+        raise ShapeError(f"split expects split_size be non-negative, but got split_size={size}")
+    if size == 0 and n:
+        raise ShapeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+    sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
+    return _cut(tensor, sizes, dim)
+
+
+@public(method=True)
+def split_with_sizes(input, split_sizes, dim=0):
+    """Views of the sizes listed, which must add up to the size of the dimension."""
+    need_tensor(input, "split_with_sizes")
+    if input.ndim == 0:
+        raise ShapeError("split expects at least a 1-dimensional tensor")
+    dim = normal_dim(dim, input.ndim)
+    sizes, n = sizes_of((tuple(split_sizes),)), input._array.shape[dim]
+    if any(s < 0 for s in sizes):
+        raise ShapeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got "
+                         f"split_sizes={list(sizes)}")
+    if sum(sizes) != n:
+        raise ShapeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got "
+            f"split_sizes={list(sizes)}", why=f"they add up to {sum(sizes)}",
+        )  # fmt: skip
+    return _cut(input, sizes, dim)
+
+
+@public(method=True)
+def unsafe_split(tensor, split_size, dim=0):
+    """As `split`; PyTorch skips the view bookkeeping here."""
+    return split(tensor, split_size, dim)
+
+
+@public(method=True)
+def unsafe_split_with_sizes(input, split_sizes, dim=0):
+    """As `split_with_sizes`; PyTorch skips the view bookkeeping here."""
+    return split_with_sizes(input, split_sizes, dim)
+
+
+@public(out=True)
+def split_copy(tensor, split_size, dim=0):
+    """As `split`, with pieces of their own memory."""
+    return tuple([t.clone() for t in split(tensor, split_size, dim)])
+
+
+@public(out=True)
+def split_with_sizes_copy(input, split_sizes, dim=0):
+    """As `split_with_sizes`, with pieces of their own memory."""
+    return tuple([t.clone() for t in split_with_sizes(input, split_sizes, dim)])
+
+
+@public(out=True)
+def unbind_copy(input, dim=0):
+    """As `unbind`, with slices of their own memory."""
+    return tuple([t.clone() for t in unbind(input, dim)])
+
+
+@public(method=True)
+def chunk(input, chunks, dim=0):
+    """At most `chunks` views of equal size (the last may be smaller)."""
+    need_tensor(input, "chunk")
+    _need_dim(input, "chunk")
+    chunks = operator.index(chunks)
+    if chunks <= 0:
+        raise ShapeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    dim = normal_dim(dim, input.ndim)
+    n = input._array.shape[dim]
+    size = -(-n // chunks)
+    if not n:
+        return _cut(input, [0] * chunks, dim)
+    return split(input, size, dim)
+
+
+@public(method=True)
+def unsafe_chunk(input, chunks, dim=0):
+    """As `chunk`; PyTorch skips the view bookkeeping here."""
+    return chunk(input, chunks, dim)
+
+
+@public(method=True)
+def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sections=None):
+    """Views cut at the indices listed, or `sections` of nearly equal size."""
+    need_tensor(input, "tensor_split")
+    _need_dim(input, "tensor_split")
+    dim = normal_dim(dim, input.ndim)
+    n = input._array.shape[dim]
+    at = next((x for x in (indices_or_sections, indices, sections) if x is not None), None)
+    if isinstance(at, Tensor):
+        if at.dtype.name != "int64":
+            raise ShapeError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {at.dtype}")
+        if at.ndim > 1:
+            raise ShapeError(f"tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                             f"one-dimensional tensor, but got a tensor with {at.ndim} dims")
+        at = at.tolist()
+    if isinstance(at, (tuple, list)):
+        cuts = [operator.index(i) for i in at]
+        starts, ends = [0, *cuts], [*cuts, n]
+        # As Python slices: negative counts from the end, out of range is clipped.
+        bounds = [slice(a, b).indices(n)[:2] for a, b in zip(starts, ends)]
+        return _split(input, bounds=[(a, max(a, b)) for a, b in bounds], dim=dim)
+    if at is None:
+        raise TypeError("tensor_split() missing 1 required positional arguments: \"indices_or_sections\"")
+    count = operator.index(at)
+    if count <= 0:
+        raise ShapeError(f"number of sections must be larger than 0, got {count}")
+    small, extra = divmod(n, count)
+    return _cut(input, [small + 1] * extra + [small] * (count - extra), dim)
+
+
+def _nd_split(input, how, name, dim, least):
+    need_tensor(input, name)
+    if input.ndim < least:
+        raise ShapeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
+                         f"{input.ndim} dimensions!")
+    if isinstance(how, (tuple, list)):
+        return tensor_split(input, how, dim)
+    how, n = operator.index(how), input.shape[dim]
+    if how == 0 or n % how:
+        raise ShapeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {n} is "
+                         f"not divisible by the split_size {how}!")
+    return tensor_split(input, how, dim)
+
+
+@public(method=True)
+def hsplit(input, indices_or_sections=None, *, indices=None, sections=None):
+    """Views cut along dimension 1 (dimension 0 for vectors)."""
+    how = next((x for x in (indices_or_sections, indices, sections) if x is not None), None)
+    return _nd_split(input, how, "hsplit", 0 if isinstance(input, Tensor) and input.ndim == 1 else 1, 1)
+
+
+@public(method=True)
+def vsplit(input, indices_or_sections=None, *, indices=None, sections=None):
+    """Views cut along dimension 0."""
+    return _nd_split(input, next((x for x in (indices_or_sections, indices, sections) if x is not None), None),
+                     "vsplit", 0, 2)  # fmt: skip
+
+
+@public(method=True)
+def dsplit(input, indices_or_sections=None, *, indices=None, sections=None):
+    """Views cut along dimension 2."""
+    return _nd_split(input, next((x for x in (indices_or_sections, indices, sections) if x is not None), None),
+                     "dsplit", 2, 3)  # fmt: skip

@@ -1,0 +1,465 @@
+"""More views: parts of a tensor, moved dimensions, and geometry given by hand."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+
+import numpy as np
+
+from .. import dtypes
+from ..arrays import MetaArray, address, as_strided as strided_array, element_strides, meta_empty, owner, storage_offset
+from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..tensor import Tensor, attach, wrap
+from .entry import primitive, public, view_primitive
+from .shape import (
+    _matrix_t, _permute, _select_key, _squeeze, _transpose, _view, contiguous_format, infer_size, need_tensor, normal_dim, normal_dims, reshape,
+    sizes_of,
+)  # fmt: skip
+
+# ---------------------------------------------------------------------- geometry by hand
+
+
+def _as_strided_array(input, size, stride, offset):
+    return strided_array(input, size, stride, offset)
+
+
+def _as_strided_vjp(g, size, stride, offset, geometry):
+    return _unstride(g, size=size, stride=stride, offset=offset, geometry=geometry)
+
+
+def _unstride_array(g, size, stride, offset, geometry):
+    """The gradient of a strided view: each place of the memory adds up what was read from it."""
+    shape, strides, start = geometry
+    if isinstance(g, MetaArray):
+        return meta_empty(shape, g.dtype)
+
+    def places(sizes, steps, at):
+        flat = np.asarray(at)
+        for n, s in zip(sizes, steps):
+            flat = flat[..., None] + np.arange(n) * s
+        return flat
+
+    wanted, own = places(size, stride, offset), places(shape, strides, start)
+    memory = np.zeros(builtins.max(wanted.max(initial=-1), own.max(initial=-1)) + 1, g.dtype)
+    np.add.at(memory, wanted, g)
+    count = np.zeros(memory.shape, np.int64)
+    np.add.at(count, own, 1)
+    return memory[own] / np.maximum(count[own], 1).astype(g.real.dtype)
+
+
+_unstride = primitive(
+    "as_strided_backward", _unstride_array,
+    vjp={"g": lambda g, size, stride, offset, geometry: _restride(g, size=size, stride=stride, offset=offset,
+                                                                 geometry=geometry)},
+)  # fmt: skip
+
+
+def _restride_array(g, size, stride, offset, geometry):
+    shape, strides, start = geometry
+    return strided_array(np.ascontiguousarray(g), size, stride, offset).copy()
+
+
+_restride = primitive("as_strided_again", _restride_array,
+                      vjp={"g": lambda g, size, stride, offset, geometry: _unstride(
+                          g, size=size, stride=stride, offset=offset, geometry=geometry)})  # fmt: skip
+_as_strided = view_primitive(
+    "as_strided", lambda input, size, stride, offset, geometry: _as_strided_array(input, size, stride, offset),
+    vjp={"input": _as_strided_vjp},
+)  # fmt: skip
+
+
+@public(method=True)
+def as_strided(input, size, stride, storage_offset=None):
+    """A view of the storage with any sizes, strides and offset, in elements. RuntimeError if it would leave the storage."""
+    need_tensor(input, "as_strided")
+    size, stride = sizes_of((tuple(size),)), sizes_of((tuple(stride),))
+    if len(size) != len(stride):
+        raise ShapeError(f"mismatch in length of strides and shape: {len(stride)} and {len(size)}")
+    if any(s < 0 for s in size):
+        raise ShapeError(f"as_strided: sizes must be non-negative, got {list(size)}")
+    a = input._array
+    start = _offset(a)
+    offset = start if storage_offset is None else operator.index(storage_offset)
+    return _as_strided(input, size=size, stride=stride, offset=offset, geometry=(a.shape, element_strides(a), start))
+
+
+def _offset(a):
+    return storage_offset(a)
+
+
+@public(method=True, inplace=False)
+def as_strided_(input, size, stride, storage_offset=None):
+    """Give the tensor other sizes and strides over its storage, in place."""
+    made = as_strided(input, size, stride, storage_offset)
+    input._array = made._array
+    if made._rg:
+        input._node, input._index, input._rg = made._node, made._index, True
+    return input
+
+
+@public(out=True)
+def as_strided_copy(input, size, stride, storage_offset=None):
+    """As `as_strided`, with its own memory."""
+    return as_strided(input, size, stride, storage_offset).clone(memory_format=contiguous_format)
+
+
+def into_view(input, src, view_of, name):
+    """A copy of `input` in which the part that `view_of` reads holds `src`."""
+    need_tensor(input, name)
+    need_tensor(src, name, "src", 2)
+    made = input.clone()
+    part = view_of(made)
+    if part.shape != src.shape:
+        raise ShapeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice "
+                         f"size = {list(part.shape)}")
+    part.copy_(src)
+    return made
+
+
+@public(method=True, out=True)
+def as_strided_scatter(input, src, size, stride, storage_offset=None):
+    """A copy of `input` whose strided part holds `src`."""
+    need_tensor(input, "as_strided_scatter")
+    base = input.clone(memory_format=contiguous_format) if _offset(input._array) == 0 else input.clone()
+    return into_view(base, src, lambda t: as_strided(t, size, stride, storage_offset), "as_strided_scatter")
+
+
+# ---------------------------------------------------------------------- parts
+
+
+@public(method=True)
+def narrow(input, dim, start, length):
+    """A view of `length` slices of a dimension, from `start` on."""
+    need_tensor(input, "narrow")
+    if not input.ndim:
+        raise ShapeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor):
+        if start.ndim or start.dtype.category != 1:
+            raise ShapeError("start must be an 0-dim integral Tensor.")
+        start = start.item()
+    dim, length, start = normal_dim(dim, input.ndim), operator.index(length), operator.index(start)
+    n = input._array.shape[dim]
+    if length < 0:
+        raise ShapeError(f"narrow(): length must be non-negative.")
+    if not -n <= start <= n:
+        raise IndexOutOfRange(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
+    start += n if start < 0 else 0
+    if start + length > n:
+        raise ShapeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return _select_key(input, key=(slice(None),) * dim + (slice(start, start + length),))
+
+
+@public(out=True)
+def narrow_copy(input, dim, start, length):
+    """As `narrow`, with its own memory."""
+    return narrow(input, dim, start, length).clone()
+
+
+attach("narrow_copy", lambda self, dim, start, length: narrow_copy(self, dim, start, length))
+
+
+def _select_part(input, dim, index):
+    if not input.ndim:
+        raise IndexOutOfRange("select() cannot be applied to a 0-dim tensor.")
+    dim, index = normal_dim(dim, input.ndim), operator.index(index)
+    n = input._array.shape[dim]
+    if not -n <= index < n:
+        raise IndexOutOfRange(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension "
+                              f"{dim}")
+    return input[(slice(None),) * dim + (index,)]
+
+
+@public(method=True)
+def select(input, dim, index):
+    """A view of one slice of a dimension; the dimension is gone."""
+    need_tensor(input, "select")
+    return _select_part(input, dim, index)
+
+
+@public(out=True)
+def select_copy(input, dim, index):
+    """As `select`, with its own memory."""
+    return select(input, dim, index).clone()
+
+
+@public(method=True, out=True)
+def select_scatter(input, src, dim, index):
+    """A copy of `input` whose slice `index` of dimension `dim` is `src`."""
+    return into_view(input, src, lambda t: select(t, dim, index), "select_scatter")
+
+
+def _slice_part(t, dim, start, end, step):
+    if step <= 0:
+        raise ShapeError("slice step must be positive")
+    return _select_key(t, key=(slice(None),) * normal_dim(dim, t.ndim) + (slice(start, end, step),))
+
+
+@public(out=True)
+def slice_copy(input, dim=0, start=None, end=None, step=1):
+    """A copy of a range of slices."""
+    return _slice_part(input, dim, start, end, step).clone()
+
+
+@public(method=True, out=True)
+def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
+    """A copy of `input` whose range of slices start:end:step of dimension `dim` is `src`."""
+    return into_view(input, src, lambda t: _slice_part(t, dim, start, end, step), "slice_scatter")
+
+
+_diagonal = view_primitive(
+    "diagonal", lambda input, offset, dim1, dim2: _diagonal_array(input, offset, dim1, dim2),
+    vjp={"input": lambda g, offset, dim1, dim2, input_shape: _undiagonal(
+        g, offset=offset, dim1=dim1, dim2=dim2, shape=input_shape)},
+)  # fmt: skip
+
+
+def _diagonal_array(input, offset, dim1, dim2):
+    """As np.diagonal, writeable, and empty (not an error) for offsets outside the matrix."""
+    m, n = input.shape[dim1], input.shape[dim2]
+    count = builtins.max(0, builtins.min(m, n - offset) if offset >= 0 else builtins.min(m + offset, n))
+    rest = [i for i in range(input.ndim) if i not in (dim1, dim2)]
+    a = input.transpose([*rest, dim1, dim2])
+    if count:
+        a = a[..., builtins.max(-offset, 0) :, builtins.max(offset, 0) :]
+    strides = (*a.strides[:-2], a.strides[-2] + a.strides[-1])
+    made = np.lib.stride_tricks.as_strided(a, (*a.shape[:-2], count), strides, subok=True)
+    return made
+
+
+def _undiagonal_array(g, offset, dim1, dim2, shape):
+    if isinstance(g, MetaArray):
+        return meta_empty(shape, g.dtype)
+    out = np.zeros(shape, g.dtype)
+    _diagonal_array(out, offset, dim1, dim2)[...] = g
+    return out
+
+
+_undiagonal = primitive(
+    "diagonal_backward", _undiagonal_array,
+    vjp={"g": lambda g, offset, dim1, dim2: _diagonal(g, offset=offset, dim1=dim1, dim2=dim2)},
+)  # fmt: skip
+
+
+@public(method=True)
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """A view of the diagonals of two dimensions, as the last dimension; `offset` above (> 0) or below."""
+    need_tensor(input, "diagonal")
+    a, b = [normal_dim(d, input.ndim) for d in (dim1, dim2)]
+    if a == b:
+        raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return _diagonal(input, offset=operator.index(offset), dim1=a, dim2=b)
+
+
+@public(out=True)
+def diagonal_copy(input, offset=0, dim1=0, dim2=1):
+    """As `diagonal`, with its own memory."""
+    return diagonal(input, offset, dim1, dim2).clone()
+
+
+@public(method=True, out=True)
+def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
+    """A copy of `input` whose diagonal is `src`."""
+    return into_view(input, src, lambda t: diagonal(t, offset, dim1, dim2), "diagonal_scatter")
+
+
+def _unfold_array(input, dim, size, step):
+    if not input.ndim:
+        return np.lib.stride_tricks.as_strided(input, (size,), (input.itemsize,), subok=True)
+    n, s = input.shape[dim], input.strides[dim]
+    shape = (*input.shape[:dim], (n - size) // step + 1, *input.shape[dim + 1 :], size)
+    strides = (*input.strides[:dim], s * step, *input.strides[dim + 1 :], s)
+    return np.lib.stride_tricks.as_strided(input, shape, strides, subok=True)
+
+
+def _refold_array(g, dim, size, step, shape):
+    """Overlapping windows added back together."""
+    out = np.zeros(shape, g.dtype)
+    if isinstance(g, MetaArray):
+        return meta_empty(shape, g.dtype)
+    if not shape:
+        return g.sum(-1)
+    count = g.shape[dim]
+    for j in range(size):
+        out[(slice(None),) * dim + (slice(j, j + step * (count - 1) + 1, step),)] += g[..., j]
+    return out
+
+
+_unfold = view_primitive(
+    "unfold", _unfold_array,
+    vjp={"input": lambda g, dim, size, step, input_shape: _refold(g, dim=dim, size=size, step=step, shape=input_shape)},
+)  # fmt: skip
+_refold = primitive("unfold_backward", _refold_array,
+                    vjp={"g": lambda g, dim, size, step: _unfold(g, dim=dim, size=size, step=step)})  # fmt: skip
+
+
+@public(method=True, function=False)
+def unfold(self, dimension, size, step):
+    """A view of all windows of `size` elements along a dimension, `step` apart; the windows are the last dimension."""
+    dim = normal_dim(dimension, self.ndim)
+    n = self.shape[dim] if self.ndim else 1
+    if size < 0:
+        raise ShapeError(f"size is {size} but must be >= 0")
+    if size > n:
+        raise ShapeError(f"maximum size for tensor at dimension {dim} is {n} but size is {size}")
+    if step <= 0:
+        raise ShapeError(f"step is {step} but must be > 0")
+    return _unfold(self, dim=dim, size=operator.index(size), step=operator.index(step))
+
+
+@public(out=True)
+def unfold_copy(input, dimension, size, step):
+    """As `Tensor.unfold`, with its own memory."""
+    return unfold(input, dimension, size, step).clone()
+
+
+# ---------------------------------------------------------------------- dimensions moved, joined, taken apart
+
+
+@public(method=True, aliases=("moveaxis",))
+def movedim(input, source, destination):
+    """A view with dimensions moved to other places; the rest keep their order."""
+    need_tensor(input, "movedim")
+    source = source if isinstance(source, (tuple, list)) else (source,)
+    destination = destination if isinstance(destination, (tuple, list)) else (destination,)
+    if len(source) != len(destination):
+        raise ShapeError(f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the "
+                         f"same number of dims as destination ({list(destination)} dims)")
+    n = input.ndim
+    src, dst = [tuple([normal_dim(d, n) for d in dims]) for dims in (source, destination)]
+    for dims, what in ((src, "source"), (dst, "destination")):
+        if len(set(dims)) != len(dims):
+            raise ShapeError(f"movedim: repeated dim in `{what}` ({list(dims)})")
+    if not n:
+        return _permute(input, dims=())
+    order = [d for d in range(n) if d not in src]
+    for to, frm in sorted(zip(dst, src)):
+        order.insert(to, frm)
+    return _permute(input, dims=tuple(order))
+
+
+@public(method=True)
+def unflatten(input, dim, sizes):
+    """A view (or copy) with one dimension taken apart into several; one size may be -1."""
+    need_tensor(input, "unflatten")
+    dim = normal_dim(dim, input.ndim)
+    if isinstance(sizes, (tuple, list)) and sizes and isinstance(sizes[0], (tuple, list)):
+        raise TypeError("unflatten(): argument 'sizes' must be tuple of ints")
+    sizes = sizes_of((tuple(sizes),))
+    if not sizes:
+        raise ShapeError("unflatten: sizes must be non-empty")
+    n = input.shape[dim]
+    try:
+        sizes = infer_size(sizes, n)
+    except ShapeError:
+        raise ShapeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) in the "
+                         "input tensor") from None
+    return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
+
+
+@public(method=True)
+def ravel(input):
+    """All elements as a vector: a view where the memory allows it."""
+    return reshape(input, (-1,)) if input.numel() or input.ndim != 1 else input
+
+
+@public(method=True, function=False)
+def view_as(self, other):
+    """`self.view(other.shape)`."""
+    need_tensor(other, "view_as", "other")
+    return self.view(other.shape)
+
+
+@public(method=True, function=False)
+def reshape_as(self, other):
+    """`self.reshape(other.shape)`."""
+    need_tensor(other, "reshape_as", "other")
+    return reshape(self, other.shape)
+
+
+@public(method=True, function=False)
+def expand_as(self, other):
+    """`self.expand(other.shape)`."""
+    need_tensor(other, "expand_as", "other")
+    return self.expand(other.shape)
+
+
+@public(method=True)
+def broadcast_to(input, size):
+    """A view expanded to `size`."""
+    need_tensor(input, "broadcast_to")
+    return input.expand(size)
+
+
+@public()
+def broadcast_tensors(*tensors):
+    """Views of all tensors, expanded to their common shape."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tensors[0]
+    for t in tensors:
+        need_tensor(t, "broadcast_tensors", "tensors")
+    shape = broadcast_shapes(*[t.shape for t in tensors])
+    return tuple([t.expand(shape) for t in tensors])
+
+
+@public()
+def broadcast_shapes(*shapes):
+    """The shape that shapes broadcast to."""
+    from_ints = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    for s in from_ints:
+        if any(n < 0 for n in s):
+            raise ShapeError(f"Trying to create tensor with negative dimension ({builtins.min(s)}): {list(s)}")
+    try:
+        return type(Tensor.wrap(np.empty(0)).shape)(np.broadcast_shapes(*from_ints))
+    except ValueError:
+        raise ShapeError("Shape mismatch: objects cannot be broadcast to a single shape",
+                         why=f"shapes {[list(s) for s in from_ints]}: aligned from the right, sizes must be equal or 1"
+                         ) from None
+
+
+@public(method=True)
+def adjoint(input):
+    """The last two dimensions exchanged, conjugated."""
+    if input.ndim < 2:
+        raise ShapeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
+    return _matrix_t(input).conj() if input.is_complex() else _matrix_t(input)
+
+
+def _hermitian(self):
+    """The transpose of a matrix, conjugated."""
+    if self.ndim not in (0, 2):
+        raise ShapeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
+    return (adjoint(self) if self.is_complex() else _matrix_t(self)) if self.ndim else self
+
+
+def _batch_hermitian(self):
+    """The last two dimensions exchanged, conjugated."""
+    if self.ndim < 2:
+        raise ShapeError(f"tensor.mH is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
+    return adjoint(self)
+
+
+attach("H", property(_hermitian))
+attach("mH", property(_batch_hermitian))
+
+# ---------------------------------------------------------------------- copies of views
+
+
+def _copy_form(name, function):
+    def copied(input, *args, **kwargs):
+        return function(input, *args, **kwargs).clone(memory_format=contiguous_format)
+
+    copied.__name__ = copied.__qualname__ = name
+    copied.__doc__ = f"As `{name[:-5]}`, with its own memory."
+    return public(out=True)(copied)
+
+
+_copy_form("expand_copy", Tensor.expand)
+_copy_form("permute_copy", Tensor.permute)
+_copy_form("squeeze_copy", Tensor.squeeze)
+_copy_form("unsqueeze_copy", Tensor.unsqueeze)
+_copy_form("t_copy", Tensor.t)
+_copy_form("transpose_copy", Tensor.transpose)
+_copy_form("view_copy", Tensor.view)
+_copy_form("alias_copy", lambda input: input)
+_copy_form("detach_copy", lambda input: input.detach())
