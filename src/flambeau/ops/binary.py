@@ -137,7 +137,9 @@ def _copysign_input(g, input, out):
 
 copysign = binary("copysign", np.copysign, {"input": _copysign_input, "other": zeros}, floats=True, halves=True,
                   refuse=(3,), doc="The modulus of `input` with the sign of `other`.")  # fmt: skip
-nextafter = binary("nextafter", np.nextafter, refuse=(0, 1, 3), doc="The next floating-point number towards `other`.")
+nextafter = binary("nextafter", np.nextafter, {"input": lambda g, input, other: g.masked_fill(input == other, 0),
+                                               "other": zeros},
+                   refuse=(0, 1, 3), doc="The next floating-point number towards `other`.")  # fmt: skip
 
 
 def _heaviside_check(input, other):

@@ -65,12 +65,14 @@ def conj_(input):
     return _conj(input) if input._array.dtype.kind == "c" else input
 
 
-def _conj_physical_array(a):
-    return np.conjugate(a) if a.dtype.kind == "c" else a.copy()
+_conj_physical = primitive("conj_physical", np.conjugate, vjp={"input": lambda g: conj(g)}, names=("input",))
 
 
-conj_physical = unary("conj_physical", _conj_physical_array, lambda g: conj(g), integers=lambda a: a.copy(),
-                      doc="The complex conjugate of each element, in new memory.")  # fmt: skip
+@public(method=True, inplace="method", out=True)
+def conj_physical(input):
+    """The complex conjugate of each element, in new memory; real tensors are returned as they are."""
+    need_tensor(input, "conj_physical")
+    return _conj_physical(input) if input._array.dtype.kind == "c" else input
 
 
 @public(method=True)

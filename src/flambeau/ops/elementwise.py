@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import dtypes
-from ..autograd.mode import state
+from ..autograd.mode import inference_depth, state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
 from ..tensor import Tensor, attach
@@ -43,7 +43,7 @@ def conj(x: Tensor) -> Tensor:
 
 
 def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases=(), inplace=True, method=True,
-          result=None, function=True, refuse=()):  # fmt: skip
+          result=None, function=True, refuse=(), node=None):  # fmt: skip
     """Define an element-wise function of one tensor.
 
     Arguments:
@@ -67,7 +67,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
             return out if result is not None else out.astype(input.dtype)
         return ufunc(input)
 
-    prim = Primitive(short, forward, vjp, names=("input",))
+    prim = Primitive(short, forward, vjp, node or _node(name), names=("input",))
     record = prim.record
     tracks = vjp is not None
 
@@ -81,6 +81,8 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
                 t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                 if input._rg and tracks and state.grad:
                     record((input,), (t,), {})
+                elif inference_depth and state.inference:
+                    t._inference = True
                 return t
         return slow(input, out)
 
@@ -94,6 +96,10 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
         return made if out is None else write_out(made, out, short)
 
     return _publish(fn, name, doc, aliases, inplace, method, function)
+
+
+def _node(name):
+    return "".join(word.title() for word in name.replace(".", "_").split("_")) + "Backward0"
 
 
 def _publish(fn, name, doc, aliases, inplace, method, function):
@@ -118,14 +124,14 @@ def _publish(fn, name, doc, aliases, inplace, method, function):
 
 
 def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=True, method=True, result=None,
-           refuse=(), function=True, fast=True, check=None, halves=False):  # fmt: skip
+           refuse=(), function=True, fast=True, check=None, halves=False, node=None):  # fmt: skip
     """Define an element-wise function of two tensors, or a tensor and a number.
 
     Arguments: as for `unary`; `check(input, other)` may raise before anything is computed; `halves`: 16-bit floats
     are computed in float32; `fast=False`: `ufunc` must not be called with a Python number.
     """
     short = name.rsplit(".", 1)[-1]
-    prim = Primitive(short, ufunc, vjp, names=("input", "other"))
+    prim = Primitive(short, ufunc, vjp, node or _node(name), names=("input", "other"))
     record = prim.record
     tracks = vjp is not None
 
@@ -145,6 +151,8 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                         t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                         if (input._rg or other._rg) and tracks and state.grad:
                             record((input, other), (t,), {})
+                        elif inference_depth and state.inference:
+                            t._inference = True
                         return t
                 elif fast and (other.__class__ is float or other.__class__ is int):
                     r = ufunc(a, d.type(other))
@@ -154,6 +162,8 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                         scalar = _new(Tensor)
                         scalar._array = np.asarray(other, d)
                         record((input, scalar), (t,), {})
+                    elif inference_depth and state.inference:
+                        t._inference = True
                     return t
         return slow(input, other, out)
 
@@ -214,9 +224,11 @@ def operator(fn, name, symbol):
         return NotImplemented
 
     def reflected(self, other):
-        if isinstance(other, NUMBERS) or isinstance(other, _ndarray):
-            return fn(other if not isinstance(other, _ndarray) else Tensor.wrap(other), self)
-        return NotImplemented
+        if isinstance(other, _ndarray):
+            other = Tensor.wrap(other)
+        elif not isinstance(other, NUMBERS) and not isinstance(other, Tensor):
+            return NotImplemented
+        return fn(other, self)
 
     attach(f"__{name}__", forward)
     attach(f"__r{name}__", reflected)
@@ -307,7 +319,7 @@ def div(input, other, *, rounding_mode=None):
     if rounding_mode is None:
         return _divide(input, other)
     if rounding_mode == "floor":
-        return floor_divide(input, other)
+        return _floored(input, other)
     if rounding_mode == "trunc":
         return _trunc_divide(input, other)
     raise DtypeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
@@ -342,9 +354,16 @@ def _trunc_array(a, b):
     return np.where((a < 0) != (b < 0), -q, q).astype(a.dtype)
 
 
-floor_divide = binary("floor_divide", _floor_array, doc="Quotient rounded towards minus infinity.", fast=False)
-_trunc_divide = binary("trunc_divide", _trunc_array, {"input": lambda g: g * 0, "other": lambda g: g * 0},
-                       function=False, method=False, inplace=False, fast=False)  # fmt: skip
+def _no_slope(g):
+    return Tensor.wrap(np.zeros_like(g._array))
+
+
+floor_divide = binary("floor_divide", _floor_array, doc="Quotient rounded towards minus infinity.", fast=False,
+                      refuse=(0, 3))  # fmt: skip
+_floored = binary("floored_divide", _floor_array, {"input": _no_slope, "other": _no_slope}, refuse=(0, 3),
+                  function=False, method=False, inplace=False, fast=False, node="DivBackward2")  # fmt: skip
+_trunc_divide = binary("trunc_divide", _trunc_array, {"input": _no_slope, "other": _no_slope}, refuse=(0, 3),
+                       function=False, method=False, inplace=False, fast=False, node="DivBackward2")  # fmt: skip
 
 
 def _negative(a):
@@ -415,8 +434,9 @@ for _name, _fn, _symbol in (("add", _add, "+"), ("sub", _minus, "-"), ("mul", mu
 for _name, _method in (("add", Tensor.add_), ("sub", Tensor.sub_), ("mul", Tensor.mul_), ("truediv", Tensor.div_),
                        ("floordiv", Tensor.floor_divide_), ("pow", Tensor.pow_)):  # fmt: skip
     in_place_operator(_name, _method)
+attach("__rdiv__", Tensor.__rtruediv__)
 attach("__neg__", neg)
-attach("__pos__", lambda self: self)
+attach("__pos__", lambda self: self.positive())
 
 # ---------------------------------------------------------------------- comparison
 

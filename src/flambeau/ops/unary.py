@@ -102,7 +102,7 @@ def _square_integers(a):
 
 
 square = unary("square", np.square, lambda g, input: g * (conj(input) * 2), integers=_square_integers,
-               doc="Square of each element.")  # fmt: skip
+               node="PowBackward0", doc="Square of each element.")  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- rounding
 
