@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import warnings
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from .devices import CPU, META, device
 from .errors import DeviceError, OutOfMemoryError, ShapeError
 
 ndarray = np.ndarray
+
+# inf and nan are ordinary results here, as in PyTorch; NumPy's warnings about them are silenced for our own calls
+# only, so that a user's NumPy code goes on warning.
+warnings.filterwarnings("ignore", r".*encountered in", RuntimeWarning, r"flambeau\.")
 
 
 class MetaArray(np.ndarray):

@@ -102,7 +102,7 @@ class AccumulateGrad(Node):
 
 def accumulator(leaf: Tensor) -> AccumulateGrad:
     """The one AccumulateGrad of a leaf, made on demand."""
-    found = leaf._accumulate and leaf._accumulate()
+    found = leaf._accumulate() if leaf._accumulate is not None else None
     if found is None:
         found = AccumulateGrad(leaf)
         leaf._accumulate = weakref.ref(found)
@@ -243,8 +243,8 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
                 slots = pending[target] = [None] * target.outputs
             slots[index] = d if slots[index] is None else slots[index] + d
 
-    before = state.grad
-    state.grad = create_graph
+    before, outer_callbacks = state.grad, state.callbacks
+    state.grad, state.callbacks = create_graph, []
     check_nan = state.anomaly and state.check_nan
     try:
         for t, g in zip(roots, grads):
@@ -303,6 +303,9 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
         return results
     finally:
         state.grad = before
+        callbacks, state.callbacks = state.callbacks, outer_callbacks
+        for callback in callbacks:
+            callback()
 
 
 def _paths(roots, targets):

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import threading
+import warnings
 
 
 class _State(threading.local):
@@ -18,13 +19,17 @@ class _State(threading.local):
     pack = None  # (pack, unpack) of the innermost saved_tensors_hooks
     saving_disabled = None  # error text while disable_saved_tensors_hooks is active
 
+    def __init__(self):
+        self.callbacks = []  # functions to call when the backward pass that is running ends
+
 
 state = _State()
+inference_depth: list = []  # not empty while any thread is in inference mode: cheaper to look at than `state`
 
 
 def refresh_special():
-    """To be called by whoever changes `anomaly`, `pack` or `saving_disabled`."""
-    state.special = state.anomaly or state.pack is not None or state.saving_disabled is not None
+    """To be called by whoever changes `anomaly` or `pack`."""
+    state.special = state.anomaly or state.pack is not None
 
 
 class _Switch(contextlib.ContextDecorator):
@@ -151,10 +156,12 @@ class inference_mode(_Switch):
 
     def __enter__(self):
         self.before.append((state.grad, state.inference))
+        inference_depth.append(None)
         state.grad = state.grad and not self.mode
         state.inference = bool(self.mode)
 
     def __exit__(self, *exc):
+        inference_depth.pop()
         state.grad, state.inference = self.before.pop()
 
 
@@ -189,6 +196,11 @@ class detect_anomaly(contextlib.ContextDecorator):
 
     def __init__(self, check_nan: bool = True):
         self.check_nan = check_nan
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+            "debugging.",
+            stacklevel=2,
+        )
 
     def __enter__(self):
         self.before = (state.anomaly, state.check_nan)

@@ -215,8 +215,11 @@ def _operand(x, np_dtype) -> Tensor:
     return Tensor.wrap(scalar_array(x, np_dtype))
 
 
-def operator(fn, name, symbol):
-    """Python's operator for a function: NotImplemented for foreign types, so that Python can ask the other side."""
+def operator(fn, name, symbol, reflect=None):
+    """Python's operator for a function: NotImplemented for foreign types, so that Python can ask the other side.
+
+    reflect: what computes `number OP tensor` as f(tensor, number); it decides what the graph shows, as in PyTorch.
+    """
 
     def forward(self, other):
         if isinstance(other, Tensor) or isinstance(other, NUMBERS) or isinstance(other, _ndarray):
@@ -228,7 +231,7 @@ def operator(fn, name, symbol):
             other = Tensor.wrap(other)
         elif not isinstance(other, NUMBERS) and not isinstance(other, Tensor):
             return NotImplemented
-        return fn(other, self)
+        return fn(other, self) if reflect is None else reflect(self, other)
 
     attach(f"__{name}__", forward)
     attach(f"__r{name}__", reflected)
@@ -428,9 +431,23 @@ def pow(input, exponent):
     return _pow(input, exponent)
 
 
-for _name, _fn, _symbol in (("add", _add, "+"), ("sub", _minus, "-"), ("mul", mul, "*"), ("truediv", _divide, "/"),
-                            ("floordiv", floor_divide, "//"), ("pow", pow, "**")):  # fmt: skip
-    operator(_fn, _name, _symbol)
+_rsub = binary(
+    "rsub", lambda a, b: np.subtract(b, a), {"input": lambda g: -g, "other": lambda g: g}, node="RsubBackward1",
+    function=False, method=False, inplace=False,
+)  # fmt: skip
+
+
+def _number_minus(tensor, other):
+    _no_bool("sub")(tensor, other)
+    return _rsub(tensor, other)
+
+
+for _name, _fn, _symbol, _reflect in (
+    ("add", _add, "+", _add), ("sub", _minus, "-", _number_minus), ("mul", mul, "*", mul),
+    ("truediv", _divide, "/", lambda tensor, other: mul(tensor.reciprocal(), other)),
+    ("floordiv", floor_divide, "//", None), ("pow", pow, "**", None),
+):  # fmt: skip
+    operator(_fn, _name, _symbol, _reflect)
 for _name, _method in (("add", Tensor.add_), ("sub", Tensor.sub_), ("mul", Tensor.mul_), ("truediv", Tensor.div_),
                        ("floordiv", Tensor.floor_divide_), ("pow", Tensor.pow_)):  # fmt: skip
     in_place_operator(_name, _method)
