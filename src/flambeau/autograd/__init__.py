@@ -1,9 +1,10 @@
 """Automatic differentiation: the engine, modes, custom functions, and what users call."""
 
-from . import engine, mode
+from . import engine, functional, graph, mode
 from .api import backward, grad
 from .engine import Node
 from .function import Function, FunctionCtx, InplaceFunction, once_differentiable
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .mode import (
     detect_anomaly,
     enable_grad,
@@ -13,6 +14,9 @@ from .mode import (
     no_grad,
     set_detect_anomaly,
     set_grad_enabled,
+    set_multithreading_enabled,
 )
+from .variable import Variable
 
-Variable = engine.Tensor
+grad_mode = anomaly_mode = mode  # where PyTorch has them
+

@@ -284,6 +284,7 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
                         d = fit(d, edge[2], edge[3])
                     give(edge[0], edge[1], d)
             g = found = d = None  # so that memory may be reused, and leaf gradients taken over
+        heap = None
         if targets is None:
             for held in leaves.values():
                 leaf, held_grad = held
@@ -304,8 +305,9 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
     finally:
         state.grad = before
         callbacks, state.callbacks = state.callbacks, outer_callbacks
-        for callback in callbacks:
-            callback()
+        if heap is None:  # the pass came to its end
+            for callback in callbacks:
+                callback()
 
 
 def _paths(roots, targets):

@@ -91,9 +91,12 @@ class FormulaOptimizer(Optimizer):
         """State and numbers of this step."""
         if not self.takes_complex and p.is_complex():
             raise RuntimeError(f"{type(self).__name__} does not support complex parameters")
-        state = self.state[p]
+        state = self.state.get(p)
         if not state:
+            state = {}
             self.start(p, state, options)
+            if state or names:
+                self.state[p] = state
         if "step" in state:
             count = state["step"]._array
             count += 1

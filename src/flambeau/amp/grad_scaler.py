@@ -1,0 +1,207 @@
+"""GradScaler: losses multiplied so that float16 gradients do not vanish, and steps skipped when they overflow."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from ..optim.optimizer import Optimizer
+from ..tensor import Tensor
+
+__all__ = ["GradScaler"]
+
+
+class GradScaler:
+    """Dynamic loss scaling (Micikevicius et al., 2017).
+
+    The loss is multiplied by the scale; before the step the gradients are divided by it again. If one is inf or nan, the
+    step is skipped and the scale is halved; after `growth_interval` good steps it is doubled.
+
+    Arguments:
+        device: "cpu"; with "cuda", which is not there, the scaler is disabled, as in PyTorch.
+        init_scale, growth_factor, backoff_factor, growth_interval: as above.
+        enabled: False makes every method do nothing but call the optimizer.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.Parameter(torch.ones(1))
+    >>> optimizer = torch.optim.SGD([w], lr=0.1)
+    >>> scaler = torch.amp.GradScaler("cpu")
+    >>> scaler.scale((w * w).sum()).backward()
+    >>> scaler.step(optimizer)
+    >>> scaler.update()
+    >>> w.detach()
+    tensor([0.8000])
+    """
+
+    def __init__(
+        self, device: str = "cuda", init_scale: float = 2.0**16, growth_factor: float = 2.0,
+        backoff_factor: float = 0.5, growth_interval: int = 2000, enabled: bool = True,
+    ):  # fmt: skip
+        self._device = device
+        self._enabled = enabled
+        if enabled and device != "cpu":
+            warnings.warn(
+                f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available.  Disabling.",
+                stacklevel=2,
+            )
+            self._enabled = False
+        if self._enabled:
+            if growth_factor <= 1.0:
+                raise AssertionError("The growth factor must be > 1.0.")
+            if backoff_factor >= 1.0:
+                raise AssertionError("The backoff factor must be < 1.0.")
+            self._init_scale = init_scale
+            self._growth_factor = growth_factor
+            self._backoff_factor = backoff_factor
+            self._growth_interval = growth_interval
+            self._growth_tracker = 0
+            self._scale: float | None = None
+            self._overflow: dict[int, bool] = {}  # id(optimizer) -> whether its gradients held inf or nan
+            self._stepped: set[int] = set()
+
+    def _check_started(self, name):
+        if self._scale is None:
+            raise AssertionError(
+                f"Attempted {name} but _scale is None.  This may indicate your script did not use "
+                "scaler.scale(loss or outputs) earlier in the iteration."
+            )
+
+    def scale(self, outputs):
+        """A loss (or nested lists and tuples of them) times the scale."""
+        if not self._enabled:
+            return outputs
+        if self._scale is None:
+            self._scale = float(np.float32(self._init_scale))
+        if isinstance(outputs, Tensor):
+            return outputs * self._scale
+        if isinstance(outputs, (list, tuple)):
+            return type(outputs)([self.scale(o) for o in outputs])
+        raise ValueError("outputs must be a Tensor or an iterable of Tensors")
+
+    def unscale_(self, optimizer: Optimizer) -> None:
+        """Divide the optimizer's gradients by the scale now, to clip them before the step."""
+        if not self._enabled:
+            return
+        self._check_started("unscale_")
+        key = id(optimizer)
+        if key in self._stepped:
+            raise RuntimeError("unscale_() is being called after step().")
+        if key in self._overflow:
+            raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
+        overflow = False
+        found = False
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if p.grad.dtype.name == "float16":
+                    raise ValueError("Attempting to unscale FP16 gradients.")
+                found = True
+                array = p.grad._array
+                overflow |= not bool(np.isfinite(array).all())
+                array *= 1.0 / self._scale
+                p.grad._bump()
+        if found:
+            self._overflow[key] = overflow
+
+    def step(self, optimizer: Optimizer, *args, **kwargs):
+        """`optimizer.step(*args, **kwargs)`, unless its gradients hold inf or nan. Returns what the optimizer does."""
+        if not self._enabled:
+            return optimizer.step(*args, **kwargs)
+        if "closure" in kwargs:
+            raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
+        self._check_started("step")
+        key = id(optimizer)
+        if key in self._stepped:
+            raise RuntimeError("step() has already been called since the last update().")
+        if key not in self._overflow:
+            self.unscale_(optimizer)
+        if key not in self._overflow:
+            raise AssertionError("No inf checks were recorded for this optimizer.")
+        self._stepped.add(key)
+        return None if self._overflow[key] else optimizer.step(*args, **kwargs)
+
+    def update(self, new_scale=None) -> None:
+        """Set the scale for the next iteration: by whether this one overflowed, or to `new_scale`."""
+        if not self._enabled:
+            return
+        self._check_started("update")
+        if new_scale is not None:
+            self._scale = float(new_scale)
+        else:
+            if not self._overflow:
+                raise AssertionError("No inf checks were recorded prior to update.")
+            if any(self._overflow.values()):
+                self._scale *= self._backoff_factor
+                self._growth_tracker = 0
+            else:
+                self._growth_tracker += 1
+                if self._growth_tracker == self._growth_interval:
+                    grown = self._scale * self._growth_factor
+                    self._scale = grown if np.isfinite(np.float32(grown)) else self._scale
+                    self._growth_tracker = 0
+        self._overflow, self._stepped = {}, set()
+
+    # ------------------------------------------------------------------ reading and saving
+
+    def get_scale(self) -> float:
+        """The scale; 1 when disabled."""
+        if not self._enabled:
+            return 1.0
+        return self._init_scale if self._scale is None else self._scale
+
+    def get_growth_factor(self) -> float:
+        """By what the scale grows."""
+        return self._growth_factor
+
+    def set_growth_factor(self, new_factor: float) -> None:
+        """Set by what the scale grows."""
+        self._growth_factor = new_factor
+
+    def get_backoff_factor(self) -> float:
+        """By what the scale falls."""
+        return self._backoff_factor
+
+    def set_backoff_factor(self, new_factor: float) -> None:
+        """Set by what the scale falls."""
+        self._backoff_factor = new_factor
+
+    def get_growth_interval(self) -> int:
+        """After how many good steps the scale grows."""
+        return self._growth_interval
+
+    def set_growth_interval(self, new_interval: int) -> None:
+        """Set after how many good steps the scale grows."""
+        self._growth_interval = new_interval
+
+    def is_enabled(self) -> bool:
+        """Whether it does anything."""
+        return self._enabled
+
+    def state_dict(self) -> dict:
+        """What `load_state_dict` needs; empty when disabled."""
+        if not self._enabled:
+            return {}
+        return {
+            "scale": self.get_scale(),
+            "growth_factor": self._growth_factor,
+            "backoff_factor": self._backoff_factor,
+            "growth_interval": self._growth_interval,
+            "_growth_tracker": self._growth_tracker,
+        }
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Take over what `state_dict()` returned."""
+        if not self._enabled:
+            return
+        if not state_dict:
+            raise RuntimeError(
+                "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
+            )
+        self._init_scale = state_dict["scale"]
+        self._scale = state_dict["scale"] if self._scale is not None else None
+        self._growth_factor = state_dict["growth_factor"]
+        self._backoff_factor = state_dict["backoff_factor"]
+        self._growth_interval = state_dict["growth_interval"]
+        self._growth_tracker = state_dict["_growth_tracker"]
