@@ -250,9 +250,9 @@ def total(x, axis):
         return None
     if axis is None:
         parts = max(1, x.size // 16384)
-        if x.size % parts:
-            return None
         shape, lines = (parts,), (parts, x.size // parts)
+        flat = x.reshape(-1)
+        x, rest = flat[: parts * lines[1]], flat[parts * lines[1] :]
     else:
         axis = axis % x.ndim
         if axis != x.ndim - 1:
@@ -267,7 +267,7 @@ def total(x, axis):
     out = np.empty(shape, x.dtype)
     if not f or not f(x, out, *lines):
         return None
-    return np.asarray(out.sum(dtype=np.float64), x.dtype) if axis is None else out
+    return np.asarray(out.sum(dtype=np.float64) + rest.sum(dtype=np.float64), x.dtype) if axis is None else out
 
 
 def gather_rows(x, index):

@@ -183,7 +183,7 @@ def tanh(x: Any) -> Any:
     size, z = absolute(x), x * x
     near = fma(x, z * polynomial(TANH[_kind(x)], z), x)
     far = 1.0 - 2.0 / (exp(size * 2.0) + 1.0)
-    return where(size < 0.625, near, copysign(far, x))
+    return copysign(where(size < 0.625, near, far), x)  # -0 stays -0
 
 
 def sigmoid(x: Any) -> Any:

@@ -93,7 +93,7 @@ def _write_entry(kernel: Kernel, module: ir.Module, name: str, present: list[Par
             require(type_ == Value(k, constant(table.INT)))
             fn = b.inttoptr(constant(table.AS_INT), PTR)
             value = Value(k, k.call_pointer(fn, ir.FunctionType(I64, [PTR]), [item]))
-            require(value >= 0)  # sizes and counts; an int that does not fit gives -1
+            require(value >= 0)  # sizes and counts; an int that does not fit gives -1 and sets an error
             values[p.name] = value
             b.store(value.v, slot)
         elif p.kind == "d":
@@ -134,6 +134,8 @@ def _write_entry(kernel: Kernel, module: ir.Module, name: str, present: list[Par
 
     for block, answer in ((end, 1), (refuse, 0)):
         b.position_at_end(block)
+        if block is refuse:
+            k.call_pointer(b.inttoptr(constant(table.CLEAR), PTR), ir.FunctionType(ir.VoidType(), []), [])
         fn = b.inttoptr(constant(table.BOOL), PTR)
         b.ret(k.call_pointer(fn, ir.FunctionType(PTR, [I64]), [ir.Constant(I64, answer)]))
 

@@ -1,0 +1,337 @@
+"""Every kernel against its NumPy formula: odd sizes, options left out, special values, layouts."""
+
+import math
+
+import numpy as np
+import pytest
+
+from flambeau.kernels import build, fused
+from flambeau.kernels import pointwise as bodies
+
+pytestmark = pytest.mark.skipif(build.backend() is None, reason="no LLVM here")
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["f4", "f8"])
+def dtype(request, monkeypatch):
+    monkeypatch.setattr(fused, "SMALL", 1)
+    monkeypatch.setattr(fused._kind, "__defaults__", (1,))
+    return np.dtype(request.param)
+
+
+@pytest.fixture
+def normal(dtype):
+    rng = np.random.default_rng(0)
+    return lambda *shape: rng.standard_normal(shape).astype(dtype)
+
+
+def close(found, expected):
+    found = found if isinstance(found, tuple) else (found,)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected):
+        assert a is not None
+        scale = 1e-5 if a.dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(a, b, rtol=scale, atol=scale * (1 + np.abs(b[np.isfinite(b)]).max(initial=0)))
+
+
+def wide(*arrays):
+    return [a.astype(np.float64) for a in arrays]
+
+
+SIZES = [1, 5, 16, 17, 77, 4099]
+
+
+# ---------------------------------------------------------------------- element by element
+
+
+@pytest.mark.parametrize("name", sorted(bodies.BODIES))
+def test_pointwise_is_its_own_numpy_formula(name, normal):
+    body, count = bodies.BODIES[name]
+    numbers = (0.3,) * (body.__code__.co_argcount - count)
+    for n in SIZES:
+        arrays = [normal(n) for _ in range(count)]
+        if name == "log":
+            arrays = [np.abs(a) for a in arrays]
+        close(fused.pointwise(name, *arrays, numbers=numbers), body(*wide(*arrays), *numbers))
+
+
+@pytest.mark.parametrize(
+    "name,forward", [("gelu", "gelu"), ("gelu_tanh", "gelu_tanh"), ("silu", "silu"), ("square_error", "square_error"),
+                     ("bce_with_logits", "bce_with_logits"), ("leaky_relu", "leaky_relu")]
+)  # fmt: skip
+def test_backward_is_the_slope_of_forward(name, forward):
+    forward, count = bodies.BODIES[forward]
+    backward = bodies.BODIES[name + "_backward"][0]
+    x, *others = np.random.default_rng(0).standard_normal((count, 50))
+    numbers = (0.3,) * (forward.__code__.co_argcount - count)
+    step = 1e-6
+    slope = (forward(x + step, *others, *numbers) - forward(x - step, *others, *numbers)) / (2 * step)
+    np.testing.assert_allclose(backward(np.ones(50), x, *others, *numbers), slope, rtol=1e-6, atol=1e-8)
+
+
+def test_pointwise_specials(dtype):
+    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30] * 4, dtype)
+    with np.errstate(all="ignore"):
+        for name in ("relu", "silu", "softplus", "gelu"):
+            np.testing.assert_array_equal(np.isnan(fused.pointwise(name, x)), np.isnan(bodies.BODIES[name][0](x)))
+    assert np.isnan(fused.pointwise("relu", x)[0]) and np.isnan(fused.pointwise("relu_backward", x, np.ones_like(x))[0])
+
+
+def test_dropout_and_bias(normal):
+    x = normal(30, 17)
+    kept = np.random.default_rng(1).random(x.shape) < 0.5
+    close(fused.dropout(x, kept, 2.0), x * kept * 2)
+    close(fused.add_row(x, x[3].copy()), x + x[3])
+    assert fused.add_row(x, normal(16)) is None
+
+
+# ---------------------------------------------------------------------- rows
+
+
+def soft(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 16), (2, 9, 33), (5, 1000)])
+def test_softmax(normal, shape):
+    x, g = normal(*shape), normal(*shape)
+    X, G = wide(x, g)
+    p = soft(X)
+    close(fused.softmax(x, -1), p)
+    close(fused.softmax_backward(g, p.astype(x.dtype), len(shape) - 1), p * (G - (G * p).sum(-1, keepdims=True)))
+    close(fused.log_softmax(x, -1), np.log(p))
+    close(fused.log_softmax_backward(g, np.log(p).astype(x.dtype), -1), G - p * G.sum(-1, keepdims=True))
+    top = X.max(-1, keepdims=True)
+    close(fused.logsumexp(x, -1), np.log(np.exp(X - top).sum(-1)) + top[..., 0])
+    if len(shape) > 2:
+        assert fused.softmax(x, 0) is None
+
+
+def test_softmax_specials(dtype):
+    inf, nan = np.inf, np.nan
+    x = np.array([[1, 2, nan], [-inf, 0, -inf], [-inf, -inf, -inf], [inf, 0, 1], [1000, 1000, 0]], dtype)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(fused.softmax(x, -1), soft(x), rtol=1e-6)
+    np.testing.assert_allclose(fused.logsumexp(x, -1), [nan, 0, -inf, inf, 1000 + math.log(2)], rtol=1e-6)
+
+
+def test_cross_entropy(normal):
+    x, g = normal(40, 13), normal(40)
+    target = np.random.default_rng(0).integers(0, 13, 40)
+    target[[3, 9]] = -100
+    g[[3, 9]] = 0
+    X, G = wide(x, g)
+    chosen = np.where(target < 0, 0, target)
+    loss, total = fused.cross_entropy(x, target)
+    close(loss, np.where(target < 0, 0, -np.log(soft(X))[np.arange(40), chosen]))
+    close(fused.cross_entropy_backward(g, x, target, total), G[:, None] * (soft(X) - np.eye(13)[chosen]))
+
+
+@pytest.mark.parametrize("affine", [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize("shape", [(1, 7), (70, 33), (4, 50, 128)])
+def test_layer_and_rms_norm(normal, shape, affine):
+    x, g, cols = normal(*shape), normal(*shape), shape[-1]
+    w, b = (normal(cols) if used else None for used in affine)
+    X, G = (a.reshape(-1, cols) for a in wide(x, g))
+    scaled = G if w is None else G * w
+    rstd = 1 / np.sqrt(X.var(1, keepdims=True) + 1e-5)
+    h = (X - X.mean(1, keepdims=True)) * rstd
+    y, mean, found = fused.layer_norm(x, w, b, 1e-5)
+    expected = h if w is None else h * w
+    close((y.reshape(X.shape), mean, found), (expected if b is None else expected + b, X.mean(1), rstd[:, 0]))
+    dx = rstd * (scaled - scaled.mean(1, keepdims=True) - h * (scaled * h).mean(1, keepdims=True))
+    close(fused.layer_norm_backward(g, x, w, mean, found), (dx.reshape(shape), (G * h).sum(0), G.sum(0)))
+    rstd = 1 / np.sqrt((X * X).mean(1, keepdims=True) + 1e-5)
+    y, found = fused.rms_norm(x, w, 1e-5)
+    close((y.reshape(X.shape), found), (X * rstd if w is None else X * rstd * w, rstd[:, 0]))
+    dx = rstd * (scaled - X * rstd * rstd * (scaled * X).mean(1, keepdims=True))
+    close(fused.rms_norm_backward(g, x, w, found), (dx.reshape(shape), (G * X * rstd).sum(0)))
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("shape", [(8, 5, 9, 13), (301, 70), (3, 130), (2, 3, 4, 2, 2), (6, 4, 1)])
+def test_batch_norm(normal, shape, affine):
+    x, g, c = normal(*shape), normal(*shape), shape[1]
+    w, b = (normal(c), normal(c)) if affine else (None, None)
+    axes, view = (0, *range(2, len(shape))), (1, c, *[1] * (len(shape) - 2))
+    X, G = wide(x, g)
+    mean, var = X.mean(axes), X.var(axes)
+    rstd = 1 / np.sqrt(var + 1e-5)
+    h = (X - mean.reshape(view)) * rstd.reshape(view)
+    scale, shift = (w.reshape(view), b.reshape(view)) if affine else (1.0, 0.0)
+    found = fused.batch_norm(x, w, b, 1e-5)
+    close(found, (h * scale + shift, mean, var, rstd))
+    d = G * scale
+    dx = rstd.reshape(view) * (d - d.mean(axes).reshape(view) - h * (d * h).mean(axes).reshape(view))
+    close(fused.batch_norm_backward(g, x, w, found[1], found[3]), (dx, (G * h).sum(axes), G.sum(axes)))
+
+
+def test_totals(normal):
+    x = normal(7, 33, 41)
+    for axis in (0, 1, 2, -1, -2):
+        close(fused.total(x, axis), wide(x)[0].sum(axis))
+    for n in (1, 16383, 16385, 100_003):
+        x = normal(n)
+        close(fused.total(x, None), np.asarray(wide(x)[0].sum()))
+    ones = np.ones(1 << 22, x.dtype)
+    assert fused.total(ones, None) == ones.size and fused.total(ones, 0) == ones.size
+    assert fused.total(normal(6, 6).T, 0) is None
+
+
+# ---------------------------------------------------------------------- moving elements
+
+
+def test_gather_and_scatter(normal):
+    x, index = normal(50, 130), np.random.default_rng(0).integers(0, 50, (20, 5))
+    close(fused.gather_rows(x, index), x[index])
+    g = normal(20, 5, 130)
+    expected = np.zeros((50, 130))
+    np.add.at(expected, index, g.astype(np.float64))
+    close(fused.scatter_add_rows(g, index, 50), expected)
+    close(fused.scatter_add_rows(g[..., :3].copy(), index, 50), expected[:, :3])
+
+
+def test_bad_indices_touch_nothing(normal):
+    x = normal(4, 2000)
+    index = np.array([0, -1, 4, 2**62, -(2**62)])
+    assert (fused.gather_rows(x, index)[0] == x[0]).all()
+    assert (fused.scatter_add_rows(normal(5, 2000), index, 4)[1:] == 0).all()
+    loss, _ = fused.cross_entropy(x, np.array([0, -1, 2000, 2**62]))
+    assert (loss[1:] == 0).all()
+    places = np.array([[[[-1, 2**62], [0, 4]]]])
+    back = fused.max_pool_backward(normal(1, 1, 2, 2), places, (1, 1, 2, 2))
+    assert (back.reshape(-1)[1:] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (67, 45), (3, 16, 32), (2, 2, 100, 3)])
+def test_transposed_copies(normal, shape):
+    x = normal(*shape).swapaxes(-1, -2)
+    made = fused.contiguous(x)
+    assert (made is None and x.flags.c_contiguous) or (np.array_equal(made, x) and made.flags.c_contiguous)
+
+
+WINDOWS = [
+    ((3, 3), (1, 1), (1, 1), (1, 1)), ((2, 3), (2, 1), (0, 1), (1, 2)), ((5, 5), (3, 2), (2, 2), (1, 1)),
+    ((1, 1), (2, 2), (0, 0), (1, 1)), ((3, 3), (1, 1), (4, 4), (2, 2)), ((2, 2), (2, 2), (0, 0), (1, 1)),
+    ((3, 2), (1, 3), (1, 0), (3, 1)), ((11, 13), (1, 1), (0, 0), (1, 1)), ((3, 3), (5, 5), (6, 6), (1, 1)),
+]  # fmt: skip
+
+
+def windows(x, kernel, stride, padding, dilation, fill=0.0):
+    """(N, C, kh, kw, oh, ow) by indexing a padded copy."""
+    size = fused._out_size(x.shape[2:], kernel, stride, padding, dilation)
+    padded = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), constant_values=fill)
+    rows = np.arange(kernel[0])[:, None] * dilation[0] + np.arange(size[0]) * stride[0]
+    cols = np.arange(kernel[1])[:, None] * dilation[1] + np.arange(size[1]) * stride[1]
+    return padded[:, :, rows[:, None, :, None], cols[None, :, None, :]]
+
+
+@pytest.mark.parametrize("how", WINDOWS)
+def test_im2col_and_its_transpose(normal, how):
+    x = normal(3, 4, 11, 13)
+    expected = windows(x, *how)
+    cols = fused.im2col(x, *how)
+    np.testing.assert_array_equal(cols.reshape(expected.shape), expected)
+    # <im2col(x), c> = <x, col2im(c)> for every c
+    c = normal(*cols.shape)
+    back = fused.col2im(c, x.shape, *how)
+    left, right = (wide(cols)[0] * c).sum(), (wide(x)[0] * back).sum()
+    assert abs(left - right) <= (1e-4 if x.dtype == np.float32 else 1e-11) * (1 + np.abs(cols * c).sum())
+
+
+@pytest.mark.parametrize("how", WINDOWS)
+def test_pooling(normal, how):
+    kernel, stride, padding, dilation = how
+    x = normal(2, 3, 11, 13)
+    x[0, 0, 4, 5] = np.nan
+    seen = windows(x, *how, fill=-np.inf)
+    size = seen.shape[-2:]
+    y, index = fused.max_pool2d(x, *how, size)
+    flat = np.moveaxis(seen.reshape(2, 3, -1, *size), 2, -1)
+    np.testing.assert_array_equal(np.where(index < 0, -np.inf, y), flat.max(-1))
+    real = index.reshape(2, 3, -1)
+    picked = np.take_along_axis(x.reshape(2, 3, -1), np.maximum(real, 0), -1).reshape(y.shape)
+    np.testing.assert_array_equal(np.where(index < 0, -np.inf, picked), np.where(index < 0, -np.inf, y))
+    g = normal(*y.shape)
+    back = fused.max_pool_backward(g, index, x.shape)
+    expected = np.zeros((6, 11 * 13))
+    for plane, (places, values) in enumerate(zip(index.reshape(6, -1), g.reshape(6, -1))):
+        np.add.at(expected[plane], places[places >= 0], values[places >= 0])
+    close(back, expected.reshape(x.shape))
+    if dilation == (1, 1):
+        x = np.nan_to_num(x)
+        close(fused.sum_pool2d(x, kernel, stride, padding, size), windows(x, *how).sum((2, 3)))
+
+
+# ---------------------------------------------------------------------- optimizers, cells, attention
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("maximize", [False, True])
+def test_sgd(normal, nesterov, maximize):
+    p, g, buf = normal(501), normal(501), normal(501)
+    P, G, B = wide(p, g, buf)
+    d = (-G if maximize else G) + 0.01 * P
+    B = 0.9 * B + 0.9 * d
+    assert fused.sgd(p, g, buf, 0.1, 0.9, 0.1, 0.01, nesterov, maximize)
+    close((p, buf), (P - 0.1 * (d + 0.9 * B if nesterov else B), B))
+    P = wide(p)[0]
+    assert fused.sgd(p, g, None, 0.1)
+    close(p, P - 0.1 * G)
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_adam(normal, decoupled, amsgrad):
+    p, g, m = normal(333), normal(333), normal(333)
+    v, top = np.abs(normal(333)), np.abs(normal(333))
+    P, G, M, V, TOP = wide(p, g, m, v, top)
+    d = G if decoupled else G + 0.1 * P
+    M, V = 0.9 * M + 0.1 * d, 0.99 * V + 0.01 * d * d
+    TOP = np.maximum(TOP, V)
+    start = P * (1 - 1e-2 * 0.1) if decoupled else P
+    scale = np.sqrt(TOP if amsgrad else V) / math.sqrt(1 - 0.99**3) + 1e-8
+    assert fused.adam(p, g, m, v, top if amsgrad else None, 1e-2, 0.9, 0.99, 1e-8, 0.1, 3, decoupled)
+    close((p, m, v), (start - 1e-2 / (1 - 0.9**3) * M / scale, M, V))
+    if amsgrad:
+        close(top, TOP)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention(normal, causal, masked):
+    s, d = normal(2, 3, 20, 23), normal(2, 3, 20, 23)
+    mask = normal(2, 3, 20, 23) if masked else None
+    if masked:
+        mask[0, 0, 5] = -np.inf  # a row that sees nothing
+    S, D = wide(s, d)
+    S = S * 0.3 + (0 if mask is None else mask)
+    if causal:
+        S = np.where(np.tril(np.ones(S.shape[-2:], bool)), S, -np.inf)
+    top = S.max(-1, keepdims=True)
+    e = np.exp(S - np.where(np.isfinite(top), top, 0))
+    total = e.sum(-1, keepdims=True)
+    p = e / np.where(total == 0, 1, total)
+    assert fused.attention_softmax(s, mask, 0.3, causal)
+    close(s, p)
+    assert fused.attention_softmax_backward(d, s, 0.3, causal)
+    close(d, p * (D - (D * p).sum(-1, keepdims=True)) * 0.3)
+
+
+# ---------------------------------------------------------------------- what is declined
+
+
+def test_what_kernels_do_not_take(dtype):
+    class Kind(np.ndarray):
+        pass
+
+    x = np.ones((100, 100), dtype)
+    assert fused.softmax(x.view(Kind), -1) is None
+    assert fused.softmax(x.astype(np.float16), -1) is None
+    assert fused.softmax(np.ones((0, 5), dtype), -1) is None
+    assert fused.pointwise("gelu_backward", x, x[:50]) is None
+    assert fused.pointwise("gelu_backward", x, x.astype(np.float16)) is None
+    turned = np.arange(10_000, dtype=dtype).reshape(100, 100).T / 1e4
+    close(fused.pointwise("exp", turned), np.exp(turned))
+    close(fused.softmax(turned[::2, ::-1], -1), soft(turned[::2, ::-1]))
