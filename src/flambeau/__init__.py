@@ -23,6 +23,8 @@ from .dtypes import (
     promote_types, set_default_dtype, short, uint8, uint16, uint32, uint64,
 )  # fmt: skip
 from .errors import OutOfMemoryError
+from .formatting import get_printoptions, set_printoptions
+from .generator import Generator, default_generator
 from .ops.entry import REGISTRY as _REGISTRY
 from .ops.promotion import result_type
 from .ops.shape import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
@@ -42,8 +44,8 @@ _LAZY_MODULES = (
     "serialization", "signal", "special", "testing", "types", "utils", "version", "vision", "xpu",
 )  # fmt: skip
 _LAZY_NAMES = {
-    "save": "serialization", "load": "serialization", "Generator": "generator", "default_generator": "generator",
-    "set_printoptions": "formatting", "autocast": "amp", "GradScaler": "amp", "vmap": "func", "compile": "compiler",
+    "save": "serialization", "load": "serialization",
+    "autocast": "amp", "GradScaler": "amp", "vmap": "func", "compile": "compiler",
     "as_torch": "cli", "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .dtypes import bool as bool_, get_default_dtype, int64
 from .errors import ArgumentError
+from .tensor import attach
 
 _PROFILES = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
@@ -213,3 +214,10 @@ def _with_notes(text, notes, indent) -> str:
             text += ", " + note
             column += len(note) + 2
     return text + ")"
+
+
+def _repr(self, *, tensor_contents=None):
+    return tensor_text(self, tensor_contents)
+
+
+attach("__repr__", _repr)

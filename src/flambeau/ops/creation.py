@@ -1,44 +1,378 @@
-"""New tensors from data and sizes."""
+"""New tensors from sizes: zeros, ones, full, empty, eye, and their `*_like` and `new_*` forms."""
 
 from __future__ import annotations
+
+import builtins
+import math
+import operator
 
 import numpy as np
 
 from .. import devices, dtypes
-from ..arrays import device_of, empty as _empty_array
+from ..arrays import as_strided, empty as _empty_array, meta_empty
+from ..constants import strided
+from ..devices import CPU
+from ..dtypes import dtype as _dtype
+from ..errors import ArgumentTypeError, DtypeError, GradientError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
-from .entry import public
-from .shape import sizes_of
+from .entry import public, write_out
+from .shape import channels_last, channels_last_3d, contiguous_format, in_format, need_tensor, preserve_format
+
+_PYTHON_TYPES = {builtins.float: dtypes.float64, builtins.int: dtypes.int64, builtins.bool: dtypes.bool,
+                 builtins.complex: dtypes.complex128}  # fmt: skip
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+def dtype_of(given, default, name="tensor") -> _dtype:
+    """A `dtype=` argument as a dtype; Python's number types stand for theirs."""
+    if given is None:
+        return default or dtypes.get_default_dtype()
+    if given.__class__ is not _dtype:
+        try:
+            return _PYTHON_TYPES[given]
+        except (KeyError, TypeError):
+            raise ArgumentTypeError(
+                f"{name}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}",
+                fix="pass one such as torch.float32",
+            ) from None
+    return given
+
+
+def check_layout(layout):
+    """Only dense tensors are implemented."""
+    if layout is not None and layout is not strided:
+        raise NotSupported(f"flambeau has dense tensors only, got layout={layout}", fix="layout=torch.strided")
+
+
+def finish(array, requires_grad=False) -> Tensor:
+    """A tensor over a new array, as a leaf that requires grad if asked."""
+    t = wrap(array)
+    if requires_grad:
+        if array.dtype.kind in "iub":
+            raise GradientError(
+                "Only Tensors of floating point and complex dtype can require gradients",
+                why=f"this tensor is {t.dtype}",
+                fix="pass a floating-point dtype, such as dtype=torch.float32",
+            )
+        t._rg = True
+    return t
+
+
+def sizes(name, size, named=None) -> tuple:
+    """The sizes of `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`."""
+    if named is not None:
+        size = (named,)
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    elif not size:
+        raise ArgumentTypeError(f'{name}() missing 1 required positional arguments: "size"')
+    try:
+        found = tuple([operator.index(s) for s in size])
+    except (TypeError, ShapeError):
+        bad = next((s for s in size if not hasattr(s, "__index__")), size)
+        raise ArgumentTypeError(
+            f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(bad).__name__}"
+        ) from None
+    if found and min(found) < 0:
+        raise ShapeError(f"Trying to create tensor with negative dimension {min(found)}: {list(found)}")
+    return found
+
+
+def check_fits(value, dt, name=None):
+    """RuntimeError unless a number can be stored in a dtype."""
+    fits = True
+    if isinstance(value, builtins.complex) and not dt.is_complex:
+        fits = value.imag == 0
+    elif dt.category == 1:
+        info = np.iinfo(dt.numpy)
+        low = info.min if info.min else -info.max - 1  # negative numbers wrap around in unsigned dtypes, as in C
+        fits = math.isfinite(value) and low <= int(value) <= info.max
+    elif dt.category == 2 and isinstance(value, builtins.int):
+        fits = abs(value) <= 1 << 1023
+    if not fits:
+        raise DtypeError(f"value cannot be converted to type {name or dt.name} without overflow",
+                         why=f"{value} is not a number that {dt} holds")  # fmt: skip
+
+
+def filled(shape, value, dt: _dtype, dev) -> np.ndarray:
+    """An array of `value`s."""
+    made = _empty_array(shape, dt.numpy, dev)
+    if dev is CPU:
+        if dt.category == 1 and not -1 < value <= np.iinfo(dt.numpy).max:
+            value = np.array(int(value)).astype(dt.numpy)
+        elif dt.category < 3 and isinstance(value, builtins.complex):
+            value = value.real
+        made.fill(value)
+    return made
+
+
+def number(value, name, argument="fill_value", position=2):
+    """A Python number, from a number or a tensor of no dimension."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value.item()
+    if isinstance(value, np.generic):
+        return value.item()
+    if not isinstance(value, (builtins.int, builtins.float, builtins.complex)):
+        raise ArgumentTypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}"
+        )
+    return value
+
+
+# ---------------------------------------------------------------------- from sizes
+
+
+@public()
+def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+          memory_format=contiguous_format, names=None, **named):  # fmt: skip
+    """A tensor of the given size with whatever its memory holds."""
+    return _make("empty", None, size, named, out, dtype, layout, device, requires_grad, memory_format)
+
+
+@public()
+def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None,
+          **named):  # fmt: skip
+    """A tensor of zeros.
+
+    >>> import flambeau as torch
+    >>> torch.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    return _make("zeros", 0, size, named, out, dtype, layout, device, requires_grad)
+
+
+@public()
+def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None,
+         **named):  # fmt: skip
+    """A tensor of ones.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2)
+    tensor([1., 1.])
+    """
+    return _make("ones", 1, size, named, out, dtype, layout, device, requires_grad)
+
+
+def _make(name, value, size, named, out, dtype, layout, device, requires_grad, form=contiguous_format):
+    if named and (named.keys() != {"size"} or size):
+        raise ArgumentTypeError(f"{name}() got an unexpected keyword argument '{next(iter(named.keys() - {'size'}), 'size')}'")
+    shape = sizes(name, size, named.get("size"))
+    if out is not None:
+        dtype, device = dtype or out.dtype, out.device
+    if layout is not None:
+        check_layout(layout)
+    dt = dtype_of(dtype, None, name)
+    dev = devices.usable(device)
+    if value == 0 and dev is CPU:
+        array = _zeros(shape, dt)
+    else:
+        array = filled(shape, value, dt, dev) if value is not None else _empty_array(shape, dt.numpy, dev)
+    if form in (channels_last, channels_last_3d):
+        array = in_format(array, form)
+    made = finish(array, requires_grad)
+    return made if out is None else write_out(made, out, name)
+
+
+def _zeros(shape, dt):
+    try:
+        return np.zeros(shape, dt.numpy)  # pages that are never written are never touched
+    except (MemoryError, ValueError):
+        return _empty_array(shape, dt.numpy)  # raises the explained error
+
+
+@public()
+def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+         names=None):  # fmt: skip
+    """A tensor filled with one value; its dtype follows from the value unless given.
+
+    >>> import flambeau as torch
+    >>> torch.full((2,), 3)
+    tensor([3, 3])
+    """
+    if not isinstance(size, (tuple, list)):
+        raise ArgumentTypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+    shape = sizes("full", (size,))
+    check_layout(layout)
+    if out is not None:
+        dtype, device = dtype or out.dtype, out.device
+    if dtype is None and isinstance(fill_value, Tensor):
+        dtype = fill_value.dtype
+    value = number(fill_value, "full")
+    dt = dtype_of(dtype, dtype_of_number(value), "full")
+    check_fits(value, dt, f"{dt.name}_t")
+    made = finish(filled(shape, value, dt, devices.usable(device)), requires_grad)
+    return made if out is None else write_out(made, out, "full")
+
+
+def dtype_of_number(value) -> _dtype:
+    """The dtype that a Python number gets in a tensor of its own."""
+    if isinstance(value, (builtins.bool, np.bool_)):
+        return dtypes.bool
+    if isinstance(value, builtins.int):
+        return dtypes.int64
+    default = dtypes.get_default_dtype()
+    return default.to_complex() if isinstance(value, builtins.complex) else default
+
+
+@public()
+def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    """The identity matrix of n rows (and m columns): ones on the diagonal, zeros elsewhere."""
+    m = n if m is None else m
+    for letter, count in (("n", n), ("m", m)):
+        if not hasattr(count, "__index__"):
+            raise ArgumentTypeError(f"eye(): argument '{letter}' must be int, not {type(count).__name__}")
+        if count < 0:
+            raise ShapeError(f"{letter} must be greater or equal to 0, got {count}")
+    check_layout(layout)
+    if out is not None:
+        dtype, device = dtype or out.dtype, out.device
+    dt, dev = dtype_of(dtype, None, "eye"), devices.usable(device)
+    made = np.eye(n, m, dtype=dt.numpy) if dev is CPU else meta_empty((n, m), dt.numpy)
+    made = finish(made, requires_grad)
+    return made if out is None else write_out(made, out, "eye")
+
+
+@public()
+def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    """A tensor of no dimension holding a number."""
+    dt = dtype_of(dtype, None)
+    return finish(filled((), number(s, "scalar_tensor", "s", 1), dt, devices.usable(device)), requires_grad)
+
+
+@public()
+def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    """An uninitialised tensor with the given strides."""
+    size, stride = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
+    if len(size) != len(stride):
+        raise ShapeError(f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})")
+    if any(s < 0 for s in stride):
+        raise ShapeError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
+    if any(s < 0 for s in size):
+        raise ShapeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
+    dt = dtype_of(dtype, None).numpy
+    count = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if math.prod(size) else 0
+    memory = _empty_array((count,), dt, devices.usable(device))
+    return finish(as_strided(memory, size, stride), requires_grad)
+
+
+@public()
+def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None, requires_grad=False,
+                   pin_memory=False):  # fmt: skip
+    """An uninitialised tensor whose dimensions lie in memory in the given order, outermost first."""
+    size, order = sizes("empty_permuted", (tuple(size),)), tuple(physical_layout)
+    if len(size) != len(order):
+        raise ShapeError("Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
+                         f"{len(size)} is not equal to len(physical_layout) = {len(order)}")
+    for i, d in enumerate(order):
+        if not 0 <= d < len(size):
+            raise ShapeError(f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {d} at "
+                             f"index {i}).  NB: negative dims not currently supported; file an issue if you want it.")
+        if d in order[:i]:
+            raise ShapeError("Duplicate dim not allowed")
+    made = _empty_array(tuple(size[d] for d in order), dtype_of(dtype, None).numpy, devices.usable(device))
+    return finish(made.transpose(np.argsort(order)), requires_grad)
+
+
+# ---------------------------------------------------------------------- like another tensor
+
+
+def like(name, input, dtype, layout, device, form) -> np.ndarray:
+    """An uninitialised array in the shape and (by default) memory order of a tensor."""
+    if input.__class__ is not Tensor:
+        need_tensor(input, name)
+    check_layout(layout)
+    a = input._array
+    dt = dtype_of(dtype, input.dtype, name).numpy
+    dev = input.device if device is None else devices.usable(device)
+    if dev is not CPU:
+        return meta_empty(a.shape, dt)
+    if form is preserve_format or form is None:
+        return np.empty_like(a, dt, subok=False)
+    return in_format(np.empty(a.shape, dt), form)
+
+
+@public()
+def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+               memory_format=preserve_format):  # fmt: skip
+    """An uninitialised tensor in the shape, dtype and device of `input`."""
+    return finish(like("empty_like", input, dtype, layout, device, memory_format), requires_grad)
+
+
+@public()
+def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+               memory_format=preserve_format, out=None):  # fmt: skip
+    """Zeros in the shape, dtype and device of `input`."""
+    a = like("zeros_like", input, dtype, layout, device, memory_format)
+    a.fill(0)
+    return finish(a, requires_grad) if out is None else write_out(finish(a), out, "zeros_like")
+
+
+@public()
+def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+              memory_format=preserve_format, out=None):  # fmt: skip
+    """Ones in the shape, dtype and device of `input`."""
+    a = like("ones_like", input, dtype, layout, device, memory_format)
+    a.fill(1)
+    return finish(a, requires_grad) if out is None else write_out(finish(a), out, "ones_like")
+
+
+@public()
+def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+              memory_format=preserve_format, out=None):  # fmt: skip
+    """`fill_value` in the shape, dtype and device of `input`."""
+    a = like("full_like", input, dtype, layout, device, memory_format)
+    value = number(fill_value, "full_like")
+    dt = dtypes.from_numpy_dtype(a.dtype)
+    check_fits(value, dt, f"{dt.name}_t" if dt.category == 1 else None)
+    a[...] = filled((), value, dt, CPU)
+    return finish(a, requires_grad) if out is None else write_out(finish(a), out, "full_like")
+
+
+def _new(self, name, value, size, dtype, device, layout, requires_grad):
+    check_layout(layout)
+    shape = sizes(name, size)
+    dt = dtype_of(dtype, self.dtype, name)
+    dev = self.device if device is None else devices.usable(device)
+    if value == 0 and dev is CPU:
+        return finish(_zeros(shape, dt), requires_grad)
+    made = _empty_array(shape, dt.numpy, dev) if value is None else filled(shape, value, dt, dev)
+    return finish(made, requires_grad)
 
 
 @public(method=True, function=False)
-def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
+def new_empty(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+    """An uninitialised tensor of the given size with this tensor's dtype and device."""
+    return _new(self, "new_empty", None, size or (named["size"],), dtype, device, layout, requires_grad)
+
+
+@public(method=True, function=False)
+def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
     """Zeros of the given size with this tensor's dtype and device."""
-    dt = (dtype or self.dtype).numpy
-    dev = self.device if device is None else devices.usable(device)
-    a = np.zeros(sizes_of(size), dt) if dev is devices.CPU else _empty_array(sizes_of(size), dt, dev)
-    return wrap(a).requires_grad_(requires_grad)
+    return _new(self, "new_zeros", 0, size or (named["size"],), dtype, device, layout, requires_grad)
 
 
-@public()
-def from_numpy(ndarray):
-    """A tensor over the memory of a NumPy array."""
-    if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    dtypes.from_numpy_dtype(ndarray.dtype)
-    return wrap(ndarray)
+@public(method=True, function=False)
+def new_ones(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
+    """Ones of the given size with this tensor's dtype and device."""
+    return _new(self, "new_ones", 1, size or (named["size"],), dtype, device, layout, requires_grad)
 
 
-@public()
-def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
-    """A tensor with a copy of `data`."""
-    a = np.array(data._array if isinstance(data, Tensor) else data)
-    if dtype is None and a.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic)):
-        dtype = dtypes.get_default_dtype()
-    return wrap(a.astype(dtype.numpy) if dtype is not None else a).requires_grad_(requires_grad)
+@public(method=True, function=False)
+def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False,
+             names=None):  # fmt: skip
+    """`fill_value` in the given size with this tensor's dtype and device."""
+    value = number(fill_value, "new_full")
+    dt = dtype_of(dtype, self.dtype)
+    check_fits(value, dt)
+    return _new(self, "new_full", value, (size,), dt, device, layout, requires_grad)
 
 
-@public()
-def ones_like(input, **kw):
-    """Ones in the shape of `input`."""
-    return wrap(np.ones_like(input._array))
+@public(method=True, function=False)
+def new_empty_strided(self, size, stride, *, dtype=None, device=None, requires_grad=False, layout=None,
+                      pin_memory=False):  # fmt: skip
+    """An uninitialised tensor of the given size and strides with this tensor's dtype and device."""
+    return empty_strided(size, stride, dtype=dtype or self.dtype, device=device or self.device,
+                         requires_grad=requires_grad)  # fmt: skip
