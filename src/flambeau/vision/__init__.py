@@ -1,0 +1,19 @@
+"""Images: data sets, transforms, models, reading and writing (torchvision's names)."""
+
+from . import datasets, io, models, transforms, utils
+
+__all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "utils"]
+
+
+def set_image_backend(backend: str) -> None:
+    """Accepted for "PIL", the only one.
+
+    Errors: ValueError for another.
+    """
+    if backend != "PIL":
+        raise ValueError(f"Invalid backend '{backend}'. Options are 'PIL'")
+
+
+def get_image_backend() -> str:
+    """What reads images: "PIL"."""
+    return "PIL"

@@ -1,0 +1,771 @@
+"""Transforms of one image: objects to be called, printed and composed."""
+
+import numbers
+import random
+import warnings
+from collections.abc import Sequence
+
+import flambeau as fb
+
+from .._pillow import is_pil
+from . import _check, _draw
+from . import functional as F
+from .functional import InterpolationMode
+
+_TWO = "Please provide only two dimensions (h, w) for size."
+
+
+class _Shown(fb.nn.Module):
+    """A module that prints the attributes named in `_shows`: Name(a=1, b=2)."""
+
+    _shows: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={_plain(getattr(self, name))}" for name in self._shows)
+        return f"{type(self).__name__}({shown})"
+
+
+def _plain(value):
+    return value.value if isinstance(value, InterpolationMode) else value
+
+
+def _nested(name: str, lines) -> str:
+    return "\n".join([f"{name}(", *(f"    {line}" for line in lines), ")"])
+
+
+class Compose:
+    """Transforms one after another.
+
+    Example:
+        >>> Compose([ToTensor(), Normalize((0.5,), (0.5,))])
+        Compose(
+            ToTensor()
+            Normalize(mean=(0.5,), std=(0.5,))
+        )
+    """
+
+    def __init__(self, transforms) -> None:
+        self.transforms = transforms
+
+    def __call__(self, img):
+        for transform in self.transforms:
+            img = transform(img)
+        return img
+
+    def __repr__(self) -> str:
+        return _nested(type(self).__name__, self.transforms)
+
+
+class ToTensor:
+    """A PIL image or array (H, W, C) as a tensor (C, H, W); bytes become float32 in 0 ... 1."""
+
+    def __call__(self, pic):
+        return F.to_tensor(pic)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class PILToTensor:
+    """A PIL image as a tensor (C, H, W) with the values of the image."""
+
+    def __call__(self, pic):
+        return F.pil_to_tensor(pic)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class ConvertImageDtype(fb.nn.Module):
+    """Another dtype, with its range of values."""
+
+    def __init__(self, dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, image):
+        return F.convert_image_dtype(image, self.dtype)
+
+
+class ToPILImage:
+    """A tensor (C, H, W) or array (H, W, C) as a PIL image."""
+
+    def __init__(self, mode: str | None = None) -> None:
+        self.mode = mode
+
+    def __call__(self, pic):
+        return F.to_pil_image(pic, self.mode)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.mode is None else f'mode={self.mode}'})"
+
+
+class Normalize(_Shown):
+    """(image - mean) / std by channel, for floating point tensors."""
+
+    _shows = ("mean", "std")
+
+    def __init__(self, mean, std, inplace: bool = False) -> None:
+        super().__init__()
+        self.mean, self.std, self.inplace = mean, std, inplace
+
+    def forward(self, tensor):
+        return F.normalize(tensor, self.mean, self.std, self.inplace)
+
+
+class Resize(_Shown):
+    """Resize to (height, width), or the shorter edge to one length.
+
+    Arguments:
+        max_size: limit of the longer edge. antialias: for tensors; PIL images always are.
+    """
+
+    _shows = ("size", "interpolation", "max_size", "antialias")
+
+    def __init__(self, size, interpolation=InterpolationMode.BILINEAR, max_size=None, antialias=True) -> None:
+        super().__init__()
+        if not isinstance(size, (int, Sequence)):
+            raise TypeError(f"Size should be int or sequence. Got {type(size)}")
+        if isinstance(size, Sequence) and len(size) not in (1, 2):
+            raise ValueError("If size is a sequence, it should have 1 or 2 values")
+        self.size, self.max_size, self.antialias = size, max_size, antialias
+        self.interpolation = F.interpolation_mode(interpolation)
+
+    def forward(self, img):
+        return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
+
+
+class CenterCrop(_Shown):
+    """The middle of the image."""
+
+    _shows = ("size",)
+
+    def __init__(self, size) -> None:
+        super().__init__()
+        self.size = _check.pair(size, _TWO)
+
+    def forward(self, img):
+        return F.center_crop(img, self.size)
+
+
+class Pad(_Shown):
+    """A border around the image."""
+
+    _shows = ("padding", "fill", "padding_mode")
+
+    def __init__(self, padding, fill=0, padding_mode: str = "constant") -> None:
+        super().__init__()
+        if not isinstance(padding, (numbers.Number, tuple, list)):
+            raise TypeError("Got inappropriate padding arg")
+        if not isinstance(fill, (numbers.Number, str, tuple, list)):
+            raise TypeError("Got inappropriate fill arg")
+        if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
+            raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
+        if isinstance(padding, Sequence) and len(padding) not in (1, 2, 4):
+            raise ValueError(
+                f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple"
+            )
+        self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
+
+    def forward(self, img):
+        return F.pad(img, self.padding, self.fill, self.padding_mode)
+
+
+class Lambda:
+    """A function as a transform."""
+
+    def __init__(self, lambd) -> None:
+        if not callable(lambd):
+            raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
+        self.lambd = lambd
+
+    def __call__(self, img):
+        return self.lambd(img)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class RandomTransforms:
+    """Base of transforms that choose among others."""
+
+    def __init__(self, transforms) -> None:
+        if not isinstance(transforms, Sequence):
+            raise TypeError("Argument transforms should be a sequence")
+        self.transforms = transforms
+
+    def __call__(self, *args, **kwargs):
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return _nested(type(self).__name__, self.transforms)
+
+
+class RandomApply(fb.nn.Module):
+    """All of the transforms, with probability `p`; otherwise none."""
+
+    def __init__(self, transforms, p: float = 0.5) -> None:
+        super().__init__()
+        self.transforms, self.p = transforms, p
+
+    def forward(self, img):
+        if self.p < _draw.coin():
+            return img
+        for transform in self.transforms:
+            img = transform(img)
+        return img
+
+    def __repr__(self) -> str:
+        return _nested(type(self).__name__, [f"p={self.p}", *self.transforms])
+
+
+class RandomOrder(RandomTransforms):
+    """All of the transforms, in random order."""
+
+    def __call__(self, img):
+        order = list(range(len(self.transforms)))
+        random.shuffle(order)
+        for k in order:
+            img = self.transforms[k](img)
+        return img
+
+
+class RandomChoice(RandomTransforms):
+    """One of the transforms, with weights `p`."""
+
+    def __init__(self, transforms, p=None) -> None:
+        super().__init__(transforms)
+        if p is not None and not isinstance(p, Sequence):
+            raise TypeError("Argument p should be a sequence")
+        self.p = p
+
+    def __call__(self, *args):
+        return random.choices(self.transforms, weights=self.p)[0](*args)
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()}(p={self.p})"
+
+
+class RandomCrop(_Shown):
+    """A part of the given size at a random place.
+
+    Arguments:
+        padding, fill, padding_mode: a border added before. pad_if_needed: pad images that are too small.
+    """
+
+    _shows = ("size", "padding")
+
+    @staticmethod
+    def get_params(img, output_size) -> tuple[int, int, int, int]:
+        """Top, left, height, width."""
+        _, h, w = F.get_dimensions(img)
+        th, tw = output_size
+        if h < th or w < tw:
+            raise ValueError(f"Required crop size {(th, tw)} is larger than input image size {(h, w)}")
+        if w == tw and h == th:
+            return 0, 0, h, w
+        return _draw.randint(0, h - th + 1), _draw.randint(0, w - tw + 1), th, tw
+
+    def __init__(self, size, padding=None, pad_if_needed=False, fill=0, padding_mode="constant") -> None:
+        super().__init__()
+        self.size = tuple(_check.pair(size, _TWO))
+        self.padding, self.pad_if_needed, self.fill, self.padding_mode = padding, pad_if_needed, fill, padding_mode
+
+    def forward(self, img):
+        if self.padding is not None:
+            img = F.pad(img, self.padding, self.fill, self.padding_mode)
+        _, height, width = F.get_dimensions(img)
+        if self.pad_if_needed and width < self.size[1]:
+            img = F.pad(img, [self.size[1] - width, 0], self.fill, self.padding_mode)
+        if self.pad_if_needed and height < self.size[0]:
+            img = F.pad(img, [0, self.size[0] - height], self.fill, self.padding_mode)
+        return F.crop(img, *self.get_params(img, self.size))
+
+
+class _WithProbability(_Shown):
+    """A transform that happens with probability `p`."""
+
+    _shows = ("p",)
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+
+    def _apply_to(self, img):
+        raise NotImplementedError
+
+    def forward(self, img):
+        return self._apply_to(img) if _draw.coin() < self.p else img
+
+
+class RandomHorizontalFlip(_WithProbability):
+    """Left and right exchanged, with probability `p`."""
+
+    def _apply_to(self, img):
+        return F.hflip(img)
+
+
+class RandomVerticalFlip(_WithProbability):
+    """Top and bottom exchanged, with probability `p`."""
+
+    def _apply_to(self, img):
+        return F.vflip(img)
+
+
+class RandomInvert(_WithProbability):
+    """The negative, with probability `p`."""
+
+    def _apply_to(self, img):
+        return F.invert(img)
+
+
+class RandomAutocontrast(_WithProbability):
+    """Full contrast, with probability `p`."""
+
+    def _apply_to(self, img):
+        return F.autocontrast(img)
+
+
+class RandomEqualize(_WithProbability):
+    """A flat histogram, with probability `p`."""
+
+    def _apply_to(self, img):
+        return F.equalize(img)
+
+
+class _OneNumber(_WithProbability):
+    """Prints as Name(number=...,p=...)."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._shows[0]}={getattr(self, self._shows[0])},p={self.p})"
+
+
+class RandomPosterize(_OneNumber):
+    """Fewer bits per channel, with probability `p`."""
+
+    _shows = ("bits",)
+
+    def __init__(self, bits: int, p: float = 0.5) -> None:
+        super().__init__(p)
+        self.bits = bits
+
+    def _apply_to(self, img):
+        return F.posterize(img, self.bits)
+
+
+class RandomSolarize(_OneNumber):
+    """Bright values inverted, with probability `p`."""
+
+    _shows = ("threshold",)
+
+    def __init__(self, threshold: float, p: float = 0.5) -> None:
+        super().__init__(p)
+        self.threshold = threshold
+
+    def _apply_to(self, img):
+        return F.solarize(img, self.threshold)
+
+
+class RandomAdjustSharpness(_OneNumber):
+    """Another sharpness, with probability `p`."""
+
+    _shows = ("sharpness_factor",)
+
+    def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
+        super().__init__(p)
+        self.sharpness_factor = sharpness_factor
+
+    def _apply_to(self, img):
+        return F.adjust_sharpness(img, self.sharpness_factor)
+
+
+class RandomPerspective(_Shown):
+    """A random perspective, with probability `p`."""
+
+    _shows = ("p",)
+
+    def __init__(self, distortion_scale=0.5, p=0.5, interpolation=InterpolationMode.BILINEAR, fill=0) -> None:
+        super().__init__()
+        self.distortion_scale, self.p = distortion_scale, p
+        self.interpolation = F.interpolation_mode(interpolation)
+        self.fill = _fill(fill)
+
+    @staticmethod
+    def get_params(width: int, height: int, distortion_scale: float):
+        """The corners before and after."""
+        return _draw.perspective_points(width, height, distortion_scale)
+
+    def forward(self, img):
+        channels, height, width = F.get_dimensions(img)
+        if _draw.coin() >= self.p:
+            return img
+        start, end = self.get_params(width, height, self.distortion_scale)
+        return F.perspective(img, start, end, self.interpolation, _channels(img, self.fill, channels))
+
+
+def _fill(fill):
+    if fill is None:
+        return 0
+    if not isinstance(fill, (Sequence, numbers.Number)):
+        raise TypeError("Fill should be either a sequence or a number.")
+    return fill
+
+
+def _channels(img, fill, channels: int):
+    """The fill for a tensor: one number per channel."""
+    if is_pil(img):
+        return fill
+    return [float(fill)] * channels if isinstance(fill, numbers.Number) else [float(f) for f in fill]
+
+
+class RandomResizedCrop(_Shown):
+    """A random part of the image, resized to `size`: the usual augmentation for ImageNet.
+
+    Arguments:
+        scale: part of the area. ratio: width to height.
+    """
+
+    def __init__(
+        self,
+        size,
+        scale=(0.08, 1.0),
+        ratio=(3.0 / 4.0, 4.0 / 3.0),
+        interpolation=InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ) -> None:
+        super().__init__()
+        self.size = _check.pair(size, _TWO)
+        if not isinstance(scale, Sequence):
+            raise TypeError("Scale should be a sequence")
+        if not isinstance(ratio, Sequence):
+            raise TypeError("Ratio should be a sequence")
+        if scale[0] > scale[1] or ratio[0] > ratio[1]:
+            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
+        self.interpolation = F.interpolation_mode(interpolation)
+        self.antialias, self.scale, self.ratio = antialias, scale, ratio
+
+    @staticmethod
+    def get_params(img, scale, ratio) -> tuple[int, int, int, int]:
+        """Top, left, height, width."""
+        _, height, width = F.get_dimensions(img)
+        return _draw.resized_crop_box(height, width, scale, ratio)
+
+    def forward(self, img):
+        box = self.get_params(img, self.scale, self.ratio)
+        return F.resized_crop(img, *box, self.size, self.interpolation, antialias=self.antialias)
+
+    def __repr__(self) -> str:
+        scale, ratio = (tuple(round(v, 4) for v in x) for x in (self.scale, self.ratio))
+        return (
+            f"{type(self).__name__}(size={self.size}, scale={scale}, ratio={ratio}, "
+            f"interpolation={self.interpolation.value}, antialias={self.antialias})"
+        )
+
+
+class FiveCrop(_Shown):
+    """The corners and the middle, as a tuple."""
+
+    _shows = ("size",)
+
+    def __init__(self, size) -> None:
+        super().__init__()
+        self.size = _check.pair(size, _TWO)
+
+    def forward(self, img):
+        return F.five_crop(img, self.size)
+
+
+class TenCrop(_Shown):
+    """`FiveCrop` of the image and of its mirror image."""
+
+    _shows = ("size", "vertical_flip")
+
+    def __init__(self, size, vertical_flip: bool = False) -> None:
+        super().__init__()
+        self.size, self.vertical_flip = _check.pair(size, _TWO), vertical_flip
+
+    def forward(self, img):
+        return F.ten_crop(img, self.size, self.vertical_flip)
+
+
+class LinearTransformation(fb.nn.Module):
+    """The flattened image, less a mean, times a square matrix (whitening)."""
+
+    def __init__(self, transformation_matrix, mean_vector) -> None:
+        super().__init__()
+        rows, columns = transformation_matrix.shape
+        if rows != columns:
+            raise ValueError(f"transformation_matrix should be square. Got {rows} x {columns} rectangular matrix.")
+        if mean_vector.shape[0] != rows:
+            raise ValueError(
+                f"mean_vector should have the same length {mean_vector.shape[0]} as any one of the dimensions "
+                f"of the transformation_matrix [{rows} x {columns}]"
+            )
+        self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
+
+    def forward(self, tensor):
+        shape = tensor.shape
+        n = shape[-3] * shape[-2] * shape[-1]
+        if n != self.transformation_matrix.shape[0]:
+            raise ValueError(
+                f"Input tensor and transformation matrix have incompatible shape.[{shape[-3]} x {shape[-2]} x "
+                f"{shape[-1]}] != {self.transformation_matrix.shape[0]}"
+            )
+        return fb.mm(tensor.reshape(-1, n) - self.mean_vector, self.transformation_matrix).reshape(shape)
+
+    def __repr__(self) -> str:
+        matrix, mean = self.transformation_matrix.tolist(), self.mean_vector.tolist()
+        return f"{type(self).__name__}(transformation_matrix={matrix}, mean_vector={mean})"
+
+
+class ColorJitter(_Shown):
+    """Random brightness, contrast, saturation and hue, in random order.
+
+    Arguments: each a number x (factors from max(0, 1 - x) to 1 + x; hue from -x to x) or the interval itself.
+    """
+
+    _shows = ("brightness", "contrast", "saturation", "hue")
+
+    def __init__(self, brightness=0, contrast=0, saturation=0, hue=0) -> None:
+        super().__init__()
+        self.brightness = _check.factor_range(brightness, "brightness")
+        self.contrast = _check.factor_range(contrast, "contrast")
+        self.saturation = _check.factor_range(saturation, "saturation")
+        self.hue = _check.factor_range(hue, "hue", centre=0, limits=(-0.5, 0.5), clip=False)
+
+    @staticmethod
+    def get_params(brightness, contrast, saturation, hue):
+        """The order, and a factor (or None) for each."""
+        order = fb.randperm(4)
+        factors = [None if r is None else _draw.uniform(r[0], r[1]) for r in (brightness, contrast, saturation, hue)]
+        return (order, *factors)
+
+    def forward(self, img):
+        order, *factors = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)
+        adjust = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+        for k in order.tolist():
+            if factors[k] is not None:
+                img = adjust[k](img, factors[k])
+        return img
+
+
+class RandomRotation(fb.nn.Module):
+    """A rotation by a random angle.
+
+    Arguments:
+        degrees: largest angle, or (lowest, highest). expand, center, fill: as for `functional.rotate`.
+    """
+
+    def __init__(self, degrees, interpolation=InterpolationMode.NEAREST, expand=False, center=None, fill=0) -> None:
+        super().__init__()
+        self.interpolation = F.interpolation_mode(interpolation)
+        self.degrees = _check.symmetric_range(degrees, "degrees")
+        if center is not None:
+            _check.sequence(center, "center", (2,))
+        self.center, self.expand, self.fill = center, expand, _fill(fill)
+
+    @staticmethod
+    def get_params(degrees) -> float:
+        """The angle."""
+        return _draw.uniform(degrees[0], degrees[1])
+
+    def forward(self, img):
+        fill = _channels(img, self.fill, F.get_dimensions(img)[0])
+        angle = self.get_params(self.degrees)
+        return F.rotate(img, angle, self.interpolation, self.expand, self.center, fill)
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__}(degrees={self.degrees}, interpolation={self.interpolation.value}"
+        text += f", expand={self.expand}"
+        text += f", center={self.center}" if self.center is not None else ""
+        return text + f", fill={self.fill})"
+
+
+class RandomAffine(fb.nn.Module):
+    """A random rotation, translation (part of the size), scale and shear (degrees)."""
+
+    def __init__(
+        self,
+        degrees,
+        translate=None,
+        scale=None,
+        shear=None,
+        interpolation=InterpolationMode.NEAREST,
+        fill=0,
+        center=None,
+    ) -> None:
+        super().__init__()
+        self.interpolation = F.interpolation_mode(interpolation)
+        self.degrees = _check.symmetric_range(degrees, "degrees")
+        if translate is not None:
+            _check.sequence(translate, "translate", (2,))
+            if not all(0.0 <= t <= 1.0 for t in translate):
+                raise ValueError("translation values should be between 0 and 1")
+        if scale is not None:
+            _check.sequence(scale, "scale", (2,))
+            if any(s <= 0 for s in scale):
+                raise ValueError("scale values should be positive")
+        self.translate, self.scale = translate, scale
+        self.shear = None if shear is None else _check.symmetric_range(shear, "shear", (2, 4))
+        if center is not None:
+            _check.sequence(center, "center", (2,))
+        self.fill, self.center = _fill(fill), center
+
+    @staticmethod
+    def get_params(degrees, translate, scale_ranges, shears, img_size):
+        """Angle, shift, scale, shear; `img_size` is (width, height)."""
+        return _draw.affine_parameters(degrees, translate, scale_ranges, shears, *img_size)
+
+    def forward(self, img):
+        channels, height, width = F.get_dimensions(img)
+        drawn = self.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
+        fill = _channels(img, self.fill, channels)
+        return F.affine(img, *drawn, interpolation=self.interpolation, fill=fill, center=self.center)
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__}(degrees={self.degrees}"
+        for name in ("translate", "scale", "shear"):
+            text += f", {name}={getattr(self, name)}" if getattr(self, name) is not None else ""
+        if self.interpolation != InterpolationMode.NEAREST:
+            text += f", interpolation={self.interpolation.value}"
+        text += f", fill={self.fill}" if self.fill != 0 else ""
+        return text + (f", center={self.center})" if self.center is not None else ")")
+
+
+class Grayscale(_Shown):
+    """Grey levels, in 1 or 3 channels."""
+
+    _shows = ("num_output_channels",)
+
+    def __init__(self, num_output_channels: int = 1) -> None:
+        super().__init__()
+        self.num_output_channels = num_output_channels
+
+    def forward(self, img):
+        return F.rgb_to_grayscale(img, self.num_output_channels)
+
+
+class RandomGrayscale(_WithProbability):
+    """Grey levels with probability `p`, in as many channels as the image has."""
+
+    def __init__(self, p: float = 0.1) -> None:
+        super().__init__(p)
+
+    def _apply_to(self, img):
+        return F.rgb_to_grayscale(img, F.get_dimensions(img)[0])
+
+
+class RandomErasing(_Shown):
+    """A random rectangle set to `value` (a number, one per channel, or "random"), with probability `p`."""
+
+    _shows = ("p", "scale", "ratio", "value", "inplace")
+
+    def __init__(self, p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False) -> None:
+        super().__init__()
+        if not isinstance(value, (numbers.Number, str, tuple, list)):
+            raise TypeError("Argument value should be either a number or str or a sequence")
+        if isinstance(value, str) and value != "random":
+            raise ValueError("If value is str, it should be 'random'")
+        if not isinstance(scale, Sequence):
+            raise TypeError("Scale should be a sequence")
+        if not isinstance(ratio, Sequence):
+            raise TypeError("Ratio should be a sequence")
+        if scale[0] > scale[1] or ratio[0] > ratio[1]:
+            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
+        if scale[0] < 0 or scale[1] > 1:
+            raise ValueError("Scale should be between 0 and 1")
+        if p < 0 or p > 1:
+            raise ValueError("Random erasing probability should be between 0 and 1")
+        self.p, self.scale, self.ratio, self.value, self.inplace = p, scale, ratio, value, inplace
+
+    @staticmethod
+    def get_params(img, scale, ratio, value=None):
+        """Top, left, height, width and values."""
+        found = _draw.erase_box(*img.shape[-3:], scale, ratio, value)
+        return found or (0, 0, *img.shape[-2:], img)
+
+    def forward(self, img):
+        if _draw.coin() >= self.p:
+            return img
+        value = self.value
+        if isinstance(value, numbers.Number):
+            value = [float(value)]  # type: ignore[arg-type]
+        elif isinstance(value, str):
+            value = None
+        else:
+            value = [float(v) for v in value]
+        if value is not None and len(value) not in (1, img.shape[-3]):
+            raise ValueError(
+                f"If value is a sequence, it should have either a single value or {img.shape[-3]} (number of input channels)"
+            )
+        return F.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
+
+
+class GaussianBlur(_Shown):
+    """A blur with random strength.
+
+    Arguments:
+        kernel_size: odd number, or (width, height). sigma: number, or interval.
+    """
+
+    _shows = ("kernel_size", "sigma")
+
+    def __init__(self, kernel_size, sigma=(0.1, 2.0)) -> None:
+        super().__init__()
+        self.kernel_size = _check.pair(kernel_size, "Kernel size should be a tuple/list of two integers")
+        if any(k <= 0 or k % 2 == 0 for k in self.kernel_size):
+            raise ValueError("Kernel size value should be an odd and positive number.")
+        if isinstance(sigma, numbers.Number):
+            if sigma <= 0:  # type: ignore[operator]
+                raise ValueError("If sigma is a single number, it must be positive.")
+            sigma = (sigma, sigma)
+        elif isinstance(sigma, Sequence) and len(sigma) == 2:
+            if not 0.0 < sigma[0] <= sigma[1]:
+                raise ValueError("sigma values should be positive and of the form (min, max).")
+        else:
+            raise ValueError("sigma should be a single number or a list/tuple with length 2.")
+        self.sigma = sigma
+
+    @staticmethod
+    def get_params(sigma_min: float, sigma_max: float) -> float:
+        """The strength."""
+        return _draw.uniform(sigma_min, sigma_max)
+
+    def forward(self, img):
+        sigma = self.get_params(*self.sigma)
+        return F.gaussian_blur(img, list(self.kernel_size), [sigma, sigma])
+
+
+class ElasticTransform(fb.nn.Module):
+    """Random smooth displacements, as seen through water."""
+
+    def __init__(self, alpha=50.0, sigma=5.0, interpolation=InterpolationMode.BILINEAR, fill=0) -> None:
+        super().__init__()
+        self.alpha = [float(alpha)] * 2 if isinstance(alpha, numbers.Number) else [float(a) for a in alpha]  # type: ignore[arg-type]
+        self.sigma = [float(sigma)] * 2 if isinstance(sigma, numbers.Number) else [float(s) for s in sigma]  # type: ignore[arg-type]
+        self.interpolation = F.interpolation_mode(interpolation)
+        self.fill = [float(fill)] if isinstance(fill, numbers.Number) else [float(f) for f in fill]  # type: ignore[arg-type]
+
+    @staticmethod
+    def get_params(alpha, sigma, size):
+        """The displacement (1, H, W, 2)."""
+        moves = []
+        for k in (0, 1):
+            move = fb.rand([1, 1, *size]) * 2 - 1
+            if sigma[k] > 0.0:
+                kernel = int(8 * sigma[k] + 1)
+                kernel += 1 - kernel % 2
+                move = F.gaussian_blur(move, [kernel, kernel], list(sigma))
+            moves.append(move * alpha[k] / size[1 - k])
+        return fb.cat(moves, 1).permute(0, 2, 3, 1)
+
+    def forward(self, tensor):
+        _, height, width = F.get_dimensions(tensor)
+        displacement = self.get_params(self.alpha, self.sigma, [height, width])
+        return F.elastic_transform(tensor, displacement, self.interpolation, self.fill)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(alpha={self.alpha}, sigma={self.sigma}, "
+            f"interpolation={self.interpolation}, fill={self.fill})"
+        )
