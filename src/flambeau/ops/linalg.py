@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""Products of vectors and matrices: matmul, mm, bmm, addmm and their kin, outer, kron, tensordot."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from ..tensor import Tensor, attach
 from .elementwise import conj
 from .entry import primitive, public
 from .promotion import check_devices
-from .shape import need_tensor
+from .reduce import not_implemented
+from .shape import need_tensor, normal_dim, reshape
 
 
 def _matmul_array(input, other):
-    if input.dtype.kind in "iub":
+    if input.dtype.kind in "iu":
         return np.matmul(input, other)
     if FROM_NUMPY[input.dtype] in HALVES:
         return np.matmul(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)
@@ -25,8 +26,7 @@ def _matmul_input(g, input, other):
     if other.ndim == 1:
         return g.unsqueeze(-1) * conj(other) if input.ndim > 1 else g * conj(other)
     if input.ndim == 1:
-        lead = other if other.ndim == 2 else other
-        return _matmul(lead.conj() if lead.is_complex() else lead, g.unsqueeze(-1)).squeeze(-1)
+        return _matmul(conj(other), g.unsqueeze(-1)).squeeze(-1)
     return _matmul(g, conj(other).mT)
 
 
@@ -44,10 +44,14 @@ def _matmul_other(g, input, other):
     return _matmul(conj(input).mT, g)
 
 
-_matmul = primitive("matmul", _matmul_array, vjp={"input": _matmul_input, "other": _matmul_other}, node="MmBackward0")
+_RULES = {"input": _matmul_input, "other": _matmul_other}
+_matmul = primitive("matmul", _matmul_array, vjp=_RULES, node="MmBackward0")
+_bmm = primitive("bmm", _matmul_array, vjp=_RULES)
+_mv = primitive("mv", _matmul_array, vjp=_RULES)
+_dot = primitive("dot", _matmul_array, vjp=_RULES)
 
 
-@public(method=True, out=True)
+@public(method=True, out=True, aliases=("linalg.matmul",))
 def matmul(input, other):
     """Matrix product: vectors, matrices, or batches of matrices (their leading dimensions are broadcast).
 
@@ -61,10 +65,7 @@ def matmul(input, other):
     need_tensor(other, "matmul", "other", 2)
     a, b = input._array, other._array
     if a.dtype != b.dtype:
-        raise DtypeError(
-            f"expected m1 and m2 to have the same dtype, but got: {_c_name(a)} != {_c_name(b)}",
-            fix=f"convert one of them: x.to({input.dtype})",
-        )
+        raise _two_dtypes(a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
@@ -74,8 +75,22 @@ def matmul(input, other):
             f"{'second to last' if b.ndim > 1 else 'only'} size of the second ({b.shape[-2 if b.ndim > 1 else 0]})",
             fix="transpose one of them (x.mT), or use * for an element-wise product",
         )
-    check_devices(input, other)
+    if a.dtype.kind == "b":
+        raise not_implemented("addmm_impl_cpu_", input.dtype)
+    if type(a) is not type(b):
+        check_devices(input, other)
+    if a.ndim > 2 or b.ndim > 2:
+        return _bmm(input, other)
+    if b.ndim == 1:
+        return (_dot if a.ndim == 1 else _mv)(input, other)
     return _matmul(input, other)
+
+
+def _two_dtypes(a, b):
+    return DtypeError(
+        f"expected m1 and m2 to have the same dtype, but got: {_c_name(a)} != {_c_name(b)}",
+        fix=f"convert one of them: x.to({FROM_NUMPY[a.dtype]})",
+    )
 
 
 def _c_name(a):
@@ -95,3 +110,265 @@ def _mismatch(a, b):
 
 
 attach("__matmul__", lambda self, other: matmul(self, other) if isinstance(other, Tensor) else NotImplemented)
+attach("__rmatmul__", lambda self, other: matmul(other, self) if isinstance(other, Tensor) else NotImplemented)
+
+
+def _ranks(name, *expected):
+    """Error unless each (tensor, argument name, number of dimensions) fits; None allows any."""
+    for t, argument, ndim in expected:
+        need_tensor(t, name, argument)
+        if ndim is not None and t.ndim != ndim:
+            what = {1: "vector", 2: "matrix", 3: "batch of matrices"}[ndim]
+            raise ShapeError(f"{name}: {argument} must be a {what}, got {t.ndim}-D tensor",
+                             why=f"its shape is {list(t.shape)}", fix="torch.matmul takes all ranks")
+
+
+@public(method=True, out=True)
+def mm(input, mat2):
+    """Product of two matrices."""
+    _ranks("mm", (input, "self", 2), (mat2, "mat2", 2))
+    return matmul(input, mat2)
+
+
+@public(method=True, out=True)
+def bmm(input, mat2):
+    """Products of two batches of matrices, (b, n, m) and (b, m, p)."""
+    _ranks("bmm", (input, "batch1", 3), (mat2, "batch2", 3))
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
+                         f"{input.shape[2]}] but got: {list(mat2.shape[:2])}.")
+    return matmul(input, mat2)
+
+
+@public(method=True, out=True)
+def mv(input, vec):
+    """Product of a matrix and a vector."""
+    _ranks("mv", (input, "input", 2), (vec, "vec", 1))
+    return matmul(input, vec)
+
+
+@public(method=True, out=True)
+def dot(input, tensor):
+    """Inner product of two vectors."""
+    for t in (input, tensor):
+        need_tensor(t, "dot")
+    if input.ndim != 1 or tensor.ndim != 1:
+        raise ShapeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
+    if input.dtype is not tensor.dtype:
+        raise DtypeError(f"dot : expected both vectors to have same dtype, but found {input.dtype} and {tensor.dtype}")
+    return matmul(input, tensor)
+
+
+@public(method=True, out=True)
+def vdot(input, other):
+    """Inner product of two vectors, the first one conjugated."""
+    need_tensor(input, "vdot")
+    return dot(conj(input), other)
+
+
+@public(method=True, out=True)
+def inner(input, other):
+    """Sums of products over the last dimensions of both tensors."""
+    need_tensor(input, "inner")
+    need_tensor(other, "inner", "other", 2)
+    if not input.ndim or not other.ndim:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise ShapeError("inner() the last dimension must match on both input tensors but got shapes "
+                         f"{list(input.shape)} and {list(other.shape)}")
+    return tensordot(input, other, dims=([-1], [-1]))
+
+
+@public(method=True, out=True, aliases=("ger",))
+def outer(input, vec2):
+    """All products of an element of one vector with one of another, as a matrix."""
+    _ranks("outer", (input, "self", 1), (vec2, "vec2", 1))
+    return input.unsqueeze(1) * vec2.unsqueeze(0)
+
+
+# ---------------------------------------------------------------------- product and sum
+
+
+def _times(x, factor, name):
+    """`factor * x`, where the factor 1 costs nothing and integers take no fractions."""
+    if factor.__class__ is int and factor == 1:
+        return x
+    if isinstance(factor, float) and x.dtype.category < 2:
+        raise DtypeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    return x * factor
+
+
+def _plus(input, product, beta, alpha):
+    if input.dtype is not product.dtype:
+        raise DtypeError(f"self and mat2 must have the same dtype, but got {input.dtype} and {product.dtype}")
+    try:
+        full = np.broadcast_shapes(input.shape, product.shape) == tuple(product.shape)
+    except ValueError:
+        full = False
+    if not full:
+        raise ShapeError(f"The expanded size of the tensor ({product.shape[-1] if product.ndim else 1}) must match the "
+                         f"existing size ({input.shape[-1] if input.ndim else 1}) at non-singleton dimension "
+                         f"{product.ndim - 1}.  Target sizes: {list(product.shape)}.  Tensor sizes: {list(input.shape)}")
+    product = _times(product, alpha, "alpha")
+    if beta == 0:  # what is ignored may be nan
+        if isinstance(beta, float) and input.dtype.category < 2:
+            _times(input, beta, "beta")
+        return product
+    return _times(input, beta, "beta") + product
+
+
+def _addmm_array(bias, input, other):
+    out = np.matmul(input, other)
+    return np.add(out, bias, out=out) if out.dtype == bias.dtype and type(out) is np.ndarray else out + bias
+
+
+_addmm = primitive("addmm", _addmm_array, vjp={"bias": lambda g: g, **_RULES})
+
+
+@public(method=True, inplace="method", out=True)
+def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat1 @ mat2)."""
+    _ranks("addmm", (input, "input", None), (mat1, "mat1", 2), (mat2, "mat2", 2))
+    a, b, c = input._array, mat1._array, mat2._array
+    if beta == 1 and alpha == 1 and a.dtype == b.dtype == c.dtype and a.dtype.kind == "f" and a.dtype.itemsize > 2:
+        # The common case as one step.
+        if b.shape[1] == c.shape[0] and a.ndim <= 2 and all(
+            n == 1 or n == m for n, m in zip(a.shape[::-1], (c.shape[1], b.shape[0]))
+        ):  # fmt: skip
+            return _addmm(input, mat1, mat2)
+    return _plus(input, matmul(mat1, mat2), beta, alpha)
+
+
+@public(method=True, inplace="method", out=True)
+def addmv(input, mat, vec, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat @ vec)."""
+    _ranks("addmv", (input, "input", None), (mat, "mat", 2), (vec, "vec", 1))
+    return _plus(input, matmul(mat, vec), beta, alpha)
+
+
+@public(method=True, inplace="method", out=True)
+def addr(input, vec1, vec2, *, beta=1, alpha=1):
+    """beta * input + alpha * outer(vec1, vec2)."""
+    _ranks("addr", (input, "input", None), (vec1, "vec1", 1), (vec2, "vec2", 1))
+    from_outer = outer(vec1, vec2)
+    if input.dtype is not from_outer.dtype:
+        return _times(input, beta, "beta") + _times(from_outer, alpha, "alpha")
+    if input.dtype.name == "bool":
+        if not isinstance(beta, bool) or not isinstance(alpha, bool):
+            if isinstance(beta, (float, complex)) or isinstance(alpha, (float, complex)):
+                raise DtypeError("For boolean tensors, arguments beta and alpha must be booleans or integers.")
+        made = from_outer & bool(alpha)
+        return (input & bool(beta)) | made
+    return _plus(input, from_outer, beta, alpha)
+
+
+@public(method=True, inplace="method", out=True)
+def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta * input + alpha * (batch1 @ batch2), batch by batch."""
+    _ranks("baddbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
+    return _plus(input, bmm(batch1, batch2), beta, alpha)
+
+
+@public(method=True, inplace="method", out=True)
+def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta * input + alpha * the sum over the batch of batch1 @ batch2."""
+    _ranks("addbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
+    product = bmm(batch1, batch2).sum(0)
+    return _plus(input, product.to(batch1.dtype) if product.dtype is not batch1.dtype else product, beta, alpha)
+
+
+# ---------------------------------------------------------------------- chains and contractions
+
+
+@public()
+def chain_matmul(*matrices, out=None):
+    """The product of several matrices, in the cheapest order."""
+    if len(matrices) == 1 and isinstance(matrices[0], (tuple, list)):
+        matrices = matrices[0]
+    for m in matrices:
+        if m.ndim != 2:
+            raise ShapeError(f"chain_matmul: Tensor dimension is {m.ndim}, expected 2 instead")
+    made = multiply_chain(list(matrices))
+    return made if out is None else out.copy_(made)
+
+
+def multiply_chain(matrices):
+    """Matrices multiplied in the order that needs the fewest multiplications (dynamic programming)."""
+    n = len(matrices)
+    if n == 1:
+        return matrices[0].clone()
+    sizes = [m.shape[0] for m in matrices] + [matrices[-1].shape[1]]
+    cost, cut = {}, {}
+    for i in range(n):
+        cost[i, i] = 0
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            cost[i, j], cut[i, j] = min(
+                (cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
+
+    def product(i, j):
+        return matrices[i] if i == j else matmul(product(i, cut[i, j]), product(cut[i, j] + 1, j))
+
+    return product(0, n - 1)
+
+
+@public(out=True)
+def tensordot(a, b, dims=2):
+    """Sums of products over several dimensions: the last `dims` of `a` with the first of `b`, or two lists of them."""
+    need_tensor(a, "tensordot", "self")
+    need_tensor(b, "tensordot", "other", 2)
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise ShapeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.ndim, b.ndim):
+            raise ShapeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        first, second = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    else:
+        first, second = [list(d) if isinstance(d, (tuple, list)) else [d] for d in dims]
+    if len(first) != len(second):
+        raise ShapeError(f"both dimension lists should have same length, got {first} and {second}")
+    first, second = [normal_dim(d, a.ndim) for d in first], [normal_dim(d, b.ndim) for d in second]
+    if a.dtype is not b.dtype:
+        raise DtypeError(f"both inputs should have same dtype, got {a.dtype} and {b.dtype}")
+    summed = 1
+    for i, j in zip(first, second):
+        n, m = a.shape[i], b.shape[j]
+        if n != m and 1 not in (n, m):
+            raise ShapeError(f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size "
+                             f"{m} in dim {j}")
+        if n == 1 and m > 1:
+            b = b.sum(j, True)
+        elif m == 1 and n > 1:
+            a = a.sum(i, True)
+        summed *= a.shape[i]
+    left = [d for d in range(a.ndim) if d not in first]
+    right = [d for d in range(b.ndim) if d not in second]
+    shape = [a.shape[d] for d in left] + [b.shape[d] for d in right]
+    x = reshape(a.permute(*left, *first), (int(np.prod([a.shape[d] for d in left])), summed))
+    y = reshape(b.permute(*second, *right), (summed, int(np.prod([b.shape[d] for d in right]))))
+    return reshape(matmul(x, y), shape)
+
+
+@public(method=True, out=True)
+def kron(input, other):
+    """Kronecker product: each element of `input` times all of `other`."""
+    need_tensor(input, "kron")
+    need_tensor(other, "kron", "other", 2)
+    n = max(input.ndim, other.ndim)
+    a, b = [(1,) * (n - t.ndim) + tuple(t.shape) for t in (input, other)]
+    x = reshape(input, tuple(k for s in a for k in (s, 1)))
+    y = reshape(other, tuple(k for s in b for k in (1, s)))
+    return reshape(x * y, tuple(i * j for i, j in zip(a, b)))
+
+
+@public(method=True)
+def trace(input):
+    """Sum of the diagonal of a matrix."""
+    need_tensor(input, "trace")
+    if input.ndim != 2:
+        raise ShapeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    return input.diagonal().sum()
