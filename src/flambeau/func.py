@@ -198,8 +198,8 @@ def vjp(func, *primals, has_aux=False):
         seeds = leaves_of(given)
         if len(seeds) != len(run.outputs):
             raise RuntimeError(
-                f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                f"{len(seeds)} cotangents for {len(run.outputs)} outputs."
+                f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
+                f"the function. {len(seeds)} cotangents for {len(run.outputs)} outputs."
             )
         keep = run.keep or (is_grad_enabled() and any(s.requires_grad for s in seeds))
         found = iter(run.pull(seeds, keep if create_graph is None else create_graph))
@@ -392,8 +392,8 @@ def _joined(results, out_dims):
     for leaf in flat[0]:
         if not isinstance(leaf, Tensor):
             raise ArgumentError(
-                f"vmap(...): `f` must only return Tensors, got type {type(leaf)}. Did you mean to set out_dims= to None "
-                "for output?"
+                f"vmap(...): `f` must only return Tensors, got type {type(leaf)}. Did you mean to "
+                "set out_dims= to None for output?"
             )
     dims = [out_dims] * len(flat[0]) if out_dims is None or isinstance(out_dims, int) else list(leaves_of(out_dims))
     if len(dims) == 1:
@@ -427,8 +427,9 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
         for part in given:
             twice = merged.keys() & part.keys()
             if twice:
-                raise ArgumentError(f"{sorted(twice)} appeared in multiple dictionaries; behavior of functional call is "
-                                    "ambiguous")  # fmt: skip
+                raise ArgumentError(
+                    f"{sorted(twice)} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                )
             merged.update(part)
         given = merged
     args = () if args is None else args if isinstance(args, tuple) else (args,)

@@ -15,8 +15,8 @@ __all__ = ["GradScaler"]
 class GradScaler:
     """Dynamic loss scaling (Micikevicius et al., 2017).
 
-    The loss is multiplied by the scale; before the step the gradients are divided by it again. If one is inf or nan, the
-    step is skipped and the scale is halved; after `growth_interval` good steps it is doubled.
+    The loss is multiplied by the scale; before the step the gradients are divided by it again. If one is inf or nan,
+    the step is skipped and the scale is halved; after `growth_interval` good steps it is doubled.
 
     Arguments:
         device: "cpu"; with "cuda", which is not there, the scaler is disabled, as in PyTorch.

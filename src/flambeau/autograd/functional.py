@@ -90,8 +90,8 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
         )
     if vectorize and strict:
         raise RuntimeError(
-            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please "
-            "either set `strict=False` or `vectorize=False`."
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. "
+            "Please either set `strict=False` or `vectorize=False`."
         )
     with enable_grad():
         many, inputs = _tensors(inputs, "inputs", "jacobian")
@@ -143,7 +143,9 @@ def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, out
         def checked(*args):
             out = func(*args)
             if isinstance(out, Tensor) and out.numel() != 1:
-                raise RuntimeError("The Tensor returned by the function given to hessian should contain a single element")
+                raise RuntimeError(
+                    "The Tensor returned by the function given to hessian should contain a single element"
+                )
             if not isinstance(out, Tensor):
                 raise RuntimeError("The function given to hessian should return a single Tensor")
             return out.reshape(())

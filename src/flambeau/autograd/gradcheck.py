@@ -134,8 +134,8 @@ def _checked(inputs) -> list[int]:
         found.append(i)
         if x._array.dtype.char not in "dD":
             warnings.warn(
-                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will "
-                "likely fail if all the inputs are not of double precision floating point or complex. ",
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check "
+                "will likely fail if all the inputs are not of double precision floating point or complex. ",
                 stacklevel=3,
             )
         if any(stride == 0 and size > 1 for stride, size in zip(x._array.strides, x._array.shape)):

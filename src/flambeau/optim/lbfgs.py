@@ -17,8 +17,8 @@ from .rule import as_real, check_lr, plain
 class LBFGS(Optimizer):
     """L-BFGS (Liu & Nocedal, 1989), for full batches: many evaluations per step, few steps.
 
-    The inverse Hessian is never formed. The last `history_size` pairs of position change s and gradient change y apply it
-    to the gradient in the two loops of Nocedal & Wright, algorithm 7.4.
+    The inverse Hessian is never formed. The last `history_size` pairs of position change s and gradient change y apply
+    it to the gradient in the two loops of Nocedal & Wright, algorithm 7.4.
 
     Arguments:
         params: tensors; one group only.

@@ -8,8 +8,8 @@ from .rule import FormulaOptimizer, check_betas, check_lr, descent, require
 class RAdam(FormulaOptimizer):
     """Rectified Adam (Liu et al., 2019).
 
-    ρ, the length of the average behind v, grows with t. Up to 5 the variance of 1/√v̂ is unbounded, and the step is plain
-    momentum; beyond, Adam's step is scaled by r = √((ρ-4)(ρ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρ)).
+    ρ, the length of the average behind v, grows with t. Up to 5 the variance of 1/√v̂ is unbounded, and the step is
+    plain momentum; beyond, Adam's step is scaled by r = √((ρ-4)(ρ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρ)).
 
     Arguments: as `Adam`, without amsgrad.
 

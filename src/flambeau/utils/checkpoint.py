@@ -28,9 +28,9 @@ __all__ = [
 
 _early_stop = True
 _NOT_EXPLICIT = (
-    "the use_reentrant parameter should be passed explicitly. {} use_reentrant=False is recommended, but if you need to "
-    "preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for more details on the "
-    "differences between the two variants."
+    "the use_reentrant parameter should be passed explicitly. {} use_reentrant=False is recommended, but if you "
+    "need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for more details "
+    "on the differences between the two variants."
 )
 
 
@@ -103,8 +103,8 @@ def checkpoint(
 
     Arguments:
         function: takes the arguments; must do the same both times. Random numbers are the same.
-        use_reentrant: False (recommended) keeps and finds saved tensors through hooks; True runs a second backward inside
-            backward, and then an argument must require grad, and `torch.autograd.grad` cannot be used.
+        use_reentrant: False (recommended) keeps and finds saved tensors through hooks; True runs a second backward
+            inside backward, and then an argument must require grad, and `torch.autograd.grad` cannot be used.
         preserve_rng_state: give the second run the random state of the first. Default: True.
         context_fn: returns two context managers, for the first and for the second run.
         determinism_check: "default" compares shapes, dtypes and number of the saved tensors; "none" does not.
@@ -200,6 +200,10 @@ class _Kept:
         self.number, self.shape, self.dtype = number, shape, dtype
 
 
+def _metadata(t):
+    return {"shape": t.shape, "dtype": t.dtype, "device": "cpu"}
+
+
 class _Run:
     """One call of `checkpoint`: counts what would be kept, and computes all of it again when backward asks."""
 
@@ -250,10 +254,9 @@ class _Run:
     def compared(self, kept, t):
         if self.check == "default" and (kept.shape != t.shape or kept.dtype is not t.dtype):
             raise CheckpointError(
-                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
-                f"during the forward pass.\ntensor at position {kept.number}:\nsaved metadata: {{'shape': {kept.shape}, "
-                f"'dtype': {kept.dtype}, 'device': cpu}}\nrecomputed metadata: {{'shape': {t.shape}, 'dtype': "
-                f"{t.dtype}, 'device': cpu}}"
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during "
+                f"the forward pass.\ntensor at position {kept.number}:\nsaved metadata: {_metadata(kept)}\n"
+                f"recomputed metadata: {_metadata(t)}"
             )
         return t
 
