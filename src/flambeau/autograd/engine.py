@@ -96,6 +96,10 @@ class AccumulateGrad(Node):
         super().__init__(())
         self.variable = variable
 
+    def name(self):
+        """The name that PyTorch gives it."""
+        return "torch::autograd::AccumulateGrad"
+
     def __call__(self, g):
         accumulate(self.variable, g)
 
