@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from flambeau.kernels import build, fused
+from flambeau.kernels import build, fused, updates
 from flambeau.kernels import pointwise as bodies
 
 pytestmark = pytest.mark.skipif(build.backend() is None, reason="no LLVM here")
@@ -267,35 +267,64 @@ def test_pooling(normal, how):
 # ---------------------------------------------------------------------- optimizers, cells, attention
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-@pytest.mark.parametrize("maximize", [False, True])
-def test_sgd(normal, nesterov, maximize):
-    p, g, buf = normal(501), normal(501), normal(501)
-    P, G, B = wide(p, g, buf)
-    d = (-G if maximize else G) + 0.01 * P
-    B = 0.9 * B + 0.9 * d
-    assert fused.sgd(p, g, buf, 0.1, 0.9, 0.1, 0.01, nesterov, maximize)
-    close((p, buf), (P - 0.1 * (d + 0.9 * B if nesterov else B), B))
-    P = wide(p)[0]
-    assert fused.sgd(p, g, None, 0.1)
-    close(p, P - 0.1 * G)
+def adam(xp, p, g, m, v, top=None, *, decay, decoupled, lr, beta1, beta2, eps):
+    if decoupled and decay:
+        p = p * (1 - lr * decay)
+    elif decay != 0:
+        g = g + decay * p
+    m = m + (1 - beta1) * (g - m)
+    v = beta2 * v + (1 - beta2) * g * g
+    if top is None:
+        return p - lr * m / (xp.sqrt(v) + eps), m, v
+    top = xp.maximum(top, v)
+    return p - lr * m / (xp.sqrt(top) + eps), m, v, top
 
 
-@pytest.mark.parametrize("amsgrad", [False, True])
-@pytest.mark.parametrize("decoupled", [False, True])
-def test_adam(normal, decoupled, amsgrad):
-    p, g, m = normal(333), normal(333), normal(333)
-    v, top = np.abs(normal(333)), np.abs(normal(333))
-    P, G, M, V, TOP = wide(p, g, m, v, top)
-    d = G if decoupled else G + 0.1 * P
-    M, V = 0.9 * M + 0.1 * d, 0.99 * V + 0.01 * d * d
-    TOP = np.maximum(TOP, V)
-    start = P * (1 - 1e-2 * 0.1) if decoupled else P
-    scale = np.sqrt(TOP if amsgrad else V) / math.sqrt(1 - 0.99**3) + 1e-8
-    assert fused.adam(p, g, m, v, top if amsgrad else None, 1e-2, 0.9, 0.99, 1e-8, 0.1, 3, decoupled)
-    close((p, m, v), (start - 1e-2 / (1 - 0.9**3) * M / scale, M, V))
-    if amsgrad:
-        close(top, TOP)
+def everything(xp, p, g, *, low, factor):
+    sign = xp.where(xp.abs(g) > low, xp.sign(g), -(2 / factor) * p)
+    return (xp.clip(p - factor * sign / (1 + low * factor), -1.5, factor),)
+
+
+@pytest.mark.parametrize("options", [
+    (adam, 3, dict(decay=0.1, decoupled=True)), (adam, 3, dict(decay=0.1, decoupled=False)),
+    (adam, 2, dict(decay=0, decoupled=True)),
+])  # fmt: skip
+def test_a_traced_formula_is_the_formula(normal, monkeypatch, options):
+    monkeypatch.setattr(updates, "SMALL", 1)
+    formula, slots, numbers = options
+    numbers = {**numbers, "lr": 1e-2, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8}
+    for n in (1, 33, 5001):
+        arrays = [normal(n), normal(n), *[np.abs(normal(n)) for _ in range(slots)]]
+        g = arrays[1].copy()
+        p, *kept = wide(*arrays)
+        new = formula(np, p, g.astype(float), *kept[1:], **numbers)
+        assert fused.update(formula, arrays, numbers)
+        close(tuple([arrays[0], *arrays[2:]]), new)
+        assert (arrays[1] == g).all()
+
+
+def test_every_function_of_formulas(normal, monkeypatch):
+    monkeypatch.setattr(updates, "SMALL", 1)
+    arrays = [normal(501), normal(501)]
+    arrays[1][3] = np.nan
+    arrays[0][7] = np.nan
+    p, g = wide(*arrays)
+    new = everything(np, p, g, low=0.3, factor=0.7)
+    assert fused.update(everything, arrays, dict(low=0.3, factor=0.7))
+    np.testing.assert_allclose(arrays[0], new[0], rtol=1e-5)
+
+
+def test_formulas_that_branch_on_values_are_left_to_numpy(normal, monkeypatch):
+    monkeypatch.setattr(updates, "SMALL", 1)
+
+    def branches(xp, p, g, *, lr):
+        return (p - lr * g if g[0] > 0 else p,)
+
+    arrays = [normal(10), normal(10)]
+    before = arrays[0].copy()
+    for _ in range(2):
+        assert fused.update(branches, arrays, dict(lr=0.1)) is False
+    assert (arrays[0] == before).all() and any("branches" in name for name in updates.declined)
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -79,13 +79,14 @@ def parse(signature: str) -> list[Parameter]:
 class Kernel:
     """A declared kernel; see the module."""
 
-    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str):
+    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool):
         self.name, self.body = f"{body.__module__.rsplit('.', 1)[-1]}.{body.__name__}", body
         if self.name in _declared:
             raise ValueError(f"kernel {self.name} is declared twice; compiled code is found by this name")
         _declared.add(self.name)
         self.parameters = parse(signature)
         self.work, self.cost = work, cost.split("*") if cost else []
+        self.traced = traced
         self._built: dict[Any, Any] = {}
 
     def get(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> Callable[..., bool] | None:
@@ -105,10 +106,11 @@ class Kernel:
 
         spelled = "_".join([real, *("no_" + a for a in absent), *(f"{k}_{v}" for k, v in sorted(options.items()))])
         name = "flambeau_" + re.sub(r"\W", "_", f"{self.name}_{spelled}")
-        where = llvm.address(name, repr((real, absent, sorted(options.items()))), lambda: write_ir(self, name, real, absent, options))
+        key = None if self.traced else repr((real, absent, sorted(options.items())))
+        where = llvm.address(name, key, lambda: write_ir(self, name, real, absent, options))
         return llvm.builtin(where, self.name, self.body.__doc__ or "")
 
 
-def kernel(signature: str, work: str, cost: str = "") -> Callable[[Callable[..., None]], Kernel]:
-    """Declare a kernel; see the module."""
-    return lambda body: Kernel(body, signature, work, cost)
+def kernel(signature: str, work: str, cost: str = "", traced: bool = False) -> Callable[[Callable[..., None]], Kernel]:
+    """Declare a kernel; see the module. traced: its body calls code from outside this package."""
+    return lambda body: Kernel(body, signature, work, cost, traced)

@@ -158,6 +158,60 @@ class Value:
         return Value(self.k, self.k.b.bitcast(self.v, to))
 
 
+class Number(Value):
+    """A loop-invariant number in float64, known not to be 0: formulas may ask `if decay:` or `decay != 0`.
+
+    Among numbers arithmetic stays in float64; with an element of an array, in that element's type.
+    """
+
+    __slots__ = ()
+
+    def among(self, other: Value) -> Value:
+        """This number as an element of the other's type."""
+        return Value(self.k, self.cast(other.type).v)
+
+    def _binary(self, other: Any, fop: str, iop: str, swap: bool = False) -> Value:
+        if isinstance(other, Value) and not isinstance(other, Number):
+            return self.among(other)._binary(other, fop, iop, swap)
+        made = super()._binary(other, fop, iop, swap)
+        return Number(self.k, made.v)
+
+    def _divided(self, other: Any, swap: bool) -> Value:
+        if isinstance(other, Value) and not isinstance(other, Number):
+            mine = self.among(other)
+            return other / mine if swap else mine / other
+        x, y = (self._other(other), self.v) if swap else (self.v, self._other(other))
+        return Number(self.k, self.k.b.fdiv(x, y))
+
+    def __truediv__(self, other: Any) -> Value:
+        return self._divided(other, False)
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return self._divided(other, True)
+
+    def __neg__(self) -> Value:
+        return Number(self.k, self.k.b.fneg(self.v))
+
+    def _compare(self, op: str, other: Any) -> Value:
+        mixed = isinstance(other, Value) and not isinstance(other, Number)
+        return self.among(other)._compare(op, other) if mixed else super()._compare(op, other)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: Any) -> Any:
+        if isinstance(other, int | float) and other == 0:
+            return False
+        return super().__eq__(other)
+
+    def __ne__(self, other: Any) -> Any:
+        if isinstance(other, int | float) and other == 0:
+            return True
+        return super().__ne__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Cell:
     """A variable that a loop changes. LLVM turns it into a register."""
 
@@ -223,6 +277,8 @@ class Emitter:
         if isinstance(type, str):
             type = TYPES[type]
         if isinstance(x, Value):
+            if x.type != type and isinstance(x, Number):
+                return x.cast(type)
             if x.type != type:
                 raise TypeError(f"kernel body mixes {x.type} with {type}; cast one of them")
             return x

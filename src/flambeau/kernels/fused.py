@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import attention, channels, rearrange, rows, updates, windows
+from . import attention, channels, rearrange, rows, windows
 from .pointwise import add_row as _add_row
 from .pointwise import dropout as _dropout
 from .pointwise import pointwise as _pointwise
+from .updates import update as update
 
 SMALL = 4096  # elements
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
@@ -388,25 +389,6 @@ def sum_pool2d(x, kernel, stride, padding, size):
         return None
     y = np.empty(x.shape[:-2] + size, x.dtype)
     return y if f(_flat(x), y, _planes(x.shape), *_sizes(x.shape, kernel, size, stride, padding, (1, 1))) else None
-
-
-def sgd(p, g, buf, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False) -> bool:
-    """One SGD step in place; False where nothing was done."""
-    kind = _kind(p)
-    f = kind and updates.sgd.get(kind, _absent(buf=buf), nesterov=nesterov, maximize=maximize)
-    given = () if buf is None else (buf,)
-    return bool(f) and f(p, g, *given, p.size, float(lr), float(momentum), 1.0 - dampening, float(weight_decay))
-
-
-def adam(p, g, m, v, top, lr, beta1, beta2, eps, weight_decay, step, decoupled, maximize=False) -> bool:
-    """One Adam (or AdamW: decoupled) step in place; `step` counts from 1. False where nothing was done."""
-    kind = _kind(p)
-    f = kind and updates.adam.get(kind, _absent(top=top), decoupled=decoupled, maximize=maximize)
-    if not f:
-        return False
-    given = () if top is None else (top,)
-    size, root = lr / (1.0 - beta1**step), (1.0 - beta2**step) ** 0.5
-    return f(p, g, m, v, *given, p.size, float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), float(size), float(root))
 
 
 def attention_softmax(s, mask, scale: float, causal: bool) -> bool:

@@ -89,15 +89,18 @@ def to_object(ir_text: str) -> bytes:
     return machine.emit_object(module)
 
 
-def address(name: str, key: str, write_ir: Callable[[], str]) -> int:
+def address(name: str, key: str | None, write_ir: Callable[[], str]) -> int:
     """The address of function `name` in the code that `write_ir` describes, compiled at most once per computer.
 
     Arguments:
         name: the function's symbol, unique in the process.
-        key: what determines the IR besides this package's source.
-        write_ir: called only where the disk cache has no entry.
+        key: what determines the IR besides this package's source; None: the IR itself is the key.
+        write_ir: with a key, called only where the disk cache has no entry.
     """
     with _lock:
+        if key is None:
+            text = write_ir()
+            key, write_ir = text, lambda: text
         full = hashlib.sha256(f"{identity()}\0{name}\0{key}".encode()).hexdigest()
         body = disk.load(full)
         if body is None:

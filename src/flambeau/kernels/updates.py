@@ -1,39 +1,94 @@
-"""Optimizer steps: one pass over parameter, gradient and state instead of one per arithmetic operation."""
+"""Optimizer steps: a formula on arrays, traced once, becomes one pass over parameter, gradient and state.
+
+The formulas are the optimizers' own (`update` of each class): here `xp` is `KernelMath`, arrays are elements, and
+numbers are arguments of the kernel, except that zeros, switches and None are part of it.
+"""
 
 from __future__ import annotations
 
-from .build import kernel
-from .scalars import sqrt, where
+import hashlib
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import scalars
+from .build import Kernel, kernel
+
+SMALL = 4096
+_KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
 
 
-@kernel("p:T!=n g:T=n buf:T!?=n n lr:d momentum:d damp:d decay:d", work="n", cost="2")
-def sgd(k, begin, end, p, g, buf, n, lr, momentum, damp, decay, nesterov=False, maximize=False):
-    """g += decay p;  buf = momentum buf + damp g;  p -= lr buf (or g + momentum buf). damp is 1 - dampening."""
-    for i in k.range(begin, end):
-        d = (-g[i] if maximize else g[i]) + decay * p[i]
-        if buf is not None:
-            v = buf[i] * momentum + d * damp
-            buf[i] = v
-            d = d + v * momentum if nesterov else v
-        p[i] = p[i] - lr * d
+class KernelMath:
+    """The functions that formulas take from `xp`."""
+
+    sqrt = staticmethod(scalars.sqrt)
+    abs = staticmethod(scalars.absolute)
+    where = staticmethod(scalars.where)
+
+    @staticmethod
+    def sign(x: Any) -> Any:
+        one = x.k.lift(1.0, x.type)
+        return scalars.where(x > 0.0, one, scalars.where(x < 0.0, -one, x))
+
+    @staticmethod
+    def maximum(x: Any, y: Any) -> Any:
+        y = x.k.lift(y, x.type)
+        return scalars.where(x < y, y, scalars.where(y != y, y, x))
+
+    @staticmethod
+    def minimum(x: Any, y: Any) -> Any:
+        y = x.k.lift(y, x.type)
+        return scalars.where(y < x, y, scalars.where(y != y, y, x))
+
+    @staticmethod
+    def clip(x: Any, low: Any, high: Any) -> Any:
+        return KernelMath.minimum(KernelMath.maximum(x, low), high)
 
 
-@kernel("p:T!=n g:T=n m:T!=n v:T!=n top:T!?=n n lr:d beta1:d beta2:d eps:d decay:d step:d root:d", work="n", cost="4")
-def adam(k, begin, end, p, g, m, v, top, n, lr, beta1, beta2, eps, decay, step, root, decoupled=False, maximize=False):
-    """Adam and AdamW. step = lr / (1 - beta1^t), root = sqrt(1 - beta2^t); `top` is amsgrad's running maximum."""
-    rest1, rest2 = 1.0 - beta1, 1.0 - beta2
-    keep = 1.0 - lr * decay
-    for i in k.range(begin, end):
-        d = -g[i] if maximize else g[i]
-        w = p[i]
-        if decoupled:
-            w = w * keep
+_serial = itertools.count()
+_kernels: dict[Any, Kernel | None] = {}
+declined: set[str] = set()  # formulas that cannot be traced: they run in NumPy
+
+
+def update(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: dict[str, Any]) -> bool:
+    """p, g, *slots = arrays; p, *slots = formula(xp, p, g, *slots, **numbers), in place. False: nothing was done."""
+    p = arrays[0]
+    kind = _KIND.get(p.dtype)
+    if kind is None or p.size < SMALL or type(p) is not np.ndarray:
+        return False
+    given, fixed = [], []
+    for name, value in numbers.items():
+        if (value.__class__ is float or value.__class__ is int) and value != 0:
+            given.append(float(value))
+            fixed.append((name, "number"))
         else:
-            d = d + decay * w
-        first = m[i] + rest1 * (d - m[i])
-        second = v[i] * beta2 + rest2 * d * d
-        m[i], v[i] = first, second
-        if top is not None:
-            second = where(top[i] > second, top[i], second)
-            top[i] = second
-        p[i] = w - step * (first / (sqrt(second) / root + eps))
+            fixed.append((name, value))
+    key = (formula, kind, len(arrays), tuple(fixed))
+    f = _kernels.get(key, _kernels)
+    if f is _kernels:
+        f = _kernels[key] = _trace(formula, kind, len(arrays), fixed)
+    return f is not None and f(*arrays, *given, p.size)
+
+
+def _trace(formula: Callable[..., Any], kind: str, count: int, fixed: list[tuple[str, Any]]) -> Any:
+    def body(k, begin, end, *given):
+        arrays, given_numbers = given[:count], list(given[count:-1])
+        numbers = {name: given_numbers.pop(0) if value == "number" else value for name, value in fixed}
+        for i in k.range(begin, end):
+            new = formula(KernelMath, *[a[i] for a in arrays], **numbers)
+            for to, value in zip([arrays[0], *arrays[2:]], new, strict=False):
+                to[i] = value
+
+    owner = getattr(formula, "__qualname__", "formula").replace(".", "_")
+    spelled = hashlib.sha256(f"{formula.__module__} {kind} {count} {fixed}".encode()).hexdigest()[:12]
+    body.__name__ = f"{owner}_{spelled}_{next(_serial)}"
+    names = [f"a{i}:T{'' if i == 1 else '!'}=n" for i in range(count)]
+    names += [f"s{i}:d" for i, (_, value) in enumerate(fixed) if value == "number"]
+    made = kernel(" ".join([*names, "n"]), work="n", cost=str(count), traced=True)(body)
+    try:
+        return made.get(kind)
+    except TypeError:  # the formula branches on values, or needs a function that kernels lack
+        declined.add(owner)
+        return None

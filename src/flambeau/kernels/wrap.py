@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from . import llvm as table
 from .build import GRAIN, NUMPY_NUMBERS, PARALLEL_FROM, Kernel, Parameter
-from .emit import F64, I8, I32, I64, PTR, Emitter, Pointer, Value
+from .emit import F64, I8, I32, I64, PTR, Emitter, Number, Pointer, Value
 from .pool import PART
 
 # Where PyArrayObject and its descriptor keep their fields, after the object header.
@@ -48,7 +48,7 @@ def _write_part(kernel: Kernel, module: ir.Module, present: list[Parameter], rea
             argument.add_attribute("noalias")
             given[p.name] = Pointer(k, argument, real if p.kind == "T" else p.kind)
         else:
-            given[p.name] = k.float(Value(k, argument)) if p.kind == "d" else Value(k, argument)
+            given[p.name] = Number(k, argument) if p.kind == "d" else Value(k, argument)
     ordered = [given[p.name] for p in kernel.parameters]
     kernel.body(k, Value(k, inner.args[0]), Value(k, inner.args[1]), *ordered, **options)
     k.b.ret_void()
