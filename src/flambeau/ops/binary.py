@@ -290,7 +290,17 @@ def _clamp_max_vjp(g, input, min, max):
     return g.masked_fill(~(keep if min is None else keep | (max < min)), 0)
 
 
-_clamp = primitive("clamp", _clamp_array, vjp={"input": _clamp_input, "min": _clamp_min_vjp, "max": _clamp_max_vjp})
+def _clamp_node(name, node):
+    rules = {"input": _clamp_input, "min": _clamp_min_vjp, "max": _clamp_max_vjp}
+    return primitive(name, _clamp_array, vjp=rules, node=node)
+
+
+# PyTorch's nodes are numbered by the overload: bounds that are tensors, or numbers
+_CLAMPS = {
+    "clamp": (_clamp_node("clamp_numbers", "ClampBackward1"), _clamp_node("clamp", "ClampBackward0")),
+    "clamp_min": (_clamp_node("clamp_min_number", "ClampMinBackward0"), _clamp_node("clamp_min", "ClampMinBackward1")),
+    "clamp_max": (_clamp_node("clamp_max_number", "ClampMaxBackward0"), _clamp_node("clamp_max", "ClampMaxBackward1")),
+}
 
 
 def _clamped(input, min, max, name):
@@ -310,7 +320,7 @@ def _clamped(input, min, max, name):
     compute = F32 if common in HALVES else common.numpy
     tensors = [None if x is None else _operand(x, compute) for x in (input, min, max)]
     try:
-        made = _clamp(*tensors)
+        made = _CLAMPS[name][isinstance(bounds[0], Tensor)](*tensors)
     except RuntimeError:
         shapes = [t._array.shape for t in tensors if t is not None]
         for s in shapes[1:]:

@@ -19,11 +19,11 @@ from .shape import need_tensor
 _as_complex = primitive(
     "real_backward",
     lambda g, factor: g * np.asarray(factor, np.result_type(g.dtype, np.complex64)),
-    vjp={"g": lambda g, factor: (g * complex(factor).conjugate()).real},
+    vjp={"g": lambda g, factor: (g * factor.conjugate()).real},
 )
 
 
-_real = view_primitive("real", lambda input: input.real, vjp={"input": lambda g: _as_complex(g, factor=1.0)})
+_real = view_primitive("real", lambda input: input.real, vjp={"input": lambda g: _as_complex(g, factor=1 + 0j)})
 _imag = view_primitive("imag", lambda input: input.imag, vjp={"input": lambda g: _as_complex(g, factor=1j)})
 
 

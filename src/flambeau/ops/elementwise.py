@@ -349,7 +349,7 @@ def _floor_array(a, b):
 
 def _trunc_array(a, b):
     _check_zero(b)
-    if a.dtype.kind == "f":
+    if a.dtype.kind in "fV":
         return np.trunc(a / b)
     if a.dtype.kind == "u":
         return a // b
