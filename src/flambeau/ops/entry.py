@@ -242,8 +242,6 @@ class Primitive:
         """What anomaly mode and saved_tensors_hooks ask for."""
         if state.anomaly:
             node.remember_line()
-        if state.saving_disabled is not None and (positions or keep_out):
-            raise GradientError(state.saving_disabled)
         pack = state.pack
         node.saved = saved = {}
         for i in positions:
@@ -463,6 +461,7 @@ def _with_out(fn):
             return fn(*args, **kwargs)
         return write_out(fn(*args, **kwargs), out, fn.__name__)
 
+    with_out.__flambeau_out__ = True
     return with_out
 
 
