@@ -26,7 +26,7 @@ _flip = primitive("flip", lambda input, dims: np.flip(input, dims).copy(),
 
 
 @public(method=True)
-def flip(input, *dims):
+def flip(input, *dims, **named):
     """A copy with the order reversed along dimensions.
 
     >>> import flambeau as torch
@@ -34,6 +34,8 @@ def flip(input, *dims):
     tensor([3, 2, 1])
     """
     need_tensor(input, "flip")
+    if "dims" in named:
+        dims = (named["dims"],) if isinstance(named["dims"], int) else (tuple(named["dims"]),)
     return _flip(input, dims=normal_dims(sizes_of(dims), input.ndim) if input.ndim else _no_dims(sizes_of(dims)))
 
 
@@ -315,7 +317,6 @@ def meshgrid(*tensors, indexing=None):
     grids = [reshape(t, (1,) * i + (-1,) + (1,) * (n - i - 1)).expand(shape) for i, t in enumerate(tensors)]
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
-        grids = [g.transpose(0, 1) for g in grids]
     return tuple(grids)
 
 

@@ -15,7 +15,7 @@ from ..errors import ArgumentError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
 from .promotion import as_tensor, scalar_array
-from .shape import _select_key, _unslice, need_tensor, reshape
+from .shape import _select_array, _select_key, _unslice, need_tensor, reshape
 
 _new = object.__new__
 
@@ -366,7 +366,7 @@ def _quick_view(self, key):
 
 
 _select_int = view_primitive(
-    "select", lambda input, key: input[key], node="SelectBackward0",
+    "select", _select_array, node="SelectBackward0",
     vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)},
 )  # fmt: skip
 

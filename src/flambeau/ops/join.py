@@ -242,7 +242,10 @@ def unbind(input, dim=0):
     if not input._array.ndim:
         normal_dim(dim, 0, scalar=False)
     dim = normal_dim(dim, input._array.ndim)
-    return _unbind(input, dim=dim) if input._array.shape[dim] else ()
+    n = input._array.shape[dim]
+    if n < 2:
+        return (_select_key(input, key=(slice(None),) * dim + (0,)),) if n else ()
+    return _unbind(input, dim=dim)
 
 
 def _cut(t, sizes, dim):
@@ -250,6 +253,12 @@ def _cut(t, sizes, dim):
     for s in sizes:
         bounds.append((at, at + s))
         at += s
+    return _pieces(t, bounds, dim)
+
+
+def _pieces(t, bounds, dim):
+    if len(bounds) == 1:
+        return (narrow_to(t, dim, bounds[0][0], bounds[0][1] - bounds[0][0]),)
     return _split(t, bounds=bounds, dim=dim)
 
 
@@ -372,7 +381,7 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
         starts, ends = [0, *cuts], [*cuts, n]
         # As Python slices: negative counts from the end, out of range is clipped.
         bounds = [slice(a, b).indices(n)[:2] for a, b in zip(starts, ends)]
-        return _split(input, bounds=[(a, max(a, b)) for a, b in bounds], dim=dim)
+        return _pieces(input, [(a, max(a, b)) for a, b in bounds], dim)
     if at is None:
         raise TypeError("tensor_split() missing 1 required positional arguments: \"indices_or_sections\"")
     count = operator.index(at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..dtypes import FROM_NUMPY, HALVES
@@ -40,13 +42,15 @@ def _matmul_other(g, input, other):
     if other.ndim == 2 and input.ndim > 2:
         # One large product instead of a batch of small ones that are then summed.
         k, n = other._array.shape
-        return _matmul(conj(input).reshape(-1, k).mT, g.reshape(-1, n))
+        rows = g.numel() // n if n else math.prod(g.shape[:-1])
+        return _matmul(conj(input).reshape(rows, k).mT, g.reshape(rows, n))
     return _matmul(conj(input).mT, g)
 
 
 _RULES = {"input": _matmul_input, "other": _matmul_other}
 _matmul = primitive("matmul", _matmul_array, vjp=_RULES, node="MmBackward0")
 _bmm = primitive("bmm", _matmul_array, vjp=_RULES)
+_batched = primitive("matmul_nd", _matmul_array, vjp=_RULES, node="UnsafeViewBackward0")
 _mv = primitive("mv", _matmul_array, vjp=_RULES)
 _dot = primitive("dot", _matmul_array, vjp=_RULES)
 
@@ -61,6 +65,17 @@ def matmul(input, other):
     >>> torch.matmul(torch.ones(2, 3), torch.ones(3)).shape
     torch.Size([2])
     """
+    matmul_checks(input, other)
+    a, b = input._array, other._array
+    if a.ndim > 2 or b.ndim > 2:
+        return _batched(input, other)
+    if b.ndim == 1:
+        return (_dot if a.ndim == 1 else _mv)(input, other)
+    return _matmul(input, other)
+
+
+def matmul_checks(input, other):
+    """The errors of a matrix product."""
     need_tensor(input, "matmul")
     need_tensor(other, "matmul", "other", 2)
     a, b = input._array, other._array
@@ -79,11 +94,6 @@ def matmul(input, other):
         raise not_implemented("addmm_impl_cpu_", input.dtype)
     if type(a) is not type(b):
         check_devices(input, other)
-    if a.ndim > 2 or b.ndim > 2:
-        return _bmm(input, other)
-    if b.ndim == 1:
-        return (_dot if a.ndim == 1 else _mv)(input, other)
-    return _matmul(input, other)
 
 
 def _two_dtypes(a, b):
@@ -137,7 +147,8 @@ def bmm(input, mat2):
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
                          f"{input.shape[2]}] but got: {list(mat2.shape[:2])}.")
-    return matmul(input, mat2)
+    matmul_checks(input, mat2)
+    return _bmm(input, mat2)
 
 
 @public(method=True, out=True)
@@ -194,7 +205,7 @@ def _times(x, factor, name):
     if factor.__class__ is int and factor == 1:
         return x
     if isinstance(factor, float) and x.dtype.category < 2:
-        raise DtypeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+        factor = int(factor)  # as PyTorch converts it
     return x * factor
 
 

@@ -222,7 +222,7 @@ def take_along_dim(input, indices, dim=None):
         raise DtypeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}",
                          fix="indices.long()")
     if dim is None:
-        return gather(reshape(input, (-1,)), 0, _wrapped(reshape(indices, (-1,)), input.numel()))
+        return _from_ends(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     if input.ndim != indices.ndim:
         raise ShapeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
                          f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
@@ -231,11 +231,14 @@ def take_along_dim(input, indices, dim=None):
     size[dim] = input.shape[dim]
     wide = input.expand(size)
     size[dim] = indices.shape[dim]
-    return gather(wide, dim, indices.expand(size))
+    return _from_ends(wide, dim, indices.expand(size))
 
 
-def _wrapped(index, size):
-    return index
+def _from_ends(input, dim, index):
+    """gather, where negative indices count from the end."""
+    n = input.shape[dim] if input.ndim else 1
+    check_bounds(index._array, n, dim, IndexOutOfRange, negative=True)
+    return gather(input, dim, wrap(np.where(index._array < 0, index._array + n, index._array)))
 
 
 def _without(shape, dim):
@@ -307,6 +310,9 @@ def _search(sequence, values, right, sorter):
         return np.searchsorted(sequence, values, side)
     out = np.empty(values.shape, np.int64)
     n = sequence.shape[-1]
+    if not out.size or not n:
+        out[...] = 0
+        return out
     rows, wanted = sequence.reshape(-1, n), values.reshape(-1, values.shape[-1])
     flat = out.reshape(-1, values.shape[-1])
     for i in range(len(rows)):

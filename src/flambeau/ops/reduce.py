@@ -53,11 +53,13 @@ def need_elements(a: np.ndarray, axes, name) -> None:
 def _sum_array(input, axes, keepdim):
     if FROM_NUMPY[input.dtype] in HALVES:
         return np.add.reduce(input, axis=axes, dtype=np.float32, keepdims=keepdim).astype(input.dtype)
-    return np.add.reduce(input, axis=axes, keepdims=keepdim)
+    return np.add.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype)
 
 
 def unreduced(t, axes, keepdim, shape):
     """A reduced tensor with its reduced axes put back as size 1."""
+    if axes is None:
+        return reshape(t, (1,) * len(shape)) if shape else t
     if not keepdim and t._array.ndim != len(shape):
         return reshape(t, tuple([1 if i in axes else n for i, n in enumerate(shape)]))
     return t
@@ -68,7 +70,12 @@ def _spread(g, axes, keepdim, shape):
     return unreduced(g, axes, keepdim, shape).expand(shape)
 
 
-_sum = primitive("sum", _sum_array, vjp=lambda g, axes, keepdim, input_shape: _spread(g, axes, keepdim, input_shape))
+def _sum_vjp(g, axes, keepdim, input_shape):
+    return _spread(g, axes, keepdim, input_shape)
+
+
+_sum_all = primitive("sum", _sum_array, vjp=_sum_vjp)
+_sum = primitive("sum_dim", _sum_array, vjp=_sum_vjp, node="SumBackward1")
 
 
 @public(method=True, out=True)
@@ -84,6 +91,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         input = input.to(dtype)
     elif input._array.dtype.kind in "biu":
         input = input.to(dtypes.int64)
+    if dim is None:
+        return _sum_all(input, axes=None, keepdim=builtins.bool(keepdim))
     return _sum(input, axes=_axes(dim, input._array.ndim), keepdim=builtins.bool(keepdim))
 
 
@@ -111,7 +120,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     count = 1
     for axis in axes:
         count *= input._array.shape[axis]
-    return _mean(input, axes=axes, keepdim=builtins.bool(keepdim), count=count)
+    return (_mean_all if dim is None else _mean)(input, axes=axes, keepdim=builtins.bool(keepdim), count=count)
 
 
 def _mean_array(input, axes, keepdim, count):
@@ -120,11 +129,12 @@ def _mean_array(input, axes, keepdim, count):
         return np.divide(total, np.asarray(count, total.dtype if total.dtype.kind != "c" else total.real.dtype))
 
 
-_mean = primitive(
-    "mean", _mean_array,
-    vjp=lambda g, axes, keepdim, count, input_shape: _spread(g / count, axes, keepdim, input_shape)
-    if count else _spread(g, axes, keepdim, input_shape),
-)  # fmt: skip
+def _mean_vjp(g, axes, keepdim, count, input_shape):
+    return _spread(g / count if count else g, axes, keepdim, input_shape)
+
+
+_mean_all = primitive("mean", _mean_array, vjp=_mean_vjp)
+_mean = primitive("mean_dim", _mean_array, vjp=_mean_vjp, node="MeanBackward1")
 
 
 @public(method=True, out=True)
@@ -156,7 +166,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
 def _prod_array(input, axes, keepdim):
     if FROM_NUMPY[input.dtype] in HALVES:
         return np.multiply.reduce(input, axis=axes, dtype=np.float32, keepdims=keepdim).astype(input.dtype)
-    return np.multiply.reduce(input, axis=axes, keepdims=keepdim)
+    return np.multiply.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype)
 
 
 def conj(t):
@@ -431,5 +441,7 @@ def sum_to_size(self, *size):
     if lead < 0 or builtins.any(n not in (1, shape[lead + i]) for i, n in enumerate(size)):
         raise ShapeError(f"size {list(size)} is not expandable to size {list(shape)}.")
     dims = [*range(lead), *[lead + i for i, n in enumerate(size) if n == 1 and shape[lead + i] != 1]]
-    made = sum(self, dims, True) if dims else self
+    made = sum(self, dims, True) if dims else _sum(self, axes=(), keepdim=False)
+    if made.dtype.category < 1:
+        made = made.to(dtypes.int64)
     return reshape(made, size) if made.shape != size else made

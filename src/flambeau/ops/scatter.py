@@ -121,7 +121,9 @@ def _scatter_key_corner(full, d):
 
 def _check_scatter(input, dim, index, src, name):
     need_tensor(input, name)
-    need_index(index, name, kinds=("int64",) if name != "gather" else ("int64", "int32"))
+    need_tensor(index, name, "index", 3)
+    if index.numel():
+        need_index(index, name, kinds=("int64", "int32"))
     n, m = input.ndim or 1, index.ndim or 1
     dim = normal_dim(dim, input.ndim)
     if index._array.size == 0:
@@ -311,8 +313,13 @@ def _select_vjp(g, index, dim, input_shape):
 
 def _index_select_array(input, index, dim):
     if not input.ndim:
-        return np.broadcast_to(input, index.shape).copy()
+        return np.broadcast_to(input, index.size).copy()
     return np.take(input, index.reshape(-1), axis=dim)
+
+
+def _to_scalar(t, input):
+    """Scalars indexed by anything stay scalars."""
+    return reshape(t, ()) if not input.ndim and t.ndim else t
 
 
 _index_select = primitive("index_select", _index_select_array, vjp={"input": _select_vjp})
@@ -334,7 +341,7 @@ def index_select(input, dim, index):
     """The slices of dimension `dim` that a vector of indices names, in its order."""
     dim = _vector_index(input, dim, index, "index_select")
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
-    return _index_select(input, index, dim=dim)
+    return _to_scalar(_index_select(input, index, dim=dim), input)
 
 
 def _at(dim, index):
@@ -432,7 +439,11 @@ def index_fill(input, dim, index, value):
         if isinstance(value, complex) and not input.is_complex():
             raise DtypeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
         value = wrap(scalar_array(value, input._array.dtype))
-    return _index_copy(input, value, index, dim=dim)
+    mask = np.zeros(input.shape[dim] if input.ndim else 1, np.bool_)
+    mask[index._array.reshape(-1)] = True
+    if not input.ndim:
+        return input.masked_fill(wrap(mask.reshape(())), value)
+    return input.masked_fill(wrap(mask.reshape([-1 if i == dim else 1 for i in range(input.ndim)])), value)
 
 
 @public(method=True, inplace=True, out=True)

@@ -194,14 +194,14 @@ _transpose = view_primitive(
 _t = view_primitive("t", lambda input: input.T, vjp={"input": lambda g: _t(g)}, node="TBackward0")
 
 
-@public(method=True, inplace="method", aliases=("swapaxes", "swapdims"))
+@public(method=True, aliases=("swapaxes", "swapdims"))
 def transpose(input, dim0, dim1):
     """A view with two dimensions exchanged."""
     n = input.ndim
     return _transpose(input, dim0=normal_dim(dim0, n), dim1=normal_dim(dim1, n))
 
 
-@public(method=True, inplace="method")
+@public(method=True)
 def t(input):
     """The transpose of a matrix; vectors and scalars as they are."""
     if input.ndim > 2:
@@ -274,26 +274,27 @@ def _squeeze_vjp(g, dims, input_shape):
     return reshape(g, input_shape)
 
 
-_squeeze = view_primitive("squeeze", lambda input, dims: np.squeeze(input, dims) if dims else input.view(),
-                          vjp={"input": _squeeze_vjp})  # fmt: skip
+_squeeze_all = view_primitive("squeeze", lambda input, dims: np.squeeze(input, dims) if dims else input.view(),
+                              vjp={"input": _squeeze_vjp})  # fmt: skip
+_squeeze = view_primitive("squeeze_dim", lambda input, dims: np.squeeze(input, dims) if dims else input.view(),
+                          vjp={"input": _squeeze_vjp}, node="SqueezeBackward1")  # fmt: skip
 
 
-@public(method=True, inplace="method")
+@public(method=True)
 def unsqueeze(input, dim):
     """A view with a dimension of size 1 inserted at `dim`."""
     need_tensor(input, "unsqueeze")
     return _unsqueeze(input, dim=normal_dim(dim, input.ndim + 1))
 
 
-@public(method=True, inplace="method")
+@public(method=True)
 def squeeze(input, dim=None):
     """A view without the dimensions of size 1 (all of them, or those named)."""
     shape = input._array.shape
     if dim is None:
-        dims = tuple([i for i, n in enumerate(shape) if n == 1])
-    else:
-        dims = normal_dims(dim if isinstance(dim, (tuple, list)) else (dim,), len(shape))
-        dims = tuple([d for d in dims if len(shape) and shape[d] == 1])
+        return _squeeze_all(input, dims=tuple([i for i, n in enumerate(shape) if n == 1]))
+    dims = normal_dims(dim if isinstance(dim, (tuple, list)) else (dim,), len(shape))
+    dims = tuple([d for d in dims if len(shape) and shape[d] == 1])
     return _squeeze(input, dims=dims)
 
 
@@ -481,7 +482,14 @@ def cuda(self, device=None, non_blocking=False, memory_format=preserve_format):
 
 # ---------------------------------------------------------------------- basic indexing
 
-_select_key = view_primitive("slice", lambda input, key: input[key], node="SliceBackward0",
+def _select_array(input, key):
+    made = input[key]
+    if isinstance(made, np.ndarray):
+        return made
+    return input[(*key, ...) if key.__class__ is tuple else (key, ...)]  # a view, where NumPy gives a number
+
+
+_select_key = view_primitive("slice", _select_array, node="SliceBackward0",
                              vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)})  # fmt: skip
 
 

@@ -402,7 +402,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
         return _chosen(a.reshape(-1) if dim is None else a, empty.reshape(a.shape) if dim is None else empty, empty,
                        return_inverse, return_counts)
     new = np.ones(n, bool)
-    new[1:] = (rows[1:] != rows[:-1]).reshape(n - 1, -1).any(-1)
+    new[1:] = (rows[1:] != rows[:-1]).any(axis=tuple(range(1, rows.ndim)))
     inverse = np.cumsum(new) - 1
     starts = np.flatnonzero(new)
     counts = np.diff(np.append(starts, n))

@@ -9,9 +9,10 @@ import numpy as np
 
 from .. import dtypes
 from ..arrays import MetaArray, address, as_strided as strided_array, element_strides, meta_empty, owner, storage_offset
+from ..autograd.mode import state
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, attach, wrap
-from .entry import primitive, public, view_primitive
+from .entry import check_writable, primitive, public, view_primitive
 from .shape import (
     _matrix_t, _permute, _select_key, _squeeze, _transpose, _view, contiguous_format, infer_size, need_tensor, normal_dim, normal_dims, reshape,
     sizes_of,
@@ -441,6 +442,32 @@ def _batch_hermitian(self):
 
 attach("H", property(_hermitian))
 attach("mH", property(_batch_hermitian))
+
+# ---------------------------------------------------------------------- other geometry in place
+
+
+def _turned(name, function):
+    """The in-place form of a view operation: the tensor itself takes the geometry of the view."""
+
+    def turned(self, *args, **kwargs):
+        if state.grad and self._rg and self._node is None:
+            check_writable(self)
+        made = function(self, *args, **kwargs)
+        self._array = made._array
+        if made._rg:
+            self._node, self._index = made._node, made._index
+        if self._base is not None:
+            self._chain = made._chain
+        self._bump()
+        return self
+
+    turned.__name__ = turned.__qualname__ = name
+    turned.__doc__ = f"`{name[:-1]}`, in place: the same memory under another geometry."
+    attach(name, turned)
+
+
+for _name in ("squeeze", "unsqueeze", "transpose", "swapaxes", "swapdims", "t"):
+    _turned(_name + "_", getattr(Tensor, _name))
 
 # ---------------------------------------------------------------------- copies of views
 
