@@ -7,22 +7,26 @@ The choice depends on shapes and dtypes alone, so a program gets the same bits e
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from . import attention, channels, rearrange, rows, windows
+from .build import backend
 from .pointwise import add_row as _add_row
 from .pointwise import dropout as _dropout
 from .pointwise import pointwise as _pointwise
 from .updates import update as update
 
-SMALL = 4096  # elements
+# Elements below which NumPy is used; FLAMBEAU_KERNELS_FROM=1 puts every array through kernels (to test them).
+SMALL = int(os.environ.get("FLAMBEAU_KERNELS_FROM") or 4096)
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
 _ndarray = np.ndarray
 
 
-def _kind(x, small=SMALL):
+def _kind(x, small=None):
     """f4 or f8 if kernels may take x, else None."""
-    return _KIND.get(x.dtype) if type(x) is _ndarray and x.size >= small else None
+    return _KIND.get(x.dtype) if type(x) is _ndarray and x.size >= (SMALL if small is None else small) else None
 
 
 def _flat(a):
@@ -316,35 +320,32 @@ def _sizes(x_shape, kernel, out, stride, padding, dilation):
     return (*x_shape[-2:], *kernel, *out, *stride, *padding, *dilation)
 
 
-def _out_size(size, kernel, stride, padding, dilation):
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
-    )
+def takes(x) -> bool:
+    """Whether there are kernels for arrays of this kind at all."""
+    return _kind(x, 0) is not None and backend() is not None
 
 
-def im2col(x, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), out=None):
-    """(N, C, H, W) -> (N, C * kh * kw, oh * ow): what each place of the kernel meets, zero in the padding."""
+def im2col(x, kernel, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1), out=None):
+    """(N, C, H, W) -> (N, C * kh * kw, oh * ow): what each place of the kernel meets, zero in the padding.
+
+    size: (oh, ow); out: where to put it.
+    """
     kind = _kind(x, 0)
     f = kind and windows.im2col.get(kind)
     if not f:
         return None
     n, c = x.shape[:2]
-    size = _out_size(x.shape[2:], kernel, stride, padding, dilation)
     if out is None:
         out = np.empty((n, c * kernel[0] * kernel[1], size[0] * size[1]), x.dtype)
     return out if f(_flat(x), out, n * c, *_sizes(x.shape, kernel, size, stride, padding, dilation)) else None
 
 
-def col2im(cols, shape, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), out=None):
-    """The transpose of im2col: columns added back to an array of `shape` (N, C, H, W)."""
+def col2im(cols, out, kernel, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1)) -> bool:
+    """The transpose of im2col: columns added up into `out` (N, C, H, W). False: nothing was done."""
     kind = _kind(cols, 0)
     f = kind and windows.col2im.get(kind)
-    if not f:
-        return None
-    size = _out_size(shape[2:], kernel, stride, padding, dilation)
-    if out is None:
-        out = np.empty(shape, cols.dtype)
-    return out if f(_flat(cols), out, shape[0] * shape[1], *_sizes(shape, kernel, size, stride, padding, dilation)) else None
+    sizes = _sizes(out.shape, kernel, size, stride, padding, dilation)
+    return bool(f) and f(_flat(cols), out, out.shape[0] * out.shape[1], *sizes)
 
 
 def _planes(shape):

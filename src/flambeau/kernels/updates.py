@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from . import scalars
 from .build import Kernel, kernel
 
-SMALL = 4096
+SMALL = int(os.environ.get("FLAMBEAU_KERNELS_FROM") or 4096)
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..arrays import MetaArray, meta_empty
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
+from ..kernels import fused
 from .entry import primitive, public
 from .promotion import check_devices
 from .shape import need_tensor
@@ -87,9 +88,9 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
         return meta_empty((n, out_channels, *size), input.dtype)
     result = input.dtype
     input, weight = _wide(input, weight)
-    x = _padded(input, padding)
     out = np.empty((n, out_channels, *size), input.dtype)
     if _is_depthwise(weight, groups):
+        x = _padded(input, padding)
         out[...] = 0
         for offset in _offsets(kernel):
             part = x[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))]
@@ -98,23 +99,31 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
         k, p = math.prod(weight.shape[1:]), math.prod(size)
         w = np.ascontiguousarray(weight).reshape(groups, out_channels // groups, k)
         flat = out.reshape(n, groups, out_channels // groups, p)
-        for i, columns in _columns(x, kernel, stride, dilation, size, groups):
+        for i, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
             np.matmul(w, columns, out=flat[i])
     if bias is not None:
         out += bias.reshape(-1, *[1] * len(kernel))
     return out.astype(result, copy=False)
 
 
-def _columns(x, kernel, stride, dilation, size, groups):
+def _columns(input, kernel, stride, padding, dilation, size, groups):
     """(sample number, its matrix of columns [groups, weights, positions]); the buffer is used again for the next."""
-    n, channels = x.shape[:2]
+    n, channels = input.shape[:2]
     k, p = channels // groups * math.prod(kernel), math.prod(size)
-    if math.prod(kernel) == 1 and not any(s != 1 for s in stride):
-        for i, sample in enumerate(np.ascontiguousarray(x).reshape(n, groups, k, p)):
+    if math.prod(kernel) == 1 and not any(s != 1 for s in stride) and not any(padding):
+        for i, sample in enumerate(np.ascontiguousarray(input).reshape(n, groups, k, p)):
             yield i, sample
         return
-    view = _windows(x, kernel, stride, dilation, size)
-    buffer = np.empty((groups, k, p), x.dtype)
+    buffer = np.empty((groups, k, p), input.dtype)
+    if len(kernel) == 2 and n * buffer.size > fused.SMALL:
+        input = np.ascontiguousarray(input)
+        for i in range(n):
+            if fused.im2col(input[i : i + 1], kernel, size, stride, padding, dilation, buffer) is None:
+                break
+            yield i, buffer
+        else:
+            return
+    view = _windows(_padded(input, padding), kernel, stride, dilation, size)
     shaped = buffer.reshape(view.shape[1:])
     for i in range(n):
         np.copyto(shaped, view[i])
@@ -129,6 +138,10 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
         return meta_empty((n, channels, *shape), input.dtype)
     result = input.dtype
     input, weight = _wide(input, weight)
+    if len(kernel) == 2 and not _is_depthwise(weight, groups) and input.dtype == weight.dtype:
+        out = _spread_images(input, weight, shape, stride, padding, dilation, groups)
+        if out is not None:
+            return out.astype(result, copy=False)
     # Output positions may reach beyond the wanted shape when a stride does not divide it: room for both.
     room = [max(m + 2 * p, (o - 1) * s + d * (k - 1) + 1)
             for m, p, o, s, d, k in zip(shape, padding, size, stride, dilation, kernel)]  # fmt: skip
@@ -153,6 +166,25 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
     return np.ascontiguousarray(inner).astype(result, copy=False)
 
 
+def _spread_images(input, weight, shape, stride, padding, dilation, groups):
+    """_spread_array for images through the col2im kernel, which adds in place and needs no room; None without it."""
+    kernel, size, n = weight.shape[2:], input.shape[2:], input.shape[0]
+    k, p = math.prod(weight.shape[1:]), math.prod(size)
+    out = np.empty((n, weight.shape[1] * groups, *shape), input.dtype)
+    if not input.size or out.size < fused.SMALL or not fused.takes(input):
+        return None
+    w = np.ascontiguousarray(weight).reshape(groups, weight.shape[0] // groups, k).swapaxes(1, 2)
+    g = np.ascontiguousarray(input).reshape(n, groups, -1, p)
+    if math.prod(kernel) == 1 and stride == (1, 1) and padding == (0, 0) and tuple(shape) == tuple(size):
+        return np.matmul(w, g, out=out.reshape(n, groups, k, p)).reshape(out.shape)
+    columns = np.empty((groups, k, p), out.dtype)
+    for i in range(n):
+        np.matmul(w, g[i], out=columns)
+        if not fused.col2im(columns, out[i : i + 1], kernel, size, stride, padding, dilation):
+            return None
+    return out
+
+
 def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     """The gradient of a convolution's weight."""
     out_channels, channels = g.shape[1], input.shape[1]
@@ -161,8 +193,9 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
         return meta_empty(shape, g.dtype)
     result = g.dtype
     g, input = _wide(g, input)
-    x, size = _padded(input, padding), g.shape[2:]
+    size = g.shape[2:]
     if groups > 1 and channels == groups == out_channels:
+        x = _padded(input, padding)
         out = np.empty(shape, g.dtype)
         for offset in _offsets(kernel):
             part = x[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))]
@@ -173,7 +206,7 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     total = np.zeros((groups, out_channels // groups, channels // groups * math.prod(kernel)), g.dtype)
     if g.size:
         part = np.empty_like(total)
-        for i, columns in _columns(x, kernel, stride, dilation, size, groups):
+        for i, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
             np.matmul(rows[i], columns.swapaxes(1, 2), out=part)
             total += part
     return total.reshape(shape).astype(result, copy=False)

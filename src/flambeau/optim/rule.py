@@ -11,6 +11,7 @@ import numpy as np
 
 from ..autograd.mode import enable_grad, set_grad_enabled
 from ..errors import ArgumentError
+from ..kernels import fused
 from ..tensor import Tensor
 from .optimizer import Optimizer, scalar_tensor
 
@@ -109,12 +110,14 @@ class FormulaOptimizer(Optimizer):
     def run(self, jobs) -> None:
         """Change the arrays of `jobs` in place; a job is ([p, g, *slots], numbers).
 
-        A compiled update replaces this method.
+        Large arrays go through a kernel traced from the formula, the rest through NumPy.
         """
         with np.errstate(all="ignore"):
             for arrays, numbers in jobs:
                 if arrays[0].dtype.kind == "c":
                     arrays = [as_real(a) for a in arrays]
+                if self.elementwise and fused.update(self.update, arrays, numbers):
+                    continue
                 if arrays[0].size <= BLOCK or not self.elementwise or not all(a.flags.c_contiguous for a in arrays):
                     _write(arrays, self.update(np, *arrays, **numbers))
                 else:
