@@ -1,0 +1,342 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...generator import default_generator
+from ...ops import activation as A
+from ...ops import softmax as _softmax_ops
+from ...ops.activation import hardshrink as hardshrink
+from ...ops.activation import prelu as prelu
+from ...ops.elementwise import relu as _relu
+from ...ops.elementwise import sigmoid as _sigmoid
+from ...ops.elementwise import tanh as _tanh
+from ...ops.entry import assign, check_writable, public
+from ...ops.fused import need_float, title
+from ...ops.shape import need_tensor, normal_dim
+from ...tensor import wrap
+
+
+def _in_place(input, result, inplace):
+    """The result, stored in the input itself if asked for."""
+    if not inplace:
+        return result
+    return assign(input, result)
+
+
+def _start(input, name, inplace=False, kernel=None):
+    need_tensor(input, name)
+    if kernel is not None:
+        need_float(input, kernel)
+    if inplace:
+        check_writable(input)
+
+
+def relu(input, inplace=False):
+    """max(0, x).
+
+    inplace: overwrite `input` with the result.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.relu(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return input.relu_() if inplace else _relu(input)
+
+
+def relu_(input):
+    """In-place `relu`."""
+    return input.relu_()
+
+
+def relu6(input, inplace=False):
+    """min(max(0, x), 6)."""
+    return hardtanh(input, 0.0, 6.0, inplace, _name="relu6")
+
+
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False, *, _name="hardtanh"):
+    """x limited to the range from `min_val` to `max_val`.
+
+    Raises ValueError when min_val is greater than max_val.
+    """
+    _start(input, _name, inplace)
+    if min_val > max_val:
+        raise ArgumentError("min_val cannot be greater than max_val", why=f"{min_val} > {max_val}")
+    category = input.dtype.category
+    if category == 0 or category == 3:
+        raise DtypeError(f"Bool inputs not supported for {_name}" if category == 0 else
+                         f"\"hardtanh_cpu\" not implemented for '{title(input)}'", fix="x.float()")  # fmt: skip
+    if category == 1:
+        if not input.dtype.is_signed and min(min_val, max_val) < 0:
+            raise DtypeError("cannot do hardtanh on an unsigned type with negative limits")
+        min_val, max_val = int(min_val), int(max_val)
+    return _in_place(input, A._hardtanh(input, low=min_val, high=max_val), inplace)
+
+
+def hardtanh_(input, min_val=-1.0, max_val=1.0):
+    """In-place `hardtanh`."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def sigmoid(input):
+    """1 / (1 + exp(-x))."""
+    return _sigmoid(input)
+
+
+def tanh(input):
+    """The hyperbolic tangent."""
+    return _tanh(input)
+
+
+def silu(input, inplace=False):
+    """x sigmoid(x), also called swish (Hendrycks and Gimpel 2016, Elfwing et al. 2017)."""
+    _start(input, "silu", inplace)
+    need_float(input, "silu_cpu", complex=True)
+    return _in_place(input, A._silu(input), inplace)
+
+
+def mish(input, inplace=False):
+    """x tanh(softplus(x)) (Misra 2019)."""
+    _start(input, "mish", inplace, "mish_cpu")
+    return _in_place(input, A._mish(input), inplace)
+
+
+def gelu(input, approximate="none"):
+    """x times the probability that a standard normal variable is below x (Hendrycks and Gimpel 2016).
+
+    approximate: "none" for the exact function, "tanh" for its usual approximation.
+    """
+    _start(input, "gelu", kernel="GeluKernelImpl")
+    if approximate == "none":
+        return A._gelu(input)
+    if approximate == "tanh":
+        return A._gelu_tanh(input)
+    raise DtypeError("approximate argument must be either none or tanh.", why=f"it is {approximate!r}")
+
+
+def softplus(input, beta=1, threshold=20):
+    """log(1 + exp(beta x)) / beta, a smooth relu; x itself where beta x > threshold."""
+    _start(input, "softplus", kernel="softplus_cpu")
+    return A._softplus(input, beta=beta, threshold=threshold)
+
+
+def logsigmoid(input):
+    """log(sigmoid(x))."""
+    _start(input, "log_sigmoid", kernel="log_sigmoid_cpu")
+    return A._logsigmoid(input)
+
+
+def softsign(input):
+    """x / (1 + |x|)."""
+    need_tensor(input, "softsign")
+    return A._softsign(input) if input.is_floating_point() else input / (input.abs() + 1)
+
+
+def tanhshrink(input):
+    """x - tanh(x)."""
+    need_tensor(input, "tanhshrink")
+    return input - _tanh(input)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2015)."""
+    _start(input, "elu", inplace, "elu_cpu")
+    return _in_place(input, A._elu(input, alpha=alpha, scale=1.0, inside=1.0), inplace)
+
+
+def elu_(input, alpha=1.0):
+    """In-place `elu`."""
+    return elu(input, alpha, True)
+
+
+def selu(input, inplace=False):
+    """A scaled elu that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
+    _start(input, "selu", inplace, "elu_cpu")
+    made = A._elu(input, alpha=1.6732632423543772848170429916717, scale=1.0507009873554804934193349852946, inside=1.0)
+    return _in_place(input, made, inplace)
+
+
+def celu(input, alpha=1.0, inplace=False):
+    """x where x > 0, else alpha (exp(x / alpha) - 1) (Barron 2017)."""
+    _start(input, "celu", inplace)
+    if alpha == 0:
+        raise DtypeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    need_float(input, "elu_cpu")
+    return _in_place(input, A._elu(input, alpha=alpha, scale=1.0, inside=1.0 / alpha), inplace)
+
+
+@public("celu")
+def _torch_celu(input, alpha=1.0):
+    """x where x > 0, else alpha (exp(x / alpha) - 1)."""
+    return celu(input, alpha)
+
+
+@public("celu_", function=True)
+def celu_(input, alpha=1.0):
+    """In-place `celu`."""
+    return celu(input, alpha, True)
+
+
+@public("selu")
+def _torch_selu(input):
+    """A scaled elu that keeps mean 0 and variance 1."""
+    return selu(input)
+
+
+@public("selu_")
+def selu_(input):
+    """In-place `selu`."""
+    return selu(input, True)
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """x where x > 0, else negative_slope x."""
+    _start(input, "leaky_relu", inplace, "leaky_relu_cpu")
+    return _in_place(input, A._leaky_relu(input, slope=negative_slope), inplace)
+
+
+def leaky_relu_(input, negative_slope=0.01):
+    """In-place `leaky_relu`."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
+    """x where x >= 0, else a x with a drawn from [lower, upper] per element in training, their mean otherwise."""
+    _start(input, "rrelu", inplace, "rrelu_with_noise_out_cpu" if training else "leaky_relu_cpu")
+    if lower > upper:
+        raise ShapeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
+    if not training:
+        return _in_place(input, A._leaky_relu(input, slope=(lower + upper) / 2), inplace)
+    a = input._array
+    slope = default_generator.uniform(a.size, lower, upper).reshape(a.shape).astype(a.dtype)
+    factor = np.where(a <= 0, slope, a.dtype.type(1)) if input.device.type == "cpu" else a
+    return _in_place(input, input * wrap(np.asarray(factor)), inplace)
+
+
+@public("rrelu")
+def _torch_rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, generator=None):
+    """x where x >= 0, else a x with random a."""
+    return rrelu(input, lower, upper, training)
+
+
+@public("rrelu_")
+def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
+    """In-place `rrelu`."""
+    return rrelu(input, lower, upper, training, True)
+
+
+def glu(input, dim=-1):
+    """a sigmoid(b), where a and b are the halves of the input along `dim` (Dauphin et al. 2016)."""
+    need_tensor(input, "glu")
+    if input.ndim == 0:
+        raise ShapeError("glu does not support 0-dimensional tensors")
+    dim = normal_dim(dim, input.ndim)
+    size = input.shape[dim]
+    if size % 2:
+        raise ShapeError(f"Halving dimension must be even, but dimension {dim} is size {size}",
+                         why="its first half is gated by its second half")  # fmt: skip
+    need_float(input, "glu_cpu")
+    return input.narrow(dim, 0, size // 2) * _sigmoid(input.narrow(dim, size // 2, size // 2))
+
+
+def hardswish(input, inplace=False):
+    """x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
+    _start(input, "hardswish", inplace, "hardswish_cpu")
+    return _in_place(input, A._hardswish(input), inplace)
+
+
+def hardsigmoid(input, inplace=False):
+    """min(max(x + 3, 0), 6) / 6."""
+    _start(input, "hardsigmoid", inplace, "hardsigmoid")
+    return _in_place(input, A._hardsigmoid(input), inplace)
+
+
+def softshrink(input, lambd=0.5):
+    """0 where |x| <= lambd, else x moved towards 0 by lambd."""
+    _start(input, "softshrink", kernel="softshrink_cpu")
+    if lambd < 0:
+        raise ShapeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    return A._softshrink(input, lambd=lambd)
+
+
+def threshold(input, threshold, value, inplace=False):
+    """x where x > threshold, else value."""
+    _start(input, "threshold", inplace)
+    if input.dtype.category in (0, 3):
+        raise DtypeError(f"\"threshold_cpu\" not implemented for '{title(input)}'")
+    return _in_place(input, A._threshold(input, threshold=threshold, value=value), inplace)
+
+
+@public("threshold", out=True)
+def _torch_threshold(input, threshold, value):
+    """x where x > threshold, else value."""
+    return A._threshold(input, threshold=threshold, value=value)
+
+
+@public("threshold_")
+def threshold_(input, threshold_value, value):
+    """In-place `threshold`."""
+    return threshold(input, threshold_value, value, True)
+
+
+# ---------------------------------------------------------------------- along one dimension
+
+
+def _implied_dim(name, ndim, stacklevel):
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """exp(x) / sum(exp(x)) along `dim`; dtype: convert the input first.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.softmax(torch.zeros(1, 2), dim=1)
+    tensor([[0.5000, 0.5000]])
+    """
+    if dim is None:
+        dim = _implied_dim("softmax", input.ndim, _stacklevel)
+    return _softmax_ops.softmax(input, dim, dtype=dtype)
+
+
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
+    """softmax(-x) along `dim`."""
+    if dim is None:
+        dim = _implied_dim("softmin", input.ndim, _stacklevel)
+    return _softmax_ops.softmax(-input, dim, dtype=dtype)
+
+
+def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """log(softmax(x)) along `dim`; dtype: convert the input first."""
+    if dim is None:
+        dim = _implied_dim("log_softmax", input.ndim, _stacklevel)
+    return _softmax_ops.log_softmax(input, dim, dtype=dtype)
+
+
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """A sample from a relaxed categorical distribution (Jang et al. 2016, Maddison et al. 2016).
+
+    Arguments:
+        tau: temperature; small values give almost one-hot samples.
+        hard: return one-hot samples whose gradient is that of the relaxed ones.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    a = logits._array
+    draws = default_generator.exponential(a.size).reshape(a.shape)
+    noise = -np.log(draws).astype(a.dtype)
+    soft = _softmax_ops.softmax((logits + wrap(noise)) / tau, dim)
+    if not hard:
+        return soft
+    axis = normal_dim(dim, logits.ndim)
+    best = np.expand_dims(soft._array.argmax(axis), axis)
+    one_hot = np.zeros_like(soft._array)
+    np.put_along_axis(one_hot, best, 1, axis)
+    return wrap(one_hot) - soft.detach() + soft

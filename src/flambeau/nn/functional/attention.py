@@ -1,0 +1,281 @@
+"""Attention: scaled dot-product, and the multi-head layer around it (Vaswani et al. 2017)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from ...errors import DtypeError, ShapeError
+from ...ops.attention import _attention
+from ...ops.dense import linear
+from ...ops.fused import need_float, title
+from ...ops.join import cat
+from ...ops.linalg import matmul
+from ...ops.promotion import check_devices
+from ...ops.shape import need_tensor
+from ...ops.softmax import softmax
+from ...tensor import Tensor, wrap
+from .dropout import dropout, factors
+
+
+def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
+                                 enable_gqa=False):  # fmt: skip
+    """softmax(q kᵀ scale + mask) v over the last two dimensions.
+
+    Arguments:
+        attn_mask: bool, True where a query may look, or float, added to the scores; shape broadcast to (*, L, S).
+        dropout_p: applied to the weights, always (there is no training flag).
+        is_causal: query i looks at keys 0 to i. scale: default 1 / sqrt(E).
+        enable_gqa: key and value may have fewer heads (dimension -3); each serves several query heads.
+    Shapes: query (*, L, E), key (*, S, E), value (*, S, Ev) -> (*, L, Ev).
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, 3, 4)
+    >>> torch.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True).shape
+    torch.Size([1, 3, 4])
+    """
+    for position, (name, t) in enumerate((("query", query), ("key", key), ("value", value)), 1):
+        need_tensor(t, "scaled_dot_product_attention", name, position)
+    q, k, v = query._array, key._array, value._array
+    if q.dtype != k.dtype or q.dtype != v.dtype:
+        raise DtypeError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{_c(query)} key.dtype: {_c(key)} and value.dtype: {_c(value)} instead.",
+            fix=f"convert them to {query.dtype}",
+        )
+    if q.ndim < 2 or k.ndim < 2 or v.ndim < 2:
+        raise ShapeError(
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim(): "
+            f"{q.ndim}, key.dim(): {k.ndim} and value.dim(): {v.ndim} instead."
+        )
+    need_float(query, "scaled_dot_product_attention")
+    if is_causal and attn_mask is not None:
+        raise ShapeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True",
+                         fix="fold the causal mask into attn_mask, or leave one of the two out")  # fmt: skip
+    if q.shape[-1] != k.shape[-1]:
+        raise ShapeError(f"The size of tensor a ({q.shape[-1]}) must match the size of tensor b ({k.shape[-1]}): query and "
+                         f"key need one embedding size", why=f"query {list(q.shape)}, key {list(k.shape)}")  # fmt: skip
+    if k.shape[-2] != v.shape[-2]:
+        raise ShapeError(f"Expected key and value to have the same sequence length, but got {k.shape[-2]} and "
+                         f"{v.shape[-2]}", why=f"key {list(k.shape)}, value {list(v.shape)}")  # fmt: skip
+    if enable_gqa:
+        key, value = _spread_heads(query, key), _spread_heads(query, value)
+    if attn_mask is not None:
+        attn_mask = _checked_mask(attn_mask, query)
+    check_devices(query, key, value, attn_mask)
+    if scale is None:
+        scale = 1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0
+    keep = None
+    if dropout_p > 0:
+        lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+        like = query.new_zeros(()).expand(*lead, query.shape[-2], key.shape[-2])
+        keep = factors(like, dropout_p)
+    return _attention(query, key, value, attn_mask, keep, scale=scale, causal=bool(is_causal))[0]
+
+
+def _c(t):
+    return {"float32": "float", "float64": "double"}.get(t.dtype.name, title(t))
+
+
+def _spread_heads(query, t):
+    """Repeat the heads of key or value to those of the query."""
+    have, wanted = t.shape[-3], query.shape[-3]
+    if have == wanted:
+        return t
+    if have == 0 or wanted % have:
+        raise ShapeError("Number of heads in key and value must divide the number of heads in query",
+                         why=f"query has {wanted} heads, key or value {have}")  # fmt: skip
+    lead, rest = t.shape[:-2], t.shape[-2:]
+    return t.unsqueeze(-3).expand(*lead, wanted // have, *rest).reshape(*lead[:-1], wanted, *rest)
+
+
+def _checked_mask(mask, query):
+    if mask.dtype.name != "bool" and mask.dtype is not query.dtype:
+        if not mask.is_floating_point() or query.dtype.itemsize > mask.itemsize:
+            raise DtypeError(
+                "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
+                f"{_c(mask)} and  query.dtype: {_c(query)} instead.",
+                fix=f"attn_mask.bool(), or attn_mask.to({query.dtype})",
+            )
+        mask = mask.to(query.dtype)
+    return mask
+
+
+# ---------------------------------------------------------------------- several heads
+
+
+def _require(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
+    """Whether the inputs have a batch dimension; AssertionError when their ranks do not fit together."""
+    if query.ndim not in (2, 3):
+        raise AssertionError(
+            f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
+        )
+    batched = query.ndim == 3
+    word, rank = ("batched (3-D)", 3) if batched else ("unbatched (2-D)", 2)
+    _require(
+        key.ndim == rank and value.ndim == rank,
+        f"For {word} `query`, expected `key` and `value` to be {rank}-D but found {key.ndim}-D and {value.ndim}-D tensors "
+        "respectively",
+    )
+    if key_padding_mask is not None:
+        _require(
+            key_padding_mask.ndim == rank - 1,
+            f"For {word} `query`, expected `key_padding_mask` to be `None` or {rank - 1}-D but found "
+            f"{key_padding_mask.ndim}-D tensor instead",
+        )
+    if attn_mask is not None:
+        _require(
+            attn_mask.ndim in (2, 3),
+            f"For {word} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D tensor instead",
+        )
+        if not batched and attn_mask.ndim == 3:
+            wanted = (num_heads, query.shape[0], key.shape[0])
+            _require(tuple(attn_mask.shape) == wanted,
+                     f"Expected `attn_mask` shape to be {wanted} but got {attn_mask.shape}")  # fmt: skip
+    return batched
+
+
+def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_other=True):
+    """A bool mask (True: hidden) as one to add to the scores."""
+    if mask is None:
+        return None
+    if mask.dtype.name != "bool" and not mask.is_floating_point():
+        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
+    if check_other and other_type is not None and mask.dtype is not other_type:
+        warnings.warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both instead.",
+                      stacklevel=3)  # fmt: skip
+    if mask.is_floating_point():
+        return mask
+    added = np.where(mask._array, -np.inf, 0.0).astype(target_type.numpy)
+    return wrap(np.asarray(added))
+
+
+def multi_head_attention_forward(
+    query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v, add_zero_attn,
+    dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None, need_weights=True, attn_mask=None,
+    use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, static_k=None,
+    static_v=None, average_attn_weights=True, is_causal=False,
+):  # fmt: skip
+    """Attention in several heads, each in its own linear projection; the computation of `nn.MultiheadAttention`.
+
+    Shapes: query (L, N, E) or (L, E), key (S, N, Ek), value (S, N, Ev) -> ((L, N, E), weights (N, L, S) or None).
+    """
+    batched = _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads)
+    if not batched:
+        query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
+        if key_padding_mask is not None:
+            key_padding_mask = key_padding_mask.unsqueeze(0)
+    length, n, width = query.shape
+    source = key.shape[0]
+    key_padding_mask = _canonical_mask(key_padding_mask, "key_padding_mask", attn_mask.dtype if attn_mask is not None
+                                       else None, "attn_mask", query.dtype)  # fmt: skip
+    if is_causal and attn_mask is None:
+        raise ShapeError("Need attn_mask if specifying the is_causal hint.",
+                         fix="attn_mask=torch.nn.Transformer.generate_square_subsequent_mask(length)")  # fmt: skip
+    causal_hint = is_causal and key_padding_mask is None and not need_weights
+    if causal_hint:
+        attn_mask = None
+    else:
+        attn_mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
+        if key_padding_mask is not None:
+            is_causal = False
+    _require(width == embed_dim_to_check,
+             f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")  # fmt: skip
+    head = width // num_heads
+    _require(head * num_heads == width, f"embed_dim {width} not divisible by num_heads {num_heads}")
+    if use_separate_proj_weight:
+        _require(key.shape[:2] == value.shape[:2],
+                 f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")  # fmt: skip
+        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+        for name, w in zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), weights):
+            _require(w is not None, f"use_separate_proj_weight is True but {name} is None")
+    else:
+        _require(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
+        _require(in_proj_weight is not None, "use_separate_proj_weight is False but in_proj_weight is None")
+        weights = in_proj_weight.chunk(3)
+    q, k, v = _projections(query, key, value, in_proj_weight, weights, in_proj_bias)
+    if attn_mask is not None:
+        attn_mask = _placed_mask(attn_mask, length, source, n * num_heads)
+    if bias_k is not None and bias_v is not None:
+        _require(static_k is None, "bias cannot be added to static key.")
+        _require(static_v is None, "bias cannot be added to static value.")
+        k, v = cat([k, bias_k.expand(1, n, width)]), cat([v, bias_v.expand(1, n, width)])
+        attn_mask, key_padding_mask = _wider(attn_mask), _wider(key_padding_mask)
+    else:
+        _require(bias_k is None, "bias_k must be None when bias_v is None")
+        _require(bias_v is None, "bias_v must be None when bias_k is None")
+    q = q.reshape(length, n * num_heads, head).transpose(0, 1)
+    k = _heads(k, static_k, "static_k", n, num_heads, head)
+    v = _heads(v, static_v, "static_v", n, num_heads, head)
+    if add_zero_attn:
+        k = cat([k, k.new_zeros((n * num_heads, 1, head))], 1)
+        v = cat([v, v.new_zeros((n * num_heads, 1, head))], 1)
+        attn_mask, key_padding_mask = _wider(attn_mask), _wider(key_padding_mask)
+    source = k.shape[1]
+    if key_padding_mask is not None:
+        _require(tuple(key_padding_mask.shape) == (n, source),
+                 f"key_padding_mask must have shape ({n}, {source}), but got {tuple(key_padding_mask.shape)}")  # fmt: skip
+        hidden = key_padding_mask.reshape(n, 1, 1, source).expand(n, num_heads, 1, source)
+        hidden = hidden.reshape(n * num_heads, 1, source)
+        attn_mask = hidden if attn_mask is None else attn_mask + hidden
+    if not training:
+        dropout_p = 0.0
+    if need_weights:
+        scores = matmul(q * math.sqrt(1.0 / head), k.mT)
+        p = softmax(scores if attn_mask is None else scores + attn_mask, -1)
+        if dropout_p > 0:
+            p = dropout(p, dropout_p)
+        out = matmul(p, v).transpose(0, 1).reshape(length * n, width)
+        p = p.reshape(n, num_heads, length, source)
+        if average_attn_weights:
+            p = p.mean(1)
+        shown = p if batched else p.squeeze(0)
+    else:
+        if attn_mask is not None:
+            attn_mask = attn_mask.reshape(*((1, 1) if attn_mask.shape[0] == 1 else (n, num_heads)), -1, source)
+        q, k, v = (t.reshape(n, num_heads, -1, head) for t in (q, k, v))
+        out = scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, is_causal and attn_mask is None)
+        out = out.permute(2, 0, 1, 3).reshape(length * n, width)
+        shown = None
+    out = linear(out, out_proj_weight, out_proj_bias).reshape(length, n, -1)
+    return (out if batched else out.squeeze(1)), shown
+
+
+def _projections(query, key, value, packed, weights, bias):
+    """Query, key and value in their own projections; one product where they are the same tensor."""
+    width = query.shape[-1]
+    if packed is not None and query is key and key is value and weights[0].shape == weights[2].shape:
+        together = linear(query, packed, bias)
+        return together.split([width, width, together.shape[-1] - 2 * width], -1)
+    biases = bias.chunk(3) if bias is not None else (None, None, None)
+    return tuple(linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
+
+
+def _placed_mask(mask, length, source, heads):
+    wanted = (length, source) if mask.ndim == 2 else (heads, length, source)
+    if mask.ndim not in (2, 3):
+        raise ShapeError(f"attn_mask's dimension {mask.ndim} is not supported")
+    if tuple(mask.shape) != wanted:
+        raise ShapeError(f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {wanted}.")
+    return mask.unsqueeze(0) if mask.ndim == 2 else mask
+
+
+def _wider(mask: Tensor | None):
+    """A mask with one more key, which nobody hides."""
+    return None if mask is None else cat([mask, mask.new_zeros((*mask.shape[:-1], 1))], -1)
+
+
+def _heads(t, static, name, n, num_heads, head):
+    if static is None:
+        return t.reshape(t.shape[0], n * num_heads, head).transpose(0, 1)
+    _require(static.shape[0] == n * num_heads,
+             f"expecting {name}.size(0) of {n * num_heads}, but got {static.shape[0]}")  # fmt: skip
+    _require(static.shape[2] == head, f"expecting {name}.size(2) of {head}, but got {static.shape[2]}")
+    return static

@@ -1,0 +1,257 @@
+"""Losses of classification: cross-entropy and its parts, for one class, two classes and many labels."""
+
+from __future__ import annotations
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...ops import losses as L
+from ...ops.dense import linear as _linear
+from ...ops.entry import public
+from ...ops.fused import need_float, title
+from ...ops.promotion import check_devices
+from ...ops.shape import need_tensor
+from ...ops.softmax import log_softmax
+from .. import _reduction as _Reduction
+
+_WORDS = ("none", "mean", "sum")
+
+
+def reduction_of(reduction, size_average=None, reduce=None) -> str:
+    """The reduction to use, from the argument and the two old flags; ValueError if there is none of that name."""
+    if size_average is not None or reduce is not None:
+        reduction = _Reduction.legacy_get_string(size_average, reduce)
+    if reduction not in _WORDS:
+        return _WORDS[_Reduction.get_enum(reduction)]
+    return reduction
+
+
+def reduced(losses, reduction):
+    """The losses as they are, their mean, or their sum."""
+    return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
+
+
+# ---------------------------------------------------------------------- one class out of many
+
+
+def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+                  label_smoothing=0.0):  # fmt: skip
+    """-log softmax(input)[target], the usual loss of classification; `input` holds scores, not probabilities.
+
+    Arguments:
+        target: class indices (int64), or the probability of each class.
+        weight: one factor per class. ignore_index: targets of this value do not count.
+        label_smoothing: this much of each target's mass is spread evenly over all classes.
+    Shapes: input (N, C, *) or (C,), target (N, *) or (), or the shape of the input for probabilities.
+    Raises IndexError for a target that is no class, ValueError when batch sizes differ.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor(0.6931)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    need_tensor(input, "cross_entropy_loss")
+    need_tensor(target, "cross_entropy_loss", "target", 2)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ShapeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    a, t = input._array, target._array
+    if a.shape == t.shape:
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    need_float(input, "log_softmax_lastdim_kernel_impl")
+    _check_classes(input, target, weight)
+    single = a.ndim == 1
+    if single:
+        input, target = input.unsqueeze(0), target.reshape(1)
+    loss = L._cross_entropy(input, target, weight, ignore_index=ignore_index, reduction=reduction,
+                            smoothing=float(label_smoothing))[0]  # fmt: skip
+    return loss.reshape(()) if single else loss
+
+
+def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
+    if not target.is_floating_point():
+        raise DtypeError(
+            f"Expected floating point type for target with class probabilities, got {title(target)}",
+            why=f"the target has the shape of the input, {list(input.shape)}, so it is read as probabilities",
+            fix=f"for class indices the target needs shape {[n for i, n in enumerate(input.shape) if i != 1]}, "
+            "e.g. one_hot.argmax(1)",
+        )
+    axis = 0 if input.ndim == 1 else 1
+    classes = input.shape[axis]
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise _wrong_weights(weight, classes)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    terms = log_softmax(input, axis) * target
+    if weight is not None:
+        terms = terms * weight.reshape([-1 if i == axis else 1 for i in range(input.ndim)])
+    if reduction == "none":
+        return -terms.sum(axis)
+    total = -terms.sum()
+    return total / (input.numel() // max(classes, 1)) if reduction == "mean" else total
+
+
+def _wrong_weights(weight, classes):
+    return ShapeError(
+        "cross_entropy: weight tensor should be defined either for all "
+        f"{classes} classes or no classes but got weight tensor of shape: {list(weight.shape)}",
+        fix=f"a weight of shape [{classes}]",
+    )
+
+
+def _check_classes(input, target, weight, name="cross_entropy"):
+    """Errors of shapes and dtypes for losses with class indices."""
+    a, t = input._array, target._array
+    if a.ndim < 1:
+        raise ShapeError("input tensor should be 1D or 2D" if name == "nll_loss" else
+                         "Expected input to have at least 1 dimension")  # fmt: skip
+    if a.ndim == 1:
+        if t.size != 1 or t.ndim > 1:
+            raise ShapeError(f"For 1D input, 1D target must have 1 element, but got target size: {t.size}")
+    elif t.ndim and a.shape[0] != t.shape[0] or not t.ndim:
+        raise ArgumentError(
+            f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 1}).",
+            why=f"the input has shape {list(a.shape)}, the target {list(t.shape)}",
+            fix=_batch_fix(a.shape, t.shape),
+        )
+    elif (a.shape[0], *a.shape[2:]) != t.shape:
+        wanted = [a.shape[0], *a.shape[2:]]
+        if a.ndim == 2:
+            raise ShapeError("0D or 1D target tensor expected, multi-target not supported",
+                             why=f"the target has shape {list(t.shape)}",
+                             fix="target.squeeze(1)" if t.shape[1:] == (1,) else "one class index per sample, or "
+                             f"probabilities of the input's shape {list(a.shape)}")  # fmt: skip
+        if t.ndim != a.ndim - 1:
+            raise ShapeError(f"only batches of spatial targets supported ({a.ndim - 1}D tensors) but got targets of "
+                             f"dimension: {t.ndim}", fix=f"a target of shape {wanted}")  # fmt: skip
+        raise ShapeError(f"size mismatch (got input: {list(a.shape)} , target: {list(t.shape)}",
+                         why=f"an input of shape {list(a.shape)} takes targets of shape {wanted}")  # fmt: skip
+    if t.dtype.kind != "i" or t.dtype.itemsize != 8:
+        if not (t.dtype.kind == "u" and t.dtype.itemsize == 1):
+            raise DtypeError(f"expected scalar type Long but found {title(target)}",
+                             why="class indices are 64-bit integers", fix="target.long()")  # fmt: skip
+    classes = a.shape[0 if a.ndim == 1 else 1]
+    if weight is not None:
+        if weight.ndim != 1 or weight.shape[0] != classes:
+            raise ShapeError(
+                f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor "
+                f"of shape: {list(weight.shape)}",
+                fix=f"a weight of shape [{classes}]",
+            )
+        if weight.dtype is not input.dtype:
+            raise DtypeError(f"expected scalar type {title(input)} but found {title(weight)}",
+                             fix=f"weight.to({input.dtype})")  # fmt: skip
+    check_devices(input, target, weight)
+
+
+def _batch_fix(a, t):
+    if len(a) == 3 and t == (a[0] * a[1],):
+        return f"input.flatten(0, 1), of shape {[a[0] * a[1], a[2]]}"
+    if len(t) == 2 and a[0] == t[0] * t[1]:
+        return "target.flatten()"
+    return "one target per row of the input"
+
+
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+    """-input[target]: the negative log-likelihood, for an input of log-probabilities.
+
+    Shapes: input (N, C, *) or (C,), target (N, *) or ().
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    need_tensor(input, "nll_loss_nd")
+    need_tensor(target, "nll_loss_nd", "target", 2)
+    _check_classes(input, target, weight, "nll_loss")
+    need_float(input, "nll_loss_out_frame")
+    single = input.ndim == 1
+    if single:
+        input, target = input.unsqueeze(0), target.reshape(1)
+    loss = L._nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)[0]
+    return loss.reshape(()) if single else loss
+
+
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean",
+                         ignore_index=None, label_smoothing=0.0, options=None):  # fmt: skip
+    """cross_entropy(linear(input, linear_weight, linear_bias), target): the head of a language model in one call.
+
+    options: accepted; the product is not cut into chunks.
+    """
+    scores = _linear(input, linear_weight, linear_bias)
+    if scores.ndim > 2:
+        # Classes are the last dimension of a linear map, and dimension 1 of a loss.
+        scores = scores.movedim(-1, 1)
+    return cross_entropy(scores, target, weight, ignore_index=-100 if ignore_index is None else ignore_index,
+                         reduction=reduction, label_smoothing=label_smoothing)  # fmt: skip
+
+
+# ---------------------------------------------------------------------- two classes
+
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """-(target log(input) + (1 - target) log(1 - input)) for probabilities `input` between 0 and 1.
+
+    Raises RuntimeError for an input outside that range, ValueError when the shapes differ.
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    need_tensor(input, "binary_cross_entropy")
+    need_tensor(target, "binary_cross_entropy", "target", 2)
+    if target.size() != input.size():
+        raise ArgumentError(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            "Please ensure they have the same size.",
+            fix=f"target.reshape({list(input.shape)})" if target.numel() == input.numel() else "one target per input",
+        )
+    if target.dtype is not input.dtype:
+        raise DtypeError(f"Found dtype {title(target)} but expected {title(input)}", fix=f"target.to({input.dtype})")
+    need_float(input, "binary_cross_entropy")
+    a = input._array
+    if a.size and not input.is_meta and not (a.min() >= 0 and a.max() <= 1):
+        low, high = float(a.min()), float(a.max())
+        raise ShapeError(
+            "all elements of input should be between 0 and 1",
+            why=f"they go from {low:g} to {high:g}",
+            fix="apply sigmoid first, or use binary_cross_entropy_with_logits, which is more accurate",
+        )
+    losses = L._bce(input, target)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
+                                     pos_weight=None):  # fmt: skip
+    """binary_cross_entropy(sigmoid(input), target), without overflow; `input` holds scores (logits).
+
+    pos_weight: a factor for positive examples, one per class (broadcast).
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    need_tensor(input, "binary_cross_entropy_with_logits")
+    need_tensor(target, "binary_cross_entropy_with_logits", "target", 2)
+    if target.size() != input.size():
+        raise ArgumentError(
+            f"Target size ({target.size()}) must be the same as input size ({input.size()})",
+            fix=f"target.reshape({list(input.shape)})" if target.numel() == input.numel() else "one target per input",
+        )
+    if target.dtype.category == 1 or target.dtype is not input.dtype:
+        target = target.to(input.dtype)
+    losses = L._bce_logits(input, target, pos_weight)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+@public("binary_cross_entropy_with_logits")
+def _torch_bce_with_logits(input, target, weight=None, pos_weight=None, reduction=1):
+    """Binary cross-entropy of scores; `reduction` as a number: 0 none, 1 mean, 2 sum."""
+    return binary_cross_entropy_with_logits(input, target, weight, reduction=_WORDS[reduction], pos_weight=pos_weight)
+
+
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """log(1 + exp(-target input)) for targets 1 and -1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    need_tensor(input, "soft_margin_loss")
+    return reduced(((-target * input).exp()).log1p(), reduction)
+
+
+# ---------------------------------------------------------------------- several labels per sample
+
+
+def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Binary cross-entropy of scores, averaged over the classes (the last dimension)."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    losses = L._bce_logits(input, target.to(input.dtype), None)
+    if weight is not None:
+        losses = losses * weight
+    return reduced(losses.sum(-1) / input.shape[-1], reduction)

@@ -1,0 +1,276 @@
+"""Normalisation layers as functions."""
+
+from __future__ import annotations
+
+import math
+import operator
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...ops import norm as N
+from ...ops.entry import public, write_out
+from ...ops.fused import need_float, title
+from ...ops.join import cat as _join
+from ...ops.shape import need_tensor
+from ...tensor import Tensor, wrap
+
+
+def _sizes(normalized_shape):
+    try:
+        return tuple([operator.index(s) for s in normalized_shape])
+    except TypeError:
+        raise TypeError("layer_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
+                        f"{type(normalized_shape).__name__}") from None  # fmt: skip
+
+
+def _check_normalized(input, shape, weight, bias):
+    if not shape:
+        raise ShapeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
+                         "but got normalized_shape = []")  # fmt: skip
+    for name, t in (("weight", weight), ("bias", bias)):
+        if t is not None and tuple(t.shape) != shape:
+            raise ShapeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                             f"{list(t.shape)} and normalized_shape = {list(shape)}")  # fmt: skip
+    if tuple(input.shape[max(input.ndim - len(shape), 0) :]) != shape:
+        stars = "".join(f", {s}" for s in shape)
+        raise ShapeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*{stars}], but got input of size"
+            f"{list(input.shape)}",
+            why=f"the last {len(shape)} dimension(s) of the input are {list(input.shape[-len(shape):])}",
+            fix=f"LayerNorm({list(input.shape[-len(shape):])})",
+        )
+
+
+def _same_dtype(input, weight, bias, name):
+    for t in (weight, bias):
+        if t is not None and t._array.dtype != input._array.dtype:
+            if t.dtype.name == "float32" and input.dtype.itemsize == 2:
+                continue  # parameters in single precision with 16-bit activations
+            raise DtypeError(f"expected scalar type {title(input)} but found {title(t)}",
+                             why=f"the input of {name} is {input.dtype}, its parameters are {t.dtype}",
+                             fix=f"layer.to({input.dtype}), or x = x.to({t.dtype})")  # fmt: skip
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions (Ba et al. 2016).
+
+    normalized_shape: the sizes of those dimensions; weight and bias have this shape.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.layer_norm(torch.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
+    need_tensor(input, "layer_norm")
+    shape = _sizes(normalized_shape)
+    a = input._array
+    if a.shape[a.ndim - len(shape) :] != shape or not shape or a.ndim < len(shape) or (
+        weight is not None and weight._array.shape != shape or bias is not None and bias._array.shape != shape
+    ):
+        _check_normalized(input, shape, weight, bias)
+    if a.dtype.kind != "f":
+        need_float(input, "LayerNormKernelImpl")
+    _same_dtype(input, weight, bias, "layer_norm")
+    return N._layer_norm(input, weight, bias, shape=shape, eps=eps)[0]
+
+
+@public("layer_norm")
+def _torch_layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05, cudnn_enable=True):
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions."""
+    return layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+@public()
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """x / sqrt(mean(x²) + eps) * weight over the last dimensions (Zhang and Sennrich 2019).
+
+    eps: default the machine epsilon of the dtype.
+    """
+    need_tensor(input, "rms_norm")
+    shape = _sizes(normalized_shape)
+    _check_normalized(input, shape, weight, None)
+    kind = input.dtype
+    if not (kind.is_floating_point or kind.is_complex):
+        need_float(input, "rms_norm")
+    if eps is None:
+        eps = {2: 2.0**-10 if kind.name == "float16" else 2.0**-7, 4: 2.0**-23}.get(kind.to_real().itemsize, 2.0**-52)
+    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    x = input.float() if kind.itemsize == 2 else input
+    out = x * ((x * x).mean(dims, keepdim=True) + eps) ** -0.5
+    out = out.to(kind)
+    return out if weight is None else out * weight
+
+
+@public()
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
+    """Each group of channels of each sample normalised to mean 0 and variance 1 (Wu and He 2018).
+
+    Shapes: input (N, C, *), weight and bias (C,).
+    """
+    need_tensor(input, "group_norm")
+    if input.ndim < 2:
+        raise ShapeError("Expected at least 2 dimensions for input tensor but received " f"{input.ndim}")
+    channels = input.shape[1]
+    if num_groups <= 0:
+        raise ShapeError("Expected num groups to be greater than 0, got " f"{num_groups}")
+    if channels % num_groups:
+        raise ShapeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}",
+            fix=f"a divisor of {channels}: {[d for d in range(1, channels + 1) if channels % d == 0][:12]}",
+        )
+    for name, t in (("weight", weight), ("bias", bias)):
+        if t is not None and tuple(t.shape) != (channels,):
+            raise ShapeError(f"Expected {name} to be a vector of size equal to the number of channels in input, but got "
+                             f"{name} of shape {list(t.shape)} and input of shape {list(input.shape)}")  # fmt: skip
+    size = input.shape[0] * channels // num_groups if channels else 0
+    _check_values_per_channel((input.shape[0] * channels // num_groups, num_groups, *input.shape[2:]), size, input)
+    need_float(input, "GroupNormKernelImpl")
+    _same_dtype(input, weight, bias, "group_norm")
+    return N._group_norm(input, weight, bias, groups=num_groups, eps=eps)[0]
+
+
+def _check_values_per_channel(shape, *unused):
+    """ValueError when there is one value per channel: its variance is 0."""
+    count = shape[0] * math.prod(shape[2:])
+    if count == 1:
+        raise ArgumentError(
+            f"Expected more than 1 value per channel when training, got input size torch.Size({list(shape)})",
+            why="a single value has no variance to normalise by",
+            fix="use a batch of at least 2 samples (drop_last=True in the DataLoader drops a last batch of one), or "
+            "model.eval()",
+        )
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    """Each channel normalised over the batch (Ioffe and Szegedy 2015).
+
+    Arguments:
+        running_mean, running_var: used instead of the batch's statistics unless `training`; updated in training as
+            running += momentum (new - running), with the unbiased variance.
+    Shapes: input (N, C, *); all others (C,).
+    """
+    need_tensor(input, "batch_norm")
+    if training:
+        _check_values_per_channel(input.shape if input.ndim > 1 else (1, *input.shape))
+    if input.ndim < 2:
+        raise IndexError(f"Dimension out of range (expected to be in range of [-{input.ndim}, {input.ndim - 1}], but got 1)")
+    given = (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias))
+    channels = input._array.shape[1]
+    for name, t in given:
+        if t is not None and t._array.size != channels:
+            raise ShapeError(f"{name} should contain {channels} elements not {t._array.size}",
+                             why=f"the input {list(input.shape)} has {channels} channels in dimension 1",
+                             fix=f"BatchNorm(num_features={channels})")  # fmt: skip
+    if not training and (running_mean is None or running_var is None):
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise ShapeError(f"Expected {missing} to be defined when training=False",
+                         fix="training=True, or give the running statistics")  # fmt: skip
+    if input._array.dtype.kind != "f":
+        need_float(input, "batch_norm")
+    _same_dtype(input, weight, bias, "batch_norm")
+    if not training:
+        return N._batch_norm(input, weight, bias, _plain(running_mean), _plain(running_var), training=False, eps=eps)[0]
+    out, mean, _, var = N._batch_norm(input, weight, bias, None, None, training=True, eps=eps)
+    count = input._array.size // max(channels, 1)
+    _update(running_mean, mean, momentum)
+    _update(running_var, var, momentum, count / max(count - 1, 1))
+    return out
+
+
+def _plain(t):
+    return t if not t._rg else wrap(t._array)
+
+
+def _update(running, new, momentum, factor=1.0):
+    """running += momentum (factor new - running), in place and outside the graph."""
+    if running is None or running.is_meta:
+        return
+    a = running._array
+    a += (momentum * (factor * new._array - a)).astype(a.dtype, copy=False)
+    running._bump()
+
+
+@public("batch_norm")
+def _torch_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled=True):
+    """Each channel normalised over the batch, or by running statistics when not training."""
+    return batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
+                  eps=1e-5):  # fmt: skip
+    """Each channel of each sample normalised by itself (Ulyanov et al. 2016).
+
+    use_input_stats: False normalises by the running statistics instead.
+    """
+    need_tensor(input, "instance_norm")
+    if use_input_stats:
+        spatial = math.prod(input.shape[2:])
+        if spatial == 1:
+            raise ArgumentError(
+                f"Expected more than 1 spatial element when training, got input size torch.Size({list(input.shape)})",
+                why="one element alone has no variance to normalise by",
+            )
+    n, c = input.shape[:2]
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise ShapeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if running_mean is None and running_var is None:
+        need_float(input, "batch_norm")
+        _same_dtype(input, weight, bias, "instance_norm")
+        return N._group_norm(input, weight, bias, groups=c, eps=eps)[0]
+    flat = input.reshape(1, n * c, *input.shape[2:])
+    tiled = [None if t is None else wrap(t._array).repeat(n) for t in (running_mean, running_var)]
+    scale = [None if t is None else t.repeat(n) for t in (weight, bias)]
+    out = batch_norm(flat, tiled[0], tiled[1], scale[0], scale[1], True, momentum, eps)
+    for t, new in zip((running_mean, running_var), tiled):
+        if t is not None:
+            t._array[...] = new._array.reshape(n, c).mean(axis=0)
+            t._bump()
+    return out.reshape(input.shape)
+
+
+@public("instance_norm")
+def _torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps,
+                         cudnn_enabled=True):  # fmt: skip
+    """Each channel of each sample normalised by itself."""
+    return instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
+def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
+    """x / (k + alpha mean(x² over `size` neighbouring channels))^beta (Krizhevsky et al. 2012).
+
+    Shapes: input (N, C, *).
+    """
+    need_tensor(input, "local_response_norm")
+    if input.ndim < 3:
+        raise ArgumentError("Expected 3D or higher dimensionality                          input (got {} dimensions)"
+                            .format(input.ndim))  # fmt: skip
+    if input.numel() == 0:
+        return input
+    square = input * input
+    n, c = input.shape[:2]
+    before, after = size // 2, (size - 1) // 2
+    rest = input.shape[2:]
+    padded = _cat([square.new_zeros((n, before, *rest)), square, square.new_zeros((n, after, *rest))])
+    total = padded.narrow(1, 0, c)
+    for i in range(1, size):
+        total = total + padded.narrow(1, i, c)
+    return input / (total * (alpha / size) + k) ** beta
+
+
+def _cat(parts) -> Tensor:
+    return _join([p for p in parts if p.shape[1]], 1)
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+    """x / max(‖x‖_p, eps) along `dim`.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    need_tensor(input, "normalize")
+    made = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
+    if out is None:
+        return made
+    return write_out(made, out, "normalize")

@@ -1,0 +1,322 @@
+"""Pooling: maxima and means over windows, fixed, adaptive or random; and the way back from maxima."""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...generator import default_generator
+from ...ops import pooling as P
+from ...ops.entry import public
+from ...ops.fused import need_float, title
+from ...ops.linalg import matmul
+from ...ops.shape import need_tensor
+from ...tensor import Tensor, wrap
+
+
+def _each(value, n, name, function):
+    """One int, or one per dimension, as a tuple of `n` ints."""
+    if isinstance(value, (tuple, list)):
+        if len(value) == 1:
+            value = list(value) * n
+        if len(value) != n:
+            raise ShapeError(f"{function}: {name} must either be a single int, or a tuple of {n} ints",
+                             why=f"it is {tuple(value)}")  # fmt: skip
+        return tuple([operator.index(v) for v in value])
+    try:
+        return (operator.index(value),) * n
+    except TypeError:
+        raise TypeError(f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}") from None
+
+
+def _geometry(input, n, kernel, stride, padding, dilation, ceil, name, batch=True):
+    """((kernel, stride, padding, dilation, windows), ...) per dimension, checked."""
+    need_tensor(input, name)
+    kernel = _each(kernel, n, "kernel_size", name)
+    stride = kernel if stride is None or stride == [] or stride == () else _each(stride, n, "stride", name)
+    padding, dilation = _each(padding, n, "padding", name), _each(dilation, n, "dilation", name)
+    shape = input._array.shape
+    if len(shape) not in (n + 1, n + 2):
+        raise ShapeError(
+            f"{name}: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got: "
+            f"{list(shape)}" if name != "max_pool1d" else
+            f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got: "
+            f"{list(shape)}",
+            why=f"the input has shape {list(shape)}: the last {n} dimension(s) are pooled, channels come before them",
+        )  # fmt: skip
+    if 0 in shape[-n:] or 0 in shape[len(shape) - n - 1 : len(shape) - n]:
+        raise ShapeError(f"{name}: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for "
+                         f"input, but got: {list(shape)}")  # fmt: skip
+    found = []
+    for size, k, s, p, d in zip(shape[-n:], kernel, stride, padding, dilation):
+        if k <= 0:
+            raise ShapeError(f"{name}: kernel size should be greater than zero, but got {kernel}")
+        if s <= 0:
+            raise ShapeError(f"{name}: stride should be greater than zero, but got {stride}")
+        if d <= 0:
+            raise ShapeError(f"{name}: dilation should be greater than zero, but got {dilation}")
+        if p < 0:
+            raise ShapeError(f"{name}: pad must be non-negative, but got pad: {p}")
+        if p > ((k - 1) * d + 1) // 2:
+            raise ShapeError(f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                             f"dilation={d}", fix=f"padding={((k - 1) * d + 1) // 2} or less")  # fmt: skip
+        out = P.pooled_size(size, k, s, p, d, ceil)
+        if out <= 0:
+            given = (1, *shape[-n:]) if n == 1 else tuple(shape[len(shape) - n - 1 :])
+            sizes = [P.pooled_size(z, *g, ceil) for z, *g in zip(shape[-n:], kernel, stride, padding, dilation)]
+            made = "x".join(map(str, (given[0], *sizes)))
+            raise ShapeError(
+                f"Given input size: ({'x'.join(map(str, given))}). Calculated output size: ({made}). Output size is too "
+                "small",
+                why=f"a window of {(k - 1) * d + 1} does not fit into a dimension of {size} with padding {p}",
+                fix="pool less often, use a smaller kernel, or start from larger inputs",
+            )
+        found.append((k, s, p, d, out))
+    return tuple(found)
+
+
+# ---------------------------------------------------------------------- maxima
+
+
+def _max_pool(input, n, kernel, stride, padding, dilation, ceil, indices, name):
+    geometry = _geometry(input, n, kernel, stride, padding, dilation, ceil, name)
+    if input._array.dtype.kind not in "fiuV":
+        raise DtypeError(f"\"{name}\" not implemented for '{title(input)}'", fix="x.float()")
+    out, winner = P._max_pool(input, geometry=geometry)
+    if not indices:
+        return out
+    return out, wrap(P.flat_positions(winner._array, geometry, input._array.shape[-n:]))
+
+
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The maximum over windows of the last dimension.
+
+    Arguments:
+        stride: distance between windows; default kernel_size.
+        padding: added on both sides, as -inf; at most half the kernel. dilation: distance within a window.
+        ceil_mode: let a last window hang over the end.
+        return_indices: return (maxima, positions of the maxima).
+    Shapes: (N, C, L) or (C, L).
+    """
+    return _max_pool(input, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices, "max_pool1d")
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The maximum over windows of the last two dimensions; arguments as for `max_pool1d`.
+
+    Shapes: (N, C, H, W) or (C, H, W). Raises RuntimeError when no window fits.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.max_pool2d(torch.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    return _max_pool(input, 2, kernel_size, stride, padding, dilation, ceil_mode, return_indices, "max_pool2d")
+
+
+def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The maximum over windows of the last three dimensions; arguments as for `max_pool1d`."""
+    return _max_pool(input, 3, kernel_size, stride, padding, dilation, ceil_mode, return_indices, "max_pool3d")
+
+
+def _with_indices(fn, n):
+    def pooled(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+        return fn(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+    pooled.__name__ = pooled.__qualname__ = f"max_pool{n}d_with_indices"
+    pooled.__doc__ = f"(maxima, positions of the maxima); see `max_pool{n}d`."
+    return pooled
+
+
+max_pool1d_with_indices = public("max_pool1d_with_indices")(_with_indices(max_pool1d, 1))
+max_pool2d_with_indices = _with_indices(max_pool2d, 2)
+max_pool3d_with_indices = _with_indices(max_pool3d, 3)
+
+
+def _torch_max_pool(fn, n):
+    def pooled(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+        return fn(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+    pooled.__doc__ = f"The maximum over windows of the last {n} dimension(s)."
+    return public(f"max_pool{n}d")(pooled)
+
+
+for _n, _fn in ((1, max_pool1d), (2, max_pool2d), (3, max_pool3d)):
+    _torch_max_pool(_fn, _n)
+
+
+# ---------------------------------------------------------------------- means
+
+
+def _avg_pool(input, n, kernel, stride, padding, ceil, include, override, name):
+    geometry = _geometry(input, n, kernel, stride, padding, 1, ceil, name)
+    if override == 0:
+        raise ShapeError("divisor must be not zero")
+    if input._array.dtype.kind not in "fViu" or input._array.dtype.kind in "iu" and input.dtype.name != "int64":
+        raise DtypeError(f"\"{name}_out_frame\" not implemented for '{title(input)}'", fix="x.float()")
+    divide = P.divisors(geometry, input._array.shape[-n:], include, override, input._array.dtype)
+    return P._avg_pool(input, geometry=geometry, divide=divide)
+
+
+@public()
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean over windows of the last dimension.
+
+    count_include_pad: padded zeros count in the mean.
+    """
+    return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None, "avg_pool1d")
+
+
+def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+    """The mean over windows of the last two dimensions; divisor_override: divide by this instead of the count."""
+    return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, "avg_pool2d")
+
+
+def avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+    """The mean over windows of the last three dimensions; divisor_override: divide by this instead of the count."""
+    return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, "avg_pool3d")
+
+
+def _lp_pool(input, p, n, kernel_size, stride, ceil_mode):
+    kernel = _each(kernel_size, n, "kernel_size", f"lp_pool{n}d")
+    name = f"lp_pool{n}d"
+    powers = input**p
+    means = _avg_pool(powers, n, kernel, stride, 0, ceil_mode, True, None, name)
+    # Negative sums (odd p) keep their sign under the root.
+    return (means.sign() * means.abs().relu() * math.prod(kernel)).relu() ** (1.0 / p) if p % 2 == 0 else (
+        (means.sign() * (means.abs().relu())) * math.prod(kernel)
+    ) ** (1.0 / p)
+
+
+def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """(sum of x^p)^(1/p) over windows of the last dimension, p = norm_type."""
+    return _lp_pool(input, norm_type, 1, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """(sum of x^p)^(1/p) over windows of the last two dimensions, p = norm_type."""
+    return _lp_pool(input, norm_type, 2, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """(sum of x^p)^(1/p) over windows of the last three dimensions, p = norm_type."""
+    return _lp_pool(input, norm_type, 3, kernel_size, stride, ceil_mode)
+
+
+# ---------------------------------------------------------------------- adaptive windows
+
+
+def _output_sizes(input, output_size, n, name):
+    """The wanted size of each pooled dimension; None keeps one."""
+    need_tensor(input, name)
+    shape = input._array.shape
+    if len(shape) not in (n + 1, n + 2):
+        raise ShapeError(f"{name}: Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}",
+                         why=f"the last {n} dimension(s) are pooled, channels come before them")  # fmt: skip
+    wanted = list(output_size) if isinstance(output_size, (tuple, list)) else [output_size] * n
+    if len(wanted) == 1:
+        wanted *= n
+    if len(wanted) != n:
+        raise ShapeError(f"{name}: internal error: output_size.size() must be {n}", why=f"it has {len(wanted)} numbers")
+    sizes = tuple([size if w is None else operator.index(w) for w, size in zip(wanted, shape[-n:])])
+    if any(s < 0 for s in sizes):
+        raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {sizes}")
+    if 0 in shape[1:] and (0 in shape[-n:] or 0 in shape[-n - 1 : -n]):
+        raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+                         f"{list(shape)} with an empty dimension")  # fmt: skip
+    return sizes
+
+
+def _bounds(size, out):
+    """Where each adaptive window begins and ends."""
+    i = np.arange(out)
+    return i * size // max(out, 1), -((-(i + 1) * size) // max(out, 1))
+
+
+def _adaptive_avg(input, output_size, n):
+    name = f"adaptive_avg_pool{n}d"
+    sizes = _output_sizes(input, output_size, n, name)
+    if input.dtype.category != 2:
+        need_float(input, f"adaptive_avg_pool{n}d_cpu" if n > 2 else f"adaptive_avg_pool{n}d")
+    shape = input._array.shape
+    if all(s == 1 for s in sizes):
+        return input.mean(tuple(range(-n, 0)), keepdim=True)
+    if all(s and have % s == 0 for s, have in zip(sizes, shape[-n:])):
+        kernel = tuple([have // s for s, have in zip(sizes, shape[-n:])])
+        geometry = tuple([(k, k, 0, 1, s) for k, s in zip(kernel, sizes)])
+        return P._avg_pool(input, geometry=geometry, divide=math.prod(kernel))
+    out = input
+    for axis in range(n):
+        # Windows of one dimension are a matrix of weights; the whole is their product, one dimension at a time.
+        have, wanted = shape[axis - n], sizes[axis]
+        if have == wanted:
+            continue
+        start, end = _bounds(have, wanted)
+        at = np.arange(have)
+        inside = (at >= start[:, None]) & (at < end[:, None])
+        weights = (inside / np.maximum(end - start, 1)[:, None]).astype(input._array.dtype)
+        out = matmul(out.movedim(axis - n, -1), wrap(weights).mT).movedim(-1, axis - n)
+    return out
+
+
+@public()
+def adaptive_avg_pool1d(input, output_size):
+    """The mean over as many windows as `output_size` says, of the last dimension."""
+    return _adaptive_avg(input, output_size, 1)
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """The mean over (height, width) windows of the last two dimensions; None keeps a size."""
+    return _adaptive_avg(input, output_size, 2)
+
+
+def adaptive_avg_pool3d(input, output_size):
+    """The mean over (depth, height, width) windows of the last three dimensions; None keeps a size."""
+    return _adaptive_avg(input, output_size, 3)
+
+
+def _adaptive_max(input, output_size, n, indices):
+    name = f"adaptive_max_pool{n}d"
+    sizes = _output_sizes(input, output_size, n, name)
+    need_float(input, name)
+    windows = []
+    for have, wanted in zip(input._array.shape[-n:], sizes):
+        start, end = _bounds(have, wanted)
+        longest = int((end - start).max()) if wanted else 1
+        windows.append(np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1))
+    out = P._window_max(input, windows=tuple(windows))
+    return out if indices else out[0]
+
+
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """The maximum over as many windows as `output_size` says, of the last dimension."""
+    return _adaptive_max(input, output_size, 1, return_indices)
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """The maximum over (height, width) windows of the last two dimensions; None keeps a size."""
+    return _adaptive_max(input, output_size, 2, return_indices)
+
+
+def adaptive_max_pool3d(input, output_size, return_indices=False):
+    """The maximum over (depth, height, width) windows of the last three dimensions; None keeps a size."""
+    return _adaptive_max(input, output_size, 3, return_indices)
+
+
+@public("adaptive_max_pool1d")
+def adaptive_max_pool1d_with_indices(input, output_size, return_indices=True):
+    """(maxima, positions of the maxima)."""
+    return _adaptive_max(input, output_size, 1, True)
+
+
+def adaptive_max_pool2d_with_indices(input, output_size, return_indices=True):
+    """(maxima, positions of the maxima)."""
+    return _adaptive_max(input, output_size, 2, True)
+
+
+def adaptive_max_pool3d_with_indices(input, output_size, return_indices=True):
+    """(maxima, positions of the maxima)."""
+    return _adaptive_max(input, output_size, 3, True)

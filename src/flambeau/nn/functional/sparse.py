@@ -1,0 +1,235 @@
+"""Embeddings: rows of a table chosen by number."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...autograd.mode import no_grad
+from ...errors import ArgumentError, DtypeError, NotSupported, ShapeError
+from ...ops.embedding import _embedding, check_rows
+from ...ops.entry import public
+from ...ops.fused import title
+from ...ops.shape import need_tensor
+from ...tensor import Tensor, wrap
+
+
+def _check_indices(t, name, position=1, argument="indices"):
+    need_tensor(t, name, argument, position)
+    if t._array.dtype.kind != "i" or t._array.dtype.itemsize < 4:
+        raise DtypeError(
+            f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"torch.{title(t)}Tensor instead (while checking arguments for {name})",
+            why="row numbers are integers",
+            fix="indices.long()",
+        )
+
+
+def _no_sparse(sparse):
+    if sparse:
+        raise NotSupported("sparse gradients are not supported", why="flambeau has dense tensors only",
+                           fix="sparse=False; the values are the same")  # fmt: skip
+
+
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
+    """Rows of `weight` by their numbers `input`.
+
+    Arguments:
+        padding_idx: a row that gets no gradient.
+        max_norm: rows looked up are first scaled down, in place, to at most this `norm_type`-norm.
+        scale_grad_by_freq: divide each row's gradient by how often it was looked up.
+    Shapes: input (*), weight (V, D) -> (*, D).
+    Raises IndexError for a number that is no row.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.embedding(torch.tensor([1, 0]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.]])
+    """
+    need_tensor(input, "embedding")
+    need_tensor(weight, "embedding", "weight", 2)
+    _check_indices(input, "embedding")
+    if weight.ndim != 2:
+        raise ShapeError("'weight' must be 2-D", why=f"it has shape {list(weight.shape)}")
+    rows = weight._array.shape[0]
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= rows
+    if sparse:
+        _no_sparse(sparse)
+    if max_norm is not None:
+        _renorm(weight, input, max_norm, norm_type)
+    return _embedding(weight, input, padding=padding_idx, by_frequency=bool(scale_grad_by_freq))
+
+
+@public("embedding")
+def _torch_embedding(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
+    """Rows of `weight` by their numbers; padding_idx -1 means none."""
+    return embedding(indices, weight, None if padding_idx < 0 else padding_idx, None, 2.0, scale_grad_by_freq, sparse)
+
+
+def _renorm(weight, indices, max_norm, norm_type):
+    """Scale the rows in use down to `max_norm`, in place."""
+    if weight.is_meta or indices.is_meta:
+        return
+    check_rows(indices._array, weight.shape[0])
+    used = np.unique(indices._array)
+    a = weight._array
+    rows = a[used]
+    norms = np.linalg.norm(rows.astype(np.float64), ord=float(norm_type), axis=1)
+    long = norms > max_norm
+    if long.any():
+        with no_grad():
+            a[used[long]] = rows[long] * (max_norm / (norms[long] + 1e-7)).astype(a.dtype)[:, None]
+            weight._bump()
+
+
+def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode="mean",
+                  sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None):  # fmt: skip
+    """The sum, mean or maximum of bags of rows of `weight`.
+
+    Arguments:
+        input: row numbers, (B, n) for bags of equal size, or (N,) with `offsets` where each bag begins.
+        per_sample_weights: a factor for each number; mode "sum" only.
+        include_last_offset: offsets end with the length of the input.
+        padding_idx: numbers of this row do not count.
+    """
+    return _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights,
+                 include_last_offset, padding_idx)  # fmt: skip
+
+
+def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights,
+          include_last_offset, padding_idx):  # fmt: skip
+    _no_sparse(sparse)
+    if isinstance(weight, Tensor) and isinstance(input, Tensor) and input.is_floating_point() and not (
+        weight.is_floating_point()
+    ):
+        raise ArgumentError("Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, "
+                            "..)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.")  # fmt: skip
+    _check_indices(input, "embedding_bag")
+    if mode not in ("sum", "mean", "max"):
+        raise ArgumentError("mode has to be one of sum, mean or max")
+    if per_sample_weights is not None:
+        if input.size() != per_sample_weights.size():
+            raise ArgumentError(
+                f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have the "
+                f"same shape as the input ({list(input.shape)})"
+            )
+        if mode != "sum":
+            raise NotImplementedError(
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+                f"mode='{mode}'). Please open a feature request on GitHub."
+            )
+    if mode == "max" and scale_grad_by_freq:
+        raise ArgumentError("max mode does not support scaling the gradient by the frequency")
+    if input.ndim == 2:
+        if offsets is not None:
+            raise ArgumentError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+                                f"length sequences. However, found offsets of type {type(offsets)}")  # fmt: skip
+        bags, size = input.shape
+        starts = np.arange(bags) * size
+        input = input.reshape(-1)
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights.reshape(-1)
+    elif input.ndim == 1:
+        if offsets is None:
+            raise ArgumentError("offsets has to be a 1D Tensor but got None")
+        if offsets.ndim != 1:
+            raise ArgumentError("offsets has to be a 1D Tensor")
+        starts = offsets._array.astype(np.int64)
+        if include_last_offset:
+            if not starts.size:
+                raise ShapeError("include_last_offset: number of offset should be at least 1")
+            starts = starts[:-1]
+        bags = starts.size
+        if starts.size and starts[0] != 0:
+            raise ShapeError(f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
+                             f"0. However, got {starts[0]}")  # fmt: skip
+        if starts.size and starts[-1] > input.shape[0]:
+            raise ShapeError("offsets[-1] can not be greater than input's length, the last sequence must not start behind "
+                             f"the end. Got offsets[-1] = {starts[-1]} and an input of {input.shape[0]}")  # fmt: skip
+    else:
+        raise ArgumentError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    rows = weight.shape[0]
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= rows
+    if max_norm is not None:
+        _renorm(weight, input, max_norm, norm_type)
+    count = input.shape[0]
+    bag = np.searchsorted(starts, np.arange(count), side="right") - 1 if bags else np.zeros(0, np.int64)
+    if padding_idx is not None and count:
+        counted = input._array != padding_idx
+        chosen = np.flatnonzero(counted)
+        input, bag = input[wrap(chosen)], bag[chosen]
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights[wrap(chosen)]
+    looked = _embedding(weight, input, padding=None, by_frequency=bool(scale_grad_by_freq))
+    if per_sample_weights is not None:
+        if per_sample_weights.dtype is not weight.dtype:
+            raise ShapeError(f"expected scalar type {title(weight)} but found {title(per_sample_weights)}")
+        looked = looked * per_sample_weights.unsqueeze(1)
+    if mode == "max":
+        return _bag_max(looked, bag, bags)
+    total = looked.new_zeros((bags, weight.shape[1])).index_add(0, wrap(bag), looked)
+    if mode == "mean":
+        sizes = np.maximum(np.bincount(bag, minlength=bags), 1).astype(weight._array.dtype)
+        total = total / wrap(sizes[:, None])
+    return total
+
+
+def _bag_max(looked, bag, bags):
+    """Per bag and column, the largest value; 0 for empty bags."""
+    a = looked._array
+    columns = a.shape[1]
+    best = np.full((bags, columns), -1)
+    for i in range(len(bag)):
+        row = best[bag[i]]
+        better = (row < 0) | (a[i] > a[row, np.arange(columns)])
+        row[better] = i
+    if not a.shape[0]:
+        return looked.new_zeros((bags, columns)) + looked.sum()
+    picked = looked.gather(0, wrap(np.maximum(best, 0)))
+    return picked.masked_fill(wrap(best < 0), 0.0)
+
+
+@public("embedding_bag")
+def _torch_embedding_bag(weight, indices, offsets, scale_grad_by_freq=False, mode=0, sparse=False,
+                         per_sample_weights=None, include_last_offset=False, padding_idx=None):  # fmt: skip
+    """(bags, bag of each number, bag sizes, positions of maxima); mode 0 sum, 1 mean, 2 max."""
+    out = embedding_bag(indices, weight, offsets, None, 2, scale_grad_by_freq, ("sum", "mean", "max")[mode], sparse,
+                        per_sample_weights, include_last_offset, padding_idx)  # fmt: skip
+    starts = offsets._array
+    bag = np.searchsorted(starts, np.arange(indices.numel()), side="right") - 1
+    sizes = np.bincount(bag, minlength=starts.size) if starts.size else np.zeros(0, np.int64)
+    return out, wrap(bag), wrap(sizes), wrap(np.zeros(0, np.int64))
+
+
+def one_hot(tensor, num_classes=-1):
+    """A 1 at each class number, in a new last dimension of size `num_classes` (default: the largest number + 1).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    need_tensor(tensor, "one_hot")
+    a = tensor._array
+    if a.dtype != np.int64:
+        raise DtypeError("one_hot is only applicable to index tensor of type LongTensor.",
+                         why=f"the tensor is {tensor.dtype}", fix="tensor.long()")  # fmt: skip
+    if not a.size:
+        if num_classes <= 0:
+            raise ShapeError("Can not infer total number of classes from empty tensor.")
+        return wrap(np.zeros((*a.shape, num_classes), np.int64))
+    if a.min() < 0:
+        raise ShapeError("Class values must be non-negative.", why=f"the smallest is {a.min()}")
+    if num_classes == -1:
+        num_classes = int(a.max()) + 1
+    elif num_classes < 1:
+        raise ShapeError("num_classes should be positive")
+    elif num_classes <= a.max():
+        raise ShapeError("Class values must be smaller than num_classes.",
+                         why=f"the largest is {a.max()}, num_classes is {num_classes}")  # fmt: skip
+    return wrap((a[..., None] == np.arange(num_classes)).astype(np.int64))

@@ -1,0 +1,152 @@
+"""The affine map y = x Wᵀ + b as one primitive."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import DtypeError, ShapeError
+from .entry import primitive
+from .fused import fused, in_single, title
+from .linalg import matmul
+from .promotion import check_devices
+from .shape import need_tensor
+
+
+@in_single
+def _linear_array(input, weight, bias):
+    n, k = weight.shape
+    if input.ndim == 2:
+        out = np.matmul(input, weight.T)
+    else:
+        out = np.matmul(input.reshape(math.prod(input.shape[:-1]), k), weight.T).reshape(*input.shape[:-1], n)
+    if bias is not None:
+        out += bias
+    return out
+
+
+@in_single
+def _linear_input_array(g, weight, input_shape):
+    if g.ndim == 2:
+        return np.matmul(g, weight.conj())
+    n, k = weight.shape
+    return np.matmul(g.reshape(math.prod(input_shape[:-1]), n), weight.conj()).reshape(input_shape)
+
+
+@in_single
+def _linear_weight_array(g, input):
+    rows = math.prod(input.shape[:-1])
+    return np.matmul(g.reshape(rows, g.shape[-1]).T, input.reshape(rows, input.shape[-1]).conj())
+
+
+@in_single
+def _linear_bias_array(g, bias_shape):
+    if len(bias_shape) != 1 or bias_shape[0] != g.shape[-1]:
+        return g
+    return g.reshape(math.prod(g.shape[:-1]), g.shape[-1]).sum(axis=0)
+
+
+@fused(_linear_input_array)
+def _linear_input(g, weight, input_shape):
+    return matmul(g, _conj(weight))
+
+
+@fused(_linear_weight_array)
+def _linear_weight(g, input):
+    rows = math.prod(input.shape[:-1])
+    return matmul(g.reshape(rows, g.shape[-1]).mT, _conj(input.reshape(rows, input.shape[-1])))
+
+
+@fused(_linear_bias_array)
+def _linear_bias(g, bias_shape):
+    return g
+
+
+def _conj(x):
+    return x.conj() if x.is_complex() else x
+
+
+_linear = primitive(
+    "linear", _linear_array, vjp={"input": _linear_input, "weight": _linear_weight, "bias": _linear_bias},
+    node="AddmmBackward0",
+)  # fmt: skip
+
+
+def linear(input, weight, bias=None):
+    """y = x Wᵀ + b over the last dimension.
+
+    Shapes: input (*, in), weight (out, in) or (in,), bias (out,) -> (*, out).
+    Raises RuntimeError when the sizes or dtypes do not fit.
+    """
+    try:
+        a, w = input._array, weight._array
+    except AttributeError:
+        need_tensor(input, "linear")
+        need_tensor(weight, "linear", "weight", 2)
+        raise
+    if w.ndim != 2 or not a.ndim:
+        return _linear_vector(input, weight, bias)
+    if a.shape[-1] != w.shape[1]:
+        raise _mismatch(a.shape, w.shape)
+    if a.dtype != w.dtype or (bias is not None and bias._array.dtype != w.dtype):
+        raise _dtypes(input, weight, bias)
+    if bias is not None:
+        b = bias._array.shape
+        if b != w.shape[:1]:
+            _check_bias(b, a.shape, w.shape)
+    if type(a) is not np.ndarray or type(w) is not np.ndarray:
+        check_devices(input, weight, bias)
+    return _linear(input, weight, bias)
+
+
+def _linear_vector(input, weight, bias):
+    if weight.ndim > 2:
+        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D",
+                         why="the weight of linear has shape (out_features, in_features) or (in_features,)")  # fmt: skip
+    if not input.ndim or not weight.ndim:
+        raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and "
+                         f"{weight.ndim}D")  # fmt: skip
+    out = matmul(input, weight.t())
+    return out if bias is None else out + bias
+
+
+def _check_bias(bias, input, weight):
+    out = (*input[:-1], weight[0])
+    try:
+        fits = np.broadcast_shapes(bias, out) == out
+    except ValueError:
+        fits = False
+    if not fits:
+        size = bias[-1] if bias else 1
+        raise ShapeError(
+            f"The expanded size of the tensor ({weight[0]}) must match the existing size ({size}) at non-singleton "
+            f"dimension {len(out) - 1}.  Target sizes: {list(out)}.  Tensor sizes: {list(bias)}",
+            why=f"the bias has {size} element(s), the weight {list(weight)} makes {weight[0]} output feature(s)",
+            fix=f"a bias of shape [{weight[0]}]",
+        )
+
+
+def _mismatch(a, w):
+    (n, k), rows = w, math.prod(a[:-1])
+    if len(a) == 1:
+        fact = f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({a[0]})"
+    else:
+        fact = f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {k}x{n})"
+    fix = f"make the layer with in_features={a[-1]}: Linear({a[-1]}, {n})"
+    if len(a) > 2 and math.prod(a[1:]) == k:
+        fix = f"flatten the input first: x.flatten(1) gives [{a[0]}, {k}]"
+    return ShapeError(
+        fact,
+        why=f"the input {list(a)} has {a[-1]} feature(s) in its last dimension, the weight {list(w)} takes {k}",
+        fix=fix,
+    )
+
+
+def _dtypes(input, weight, bias):
+    other = weight if weight.dtype is not input.dtype else bias
+    return DtypeError(
+        f"mat1 and mat2 must have the same dtype, but got {title(input)} and {title(other)}",
+        why=f"the input is {input.dtype}, the {'weight' if other is weight else 'bias'} {other.dtype}",
+        fix=f"convert the input, x = x.to({weight.dtype}), or the layer, layer.to({input.dtype})",
+    )

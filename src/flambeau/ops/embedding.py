@@ -1,0 +1,82 @@
+"""Rows of a table by number, and bags of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import IndexOutOfRange
+from .entry import primitive
+from .fused import in_single
+
+
+def check_rows(indices, rows):
+    """IndexError unless all row numbers are in range."""
+    if indices.size and type(indices) is np.ndarray:
+        low, high = indices.min(), indices.max()
+        if low < 0 or high >= rows:
+            bad = int(low if low < 0 else high)
+            raise IndexOutOfRange(
+                "index out of range in self",
+                why=f"the table has {rows} rows, numbered 0 to {rows - 1}, and row {bad} was asked for",
+                fix=f"num_embeddings={bad + 1} or more" if bad >= rows else "row numbers start at 0",
+            )
+
+
+def _embedding_array(weight, indices):
+    check_rows(indices, weight.shape[0])
+    return weight[indices]
+
+
+@in_single
+def sum_rows(rows, indices, count):
+    """Add row i of `rows` to row indices[i] of a table of zeros with `count` rows."""
+    table = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    if not indices.size or type(rows) is not np.ndarray:
+        return table if type(rows) is np.ndarray else rows[:1].sum() * table
+    # Sorting brings equal numbers together, so that each run is one sum.
+    order = np.argsort(indices, kind="stable")
+    ordered = indices[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    if starts.size == indices.size:
+        table[ordered] = rows[order]
+    else:
+        table[ordered[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+    return table
+
+
+def _embedding_backward_array(g, indices, count, padding, by_frequency):
+    if type(g) is not np.ndarray:
+        return g[..., :1].sum() * np.zeros((count, g.shape[-1]), g.dtype)
+    flat = indices.reshape(-1)
+    rows = g.reshape(flat.size, -1)
+    table = sum_rows(rows, flat, count)
+    if padding is not None:
+        table[padding] = 0
+    if by_frequency:
+        times = np.bincount(flat, minlength=count)
+        table /= np.maximum(times, 1).astype(table.dtype)[:, None]
+    return table
+
+
+def _gathered(gg, indices, count, padding, by_frequency):
+    """The adjoint of the gradient, which is linear: look up again."""
+    if padding is not None or by_frequency:
+        scale = np.ones((count, 1), gg._array.dtype)
+        if by_frequency:
+            scale[:, 0] /= np.maximum(np.bincount(indices._array.reshape(-1), minlength=count), 1)
+        if padding is not None:
+            scale[padding] = 0
+        gg = gg * gg.wrap(scale)
+    return _embedding(gg, indices, padding=None, by_frequency=False)
+
+
+_embedding_backward = primitive(
+    "embedding_backward", _embedding_backward_array, node="EmbeddingDenseBackwardBackward0",
+    vjp={"g": _gathered},
+)  # fmt: skip
+
+_embedding = primitive(
+    "embedding", lambda weight, indices, padding, by_frequency: _embedding_array(weight, indices),
+    vjp={"weight": lambda g, indices, weight_shape, padding, by_frequency: _embedding_backward(
+        g, indices, count=weight_shape[0], padding=padding, by_frequency=by_frequency)},
+)  # fmt: skip

@@ -1,0 +1,105 @@
+"""Gradient rules with an array form: what the hot layers use so that one layer is one call and few memory passes.
+
+A rule is a formula on tensors, so that gradients of gradients come for free. `fused(kernel)` gives it a second form
+on arrays, used whenever the backward pass itself is not being recorded, which is nearly always:
+
+    @fused(_softmax_backward)                     # arrays in, array out
+    def _softmax_rule(g, out, axis):              # the same mathematics on tensors
+        return out * (g - (g * out).sum(axis, keepdim=True))
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from ..arrays import as_array
+from ..autograd.mode import state
+from ..dtypes import FROM_NUMPY, HALVES
+from ..errors import DtypeError
+from ..tensor import Tensor, wrap
+
+_TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char",
+           "uint8": "Byte", "bool": "Bool", "float16": "Half", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
+           "complex128": "ComplexDouble"}  # fmt: skip
+
+
+def title(t) -> str:
+    """PyTorch's word for a tensor's dtype in messages: Float, Double, Long..."""
+    return _TITLES.get(t.dtype.name, t.dtype.name)
+
+
+def _arrays_of(x):
+    if isinstance(x, Tensor):
+        return x._array
+    if x.__class__ is tuple and any(isinstance(v, Tensor) for v in x):
+        return tuple([v if v is None else v._array for v in x])
+    if x.__class__ is list and any(isinstance(v, Tensor) for v in x):
+        return [v if v is None else v._array for v in x]
+    return x
+
+
+def fused(kernel):
+    """Give a gradient formula on tensors the array form `kernel`, which takes the same arguments as arrays."""
+
+    def decorate(formula):
+        @functools.wraps(formula)
+        def rule(*args):
+            if state.grad:
+                return formula(*args)
+            made = kernel(*[_arrays_of(a) for a in args])
+            if made.__class__ is tuple:
+                return tuple([None if a is None else wrap(as_array(a)) for a in made])
+            return None if made is None else wrap(as_array(made))
+
+        return rule
+
+    return decorate
+
+
+_HALF = tuple(d.numpy for d in HALVES)
+
+
+def in_single(f):
+    """Compute 16-bit floats in float32: array arguments are widened, the (first) result is narrowed."""
+
+    @functools.wraps(f)
+    def widened(*args, **options):
+        first = args[0]
+        if first.__class__ is list or first.__class__ is tuple:
+            first = next(a for a in first if a is not None)
+        if first.dtype.itemsize != 2 or first.dtype not in _HALF:
+            return f(*args, **options)
+        half = first.dtype
+        made = f(*[_widen(a, half) for a in args], **{k: _widen(v, half) for k, v in options.items()})
+        if made.__class__ is tuple:
+            return (_narrow(made[0], half), *made[1:])
+        return _narrow(made, half)
+
+    return widened
+
+
+def _widen(a, half):
+    if isinstance(a, np.ndarray):
+        return a.astype(np.float32) if a.dtype == half else a
+    if a.__class__ is tuple or a.__class__ is list:
+        return a.__class__([_widen(v, half) for v in a])
+    return a
+
+
+def _narrow(a, half):
+    return a.astype(half) if isinstance(a, (np.ndarray, np.generic)) and a.dtype == np.float32 else a
+
+
+def need_float(t, kernel, complex=False):
+    """DtypeError unless `t` is floating-point (or complex where that is allowed)."""
+    category = FROM_NUMPY[t._array.dtype].category
+    if category != 2 and not (complex and category == 3):
+        raise DtypeError(f"\"{kernel}\" not implemented for '{title(t)}'",
+                         why="it is defined for floating-point tensors", fix="x.float()")  # fmt: skip
+
+
+def constant(array) -> Tensor:
+    """A tensor over an array that takes no part in differentiation."""
+    return wrap(as_array(array))

@@ -1,0 +1,104 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dtypes import dtype as dtype_
+from .entry import primitive, public
+from .fused import fused, in_single, need_float
+from .shape import need_tensor, normal_dim
+
+
+@in_single
+def _softmax_array(input, axis):
+    if not input.ndim:
+        return np.ones_like(input)
+    if not input.size:
+        return input.copy()
+    out = np.subtract(input, input.max(axis=axis, keepdims=True))
+    np.exp(out, out=out)
+    out /= out.sum(axis=axis, keepdims=True)
+    return out
+
+
+@in_single
+def _softmax_backward_array(g, out, axis):
+    if not out.ndim:
+        return np.zeros_like(out)
+    d = g * out
+    d -= out * d.sum(axis=axis, keepdims=True)
+    return d
+
+
+@fused(_softmax_backward_array)
+def _softmax_rule(g, out, axis):
+    d = g * out
+    return d - out * d.sum(axis, keepdim=True)
+
+
+_softmax = primitive("softmax", _softmax_array, vjp=_softmax_rule)
+
+
+@in_single
+def _log_softmax_array(input, axis):
+    if not input.ndim:
+        return np.zeros_like(input)
+    if not input.size:
+        return input.copy()
+    out = np.subtract(input, input.max(axis=axis, keepdims=True))
+    out -= np.log(np.exp(out).sum(axis=axis, keepdims=True))
+    return out
+
+
+@in_single
+def _log_softmax_backward_array(g, out, axis):
+    if not out.ndim:
+        return np.zeros_like(out)
+    d = np.exp(out)
+    d *= g.sum(axis=axis, keepdims=True)
+    return np.subtract(g, d, out=d)
+
+
+@fused(_log_softmax_backward_array)
+def _log_softmax_rule(g, out, axis):
+    return g - out.exp() * g.sum(axis, keepdim=True)
+
+
+_log_softmax = primitive("log_softmax", _log_softmax_array, vjp=_log_softmax_rule)
+
+
+def _prepared(input, dim, dtype, name):
+    need_tensor(input, name)
+    if dtype is not None:
+        if not isinstance(dtype, dtype_):
+            raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
+        input = input.to(dtype)
+    need_float(input, f"{name}_lastdim_kernel_impl")
+    return input, normal_dim(dim, input._array.ndim)
+
+
+@public(method=True, out=True, aliases=("special.softmax",))
+def softmax(input, dim, dtype=None):
+    """exp(x) / sum(exp(x)) along `dim`: non-negative numbers that add up to 1. Computed without overflow.
+
+    dtype: convert the input to this dtype first.
+
+    >>> import flambeau as torch
+    >>> torch.softmax(torch.zeros(2), 0)
+    tensor([0.5000, 0.5000])
+    """
+    input, axis = _prepared(input, dim, dtype, "softmax")
+    return _softmax(input, axis=axis)
+
+
+@public(method=True, out=True, aliases=("special.log_softmax",))
+def log_softmax(input, dim, dtype=None):
+    """log(softmax(x)) along `dim`, accurate where softmax would round to 0 or 1.
+
+    >>> import flambeau as torch
+    >>> torch.log_softmax(torch.zeros(2), 0)
+    tensor([-0.6931, -0.6931])
+    """
+    input, axis = _prepared(input, dim, dtype, "log_softmax")
+    return _log_softmax(input, axis=axis)
