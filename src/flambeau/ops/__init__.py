@@ -5,3 +5,11 @@ import pkgutil
 
 for _module in pkgutil.iter_modules(__path__):  # a new file of operations needs no list to be kept
     importlib.import_module(f"{__name__}.{_module.name}")
+
+
+def __getattr__(name):
+    """A public operation by its name: `ops.zeros` is `entry.REGISTRY["zeros"]`."""
+    try:
+        return entry.REGISTRY[name]  # noqa: F821  imported by the loop above
+    except KeyError:
+        raise AttributeError(f"no operation named '{name}'") from None

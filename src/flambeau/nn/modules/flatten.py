@@ -1,0 +1,85 @@
+"""Joining dimensions and splitting them."""
+
+from __future__ import annotations
+
+from ...errors import ArgumentTypeError
+from .module import Module
+
+__all__ = ["Flatten", "Unflatten"]
+
+
+class Flatten(Module):
+    """Joins a range of dimensions into one; by default all but the batch.
+
+    Arguments:
+        start_dim, end_dim: first and last dimension of the range.
+
+    >>> import flambeau as torch
+    >>> torch.nn.Flatten()(torch.ones(32, 1, 5, 5)).shape
+    torch.Size([32, 25])
+    """
+
+    __constants__ = ["start_dim", "end_dim"]
+
+    def __init__(self, start_dim=1, end_dim=-1):
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input):
+        return input.flatten(self.start_dim, self.end_dim)
+
+    def extra_repr(self):
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Splits one dimension into several.
+
+    Arguments:
+        dim: the dimension, by number or name.
+        unflattened_size: the sizes it becomes; one may be -1.
+
+    >>> import flambeau as torch
+    >>> torch.nn.Unflatten(1, (2, 5, 5))(torch.ones(2, 50)).shape
+    torch.Size([2, 2, 5, 5])
+    """
+
+    __constants__ = ["dim", "unflattened_size"]
+
+    def __init__(self, dim, unflattened_size):
+        super().__init__()
+        if isinstance(dim, int):
+            _require_ints(unflattened_size)
+        elif isinstance(dim, str):
+            _require_pairs(unflattened_size)
+        else:
+            raise ArgumentTypeError("invalid argument type for dim parameter")
+        self.dim = dim
+        self.unflattened_size = unflattened_size
+
+    def forward(self, input):
+        return input.unflatten(self.dim, self.unflattened_size)
+
+    def extra_repr(self):
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+def _require_pairs(sizes):
+    if not isinstance(sizes, tuple):
+        raise ArgumentTypeError(f"unflattened_size must be a tuple of tuples, but found type {type(sizes).__name__}")
+    for i, pair in enumerate(sizes):
+        if not isinstance(pair, tuple):
+            raise ArgumentTypeError(
+                f"unflattened_size must be tuple of tuples, but found element of type {type(pair).__name__} at pos {i}"
+            )
+
+
+def _require_ints(sizes):
+    if not isinstance(sizes, (tuple, list)):
+        raise ArgumentTypeError(f"unflattened_size must be a tuple of ints, but found type {type(sizes).__name__}")
+    for i, size in enumerate(sizes):
+        if not isinstance(size, int):
+            raise ArgumentTypeError(
+                f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {i}"
+            )

@@ -1,0 +1,187 @@
+"""Padding layers: one class per mode and number of spatial dimensions.
+
+Padding is given as the number of elements before and after, the last dimension first, or as one number for all sides.
+"""
+
+from __future__ import annotations
+
+from .. import functional as F
+from .module import Module
+from .utils import _ntuple, _pair, _quadruple
+
+__all__ = [
+    f"{mode}Pad{n}d" for mode in ("Circular", "Constant", "Reflection", "Replication", "Zero") for n in (1, 2, 3)
+]
+
+_sextuple = _ntuple(6, "_sextuple")
+
+
+class _Pad(Module):
+    __constants__ = ["padding"]
+    mode: str
+
+    def forward(self, input):
+        return F.pad(input, self.padding, self.mode)
+
+    def extra_repr(self):
+        return f"{self.padding}"
+
+
+class _ConstantPadNd(_Pad):
+    __constants__ = ["padding", "value"]
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, input):
+        return F.pad(input, self.padding, "constant", self.value)
+
+    def extra_repr(self):
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad1d(_ConstantPadNd):
+    """Pads the last dimension with a value.
+
+    >>> import flambeau as torch
+    >>> torch.nn.ConstantPad1d((1, 2), 7.0)(torch.zeros(1, 2))
+    tensor([[7., 0., 0., 7., 7.]])
+    """
+
+    def __init__(self, padding, value):
+        super().__init__(value)
+        self.padding = _pair(padding)
+
+
+class ConstantPad2d(_ConstantPadNd):
+    """Pads the last two dimensions with a value: (left, right, top, bottom)."""
+
+    __constants__ = ["padding", "value"]
+
+    def __init__(self, padding, value):
+        super().__init__(value)
+        self.padding = _quadruple(padding)
+
+
+class ConstantPad3d(_ConstantPadNd):
+    """Pads the last three dimensions with a value."""
+
+    def __init__(self, padding, value):
+        super().__init__(value)
+        self.padding = _sextuple(padding)
+
+
+class _ZeroPad:
+    def extra_repr(self):
+        return f"{self.padding}"
+
+
+class ZeroPad1d(_ZeroPad, ConstantPad1d):
+    """Pads the last dimension with zeros."""
+
+    def __init__(self, padding):
+        super().__init__(padding, 0.0)
+
+
+class ZeroPad2d(_ZeroPad, ConstantPad2d):
+    """Pads the last two dimensions with zeros: (left, right, top, bottom)."""
+
+    def __init__(self, padding):
+        super().__init__(padding, 0.0)
+
+
+class ZeroPad3d(_ZeroPad, ConstantPad3d):
+    """Pads the last three dimensions with zeros."""
+
+    def __init__(self, padding):
+        super().__init__(padding, 0.0)
+
+
+class _CircularPadNd(_Pad):
+    mode = "circular"
+
+
+class CircularPad1d(_CircularPadNd):
+    """Pads the last dimension with what stands at its other end."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _pair(padding)
+
+
+class CircularPad2d(_CircularPadNd):
+    """Pads the last two dimensions with what stands at their other ends."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _quadruple(padding)
+
+
+class CircularPad3d(_CircularPadNd):
+    """Pads the last three dimensions with what stands at their other ends."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _sextuple(padding)
+
+
+class _ReflectionPadNd(_Pad):
+    mode = "reflect"
+
+
+class ReflectionPad1d(_ReflectionPadNd):
+    """Pads the last dimension with its mirror image, the edge itself not repeated.
+
+    >>> import flambeau as torch
+    >>> torch.nn.ReflectionPad1d(2)(torch.arange(4.0).view(1, 4))
+    tensor([[2., 1., 0., 1., 2., 3., 2., 1.]])
+    """
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _pair(padding)
+
+
+class ReflectionPad2d(_ReflectionPadNd):
+    """Pads the last two dimensions with their mirror image."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _quadruple(padding)
+
+
+class ReflectionPad3d(_ReflectionPadNd):
+    """Pads the last three dimensions with their mirror image."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _sextuple(padding)
+
+
+class _ReplicationPadNd(_Pad):
+    mode = "replicate"
+
+
+class ReplicationPad1d(_ReplicationPadNd):
+    """Pads the last dimension by repeating its edges."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _pair(padding)
+
+
+class ReplicationPad2d(_ReplicationPadNd):
+    """Pads the last two dimensions by repeating their edges."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _quadruple(padding)
+
+
+class ReplicationPad3d(_ReplicationPadNd):
+    """Pads the last three dimensions by repeating their edges."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = _sextuple(padding)
