@@ -328,10 +328,9 @@ def check_seed(seed) -> int:
     return seed % (1 << 64)
 
 
-def memory_order(array: np.ndarray) -> np.ndarray:
-    """`array` with its axes sorted by stride, largest first: the order in which PyTorch fills it."""
-    order = sorted(range(array.ndim), key=lambda d: -abs(array.strides[d]) if array.shape[d] > 1 else -math.inf)
-    return array.transpose(order)
+def memory_order(array: np.ndarray) -> list[int]:
+    """The axes of an array by stride, largest first: the order in which PyTorch fills it."""
+    return sorted(range(array.ndim), key=lambda d: -array.strides[d] if array.shape[d] > 1 else -math.inf)
 
 
 default_generator = Generator()

@@ -10,7 +10,7 @@ import numpy as np
 from .. import devices, dtypes
 from ..arrays import meta_empty
 from ..devices import CPU
-from ..errors import ArgumentTypeError, DtypeError, NotSupported, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, DtypeError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
 from .creation import check_layout, dtype_of, finish, number
 from .entry import public, write_out
@@ -81,16 +81,18 @@ def arange(*args, start=0, end=None, step=1, out=None, dtype=None, layout=None, 
             fix="arange(end), arange(start, end) or arange(start, end, step)",
         )
     check_layout(layout)
-    if args and len(args) == 1 and not isinstance(end, (builtins.int, builtins.float, builtins.complex, Tensor, np.generic)):
+    numbers = (builtins.int, builtins.float, builtins.complex, Tensor, np.generic)
+    if len(args) == 1 and not isinstance(end, numbers):
         raise ArgumentTypeError(f"arange(): argument 'end' (position 1) must be Number, not {type(end).__name__}")
     dt = _end_dtype((start, end, step), dtype, out)
     start, end, step = _bounds("arange", start, end, step)
     if dt.is_complex or dt is dtypes.bool:
         raise NotSupported(f'"arange_cpu" not implemented for \'{"Bool" if dt is dtypes.bool else "ComplexFloat"}\'')
-    if dt is dtypes.int64 and isinstance(start, builtins.int) and isinstance(end, builtins.int) and isinstance(
-        step, builtins.int
-    ):
-        count = -((start - end) // step)
+    if dt is dtypes.int64:
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ArgumentError("step must be nonzero", why="the step became 0 when it was made an integer")
+        count = max(0, -((start - end) // step))
     else:
         count = math.ceil((end - start) / step)
     made = finish(_progression(start, step, count, dt, devices.usable(device)), requires_grad)
@@ -136,6 +138,8 @@ def _steps(start, end, steps, name, dtype, out, device):
 
 def _line(start, end, steps, dt) -> np.ndarray:
     """`steps` numbers from start to end, counted from the nearer end so that the last one is exact."""
+    if dt.category == 1:
+        start, end = int(start), int(end)
     if steps == 1:
         return np.full(1, start, dt.numpy)
     kind = np.float64 if dt.category < 2 else np.float32 if dt in dtypes.HALVES else dt.numpy.type

@@ -1,0 +1,658 @@
+"""Random tensors. With the same seed they hold the numbers of PyTorch's CPU generator."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+
+import numpy as np
+
+from .. import devices, dtypes
+from ..arrays import meta_empty
+from ..autograd.mode import state
+from ..devices import CPU
+from ..errors import ArgumentError, ArgumentTypeError, DtypeError, NotSupported, ShapeError
+from ..generator import Generator, default_generator, memory_order
+from ..tensor import Tensor, wrap
+from .creation import check_layout, dtype_of, finish, like, sizes
+from .entry import assign, check_writable, primitive, public, write_out
+from .shape import need_tensor, preserve_format
+
+Generator.state_type = staticmethod(wrap)
+
+_TITLES = {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}
+_C_NAMES = {"int64": "long", "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char",
+            "float32": "float", "float64": "double"}  # fmt: skip
+
+
+def _generator(given) -> Generator:
+    if given is None:
+        return default_generator
+    if not isinstance(given, Generator):
+        raise ArgumentTypeError(f"argument 'generator' must be torch.Generator, not {type(given).__name__}",
+                                fix="torch.Generator().manual_seed(seed)")  # fmt: skip
+    return given
+
+
+def _need_float(name, dt, kernel):
+    if dt.category < 2:
+        raise NotSupported(f"\"{kernel}\" not implemented for '{_TITLES.get(dt.name, dt.name)}'",
+                           why=f"{name} gives fractions, and {dt} holds none",
+                           fix="pass a floating-point dtype, or use randint for integers")  # fmt: skip
+
+
+def _check(condition, text):
+    if not condition:
+        raise ShapeError(text)
+
+
+def _draw(shape, dt, flat) -> np.ndarray:
+    """An array of a dtype from `flat(count, real NumPy dtype)`: complex numbers take two each."""
+    count = math.prod(shape)
+    if dt.is_complex:
+        return flat(2 * count, dt.to_real().numpy).view(dt.numpy).reshape(shape)
+    return flat(count, dt.numpy).reshape(shape)
+
+
+def _sized(name, size, named, dtype, out, layout, device, generator, requires_grad, kernel, flat):
+    shape = sizes(name, size, named.pop("size", None))
+    if named:
+        raise ArgumentTypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
+    check_layout(layout)
+    if out is not None:
+        dtype, device = dtype or out.dtype, out.device
+    dt, dev, g = dtype_of(dtype, None, name), devices.usable(device), _generator(generator)
+    _need_float(name, dt, kernel)
+    made = _draw(shape, dt, lambda n, d: flat(g, n, d)) if dev is CPU else meta_empty(shape, dt.numpy)
+    made = finish(made, requires_grad)
+    return made if out is None else write_out(made, out, name)
+
+
+@public()
+def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+         **named):  # fmt: skip
+    """Uniform random numbers from [0, 1).
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.rand(3)
+    tensor([0.4963, 0.7682, 0.0885])
+    """
+    return _sized("rand", size, named, dtype, out, layout, device, generator, requires_grad, "check_uniform_bounds",
+                  lambda g, n, d: g.uniform(n, dtype=d))  # fmt: skip
+
+
+@public()
+def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+          **named):  # fmt: skip
+    """Normally distributed random numbers of mean 0 and variance 1.
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randn(3)
+    tensor([ 1.5410, -0.2934, -2.1788])
+    """
+    std = 1.0
+    if dtype is not None and getattr(dtype, "is_complex", False) or dtype is None and out is not None and out.is_complex():
+        std = math.sqrt(0.5)
+    return _sized("randn", size, named, dtype, out, layout, device, generator, requires_grad, "normal_kernel_cpu",
+                  lambda g, n, d: g.normal(n, 0.0, std, d))  # fmt: skip
+
+
+def _integer_bounds(low, high, dt):
+    """Check that the integers of [low, high) exist and fit in a dtype."""
+    low, high = operator.index(low), operator.index(high)
+    if low >= high:
+        raise ShapeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
+                         why="the upper end is not included")  # fmt: skip
+    if high > 1 << 63 or low < -(1 << 63):  # 2**63 itself stands for "all of int64"
+        raise ArgumentError("Overflow when unpacking long long")
+    if dt is dtypes.bool:
+        smallest, largest = 0, 1
+    elif dt.category == 1:
+        smallest, largest = np.iinfo(dt.numpy).min, np.iinfo(dt.numpy).max
+    else:
+        return low, high
+    name = _C_NAMES.get(dt.name, dt.name)
+    _check(low >= smallest, f"from is out of bounds for {name}")
+    _check(high - 1 <= largest, f"to - 1 is out of bounds for {name}")
+    return low, high
+
+
+@public()
+def randint(*args, low=None, high=None, size=None, generator=None, out=None, dtype=None, layout=None, device=None,
+            requires_grad=False, pin_memory=False):  # fmt: skip
+    """Random integers: `randint(high, size)` from [0, high), `randint(low, high, size)` from [low, high).
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randint(10, (3,))
+    tensor([4, 9, 3])
+    """
+    rest = list(args)
+    if size is None and rest and isinstance(rest[-1], (tuple, list)):
+        size = rest.pop()
+    if high is None:
+        high = rest.pop() if rest else None
+    if low is None:
+        low = rest.pop() if rest else 0
+    if size is None and high is not None and len(args) == 2:
+        raise ArgumentTypeError(f"randint(): argument 'size' (position 2) must be tuple of ints, not {type(args[1]).__name__}",
+                                fix=f"randint({args[0]}, ({args[1]},))")  # fmt: skip
+    if size is None or high is None or rest:
+        raise ArgumentTypeError(
+            "randint() received an invalid combination of arguments - got "
+            f"({', '.join(type(a).__name__ for a in args)})",
+            fix="randint(high, size) or randint(low, high, size), with size a tuple",
+        )
+    shape = sizes("randint", (tuple(size),))
+    check_layout(layout)
+    if out is not None:
+        dtype, device = dtype or out.dtype, out.device
+    dt, dev, g = dtype_of(dtype, dtypes.int64, "randint"), devices.usable(device), _generator(generator)
+    if max(low, high) >= 1 << 63:
+        raise ArgumentError("Overflow when unpacking long long", why=f"{max(low, high)} does not fit in int64")
+    low, high = _integer_bounds(low, high, dt)
+    if dev is CPU:
+        made = g.integers(math.prod(shape), low, high).astype(dt.numpy, copy=False).reshape(shape)
+    else:
+        made = meta_empty(shape, dt.numpy)
+    made = finish(made, requires_grad)
+    return made if out is None else write_out(made, out, "randint")
+
+
+@public()
+def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    """The integers from 0 to n - 1 in random order.
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randperm(5)
+    tensor([4, 1, 0, 3, 2])
+    """
+    if not hasattr(n, "__index__"):
+        raise ArgumentTypeError(f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    n = operator.index(n)
+    if n < 0:
+        raise ShapeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    check_layout(layout)
+    if out is not None:
+        dtype, device = dtype or out.dtype, out.device
+    dt, dev = dtype_of(dtype, dtypes.int64, "randperm"), devices.usable(device)
+    if dt.category == 1 and n - 1 > np.iinfo(dt.numpy).max:
+        raise DtypeError(f"value cannot be converted to type {dt.name}_t without overflow")
+    made = meta_empty((n,), dt.numpy) if dev is not CPU else _generator(generator).permutation(n)
+    made = finish(made.astype(dt.numpy, copy=False), requires_grad)
+    return made if out is None else write_out(made, out, "randperm")
+
+
+# ---------------------------------------------------------------------- like another tensor
+
+
+def _like(name, input, dtype, layout, device, form, requires_grad, fill):
+    made = wrap(like(name, input, dtype, layout, device, form))
+    if made._array.size == 0 or not made.is_meta:
+        fill(made)
+    return finish(made._array, requires_grad)
+
+
+@public()
+def rand_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+              memory_format=preserve_format):  # fmt: skip
+    """Uniform random numbers from [0, 1) in the shape, dtype and device of `input`."""
+    return _like("rand_like", input, dtype, layout, device, memory_format, requires_grad,
+                 lambda t: uniform_(t, generator=generator))  # fmt: skip
+
+
+@public()
+def randn_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+               memory_format=preserve_format):  # fmt: skip
+    """Standard normal random numbers in the shape, dtype and device of `input`."""
+    return _like("randn_like", input, dtype, layout, device, memory_format, requires_grad,
+                 lambda t: normal_(t, generator=generator))  # fmt: skip
+
+
+@public()
+def randint_like(input, *bounds, low=None, high=None, generator=None, dtype=None, layout=None, device=None,
+                 requires_grad=False, pin_memory=False, memory_format=preserve_format):  # fmt: skip
+    """Random integers from [0, high) or [low, high) in the shape, dtype and device of `input`."""
+    bounds = list(bounds)
+    high = bounds.pop() if high is None else high
+    low = (bounds.pop() if bounds else 0) if low is None else low
+    return _like("randint_like", input, dtype, layout, device, memory_format, requires_grad,
+                 lambda t: random_(t, low, high, generator=generator))  # fmt: skip
+
+
+# ---------------------------------------------------------------------- in place
+
+
+# A tensor with history that is overwritten by random numbers passes no gradient on.
+_NODES = {
+    name: primitive(f"{name.lower()}_", lambda input, drawn: drawn, vjp={"input": lambda g: g * 0},
+                    node=f"{name}Backward{number}")
+    for name, number in (("Uniform", 0), ("Normal", 0), ("Random", 2), ("Exponential", 0), ("Cauchy", 0),
+                         ("LogNormal", 0), ("Geometric", 0), ("Bernoulli", 2))
+}  # fmt: skip
+
+
+def _fill(t, flat, name):
+    """Fill a tensor with `flat(count)`, in the order of its memory."""
+    a = t._array
+    if type(a) is not np.ndarray or not a.size:
+        return t
+    check_writable(t)
+    np_dtype = a.dtype
+    made = flat(2 * a.size if np_dtype.kind == "c" else a.size)
+    made = made.view(np_dtype) if np_dtype.kind == "c" else made.astype(np_dtype, copy=False)
+    if not a.flags.c_contiguous:
+        order = memory_order(a)
+        made = made.reshape([a.shape[d] for d in order]).transpose(np.argsort(order))
+    made = wrap(made.reshape(a.shape))
+    return assign(t, _NODES[name](t, made) if t.requires_grad and state.grad else made)
+
+
+def _real(t):
+    """The real NumPy dtype of a tensor's numbers."""
+    return t.dtype.to_real().numpy if t.is_complex() else t._array.dtype
+
+
+@public(method=True, function=False)
+def uniform_(self, *bounds, generator=None, to=None, **named):
+    """Fill with uniform random numbers from [from, to), by default [0, 1)."""
+    low = bounds[0] if bounds else named.pop("from", 0.0)
+    high = bounds[1] if len(bounds) > 1 else 1.0 if to is None else to
+    if named:
+        raise ArgumentTypeError(f"uniform_() got an unexpected keyword argument '{next(iter(named))}'")
+    _need_float("uniform_", self.dtype, "check_uniform_bounds")
+    limit = float(np.finfo(_real(self)).max) if _real(self).kind == "f" else 3.3895314e38
+    name = _C_NAMES.get(self.dtype.name, self.dtype.name)
+    _check(-limit <= low <= limit, f"from is out of bounds for {name}")
+    _check(-limit <= high <= limit, f"to is out of bounds for {name}")
+    _check(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    g = _generator(generator)
+    return _fill(self, lambda n: g.uniform(n, low, high, _real(self)), "Uniform")
+
+
+@public(method=True, function=False)
+def normal_(self, mean=0, std=1, *, generator=None):
+    """Fill with normally distributed random numbers."""
+    _need_float("normal_", self.dtype, "normal_kernel_cpu")
+    _check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+    g = _generator(generator)
+    if self.is_complex():
+        _fill(self, lambda n: g.normal(n, 0.0, std * math.sqrt(0.5), _real(self), self.is_contiguous()), "Normal")
+        return self if not mean else self.add_(mean)
+    return _fill(self, lambda n: g.normal(n, float(mean), float(std), _real(self), self._array.flags.c_contiguous), "Normal")
+
+
+@public(method=True, function=False)
+def random_(self, *bounds, generator=None, to=None, **named):
+    """Fill with random integers: `random_()` all that the dtype holds exactly, `random_(to)`, `random_(from, to)`."""
+    g = _generator(generator)
+    low = bounds[0] if len(bounds) > 1 else named.pop("from", None)
+    high = bounds[-1] if bounds else to
+    if high is None and low is None:
+        return _fill(self, lambda n: g.full_range(n, self._array.dtype), "Random")
+    if high is None:
+        top = np.iinfo(self._array.dtype).max if self.dtype.category == 1 else 1 << 24
+        high = top + 1
+    low, high = _integer_bounds(low or 0, high, self.dtype)
+    return _fill(self, lambda n: g.integers(n, low, high).astype(self._array.dtype, copy=False), "Random")
+
+
+@public(method=True, function=False)
+def exponential_(self, lambd=1, *, generator=None):
+    """Fill with exponentially distributed random numbers of rate `lambd`."""
+    _continuous(self, "Exponential")
+    _check(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    g = _generator(generator)
+    return _fill(self, lambda n: g.exponential(n, lambd, self._array.dtype), "Exponential")
+
+
+@public(method=True, function=False)
+def cauchy_(self, median=0, sigma=1, *, generator=None):
+    """Fill with Cauchy distributed random numbers."""
+    _continuous(self, "Cauchy")
+    _check(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+    g = _generator(generator)
+    return _fill(self, lambda n: g.cauchy(n, median, sigma), "Cauchy")
+
+
+@public(method=True, function=False)
+def log_normal_(self, mean=1, std=2, *, generator=None):
+    """Fill with numbers whose logarithm is normally distributed with this mean and deviation."""
+    _need_float("log_normal_", self.dtype, "log_normal_cpu")
+    _check(std > 0, f"log_normal_ expects std > 0.0, but found std={std}")
+    g = _generator(generator)
+    return _fill(self, lambda n: g.log_normal(n, mean, std), "LogNormal")
+
+
+@public(method=True, function=False)
+def geometric_(self, p, *, generator=None):
+    """Fill with the number of trials until the first success, each successful with probability `p`."""
+    _check(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p}")
+    g = _generator(generator)
+    return _fill(self, lambda n: g.geometric(n, p), "Geometric")
+
+
+def _continuous(t, name):
+    if not t.is_floating_point():
+        raise DtypeError(f"{name} distribution is a continuous probability distribution. dtype must be a floating point but "
+                         f"you specified {_TITLES.get(t.dtype.name, t.dtype.name)}", fix="x = x.float()")  # fmt: skip
+
+
+# ---------------------------------------------------------------------- drawn with a probability per element
+
+# The draws do not depend smoothly on the probabilities: PyTorch defines their gradient as zero.
+_bernoulli = primitive("bernoulli", lambda input, generator: _bernoulli_array(input, generator),
+                       vjp={"input": lambda g: g * 0})  # fmt: skip
+_poisson = primitive("poisson", lambda input, generator: _poisson_array(input, generator), vjp={"input": lambda g: g * 0})
+
+
+def _bernoulli_array(p, generator):
+    if type(p) is not np.ndarray:
+        return p
+    return generator.bernoulli(p.size, np.ascontiguousarray(p).ravel()).astype(p.dtype).reshape(p.shape)
+
+
+@public(method=True)
+def bernoulli(input, p=None, *, generator=None, out=None):
+    """Ones with the probabilities that `input` holds (or with probability `p`), else zeros.
+
+    >>> import flambeau as torch
+    >>> torch.bernoulli(torch.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    need_tensor(input, "bernoulli")
+    if out is not None:
+        check_writable(out)
+        return write_out(bernoulli(input, p, generator=generator), out, "bernoulli")
+    if p is not None:
+        return bernoulli_(wrap(np.empty_like(input._array, subok=False)), p, generator=generator)
+    _need_float("bernoulli", input.dtype, "bernoulli_tensor_cpu_p_")
+    if type(input._array) is np.ndarray and not ((input._array >= 0) & (input._array <= 1)).all():
+        raise ShapeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
+                         why="probabilities lie between 0 and 1", fix="torch.sigmoid(x) makes scores probabilities")  # fmt: skip
+    return _bernoulli(input, generator=_generator(generator))
+
+
+@public(method=True, function=False)
+def bernoulli_(self, p=0.5, *, generator=None):
+    """Fill with ones with probability `p` (a number or a tensor of probabilities), else zeros."""
+    g = _generator(generator)
+    if isinstance(p, Tensor) and p.ndim == 0:
+        p = p.item()
+    if isinstance(p, Tensor):
+        _need_float("bernoulli_", p.dtype, "bernoulli_tensor_cpu_p_")
+        probabilities = p.expand(self.shape)._array
+        _check(((probabilities >= 0) & (probabilities <= 1)).all(), "Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+        check_writable(self)
+        drawn = _bernoulli_array(np.ascontiguousarray(probabilities).reshape(self.shape), g)
+        return assign(self, wrap(drawn.astype(self._array.dtype)))
+    _check(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    return _fill(self, lambda n: g.bernoulli(n, float(p)), "Bernoulli")
+
+
+@public()
+def normal(mean=None, std=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None,
+           requires_grad=False, pin_memory=False):  # fmt: skip
+    """Normal random numbers: `normal(mean, std)` with tensors, one number per element; `normal(mean, std, size)`.
+
+    >>> import flambeau as torch
+    >>> torch.normal(torch.zeros(3), 0.0)
+    tensor([0., 0., 0.])
+    """
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        mean, std = 0.0 if mean is None else mean, 1.0 if std is None else std
+        if isinstance(std, Tensor):
+            _check(not std.is_complex(), "normal expects standard deviation to be non-complex")
+            _check(std.is_meta or not (std._array < 0).any(), "normal expects all elements of std >= 0.0")
+        else:
+            _check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+        for t in (mean, std):
+            if isinstance(t, Tensor):
+                _need_float("normal", t.dtype, "normal_kernel_cpu")
+        kind = mean if isinstance(mean, Tensor) else std
+        try:
+            shape = np.broadcast_shapes(np.shape(getattr(mean, "_array", 0)), np.shape(getattr(std, "_array", 0)))
+        except ValueError:
+            a, b = mean.shape, std.shape
+            d = next(i for i in builtins.range(1, min(len(a), len(b)) + 1) if a[-i] != b[-i] and 1 not in (a[-i], b[-i]))
+            raise ShapeError(f"The size of tensor a ({a[-d]}) must match the size of tensor b ({b[-d]}) at non-singleton "
+                             f"dimension {max(len(a), len(b)) - d}") from None
+        drawn = normal_(wrap(np.empty(shape, kind._array.dtype)) if not kind.is_meta else
+                        wrap(meta_empty(shape, kind._array.dtype)), generator=generator)  # fmt: skip
+        made = drawn * std.detach() if isinstance(std, Tensor) else drawn * std
+        made = _around(made + (mean.detach() if isinstance(mean, Tensor) else mean), mean, std)
+        return made if out is None else write_out(made, out, "normal")
+    if size is None or mean is None:
+        raise ArgumentTypeError(
+            f"normal() received an invalid combination of arguments - got ({type(mean).__name__}, {type(std).__name__})",
+            fix="torch.normal(mean, std, size) for numbers, torch.normal(mean, std) for tensors",
+        )
+    check_layout(layout)
+    if out is not None:
+        dtype, device = dtype or out.dtype, out.device
+    dt, shape = dtype_of(dtype, None, "normal"), sizes("normal", (tuple(size) if not isinstance(size, int) else size,))
+    made = wrap(np.empty(shape, dt.numpy) if devices.usable(device) is CPU else meta_empty(shape, dt.numpy))
+    made = finish(normal_(made, mean, 1.0 if std is None else std, generator=generator)._array, requires_grad)
+    return made if out is None else write_out(made, out, "normal")
+
+
+_normal = primitive("normal", lambda input, mean=None, std=None: input, node="NormalBackward3",
+                    vjp={"mean": lambda g: g * 0, "std": lambda g: g * 0})  # fmt: skip
+
+
+def _around(drawn, mean, std):
+    """`drawn` as a result of mean and std, through which no gradient flows."""
+    tensors = [t if isinstance(t, Tensor) and t.requires_grad else None for t in (mean, std)]
+    return _normal(drawn, *tensors) if any(t is not None for t in tensors) else drawn
+
+
+@public(method=True)
+def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
+    """Indices drawn from each row of `input` with probabilities in proportion to its elements.
+
+    input: one row or a matrix of non-negative weights, which need not add up to 1.
+    replacement: whether an index may be drawn again.
+
+    >>> import flambeau as torch
+    >>> torch.multinomial(torch.tensor([0.0, 1.0, 0.0]), 2, replacement=True)
+    tensor([1, 1])
+    """
+    need_tensor(input, "multinomial")
+    if out is not None:
+        if out.dtype is not dtypes.int64:
+            raise DtypeError(f"multinomial expects Long tensor out, got: {_TITLES.get(out.dtype.name, out.dtype.name)}")
+        return write_out(multinomial(input, num_samples, replacement, generator=generator), out, "multinomial")
+    g, a = _generator(generator), input._array
+    _check(0 < input.ndim <= 2, "prob_dist must be 1 or 2 dim")
+    if not input.is_floating_point():
+        raise DtypeError(f"multinomial only supports floating-point dtypes for input, got: {_TITLES.get(input.dtype.name)}",
+                         fix="x.float()")  # fmt: skip
+    _check(num_samples > 0, "cannot sample n_sample <= 0 samples")
+    if not replacement and num_samples > a.shape[-1]:
+        raise ShapeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement",
+                         why=f"{num_samples} different indices are asked for, and there are {a.shape[-1]}",
+                         fix="replacement=True")  # fmt: skip
+    shape = (*a.shape[:-1], num_samples)
+    if type(a) is not np.ndarray:
+        return wrap(meta_empty(shape, np.int64))
+    weights = np.atleast_2d(a)
+    wide = weights if weights.dtype.kind == "f" and weights.dtype.itemsize > 2 else weights.astype(np.float32)
+    _check(np.isfinite(wide).all() and (wide >= 0).all(), "probability tensor contains either `inf`, `nan` or element < 0")
+    sums = wide.cumsum(-1, dtype=wide.dtype)
+    _check((sums[:, -1] > 0).all(), "invalid multinomial distribution (sum of probabilities <= 0)")
+    if replacement and num_samples > 1:
+        cumulated = sums / sums[:, -1:]
+        draws = g.uniform(len(weights) * num_samples, dtype=np.float64).reshape(len(weights), num_samples)
+        found = np.stack([np.searchsorted(c, u) for c, u in zip(cumulated, draws)])
+        found = np.minimum(found, a.shape[-1] - 1)
+    else:
+        # The first arrivals of exponential clocks: a race that element i wins in proportion to its weight.
+        clocks = g.exponential(a.size, 1.0, a.dtype).astype(a.dtype).reshape(weights.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            speed = (weights / clocks).astype(np.float64)
+        found = np.argsort(-speed, axis=-1, kind="stable")[:, :num_samples]
+    return wrap(np.ascontiguousarray(found.reshape(shape)).astype(np.int64, copy=False))
+
+
+# ---------------------------------------------------------------------- Poisson and binomial
+
+
+class _Uniform:
+    """Doubles from [0, 1), one at a time."""
+
+    def __init__(self, generator):
+        self.generator = generator
+
+    def __call__(self):
+        return (self.generator.random64() & ((1 << 53) - 1)) * 2.0**-53
+
+
+def _poisson_one(rate, uniform):
+    """One Poisson number. Small rates: Knuth (1969); from 10: Hörmann's PTRS (1993)."""
+    if rate == 0:
+        return 0
+    if rate < 10:
+        limit, product, count = math.exp(-rate), uniform(), 0
+        while product > limit:
+            product *= uniform()
+            count += 1
+        return count
+    b = 0.931 + 2.53 * math.sqrt(rate)
+    a = -0.059 + 0.02483 * b
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    accept = 0.9277 - 3.6224 / (b - 2)
+    while True:
+        u = uniform() - 0.5
+        v = uniform()
+        us = 0.5 - abs(u)
+        k = math.floor((2 * a / us + b) * u + rate + 0.43)
+        if us >= 0.07 and v <= accept:
+            return k
+        if k < 0 or (us < 0.013 and v > us):
+            continue
+        if math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b) <= (
+            -rate + k * math.log(rate) - math.lgamma(k + 1)
+        ):
+            return k
+
+
+def _poisson_array(rates, generator):
+    if type(rates) is not np.ndarray:
+        return rates
+    uniform = _Uniform(generator)
+    found = [_poisson_one(r, uniform) for r in rates.astype(np.float64).ravel().tolist()]
+    return np.array(found, np.float64).astype(rates.dtype).reshape(rates.shape)
+
+
+@public()
+def poisson(input, generator=None):
+    """Poisson distributed numbers, `input` holding the rate of each."""
+    need_tensor(input, "poisson")
+    _need_float("poisson", input.dtype, "poisson_cpu")
+    _check(input.is_meta or (input._array >= 0).all(), "invalid Poisson rate, expected rate to be non-negative")
+    return _poisson(input, generator=_generator(generator))
+
+
+def _stirling(k):
+    """What Stirling's formula lacks of log(k!)."""
+    return math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi))
+
+
+def _binomial_one(count, p, uniform):
+    """One binomial number: inversion where few successes are expected, else Hörmann's BTRS (1993)."""
+    if count <= 0 or p <= 0:
+        return 0.0
+    if p >= 1:
+        return count
+    if p > 0.5:
+        return count - _binomial_one(count, 1.0 - p, uniform)
+    if count * p < 10:
+        total, found, scale = 0.0, 0, math.log1p(-p)
+        while True:
+            u = uniform()
+            total += math.ceil(math.log(u) / scale) if u > 0 else math.inf
+            if total > count:
+                return found
+            found += 1
+    deviation = math.sqrt(count * p * (1 - p))
+    b = 1.15 + 2.53 * deviation
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    c = count * p + 0.5
+    accept = 0.92 - 4.2 / b
+    r = p / (1 - p)
+    alpha = (2.83 + 5.1 / b) * deviation
+    m = math.floor((count + 1) * p)
+    while True:
+        u = uniform() - 0.5
+        v = uniform()
+        us = 0.5 - abs(u)
+        k = math.floor((2 * a / us + b) * u + c)
+        if k < 0 or k > count:
+            continue
+        if us >= 0.07 and v <= accept:
+            return k
+        bound = (
+            (m + 0.5) * math.log((m + 1) / (r * (count - m + 1)))
+            + (count + 1) * math.log((count - m + 1) / (count - k + 1))
+            + (k + 0.5) * math.log(r * (count - k + 1) / (k + 1))
+            + _stirling(m) + _stirling(count - m) - _stirling(k) - _stirling(count - k)
+        )  # fmt: skip
+        if math.log(v * alpha / (a / (us * us) + b)) <= bound:
+            return k
+
+
+@public()
+def binomial(count, prob, generator=None):
+    """Binomially distributed numbers: successes among `count` trials of probability `prob`, element by element."""
+    for t, name in ((count, "count"), (prob, "prob")):
+        need_tensor(t, "binomial", name)
+        if not t.is_floating_point():
+            raise ArgumentError(f"binomial only supports floating-point dtypes for {name}, got: "
+                                f"{_TITLES.get(t.dtype.name, t.dtype.name)}")
+    a, b = np.broadcast_arrays(count._array, prob._array)
+    uniform = _Uniform(_generator(generator))
+    pairs = zip(a.astype(np.float64).ravel().tolist(), b.astype(np.float64).ravel().tolist())
+    found = np.array([_binomial_one(n, p, uniform) for n, p in pairs], np.float64)
+    return wrap(found.astype(count._array.dtype).reshape(a.shape))
+
+
+# ---------------------------------------------------------------------- the default generator
+
+
+@public()
+def manual_seed(seed):
+    """Start the default generator from `seed`; returns it.
+
+    >>> import flambeau as torch
+    >>> torch.manual_seed(0).initial_seed()
+    0
+    """
+    return default_generator.manual_seed(int(seed))
+
+
+@public()
+def seed():
+    """Start the default generator from a seed that the system picks; returns the seed."""
+    return default_generator.seed()
+
+
+@public()
+def initial_seed():
+    """The seed that the default generator was last started from."""
+    return default_generator.initial_seed()
+
+
+@public()
+def get_rng_state():
+    """The state of the default generator, a ByteTensor for `set_rng_state`."""
+    return default_generator.get_state()
+
+
+@public()
+def set_rng_state(new_state):
+    """Continue the default generator from a state that `get_rng_state` returned."""
+    default_generator.set_state(new_state)
