@@ -7,13 +7,12 @@ import math
 import numpy as np
 
 from .. import dtypes
-from ..dtypes import HALVES
+from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentTypeError, DtypeError, NotSupported
-from ..tensor import Tensor, attach, wrap
+from ..tensor import Tensor, attach
 from .elementwise import (
     F32,
     _check_zero,
-    _minus,
     _operand,
     _pow,
     binary,
@@ -50,7 +49,8 @@ def _remainder_array(a, b):
 fmod = binary(
     "fmod", _fmod_array,
     {"input": lambda g: g, "other": lambda g, input, other: -g * div(input, other, rounding_mode="trunc")},
-    refuse=(0, 3), fast=False, halves=True, doc="Remainder of the division rounded towards zero: the sign of `input`.",
+    refuse=(0, 3), fast=False, halves=True, numbers=(1,),
+    doc="Remainder of the division rounded towards zero: the sign of `input`.",
 )  # fmt: skip
 remainder = binary(
     "remainder", _remainder_array,
@@ -64,14 +64,8 @@ in_place_operator("mod", Tensor.remainder_)
 @public()
 def rsub(input, other, *, alpha=1):
     """`other - alpha * input`."""
-    return sub(other if isinstance(other, Tensor) else _number(other, input), input, alpha=alpha)
-
-
-def _number(value, like):
-    """A Python number as a tensor that promotes like one."""
-    if like._array.dtype.kind == "b":
-        _minus(value, like)  # raises
-    return wrap(np.asarray(value, result_type(value, like).numpy))
+    need_tensor(input, "rsub")
+    return sub(other, input, alpha=alpha)
 
 
 # ---------------------------------------------------------------------------------------------- powers
@@ -100,11 +94,24 @@ attach("float_power_", float_power_)
 METHODS["float_power_"] = float_power_
 
 
+def _ldexp_array(input, other):
+    compute = input.astype(F32) if FROM_NUMPY[input.dtype] in HALVES else input
+    return np.ldexp(compute, np.clip(other, -4096, 4096).astype(np.int32)).astype(input.dtype, copy=False)
+
+
+_ldexp = primitive("ldexp", _ldexp_array, vjp={"input": lambda g, other: _ldexp(g, other)})
+
+
 @public(method=True, inplace=True, out=True)
 def ldexp(input, other):
     """`input * 2**other`."""
     need_tensor(input, "ldexp")
     need_tensor(other, "ldexp", "other", 2)
+    if input.dtype.is_floating_point:
+        if other.dtype.category == 0:
+            raise not_implemented("ldexp_cpu_exp", other.dtype)
+        if other.dtype.category == 1:
+            return _ldexp(input, other)
     return mul(input, _pow(2.0, other))
 
 
@@ -120,13 +127,13 @@ atan2 = binary(
     "atan2", np.arctan2,
     {"input": lambda g, input, other: g * other / _atan2_square(input, other),
      "other": lambda g, input, other: -g * input / _atan2_square(input, other)},
-    floats=True, halves=True, refuse=(3,), aliases=("arctan2",),
+    floats=True, halves=True, refuse=(3,), aliases=("arctan2",), numbers=(),
     doc="The angle of the point (other, input), from -pi to pi.",
 )  # fmt: skip
 hypot = binary(
     "hypot", np.hypot,
     {"input": lambda g, input, out: g * (input / out), "other": lambda g, other, out: g * (other / out)},
-    refuse=(0, 1, 3), halves=True, doc="sqrt(input**2 + other**2) without overflow.",
+    refuse=(0, 1, 3), halves=True, numbers=(), doc="sqrt(input**2 + other**2) without overflow.",
 )  # fmt: skip
 
 
@@ -136,15 +143,13 @@ def _copysign_input(g, input, out):
 
 
 copysign = binary("copysign", np.copysign, {"input": _copysign_input, "other": zeros}, floats=True, halves=True,
-                  refuse=(3,), doc="The modulus of `input` with the sign of `other`.")  # fmt: skip
+                  refuse=(3,), numbers=(1,), doc="The modulus of `input` with the sign of `other`.")  # fmt: skip
 nextafter = binary("nextafter", np.nextafter, {"input": lambda g, input, other: g.masked_fill(input == other, 0),
                                                "other": zeros},
-                   refuse=(0, 1, 3), doc="The next floating-point number towards `other`.")  # fmt: skip
+                   refuse=(0, 1, 3), numbers=(), doc="The next floating-point number towards `other`.")  # fmt: skip
 
 
 def _heaviside_check(input, other):
-    need_tensor(input, "heaviside")
-    need_tensor(other, "heaviside", "values", 2)
     if input.dtype.is_complex or other.dtype.is_complex:
         raise DtypeError("heaviside is not yet implemented for complex tensors.")
     if input.dtype is not other.dtype:
@@ -156,7 +161,8 @@ def _heaviside_array(a, b):
     return np.where(a == 0, b, np.asarray(a > 0, a.dtype))
 
 
-_heaviside = binary("heaviside", _heaviside_array, check=_heaviside_check, function=False, method=False, inplace=False)
+_heaviside = binary("heaviside", _heaviside_array, check=_heaviside_check, numbers=(), function=False, method=False,
+                    inplace=False)  # fmt: skip
 
 
 @public(method=True, inplace="method", out=True)
@@ -168,8 +174,8 @@ def heaviside(input, values):
 # ---------------------------------------------------------------------------------------------- integers
 
 
-gcd = binary("gcd", np.gcd, refuse=(0, 2, 3), doc="Greatest common divisor, non-negative.")
-lcm = binary("lcm", np.lcm, refuse=(0, 2, 3), doc="Least common multiple, non-negative.")
+gcd = binary("gcd", np.gcd, refuse=(0, 2, 3), numbers=(), doc="Greatest common divisor, non-negative.")
+lcm = binary("lcm", np.lcm, refuse=(0, 2, 3), numbers=(), doc="Least common multiple, non-negative.")
 
 # ---------------------------------------------------------------------------------------------- log of sums
 
@@ -186,13 +192,13 @@ logaddexp = binary(
     "logaddexp", _logaddexp_array,
     {"input": lambda g, input, other: g / conj(1 + exp(other - input)),
      "other": lambda g, input, other: g / conj(1 + exp(input - other))},
-    refuse=(0, 1), halves=True, inplace=False, doc="log(exp(input) + exp(other)) without overflow.",
+    refuse=(0, 1), halves=True, inplace=False, numbers=(), doc="log(exp(input) + exp(other)) without overflow.",
 )  # fmt: skip
 logaddexp2 = binary(
     "logaddexp2", np.logaddexp2,
     {"input": lambda g, input, other: g / (1 + exp2(other - input)),
      "other": lambda g, input, other: g / (1 + exp2(input - other))},
-    refuse=(0, 1, 3), halves=True, inplace=False, doc="log2(2**input + 2**other) without overflow.",
+    refuse=(0, 1, 3), halves=True, inplace=False, numbers=(), doc="log2(2**input + 2**other) without overflow.",
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- extrema
@@ -200,11 +206,9 @@ logaddexp2 = binary(
 
 def _no_complex(name):
     def check(input, other):
-        for x in (input, other):
-            if isinstance(x, complex) or isinstance(x, Tensor) and x._array.dtype.kind == "c":
-                raise NotSupported(f"{name} not implemented for complex tensors.")
         need_tensor(input, name)
         need_tensor(other, name, "other", 2)
+        raise NotSupported(f"{name} not implemented for complex tensors.")
 
     return check
 
@@ -249,13 +253,15 @@ fmax = binary(
     "fmax", np.fmax,
     {"input": lambda g, input, other: g.masked_fill(~_fmax_wins(input, other), 0),
      "other": lambda g, input, other: g.masked_fill(_fmax_wins(input, other), 0)},
-    refuse=(3,), halves=True, inplace=False, doc="The larger of two elements; the other one where one is nan.",
+    refuse=(3,), halves=True, inplace=False, numbers=(),
+    doc="The larger of two elements; the other one where one is nan.",
 )  # fmt: skip
 fmin = binary(
     "fmin", np.fmin,
     {"input": lambda g, input, other: g.masked_fill(~_fmin_wins(input, other), 0),
      "other": lambda g, input, other: g.masked_fill(_fmin_wins(input, other), 0)},
-    refuse=(3,), halves=True, inplace=False, doc="The smaller of two elements; the other one where one is nan.",
+    refuse=(3,), halves=True, inplace=False, numbers=(),
+    doc="The smaller of two elements; the other one where one is nan.",
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- clamping
@@ -317,6 +323,8 @@ def _clamped(input, min, max, name):
     common = result_type(input, *bounds)
     if common.is_complex:
         raise NotSupported("clamp is not supported for complex types")
+    if common is dtypes.bool and len(bounds) == 1 and name != "clamp" and not isinstance(bounds[0], Tensor):
+        raise not_implemented(f"{name}_scalar_cpu", common)
     compute = F32 if common in HALVES else common.numpy
     tensors = [None if x is None else _operand(x, compute) for x in (input, min, max)]
     try:

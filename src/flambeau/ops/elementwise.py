@@ -14,8 +14,8 @@ from ..autograd.mode import inference_depth, state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
 from ..tensor import Tensor, attach
-from .entry import METHODS, REGISTRY, Primitive, _in_place, assign, check_castable, check_writable, public, write_out
-from .promotion import NUMBERS, as_tensor, broadcast_error, cast, check_devices, result_type, scalar_array
+from .entry import METHODS, REGISTRY, Primitive, _in_place, public, write_out
+from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, result_type, scalar_array
 
 _new = object.__new__
 _ndarray = np.ndarray
@@ -95,6 +95,8 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
         made = prim(input)
         return made if out is None else write_out(made, out, short)
 
+    if 2 in refuse:  # floats must not take the fast way past the check
+        fn = lambda input, *, out=None: slow(input, out)
     return _publish(fn, name, doc, aliases, inplace, method, function)
 
 
@@ -124,19 +126,21 @@ def _publish(fn, name, doc, aliases, inplace, method, function):
 
 
 def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=True, method=True, result=None,
-           refuse=(), function=True, fast=True, check=None, halves=False, node=None):  # fmt: skip
+           refuse=(), function=True, fast=True, check=None, halves=False, node=None, numbers=(0, 1)):  # fmt: skip
     """Define an element-wise function of two tensors, or a tensor and a number.
 
-    Arguments: as for `unary`; `check(input, other)` may raise before anything is computed; `halves`: 16-bit floats
-    are computed in float32; `fast=False`: `ufunc` must not be called with a Python number.
+    Arguments: as for `unary`; `check(input, other)` may raise before anything is computed, unless both are tensors of
+    one of the two common dtypes; `halves`: 16-bit floats are computed in float32; `fast=False`: `ufunc` must not be
+    called with a Python number; `numbers`: which of the two arguments may be one.
     """
     short = name.rsplit(".", 1)[-1]
+    fast = fast and 1 in numbers
     prim = Primitive(short, ufunc, vjp, node or _node(name), names=("input", "other"))
     record = prim.record
     tracks = vjp is not None
 
     def fn(input, other, *, out=None):
-        if out is None and check is None and isinstance(input, Tensor):
+        if out is None and isinstance(input, Tensor):
             a = input._array
             d = a.dtype
             if d is F32 or d is F64:
@@ -169,12 +173,15 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
 
     def slow(input, other, out=None):
         if not isinstance(input, Tensor):
-            if not isinstance(other, Tensor):
+            if 0 not in numbers or not isinstance(other, Tensor):
                 raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
             if not isinstance(input, NUMBERS):
                 as_tensor(input, name)
-        elif not isinstance(other, NUMBERS):
-            other = as_tensor(other, name, 2, "other")
+        elif not isinstance(other, Tensor):
+            if 1 not in numbers:
+                raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+            if not isinstance(other, NUMBERS):
+                other = as_tensor(other, name, 2, "other")
         if check is not None:
             check(input, other)
         common = result_type(input, other)
@@ -197,6 +204,8 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
             made = made.to(common)
         return made if out is None else write_out(made, out, short)
 
+    if 2 in refuse:
+        fn = lambda input, other, *, out=None: slow(input, other, out)
     return _publish(fn, name, doc, aliases, inplace, method, function)
 
 
@@ -260,7 +269,7 @@ def _no_bool(word):
 
 
 _add = binary("add", np.add, {"input": lambda g: g, "other": lambda g: g}, function=False, method=False, inplace=False)
-_sub = binary("sub", np.subtract, {"input": lambda g: g, "other": lambda g: -g},
+_sub = binary("sub", np.subtract, {"input": lambda g: g, "other": lambda g: -g}, check=_no_bool("sub"),
               function=False, method=False, inplace=False)  # fmt: skip
 mul = binary(
     "mul", np.multiply, {"input": lambda g, other: g * conj(other), "other": lambda g, input: g * conj(input)},
@@ -301,19 +310,9 @@ def _scaled(input, other, alpha, name):
 def sub(input, other, *, alpha=1):
     """Difference of two tensors, `input - alpha * other`, element by element."""
     if alpha.__class__ is int and alpha == 1:
-        if isinstance(input, Tensor) and input._array.dtype.kind not in "b":
-            return _sub(input, other)
-        _no_bool("sub")(input, other)
-        return _sub(input, other)
-    return _sub(input, _scaled(input, other, alpha, "sub"))
-
-
-def _minus(input, other):
-    a = input._array.dtype if isinstance(input, Tensor) else None
-    if a is F32 or a is F64:
         return _sub(input, other)
     _no_bool("sub")(input, other)
-    return _sub(input, other)
+    return _sub(input, _scaled(input, other, alpha, "sub"))
 
 
 @public(method=True, inplace=True, out=True, aliases=("divide",))
@@ -419,7 +418,7 @@ def _pow_other(g, input, other, out):
     return grad.masked_fill(bad, 0)
 
 
-_pow = binary("pow", _power, {"input": _pow_input, "other": _pow_other},
+_pow = binary("pow", _power, {"input": _pow_input, "other": _pow_other}, refuse=(0,),
               function=False, method=False, inplace=False, fast=False)  # fmt: skip
 
 
@@ -443,7 +442,7 @@ def _number_minus(tensor, other):
 
 
 for _name, _fn, _symbol, _reflect in (
-    ("add", _add, "+", _add), ("sub", _minus, "-", _number_minus), ("mul", mul, "*", mul),
+    ("add", _add, "+", _add), ("sub", _sub, "-", _number_minus), ("mul", mul, "*", mul),
     ("truediv", _divide, "/", lambda tensor, other: mul(tensor.reciprocal(), other)),
     ("floordiv", floor_divide, "//", None), ("pow", pow, "**", None),
 ):  # fmt: skip
@@ -458,13 +457,13 @@ attach("__pos__", lambda self: self.positive())
 # ---------------------------------------------------------------------- comparison
 
 
-def comparison(name, ufunc, doc, aliases=()):
+def comparison(name, ufunc, doc, aliases=(), refuse=(3,)):
     """Define a comparison: promoted operands, a bool result, no gradient."""
-    return binary(name, ufunc, doc=doc, aliases=aliases, result=dtypes.bool)
+    return binary(name, ufunc, doc=doc, aliases=aliases, result=dtypes.bool, refuse=refuse, numbers=(1,))
 
 
-eq = comparison("eq", np.equal, "Whether elements are equal.")
-ne = comparison("ne", np.not_equal, "Whether elements differ.", aliases=("not_equal",))
+eq = comparison("eq", np.equal, "Whether elements are equal.", refuse=())
+ne = comparison("ne", np.not_equal, "Whether elements differ.", aliases=("not_equal",), refuse=())
 lt = comparison("lt", np.less, "Whether elements of `input` are less.", aliases=("less",))
 le = comparison("le", np.less_equal, "Whether elements of `input` are less or equal.", aliases=("less_equal",))
 gt = comparison("gt", np.greater, "Whether elements of `input` are greater.", aliases=("greater",))

@@ -19,11 +19,7 @@ def _logical(name, ufunc, doc):
     def forward(a, b):
         return ufunc(a != 0, b != 0)
 
-    def check(input, other):
-        need_tensor(input, name)
-        need_tensor(other, name, "other", 2)
-
-    return binary(name, forward, result=dtypes.bool, check=check, doc=doc)
+    return binary(name, forward, result=dtypes.bool, numbers=(), doc=doc)
 
 
 logical_and = _logical("logical_and", np.logical_and, "Whether both elements are non-zero.")

@@ -109,10 +109,10 @@ def _prefactor(g, input, other):
     return g * exp((input - 1) * log(other) - other - lgamma(input))
 
 
-igamma = binary("igamma", kernels.gammainc, {"other": _prefactor}, floats=True, halves=True, refuse=(3,),
+igamma = binary("igamma", kernels.gammainc, {"other": _prefactor}, halves=True, refuse=(0, 1, 3), numbers=(),
                 doc=kernels.gammainc.__doc__)  # fmt: skip
 igammac = binary("igammac", kernels.gammaincc, {"other": lambda g, input, other: -_prefactor(g, input, other)},
-                 floats=True, halves=True, refuse=(3,), doc=kernels.gammaincc.__doc__)  # fmt: skip
+                 halves=True, refuse=(0, 1, 3), numbers=(), doc=kernels.gammaincc.__doc__)  # fmt: skip
 zeta = binary("special.zeta", kernels.zeta, {"other": lambda g, input, other: -g * input * zeta(input + 1, other)},
               floats=True, halves=True, refuse=(3,), method=False, inplace=False, doc=kernels.zeta.__doc__)  # fmt: skip
 public("special.gammainc")(igamma)

@@ -11,7 +11,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
 from ..tensor import Tensor, attach, wrap
 from .elementwise import F32, conj, cos, not_implemented, sin, unary
-from .entry import METHODS, REGISTRY, primitive, public
+from .entry import METHODS, primitive, public
 from .shape import need_tensor
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
