@@ -1,0 +1,444 @@
+"""`flambeau demo`: train a small convolutional network on handwritten digits, and report on it in a folder.
+
+Reads like the program a user would write: data, model, loop, best checkpoint, test, pictures. The digits of the UCI
+data set come with the package, so nothing is downloaded unless `--data mnist` or `--data fashion-mnist` asks for it.
+"""
+
+import argparse
+import base64
+import html
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import flambeau as fb
+from flambeau import nn
+from flambeau.utils.data import DataLoader, Dataset, random_split
+from flambeau.vision import datasets, transforms
+
+__all__ = ["main"]
+
+SOURCES = {
+    "digits": "UCI handwritten digits (Alpaydin and Kaynak, CC BY 4.0), 8 x 8, embedded in the package",
+    "mnist": "MNIST handwritten digits (LeCun, Cortes, Burges), 28 x 28",
+    "fashion-mnist": "Fashion-MNIST articles of clothing (Xiao, Rasul, Vollgraf), 28 x 28",
+}
+
+
+@dataclass
+class Setting:
+    """What the training depends on."""
+
+    data: str
+    epochs: int
+    batch_size: int
+    lr: float
+    seed: int
+    patience: int
+
+
+@dataclass
+class History:
+    """One number per epoch."""
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    images_per_second: list[float] = field(default_factory=list)
+
+
+class SmallConvNet(nn.Module):
+    """Two blocks of convolution, normalisation, ReLU and pooling; then two linear layers.
+
+    Shapes: (N, 1, size, size) -> (N, classes)
+    """
+
+    def __init__(self, size: int, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.MaxPool2d(2 if size < 16 else 4),
+        )
+        side = size // (2 if size < 16 else 4)
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(0.25),
+            nn.Linear(32 * side * side, 64),
+            nn.ReLU(),
+            nn.Linear(64, classes),
+        )
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+def load(name: str, root: str, seed: int) -> tuple[Dataset, Dataset, Dataset, list[str]]:
+    """Training, validation and test set, and the names of the classes."""
+    mean, std = {"digits": (0.305, 0.376), "mnist": (0.1307, 0.3081), "fashion-mnist": (0.286, 0.353)}[name]
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((mean,), (std,))])
+    if name == "digits":
+        train, val, test = (datasets.Digits(split, transform) for split in ("train", "val", "test"))
+        return train, val, test, train.classes
+    kind = datasets.MNIST if name == "mnist" else datasets.FashionMNIST
+    whole = kind(root, train=True, transform=transform, download=True)
+    held = max(1, len(whole) // 12)
+    train, val = random_split(whole, [len(whole) - held, held], fb.Generator().manual_seed(seed))
+    names = [name.split(" - ")[0] for name in kind.classes]
+    return train, val, kind(root, train=False, transform=transform), names
+
+
+def train_epoch(model, loader, loss_fn, optimizer, tick) -> tuple[float, float]:
+    """One pass over the training set; mean loss and accuracy."""
+    model.train()
+    total = correct = seen = 0
+    for images, labels in loader:
+        scores = model(images)
+        loss = loss_fn(scores, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen += len(labels)
+        total += loss.item() * len(labels)
+        correct += (scores.argmax(1) == labels).sum().item()
+        tick(len(labels), total / seen, correct / seen)
+    return total / seen, correct / seen
+
+
+def predict(model, loader) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and labels of a whole data set, in evaluation mode."""
+    model.eval()
+    scores, labels = [], []
+    with fb.no_grad():
+        for images, target in loader:
+            scores.append(model(images).numpy())
+            labels.append(target.numpy())
+    return np.concatenate(scores), np.concatenate(labels)
+
+
+def evaluate(model, loader, loss_fn) -> tuple[float, float]:
+    """Loss and accuracy of a data set."""
+    scores, labels = predict(model, loader)
+    loss = loss_fn(fb.from_numpy(scores), fb.from_numpy(labels)).item()
+    return loss, float((scores.argmax(1) == labels).mean())
+
+
+@contextmanager
+def progress_bar(console: Console, epochs: int, images: int) -> Iterator:
+    """Yields a function (epoch, images done, loss, accuracy): a live bar on a terminal, silent elsewhere."""
+    if not console.is_terminal:
+        yield lambda *_: None
+        return
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:.2%}  {task.fields[rate]:,.0f} img/s  ETA"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=images * epochs, epoch=f"1/{epochs}", loss=0.0, accuracy=0.0, rate=0.0)
+        start = time.perf_counter()
+
+        def show(epoch: int, done: int, loss: float, accuracy: float) -> None:
+            rate = ((epoch - 1) * images + done) / max(time.perf_counter() - start, 1e-9)
+            name = f"{epoch}/{epochs}"
+            completed = (epoch - 1) * images + done
+            bar.update(task, completed=completed, epoch=name, loss=loss, accuracy=accuracy, rate=rate)
+
+        yield show
+
+
+def fit(model, train: Dataset, val: Dataset, setting: Setting, checkpoint: Path, console: Console) -> History:
+    """Train with early stopping; the best model by validation loss is kept in `checkpoint`."""
+    train_loader = DataLoader(train, batch_size=setting.batch_size, shuffle=True)
+    val_loader = DataLoader(val, batch_size=512)
+    loss_fn = nn.CrossEntropyLoss()
+    optimizer = fb.optim.Adam(model.parameters(), lr=setting.lr)
+    scheduler = fb.optim.lr_scheduler.CosineAnnealingLR(optimizer, setting.epochs)
+    history, best, waited = History(), float("inf"), 0
+    with progress_bar(console, setting.epochs, len(train)) as show:
+        for epoch in range(1, setting.epochs + 1):
+            start, done = time.perf_counter(), 0
+
+            def tick(count: int, loss: float, accuracy: float, epoch: int = epoch) -> None:
+                nonlocal done
+                done += count
+                show(epoch, done, loss, accuracy)
+
+            loss, accuracy = train_epoch(model, train_loader, loss_fn, optimizer, tick)
+            rate = len(train) / (time.perf_counter() - start)
+            val_loss, val_accuracy = evaluate(model, val_loader, loss_fn)
+            scheduler.step()
+            for name, value in zip(asdict(history), (loss, accuracy, val_loss, val_accuracy, rate), strict=True):
+                getattr(history, name).append(value)
+            better = val_loss < best
+            if better:
+                best, waited = val_loss, 0
+                state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                fb.save({**state, "val_loss": val_loss, "val_accuracy": val_accuracy}, checkpoint)
+            else:
+                waited += 1
+            console.print(
+                f"epoch {epoch:2d}/{setting.epochs}  loss {loss:.4f}  acc {accuracy:6.2%}  "
+                f"val loss {val_loss:.4f}  val acc {val_accuracy:6.2%}  {rate:8,.0f} img/s{'  *' if better else ''}",
+                highlight=False,
+            )
+            if waited >= setting.patience:
+                console.print(f"stopped early: no better validation loss for {waited} epochs", highlight=False)
+                break
+    return history
+
+
+def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """How often each class (row) was taken for each (column)."""
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (labels, predicted), 1)
+    return table
+
+
+# ---------------------------------------------------------------------- pictures and report
+
+
+def draw_curves(plt, history: History, path: Path) -> None:
+    """Loss and accuracy over the epochs."""
+    epochs = range(1, len(history.train_loss) + 1)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    best = int(np.argmin(history.val_loss)) + 1
+    for axes, name, train, val in (
+        (left, "loss", history.train_loss, history.val_loss),
+        (right, "accuracy", history.train_accuracy, history.val_accuracy),
+    ):
+        axes.plot(epochs, train, label="training", color="#4477aa")
+        axes.plot(epochs, val, label="validation", color="#cc6677")
+        axes.axvline(best, color="grey", linewidth=0.8, linestyle=":", label=f"best (epoch {best})")
+        axes.set(xlabel="epoch", title=name.capitalize())
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    left.set_yscale("log")
+    low = min(0.9, *history.val_accuracy, *history.train_accuracy)
+    right.set_ylim(low, 1.002)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_confusion(plt, table: np.ndarray, names: list[str], path: Path) -> None:
+    """The confusion matrix, with its counts."""
+    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row in range(len(names)):
+        for column in range(len(names)):
+            if table[row, column]:
+                colour = "white" if share[row, column] > 0.5 else "black"
+                axes.text(column, row, table[row, column], ha="center", va="center", color=colour, fontsize=9)
+    long = max(map(len, names)) > 3
+    axes.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix (test set)")
+    figure.colorbar(picture, label="share of the true class", shrink=0.85)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_samples(plt, images, probabilities: np.ndarray, labels: np.ndarray, names: list[str], path: Path) -> None:
+    """The mistakes first, then other samples, each with what was predicted."""
+    predicted = probabilities.argmax(1)
+    wrong = np.flatnonzero(predicted != labels)[:12]
+    right = np.flatnonzero(predicted == labels)[: 24 - len(wrong)]
+    figure, grid = plt.subplots(4, 6, figsize=(8.4, 6.6), layout="constrained")
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, k in zip(grid.flat, [*wrong, *right], strict=False):
+        axes.imshow(images[k], cmap="gray_r", interpolation="nearest")
+        good = predicted[k] == labels[k]
+        text = names[predicted[k]] if good else f"{names[predicted[k]]}, not {names[labels[k]]}"
+        axes.set_title(f"{text} ({probabilities[k].max():.0%})", fontsize=9, color="black" if good else "#bb0000")
+    figure.suptitle(f"Test images with predictions; {len(wrong)} mistakes first (red)", fontsize=11)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def pictures(out: Path, history: History, table, test: Dataset, probabilities, labels, names) -> list[tuple[str, Path]]:
+    """Draw all pictures that can be drawn; (title, path) of each."""
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+    except ImportError:
+        return []
+    made = [("Loss and accuracy", out / "curves.png"), ("Confusion matrix", out / "confusion.png")]
+    draw_curves(plt, history, made[0][1])
+    draw_confusion(plt, table, names, made[1][1])
+    made.append(("Sample predictions", out / "samples.png"))
+    draw_samples(plt, test.data.numpy(), probabilities, labels, names, made[2][1])  # type: ignore[attr-defined]
+    return made
+
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+table {{ border-collapse: collapse }} td, th {{ padding: .2rem .8rem; border-bottom: 1px solid #ddd; text-align: right }}
+th:first-child, td:first-child {{ text-align: left }} img {{ max-width: 100% }}
+.big {{ font-size: 2.2rem; font-weight: 600 }}
+</style>
+<h1>{title}</h1>
+<p>{source}</p>
+<p class="big">{accuracy:.2%} <span style="font-size:1rem;font-weight:400">of {count:,} test images</span></p>
+<table>{facts}</table>
+{figures}
+<h2>Each class</h2>
+<table><tr><th>class</th><th>images</th><th>found</th><th>precision</th></tr>{classes}</table>
+"""
+
+
+def write_report(out: Path, setting: Setting, facts: dict, table: np.ndarray, names: list[str], figures) -> Path:
+    """One self-contained page."""
+
+    def rows(pairs) -> str:
+        cells = ("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in pairs)
+        return "\n".join(cells)
+
+    shown = []
+    for title, path in figures:
+        data = base64.b64encode(path.read_bytes()).decode()
+        shown.append(f'<h2>{title}</h2>\n<img alt="{title}" src="data:image/png;base64,{data}">')
+    if not shown:
+        shown.append("<p>No pictures: matplotlib is not installed (pip install 'flambeau[viz]').</p>")
+    per_class = []
+    for k, name in enumerate(names):
+        found, given = table[k].sum(), table[:, k].sum()
+        per_class.append(
+            (name, int(found), f"{table[k, k] / max(found, 1):.1%}", f"{table[k, k] / max(given, 1):.1%}")
+        )
+    path = out / "report.html"
+    path.write_text(
+        PAGE.format(
+            title=f"flambeau demo: {setting.data}",
+            source=html.escape(SOURCES[setting.data]),
+            accuracy=facts["test accuracy"],
+            count=facts["test images"],
+            facts=rows((k, f"{v:.4g}" if isinstance(v, float) else v) for k, v in facts.items()),
+            figures="\n".join(shown),
+            classes=rows(per_class),
+        ),
+        encoding="utf-8",
+    )
+    return path
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="flambeau demo", description="Train a small convolutional network on images and report on it."
+    )
+    parser.add_argument("--data", choices=list(SOURCES), default="digits", help="data set (default: digits, embedded)")
+    parser.add_argument("--root", default="data", help="folder of the MNIST files (default: ./data)")
+    parser.add_argument("--out", help="folder for the results (default: runs/demo-<time>)")
+    parser.add_argument("--epochs", type=int, help="at most so many epochs (default: 30, or 4 for the MNIST sets)")
+    parser.add_argument("--batch-size", type=int, help="images per step (default: 32, or 128)")
+    parser.add_argument("--lr", type=float, default=3e-3, help="learning rate (default: 0.003)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--patience", type=int, default=8, help="stop after so many epochs without improvement")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; returns the exit status.
+
+    Arguments:
+        argv: command line arguments. Default: those of the process.
+    """
+    options = parse(argv)
+    console = Console(soft_wrap=True)
+    small = options.data == "digits"
+    setting = Setting(
+        data=options.data,
+        epochs=options.epochs or (30 if small else 4),
+        batch_size=options.batch_size or (32 if small else 128),
+        lr=options.lr,
+        seed=options.seed,
+        patience=options.patience,
+    )
+    started = time.perf_counter()
+    fb.manual_seed(setting.seed)
+    try:
+        train, val, test, names = load(setting.data, options.root, setting.seed)
+    except (RuntimeError, OSError) as error:
+        print(f"flambeau demo: {error}", file=sys.stderr)
+        return 1
+    out = Path(options.out or f"runs/demo-{time.strftime('%Y%m%d-%H%M%S')}").resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    size = test[0][0].shape[-1] if not small else 8
+    model = SmallConvNet(size, len(names))
+    parameters = sum(p.numel() for p in model.parameters())
+    console.print(f"{SOURCES[setting.data]}", highlight=False)
+    console.print(
+        f"{len(train):,} training, {len(val):,} validation, {len(test):,} test images; "
+        f"{parameters:,} parameters; seed {setting.seed}",
+        highlight=False,
+    )
+
+    checkpoint = out / "best.pt"
+    history = fit(model, train, val, setting, checkpoint, console)
+
+    best = SmallConvNet(size, len(names))
+    stored = fb.load(checkpoint)
+    best.load_state_dict(stored["model"])
+    scores, labels = predict(best, DataLoader(test, batch_size=512))
+    probabilities = fb.softmax(fb.from_numpy(scores), 1).numpy()
+    predicted = scores.argmax(1)
+    accuracy = float((predicted == labels).mean())
+    table = confusion(predicted, labels, len(names))
+    facts = {
+        "data": setting.data,
+        "training images": len(train),
+        "validation images": len(val),
+        "test images": len(test),
+        "parameters": parameters,
+        "epochs run": len(history.train_loss),
+        "best epoch": stored["epoch"],
+        "validation accuracy": stored["val_accuracy"],
+        "test accuracy": accuracy,
+        "images per second": float(np.median(history.images_per_second)),
+        "seconds": time.perf_counter() - started,
+        "seed": setting.seed,
+        "flambeau": fb.__version__,
+    }
+    (out / "metrics.json").write_text(
+        json.dumps({"setting": asdict(setting), "facts": facts, "history": asdict(history)}, indent=2)
+    )
+    figures = pictures(out, history, table, test, probabilities, labels, names)
+    report = write_report(out, setting, facts, table, names, figures)
+
+    wrong = int((predicted != labels).sum())
+    console.print(
+        f"test accuracy {accuracy:.2%} ({wrong} of {len(labels):,} wrong), best epoch {stored['epoch']} "
+        f"reloaded from {checkpoint.name}; {time.perf_counter() - started:.1f} s in all",
+        highlight=False,
+    )
+    if not figures:
+        console.print("no pictures: pip install 'flambeau[viz]' for matplotlib", highlight=False, markup=False)
+    print(f"results in {out}")
+    print(f"open {report}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
