@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .rule import FormulaOptimizer, check_lr, descent, plain, require, scalar_tensor
 
 
@@ -55,9 +57,13 @@ class ASGD(FormulaOptimizer):
             "eta": eta.item(),
             "mu": mu.item(),
         }
-        lr = plain(options["lr"])
-        eta[...] = lr / (1 + options["lambd"] * lr * t) ** options["alpha"]  # for the next step
-        mu[...] = 1 / max(1, t - options["t0"])
+        lr, alpha = plain(options["lr"]), options["alpha"]
+        # The rates of the next step, in single precision as in PyTorch; with foreach=True each operation is rounded.
+        if options["foreach"]:
+            eta[...] = (1 / (np.float32(t) * (options["lambd"] * lr) + 1) ** alpha) * lr
+        else:
+            eta[...] = np.float32(lr / (1 + options["lambd"] * lr * t) ** alpha)
+        mu[...] = np.float32(1 / max(1, t - options["t0"]))
         return now
 
     @staticmethod
