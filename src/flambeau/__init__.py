@@ -45,7 +45,8 @@ _LAZY_MODULES = (
 )  # fmt: skip
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization",
-    "autocast": "amp", "GradScaler": "amp", "vmap": "func", "compile": "compiler",
+    "autocast": "amp", "GradScaler": "amp", "is_autocast_enabled": "amp", "set_autocast_enabled": "amp",
+    "get_autocast_dtype": "amp", "set_autocast_dtype": "amp", "vmap": "func", "compile": "compiler",
     "as_torch": "cli", "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
 }  # fmt: skip
 

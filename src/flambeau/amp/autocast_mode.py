@@ -6,7 +6,7 @@ import functools
 import warnings
 
 from .. import dtypes
-from ..autograd.mode import state
+from ..autograd.mode import autocasting, state
 from ..devices import device as _device
 from ..errors import DeviceError
 from ..tensor import Tensor
@@ -18,6 +18,37 @@ def is_autocast_available(device_type: str) -> bool:
     """Whether there is autocast for this kind of device."""
     _device(device_type)
     return device_type == "cpu"
+
+
+_default = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16}
+
+
+def get_autocast_dtype(device_type: str):
+    """The dtype that autocast uses when none is given."""
+    return _default.get(_device(device_type).type, dtypes.float16)
+
+
+def set_autocast_dtype(device_type: str, dtype) -> None:
+    """Set the dtype that autocast uses when none is given."""
+    _default[_device(device_type).type] = dtype
+
+
+def is_autocast_enabled(device_type: str = "cuda") -> bool:
+    """Whether autocast is on for this kind of device."""
+    return _device(device_type).type == "cpu" and state.autocast is not None
+
+
+def set_autocast_enabled(device_type, enabled: bool | None = None) -> None:
+    """Switch autocast on or off, until it is switched again; `with torch.autocast(...)` is the better form."""
+    if enabled is None:
+        device_type, enabled = "cuda", device_type
+    if _device(device_type).type != "cpu":
+        return
+    if enabled and state.autocast is None:
+        autocasting.append(None)
+    elif not enabled and state.autocast is not None:
+        autocasting.pop()
+    state.autocast = get_autocast_dtype("cpu").numpy if enabled else None
 
 
 class autocast:
@@ -44,11 +75,11 @@ class autocast:
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         self.device = _device(device_type).type
-        self.fast_dtype = dtypes.bfloat16 if dtype is None else dtype
+        self.fast_dtype = get_autocast_dtype(self.device) if dtype is None else dtype
         if enabled and self.device == "cpu" and self.fast_dtype not in (dtypes.bfloat16, dtypes.float16):
             warnings.warn(
-                "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only supports "
-                "dtypes of torch.bfloat16, torch.float16 currently.",
+                "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only "
+                "supports dtypes of torch.bfloat16, torch.float16 currently.",
                 stacklevel=2,
             )
             enabled = False
@@ -62,12 +93,14 @@ class autocast:
 
     def __enter__(self):
         self._before.append(state.autocast)
+        autocasting.append(None)
         if self.device == "cpu":
             state.autocast = self.fast_dtype.numpy if self._enabled else None
         return self
 
     def __exit__(self, *exc):
         state.autocast = self._before.pop()
+        autocasting.pop()
         return False
 
     def __call__(self, function):

@@ -16,6 +16,7 @@ class _State(threading.local):
     special = False  # anomaly mode or saved_tensors_hooks are on: one look instead of three for every operation
     anomaly = False
     check_nan = True
+    autocast = None  # the NumPy dtype that matrix products run in, within torch.autocast
     pack = None  # (pack, unpack) of the innermost saved_tensors_hooks
     saving_disabled = None  # error text while disable_saved_tensors_hooks is active
 
@@ -24,6 +25,7 @@ class _State(threading.local):
 
 
 state = _State()
+autocasting: list = []  # not empty while any thread is in autocast
 inference_depth: list = []  # not empty while any thread is in inference mode: cheaper to look at than `state`
 
 

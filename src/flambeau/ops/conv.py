@@ -16,10 +16,12 @@ import math
 import numpy as np
 
 from ..arrays import MetaArray, meta_empty
+from ..autograd.mode import autocasting
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused
 from .entry import primitive, public
+from .precision import lower
 from .promotion import check_devices
 from .shape import need_tensor
 
@@ -328,6 +330,8 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
 
 
 def _convolve(n, input, weight, bias, stride, padding, dilation, groups):
+    if autocasting:
+        input, weight, bias = lower(input, weight, bias)
     stride, dilation = _per_dim(stride, n, "stride"), _per_dim(dilation, n, "dilation")
     batched = _check(input, weight, bias, n, stride, dilation, groups)
     if isinstance(padding, str):
@@ -410,6 +414,8 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
 
 
 def _transposed(n, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    if autocasting:
+        input, weight, bias = lower(input, weight, bias)
     stride, dilation = _per_dim(stride, n, "stride"), _per_dim(dilation, n, "dilation")
     padding, extra = _per_dim(padding, n, "padding"), _per_dim(output_padding, n, "output_padding")
     batched = _check(input, weight, bias, n, stride, dilation, groups, transposed=True)

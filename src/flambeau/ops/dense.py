@@ -6,10 +6,13 @@ import math
 
 import numpy as np
 
+from ..autograd.mode import autocasting
 from ..errors import DtypeError, ShapeError
+from ..kernels import fused as kernels
 from .entry import primitive
 from .fused import fused, in_single, title
 from .linalg import matmul
+from .precision import lower
 from .promotion import check_devices
 from .shape import need_tensor
 
@@ -44,7 +47,9 @@ def _linear_weight_array(g, input):
 def _linear_bias_array(g, bias_shape):
     if len(bias_shape) != 1 or bias_shape[0] != g.shape[-1]:
         return g
-    return g.reshape(math.prod(g.shape[:-1]), g.shape[-1]).sum(axis=0)
+    rows = g.reshape(math.prod(g.shape[:-1]), g.shape[-1])
+    made = kernels.total(rows, 0)
+    return rows.sum(axis=0) if made is None else made
 
 
 @fused(_linear_input_array)
@@ -79,6 +84,8 @@ def linear(input, weight, bias=None):
     Shapes: input (*, in), weight (out, in) or (in,), bias (out,) -> (*, out).
     Raises RuntimeError when the sizes or dtypes do not fit.
     """
+    if autocasting:
+        input, weight, bias = lower(input, weight, bias)
     try:
         a, w = input._array, weight._array
     except AttributeError:

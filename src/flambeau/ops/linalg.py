@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from ..autograd.mode import autocasting
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, attach
 from .elementwise import conj
 from .entry import primitive, public
+from .precision import lower
 from .promotion import check_devices
 from .reduce import not_implemented
 from .shape import need_tensor, normal_dim, reshape
@@ -65,6 +67,8 @@ def matmul(input, other):
     >>> torch.matmul(torch.ones(2, 3), torch.ones(3)).shape
     torch.Size([2])
     """
+    if autocasting:
+        input, other = lower(input, other)
     matmul_checks(input, other)
     a, b = input._array, other._array
     if a.ndim > 2 or b.ndim > 2:
@@ -147,6 +151,8 @@ def bmm(input, mat2):
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
                          f"{input.shape[2]}] but got: {list(mat2.shape[:2])}.")
+    if autocasting:
+        input, mat2 = lower(input, mat2)
     matmul_checks(input, mat2)
     return _bmm(input, mat2)
 
@@ -240,6 +246,8 @@ _addmm = primitive("addmm", _addmm_array, vjp={"bias": lambda g: g, **_RULES})
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """beta * input + alpha * (mat1 @ mat2)."""
     _ranks("addmm", (input, "input", None), (mat1, "mat1", 2), (mat2, "mat2", 2))
+    if autocasting:
+        input, mat1, mat2 = lower(input, mat1, mat2)
     a, b, c = input._array, mat1._array, mat2._array
     if beta == 1 and alpha == 1 and a.dtype == b.dtype == c.dtype and a.dtype.kind == "f" and a.dtype.itemsize > 2:
         # The common case as one step.
@@ -277,6 +285,8 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * (batch1 @ batch2), batch by batch."""
     _ranks("baddbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
+    if autocasting:
+        input, batch1, batch2 = lower(input, batch1, batch2)
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
@@ -284,6 +294,8 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * the sum over the batch of batch1 @ batch2."""
     _ranks("addbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
+    if autocasting:
+        input, batch1, batch2 = lower(input, batch1, batch2)
     product = bmm(batch1, batch2).sum(0)
     return _plus(input, product.to(batch1.dtype) if product.dtype is not batch1.dtype else product, beta, alpha)
 

@@ -14,10 +14,12 @@ import numpy as np
 
 from ..arrays import meta_empty
 from ..autograd.api import grad as gradients_of
-from ..autograd.mode import state
+from ..autograd.mode import autocasting, state
 from ..errors import ArgumentTypeError, ShapeError
+from ..kernels import fused as kernels
 from ..tensor import Tensor, wrap
 from .entry import REGISTRY, primitive, public
+from .precision import lower
 
 _HALVES = (2,)  # item sizes that are computed in float32
 
@@ -34,6 +36,10 @@ def _spans(sizes, reverse):
 def _wide(*arrays):
     """The arrays in a dtype that can be computed with: half precision becomes float32."""
     return [a.astype(np.float32) if a is not None and a.dtype.itemsize in _HALVES else a for a in arrays]
+
+
+def _arrays(*tensors):
+    return [None if t is None else t._array for t in tensors]
 
 
 def _sigmoid(x):
@@ -79,9 +85,15 @@ def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
         gates += b_ih + b_hh
     output, cells = np.empty((rows, h0.shape[1]), gates.dtype), np.empty((rows, hidden), gates.dtype)
     h, c, w = h0.astype(gates.dtype), c0.astype(gates.dtype), w_hh.T
+    step = kernels.lstm_step(gates)
     with np.errstate(over="ignore"):
         for start, n in _spans(sizes, reverse):
             z = gates[start : start + n]
+            if step is not None and w_hr is None:
+                made, cell = output[start : start + n], cells[start : start + n]
+                if step(z, h[:n] @ w, c[:n], cell, made, n, hidden):
+                    h[:n], c[:n] = made, cell
+                    continue
             z += h[:n] @ w
             _sigmoid(z[:, : 2 * hidden])
             g = z[:, 2 * hidden : 3 * hidden]
@@ -105,9 +117,9 @@ def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes
     if state.grad:
         return _twice(_lstm_cell, tensors, g[:3], needs, sizes, reverse, 2)
     kind = input._array.dtype
-    x, first_h, first_c, wi, wh, wr = _wide(*(t and t._array for t in (input, h0, c0, w_ih, w_hh, w_hr)))
+    x, first_h, first_c, wi, wh, wr = _wide(*_arrays(input, h0, c0, w_ih, w_hh, w_hr))
     output, _, _, gates, cells = _wide(*(t._array for t in out))
-    d_out, d_h, d_c = _wide(*(d and d._array for d in g[:3]))
+    d_out, d_h, d_c = _wide(*_arrays(*g[:3]))
     hidden = wh.shape[0] // 4
     dh = np.zeros_like(first_h) if d_h is None else d_h.copy()
     dc = np.zeros_like(first_c) if d_c is None else d_c.copy()
@@ -115,6 +127,7 @@ def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes
     through = np.tanh(cells)
     d_gates = np.empty_like(gates)
     d_made = np.empty_like(output) if wr is not None else None
+    step = kernels.lstm_step_backward(gates)
     for start, n in reversed(_spans(sizes, reverse)):
         at = slice(start, start + n)
         d = dh[:n]
@@ -124,6 +137,9 @@ def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes
             d_made[at] = d
             d = d @ wr
         z, dz, t = gates[at], d_gates[at], through[at]
+        if step is not None and step(z, before[at], cells[at], d, dc[:n], dz, n, hidden):
+            np.matmul(dz, wh, out=dh[:n])
+            continue
         i, f, c, o = (z[:, k * hidden : (k + 1) * hidden] for k in range(4))
         dcell = d * o
         dcell *= 1 - t * t
@@ -200,7 +216,7 @@ def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
     kind = input._array.dtype
     x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
     output, _, gates, inner = _wide(*(t._array for t in out))
-    d_out, d_h = _wide(*(d and d._array for d in g[:2]))
+    d_out, d_h = _wide(*_arrays(*g[:2]))
     hidden = first.shape[1]
     dh = np.zeros_like(first) if d_h is None else d_h.copy()
     before = _previous(output, first, sizes, reverse)
@@ -274,7 +290,7 @@ def _rnn_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, 
     kind = input._array.dtype
     x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
     (output,) = _wide(out[0]._array)
-    d_out, d_h = _wide(*(d and d._array for d in g[:2]))
+    d_out, d_h = _wide(*_arrays(*g[:2]))
     dh = np.zeros_like(first) if d_h is None else d_h.copy()
     d_pre = np.empty_like(output)
     for start, n in reversed(_spans(sizes, reverse)):
@@ -426,6 +442,8 @@ def _run(name, layer, states, biases_of, args, kw):
         raise ArgumentTypeError(f"{name}() missing {len(missing)} required argument(s): {', '.join(missing)}")
     hx, params = given["hx"], list(given["params"])
     hx = list(hx) if states > 1 else [hx]
+    if autocasting:
+        (given[names[0]],), hx, params = lower(given[names[0]]), list(lower(*hx)), list(lower(*params))
     if len(hx) != states:
         raise ShapeError(f"{name} expects {states} hidden states")
     per_layer = biases_of(given["has_biases"], params, given["num_layers"] * (2 if given["bidirectional"] else 1))

@@ -7,12 +7,14 @@ import warnings
 
 import numpy as np
 
+from ...autograd.mode import autocasting
 from ...errors import DtypeError, ShapeError
 from ...ops.attention import _attention
 from ...ops.dense import linear
 from ...ops.fused import need_float, title
 from ...ops.join import cat
 from ...ops.linalg import matmul
+from ...ops.precision import lower
 from ...ops.promotion import check_devices
 from ...ops.shape import need_tensor
 from ...ops.softmax import softmax
@@ -38,6 +40,10 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     """
     for position, (name, t) in enumerate((("query", query), ("key", key), ("value", value)), 1):
         need_tensor(t, "scaled_dot_product_attention", name, position)
+    if autocasting:
+        query, key, value = lower(query, key, value)
+        if isinstance(attn_mask, Tensor):
+            (attn_mask,) = lower(attn_mask)
     q, k, v = query._array, key._array, value._array
     if q.dtype != k.dtype or q.dtype != v.dtype:
         raise DtypeError(

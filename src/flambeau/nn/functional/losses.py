@@ -7,6 +7,7 @@ from ...ops import losses as L
 from ...ops.dense import linear as _linear
 from ...ops.entry import public
 from ...ops.fused import need_float, title
+from ...ops.precision import full_precision
 from ...ops.promotion import check_devices
 from ...ops.shape import need_tensor
 from ...ops.softmax import log_softmax
@@ -32,6 +33,7 @@ def reduced(losses, reduction):
 # ---------------------------------------------------------------------- one class out of many
 
 
+@full_precision
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
                   label_smoothing=0.0):  # fmt: skip
     """-log softmax(input)[target], the usual loss of classification; `input` holds scores, not probabilities.
@@ -149,6 +151,7 @@ def _batch_fix(a, t):
     return "one target per row of the input"
 
 
+@full_precision
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     """-input[target]: the negative log-likelihood, for an input of log-probabilities.
 
@@ -183,6 +186,7 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
 # ---------------------------------------------------------------------- two classes
 
 
+@full_precision
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """-(target log(input) + (1 - target) log(1 - input)) for probabilities `input` between 0 and 1.
 
@@ -212,6 +216,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
+@full_precision
 def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
                                      pos_weight=None):  # fmt: skip
     """binary_cross_entropy(sigmoid(input), target), without overflow; `input` holds scores (logits).
@@ -238,6 +243,7 @@ def _torch_bce_with_logits(input, target, weight=None, pos_weight=None, reductio
     return binary_cross_entropy_with_logits(input, target, weight, reduction=_WORDS[reduction], pos_weight=pos_weight)
 
 
+@full_precision
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-target input)) for targets 1 and -1."""
     reduction = reduction_of(reduction, size_average, reduce)

@@ -9,6 +9,7 @@ from ...errors import ArgumentError, DtypeError
 from ...ops import losses as L
 from ...ops.entry import public
 from ...ops.fused import need_float
+from ...ops.precision import full_precision
 from ...ops.promotion import broadcast_error, check_devices, result_type
 from ...ops.shape import need_tensor
 from ...tensor import Tensor
@@ -66,6 +67,7 @@ def _weighted(losses, weight, reduction):
     return losses.sum() / weight.sum() if reduction == "mean" else reduced(losses, reduction)
 
 
+@full_precision
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)².
 
@@ -80,6 +82,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     return _distance(L._mse, input, target, reduction, None, weight)
 
 
+@full_precision
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|."""
     reduction = reduction_of(reduction, size_average, reduce)
@@ -90,6 +93,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
     return _distance(L._l1, input, target, reduction, None, weight)
 
 
+@full_precision
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """d² / (2 beta) where |d| < beta, else |d| - beta / 2, with d = input - target (Girshick 2015)."""
     reduction = reduction_of(reduction, size_average, reduce)
@@ -100,6 +104,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     return _distance(L._smooth_l1 if beta else L._l1, input, target, reduction, beta)
 
 
+@full_precision
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """d² / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = input - target (Huber 1964)."""
     reduction = reduction_of(reduction)
@@ -110,6 +115,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     return _distance(L._huber, input, target, reduction, delta, weight)
 
 
+@full_precision
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
     """target (log(target) - input): the Kullback-Leibler divergence, for an input of log-probabilities.
 
@@ -146,6 +152,7 @@ def _torch_kl_div(input, target, reduction=1, *, log_target=False):
     return reduced(_kl(input, target, log_target), ("none", "mean", "sum")[reduction])
 
 
+@full_precision
 def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None,
                      reduction="mean"):  # fmt: skip
     """The negative log-likelihood of counts `target` under Poisson distributions.
