@@ -51,6 +51,10 @@ class MetaArray(np.ndarray):
         # Everything that is not element-wise runs on the zeros behind the array.
         if kwargs.get("out") is not None:
             return kwargs["out"]
+        if func is np.where and len(args) == 3:  # element-wise all but in name
+            return meta_empty(np.broadcast_shapes(*map(np.shape, args)), np.result_type(*args[1:]))
+        if func in (np.zeros_like, np.ones_like, np.full_like, np.empty_like) and kwargs.get("shape") is None:
+            return meta_empty(args[0].shape, kwargs.get("dtype") or args[0].dtype)
         found = super().__array_function__(func, types, _strip(args), _strip(kwargs))
         return _as_meta(found)
 

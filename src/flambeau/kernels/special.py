@@ -54,13 +54,13 @@ def entr(x):
 def xlogy(x, y):
     """x log y, 0 where x is 0 unless y is nan."""
     with np.errstate(all="ignore"):
-        return np.where((x == 0) & ~np.isnan(y), np.multiply(x, 0, dtype=np.result_type(x, y)), x * np.log(y))
+        return np.where((x == 0) & ~np.isnan(y), np.zeros((), np.result_type(x, y)), x * np.log(y))
 
 
 def xlog1py(x, y):
     """x log(1 + y), 0 where x is 0 unless y is nan."""
     with np.errstate(all="ignore"):
-        return np.where((x == 0) & ~np.isnan(y), np.multiply(x, 0, dtype=np.result_type(x, y)), x * np.log1p(y))
+        return np.where((x == 0) & ~np.isnan(y), np.zeros((), np.result_type(x, y)), x * np.log1p(y))
 
 
 def sinc(x):

@@ -43,7 +43,10 @@ def _fmod_array(a, b):
 
 def _remainder_array(a, b):
     _check_zero(b)
-    return np.remainder(a, b)
+    if a.dtype.kind != "f":
+        return np.remainder(a, b)
+    rest = np.fmod(a, b)  # not np.remainder, whose zeros take the sign of the divisor
+    return np.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
 
 
 fmod = binary(
@@ -402,6 +405,8 @@ def lerp(input, end, weight):
             raise _lerp_dtype("weight", d, weight.dtype)
     elif not isinstance(weight, NUMBERS):
         raise TypeError(f"lerp(): argument 'weight' must be Tensor or number, not {type(weight).__name__}")
+    elif isinstance(weight, complex) and d.category < 3:
+        raise DtypeError(f"value cannot be converted to type {kind_name(d).lower()} without overflow")
     compute = F32 if d in HALVES else d.numpy
     made = _guarded(_lerp, [_operand(x, compute) for x in (input, end, weight)])
     return made if compute is d.numpy else made.to(d)
@@ -453,12 +458,14 @@ def _three(op, name, input, tensor1, tensor2, value):
     for t, argument in ((input, "input"), (tensor1, "tensor1"), (tensor2, "tensor2")):
         need_tensor(t, name, argument)
     common = result_type(input, tensor1, tensor2)
+    if common is dtypes.bool:
+        raise not_implemented(f"{name}_cpu_out", common)
     if isinstance(value, Tensor):
         value = value.item()
+    if isinstance(value, complex) and common.category < 3:
+        raise DtypeError(f"value cannot be converted to type {kind_name(common).lower()} without overflow")
     if common.category < 2 and not isinstance(value, (bool, int, np.integer)):
         value = int(value)
-    if isinstance(value, complex) and common.category < 3:
-        raise DtypeError("value cannot be converted to type without overflow")
     compute = F32 if common in HALVES else common.numpy
     made = _guarded(op, [_operand(t, compute) for t in (input, tensor1, tensor2)], value=value)
     return made if compute is common.numpy else made.to(common)

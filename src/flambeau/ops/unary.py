@@ -155,6 +155,8 @@ def round(input, *, decimals=0):
 def _sign_array(a):
     if a.dtype.kind == "b":
         return a.copy()
+    if a.dtype.kind == "f":  # 0 for nan, which np.sign would keep
+        return np.subtract(a > 0, a < 0, dtype=a.dtype)
     return np.sign(a)
 
 
