@@ -6,18 +6,23 @@ from .build import kernel
 from .scalars import exp, where
 
 
-@kernel("s:T!=heads*rows*cols mask:T?=heads*rows*cols heads rows cols scale:d", work="heads*rows", cost="cols")
-def softmax(k, begin, end, s, mask, heads, rows, cols, scale, causal=False):
+@kernel("s:T!=heads*rows*cols mask:T?=masks*rows*cols masks heads rows cols scale:d", work="heads*rows", cost="cols")
+def softmax(k, begin, end, s, mask, masks, heads, rows, cols, scale, causal=False):
     """softmax(s * scale + mask) over each row, in place; causal: row i sees columns up to i, the rest becomes 0.
+
+    The masks, one for each head or one for all of them, are used in turn.
 
     A row that sees nothing becomes 0, as PyTorch's attention has it.
     """
+    scale = k.float(scale)
     for task in k.range(begin, end):
         row = s.at(task * cols)
         seen = k.minimum(task % rows + 1, cols) if causal else cols
 
-        def score(j, row=row, task=task):
-            return row[j] * scale if mask is None else row[j] * scale + mask[task * cols + j]
+        added = None if mask is None else mask.at(task % (masks * rows) * cols)
+
+        def score(j, row=row, added=added):
+            return row[j] * scale if added is None else row[j] * scale + added[j]
 
         top = k.largest(seen, score)
         base = where(top == float("-inf"), k.float(0.0), top)

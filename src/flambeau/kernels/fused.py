@@ -7,11 +7,12 @@ The choice depends on shapes and dtypes alone, so a program gets the same bits e
 
 from __future__ import annotations
 
+import functools
 import os
 
 import numpy as np
 
-from . import attention, channels, rearrange, rows, windows
+from . import attention, channels, rearrange, recurrent, rows, windows
 from .build import backend
 from .pointwise import add_row as _add_row
 from .pointwise import dropout as _dropout
@@ -49,6 +50,17 @@ def pointwise(name: str, *arrays, numbers: tuple[float, ...] = ()):
         return None
     out = np.empty(shape, x.dtype)
     return out if f(*[_flat(a) for a in arrays], *[float(v) for v in numbers], out, x.size) else None
+
+
+def prefer(name: str, formula):
+    """The element-wise kernel `name` where it can be used, else the NumPy formula."""
+
+    @functools.wraps(formula)
+    def either(*arrays):
+        made = pointwise(name, *arrays)
+        return formula(*arrays) if made is None else made
+
+    return either
 
 
 def dropout(x, kept, scale: float):
@@ -353,33 +365,30 @@ def _planes(shape):
 
 
 def max_pool2d(x, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, size: tuple):
-    """(values, places in each plane as int64) for images (..., H, W) and output size `size`."""
+    """(values, which element of each window) for images (..., H, W) and output size `size`."""
     kind = _kind(x)
+    if kind is None or kernel[0] * kernel[1] > 256:
+        return None
     whole = padding == (0, 0) and dilation == (1, 1) and kernel[0] * kernel[1] <= 16 and all(
         (o - 1) * s + k <= n for o, s, k, n in zip(size, stride, kernel, x.shape[-2:], strict=True)
     )
-    if whole and kind:
-        f = windows.max_pool_whole.get(kind, kernel=kernel, stride=stride)
-    else:
-        f = kind and windows.max_pool.get(kind)
+    f = windows.max_pool_whole.get(kind, kernel=kernel, stride=stride) if whole else windows.max_pool.get(kind)
     if not f:
         return None
-    y, index = np.empty(x.shape[:-2] + size, x.dtype), np.empty(x.shape[:-2] + size, np.int64)
-    if whole:
-        return (y, index) if f(_flat(x), y, index, _planes(x.shape), *x.shape[-2:], *size) else None
-    sizes = _sizes(x.shape, kernel, size, stride, padding, dilation)
-    return (y, index) if f(_flat(x), y, index, _planes(x.shape), *sizes) else None
+    y, winner = np.empty(x.shape[:-2] + size, x.dtype), np.empty(x.shape[:-2] + size, np.uint8)
+    sizes = (*x.shape[-2:], *size) if whole else _sizes(x.shape, kernel, size, stride, padding, dilation)
+    return (y, winner) if f(_flat(x), y, winner, _planes(x.shape), *sizes) else None
 
 
-def max_pool_backward(g, index, shape):
-    """Gradients added at the places that max_pool2d found, in an array of `shape` (..., H, W)."""
-    kind = _kind(g, 1)
-    f = kind and windows.max_pool_backward.get(kind)
-    planes = _planes(shape)
-    if not f or not planes:
+def max_pool_backward(g, winner, shape, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple):
+    """Gradients added where max_pool2d found its values, in an array of `shape` (..., H, W)."""
+    kind = _kind(g)
+    f = kind and winner.dtype == np.uint8 and windows.max_pool_backward.get(kind)
+    if not f:
         return None
     out = np.empty(shape, g.dtype)
-    return out if f(_flat(g), _flat(index), out, planes, g.size // planes, out.size // planes) else None
+    sizes = _sizes(shape, kernel, g.shape[-2:], stride, padding, dilation)
+    return out if f(_flat(g), _flat(winner), out, _planes(shape), *sizes) else None
 
 
 def sum_pool2d(x, kernel, stride, padding, size):
@@ -392,12 +401,32 @@ def sum_pool2d(x, kernel, stride, padding, size):
     return y if f(_flat(x), y, _planes(x.shape), *_sizes(x.shape, kernel, size, stride, padding, (1, 1))) else None
 
 
+def lstm_step(gates):
+    """The builtin for one step, recurrent.lstm, for gates (rows, 4 * size) of a whole sequence; or None."""
+    kind = _kind(gates)
+    return kind and recurrent.lstm.get(kind)
+
+
+def lstm_step_backward(gates):
+    """recurrent.lstm_backward, likewise."""
+    kind = _kind(gates)
+    return kind and recurrent.lstm_backward.get(kind)
+
+
 def attention_softmax(s, mask, scale: float, causal: bool) -> bool:
-    """softmax(s * scale + mask) along the last dimension, in place; False where nothing was done."""
+    """softmax(s * scale + mask) along the last dimension, in place; False where nothing was done.
+
+    mask: (rows, cols), or of the scores' own shape.
+    """
     kind = _kind(s, 1)
+    if mask is not None and mask.shape[-2:] != s.shape[-2:]:
+        return False
     f = kind and attention.softmax.get(kind, _absent(mask=mask), causal=causal)
-    given = () if mask is None else (mask,)
-    sizes = (_planes(s.shape), *s.shape[-2:])
+    given = () if mask is None else (_flat(mask),)
+    masks = 1 if mask is None else _planes(mask.shape)
+    if masks not in (1, _planes(s.shape)):
+        return False
+    sizes = (masks, _planes(s.shape), *s.shape[-2:])
     return bool(f) and f(s, *given, *sizes, float(scale))
 
 

@@ -70,61 +70,64 @@ def col2im(k, begin, end, cols, x, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw,
                                 to[o * sw] = to[o * sw] + line[o]
 
 
-@kernel("x:T=planes*h*w y:T!=planes*oh*ow index:i8!=planes*oh*ow planes " + SIZES, work="planes", cost="kh*kw*oh*ow")
-def max_pool(k, begin, end, x, y, index, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
-    """The largest element of each window and its place in the plane; a nan wins."""
+@kernel("x:T=planes*h*w y:T!=planes*oh*ow winner:u1!=planes*oh*ow planes " + SIZES, work="planes", cost="kh*kw*oh*ow")
+def max_pool(k, begin, end, x, y, winner, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
+    """The largest element of each window and its number in the window; the last nan wins."""
     for plane in k.range(begin, end):
-        image, out, places = x.at(plane * h * w), y.at(plane * oh * ow), index.at(plane * oh * ow)
+        image, out, numbers = x.at(plane * h * w), y.at(plane * oh * ow), winner.at(plane * oh * ow)
         for r in k.range(oh):
             for c in k.range(ow):
                 top, left = r * sh - ph, c * sw - pw
-                best, place = k.cell(float("-inf")), k.cell(-1, "i8")
+                best, number = k.cell(float("-inf")), k.cell(0, "i8")
                 for i in k.range(kh):
                     row = top + i * dh
                     for _ in k.when((row >= 0) & (row < h)):
                         for j in k.range(kw):
                             col = left + j * dw
                             inside = (col >= 0) & (col < w)
-                            at = row * w + where(inside, col, 0)
-                            v = image[at]
-                            wins = inside & ((v > best.get()) | (v != v) | (place.get() < 0))
+                            v = image[row * w + where(inside, col, 0)]
+                            wins = inside & ((v > best.get()) | (v != v))
                             best.set(where(wins, v, best.get()))
-                            place.set(where(wins, at, place.get()))
+                            number.set(where(wins, i * kw + j, number.get()))
                 out[r * ow + c] = best.get()
-                places[r * ow + c] = place.get()
+                numbers[r * ow + c] = number.get().cast("u1")
 
 
-@kernel("x:T=planes*h*w y:T!=planes*oh*ow index:i8!=planes*oh*ow planes h w oh ow", work="planes", cost="h*w")
-def max_pool_whole(k, begin, end, x, y, index, planes, h, w, oh, ow, kernel=(2, 2), stride=(2, 2)):
+@kernel("x:T=planes*h*w y:T!=planes*oh*ow winner:u1!=planes*oh*ow planes h w oh ow", work="planes", cost="h*w")
+def max_pool_whole(k, begin, end, x, y, winner, planes, h, w, oh, ow, kernel=(2, 2), stride=(2, 2)):
     """max_pool of windows that all lie within the image, their size being known: free of branches."""
     sh, sw = stride
     for plane in k.range(begin, end):
-        image, out, places = x.at(plane * h * w), y.at(plane * oh * ow), index.at(plane * oh * ow)
+        image, out, numbers = x.at(plane * h * w), y.at(plane * oh * ow), winner.at(plane * oh * ow)
         for r in k.range(oh):
             lines = [image.at((r * sh + i) * w) for i in range(kernel[0])]
-            starts = [(k.int(i) * w).cast("i4") for i in range(kernel[0])]
             for c in k.range(ow):
-                best, offset = lines[0][c * sw], starts[0]
+                best, number = lines[0][c * sw], k.lift(0, "i4")
                 for i, line in enumerate(lines):
                     for j in range(kernel[1]):
                         v = line[c * sw + j]
                         wins = (v > best) | (v != v)
-                        best, offset = where(wins, v, best), where(wins, starts[i] + j, offset)
+                        best, number = where(wins, v, best), where(wins, k.lift(i * kernel[1] + j, "i4"), number)
                 out[r * ow + c] = best
-                places[r * ow + c] = offset.cast("i8") + r * sh * w + c * sw
+                numbers[r * ow + c] = number.cast("u1")
 
 
-@kernel("g:T=planes*outs index:i8=planes*outs dx:T!=planes*ins planes outs ins", work="planes", cost="ins")
-def max_pool_backward(k, begin, end, g, index, dx, planes, outs, ins):
-    """Each gradient goes to the place its output came from."""
+@kernel("g:T=planes*oh*ow winner:u1=planes*oh*ow x:T!=planes*h*w planes " + SIZES, work="planes", cost="h*w")
+def max_pool_backward(k, begin, end, g, winner, x, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
+    """Each gradient goes to the place its maximum came from."""
     for plane in k.range(begin, end):
-        gr, places, out = g.at(plane * outs), index.at(plane * outs), dx.at(plane * ins)
-        for p in k.range(ins):
-            out[p] = 0.0
-        for o in k.range(outs):
-            at = places[o]
-            for _ in k.when((at >= 0) & (at < ins)):
-                out[at] = out[at] + gr[o]
+        gr, numbers, image = g.at(plane * oh * ow), winner.at(plane * oh * ow), x.at(plane * h * w)
+        for p in k.range(h * w):
+            image[p] = 0.0
+        for r in k.range(oh):
+            for c in k.range(ow):
+                number = numbers[r * ow + c].cast("i4")
+                across = kw.cast("i4")
+                row = r * sh - ph + (number // across).cast("i8") * dh
+                col = c * sw - pw + (number % across).cast("i8") * dw
+                for _ in k.when((row >= 0) & (row < h) & (col >= 0) & (col < w)):
+                    at = row * w + col
+                    image[at] = image[at] + gr[r * ow + c]
 
 
 @kernel("x:T=planes*h*w y:T!=planes*oh*ow planes " + SIZES, work="planes", cost="kh*kw*oh*ow")

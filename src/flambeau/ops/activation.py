@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ..kernels import fused as kernels
 from ..kernels.special_error import erf as _erf_array
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, wrap
@@ -39,7 +40,7 @@ def curved(name, value, slope, formula):
         value(input, **options), slope(g, input, **options): on arrays; slope is the gradient, times g.
         formula: the same gradient on tensors.
     """
-    return primitive(name, in_single(value), vjp={"input": fused(in_single(slope))(formula)})
+    return primitive(name, in_single(value), vjp={"input": fused(in_single(slope))(formula)}, names=("input",))
 
 
 # ---------------------------------------------------------------------- smooth
@@ -67,7 +68,10 @@ def _silu_formula(g, input):
     return g * (d.conj() if d.is_complex() else d)
 
 
-_silu = curved("silu", lambda input: input * _sigmoid_real(input), _silu_backward, _silu_formula)
+_silu = curved(
+    "silu", kernels.prefer("silu", lambda input: input * _sigmoid_real(input)),
+    kernels.prefer("silu_backward", _silu_backward), _silu_formula,
+)  # fmt: skip
 
 
 def _normal_cdf(a):
@@ -84,7 +88,10 @@ def _gelu_formula(g, input):
     return g * (cdf + input * (input * input * -0.5).exp() * INV_SQRT_2PI)
 
 
-_gelu = curved("gelu", lambda input: input * _normal_cdf(input), _gelu_backward, _gelu_formula)
+_gelu = curved(
+    "gelu", kernels.prefer("gelu", lambda input: input * _normal_cdf(input)),
+    kernels.prefer("gelu_backward", _gelu_backward), _gelu_formula,
+)  # fmt: skip
 
 _GELU_A, _GELU_B = math.sqrt(2 / math.pi), 0.044715
 
@@ -101,7 +108,8 @@ def _gelu_tanh_slope(input, tanh):
 
 
 _gelu_tanh = curved(
-    "gelu_tanh", _gelu_tanh_array, lambda g, input: g * _gelu_tanh_slope(input, np.tanh),
+    "gelu_tanh", kernels.prefer("gelu_tanh", _gelu_tanh_array),
+    kernels.prefer("gelu_tanh_backward", lambda g, input: g * _gelu_tanh_slope(input, np.tanh)),
     lambda g, input: g * _gelu_tanh_slope(input, _tanh),
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels import fused as kernels
 from .entry import primitive
 from .fused import fused, in_single
 from .linalg import matmul
@@ -36,10 +37,22 @@ def _probabilities(s):
     return s
 
 
+def _fused_probabilities(query, key, mask, scale, causal):
+    """Scaling, mask and softmax in one pass over the scores; None where the kernel does not take them."""
+    if mask is not None and mask.dtype == np.bool_:
+        mask = np.where(mask, query.dtype.type(0), query.dtype.type(-np.inf))
+    if not kernels.takes(query) or query.dtype != key.dtype or (mask is not None and mask.dtype != query.dtype):
+        return None
+    s = np.matmul(query, key.swapaxes(-1, -2))
+    return s if s.size >= kernels.SMALL and kernels.attention_softmax(s, mask, scale, causal) else None
+
+
 @in_single
 def _attention_array(query, key, value, mask, keep, scale, causal):
     """(result, what backward needs). keep: None, or the factors that dropout multiplies the probabilities by."""
-    p = _probabilities(_scores(query, key, mask, scale, causal))
+    p = _fused_probabilities(query, key, mask, scale, causal)
+    if p is None:
+        p = _probabilities(_scores(query, key, mask, scale, causal))
     return np.matmul(p if keep is None else p * keep, value), p
 
 
@@ -53,6 +66,10 @@ def _attention_backward_array(g, query, key, value, mask, keep, out, scale, caus
         d = np.matmul(g, value.swapaxes(-1, -2))
         if keep is not None:
             d *= keep
+        if not needs[3] and kernels.attention_softmax_backward(d, p, scale, causal):
+            d_query = np.matmul(d, key) if needs[0] else None
+            d_key = np.matmul(d.swapaxes(-1, -2), query) if needs[1] else None
+            return d_query, d_key, d_value, None
         d *= p
         d -= p * d.sum(axis=-1, keepdims=True)
         d_scores = d

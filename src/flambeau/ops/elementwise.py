@@ -13,8 +13,10 @@ from .. import dtypes
 from ..autograd.mode import inference_depth, state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
+from ..kernels import fused as kernels
 from ..tensor import Tensor, attach
 from .entry import METHODS, REGISTRY, Primitive, _in_place, public, write_out
+from .fused import fused
 from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, result_type, scalar_array
 
 _new = object.__new__
@@ -303,7 +305,8 @@ def _scaled(input, other, alpha, name):
         raise DtypeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, complex) and common.category < 3:
         raise DtypeError("For non-complex input tensors, argument alpha must not be a complex number.")
-    return mul(other, alpha)
+    scale = bool(alpha) if common is dtypes.bool else alpha
+    return mul(_operand(other, common.numpy), Tensor.wrap(scalar_array(scale, common.numpy)))
 
 
 @public(method=True, inplace=True, out=True, aliases=("subtract",))
@@ -503,5 +506,6 @@ def _sigmoid(a):
 
 sigmoid = unary("sigmoid", _sigmoid, lambda g, out: g * conj((1 - out) * out), floats=True,
                 aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element.")  # fmt: skip
-relu = unary("relu", lambda a: np.maximum(a, a.dtype.type(0)), lambda g, out: g * (out > 0), refuse=(0, 3),
-             doc="max(x, 0) of each element.")  # fmt: skip
+relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, a.dtype.type(0))),
+             fused(kernels.prefer("relu_backward", lambda g, out: g * (out > 0)))(lambda g, out: g * (out > 0)),
+             refuse=(0, 3), doc="max(x, 0) of each element.")  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import IndexOutOfRange
+from ..kernels import fused as kernels
 from .entry import primitive
 from .fused import in_single
 
@@ -24,16 +25,21 @@ def check_rows(indices, rows):
 
 def _embedding_array(weight, indices):
     check_rows(indices, weight.shape[0])
-    return weight[indices]
+    made = kernels.gather_rows(weight, indices)
+    return weight[indices] if made is None else made
 
 
 @in_single
 def sum_rows(rows, indices, count):
     """Add row i of `rows` to row indices[i] of a table of zeros with `count` rows."""
-    table = np.zeros((count, *rows.shape[1:]), rows.dtype)
     if not indices.size or type(rows) is not np.ndarray:
+        table = np.zeros((count, *rows.shape[1:]), rows.dtype)
         return table if type(rows) is np.ndarray else rows[:1].sum() * table
+    made = kernels.scatter_add_rows(rows, indices, count)
+    if made is not None:
+        return made
     # Sorting brings equal numbers together, so that each run is one sum.
+    table = np.zeros((count, *rows.shape[1:]), rows.dtype)
     order = np.argsort(indices, kind="stable")
     ordered = indices[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import IndexOutOfRange
+from ..kernels import fused as kernels
 from .entry import primitive
 from .fused import constant, fused, in_single
 from .softmax import _softmax
@@ -101,6 +102,12 @@ def _cross_entropy_array(input, target, weight, ignore_index, reduction, smoothi
         losses = input.sum(axis=1)
         return (losses if reduction == "none" else losses.sum()), input[:, :1], losses.sum()
     target, valid = class_indices(target, classes, ignore_index)
+    made = None
+    if weight is None and not smoothing and valid is None:
+        made = kernels.cross_entropy(input, target)
+    if made is not None:
+        total = _total(None, target, input)
+        return np.asarray(_reduce(made[0], total, reduction)), made[1][:, None], total
     lse = _log_sum_exp(input)
     w = _sample_weights(input, target, valid, weight)
     losses = lse[:, 0] - _picked(input, target)
@@ -129,6 +136,10 @@ def _cross_entropy_backward_array(g, input, target, weight, out, ignore_index, r
     target, valid = class_indices(target, classes, ignore_index)
     w = _sample_weights(input, target, valid, weight)
     each = _per_sample(g[0], total, reduction, target.shape, input.dtype)
+    if w is None and not smoothing:
+        made = kernels.cross_entropy_backward(each, input, target, lse[:, 0])
+        if made is not None:
+            return made
     hit = each * kind(1 - smoothing) if w is None else each * w * kind(1 - smoothing)
     d = np.subtract(input, lse)
     np.exp(d, out=d)

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ..kernels import fused as kernels
 from .entry import primitive
 from .fused import fused, in_single
 
@@ -39,10 +40,18 @@ def _row_means(a, b):
 # ---------------------------------------------------------------------- layer_norm
 
 
+def _line(a):
+    """A weight or bias as a vector."""
+    return None if a is None else a.reshape(-1)
+
+
 @in_single
 def _layer_norm_array(input, weight, bias, shape, eps):
     size = math.prod(shape)
     rows = input.reshape(input.size // size if size else 0, size)
+    made = kernels.layer_norm(rows, _line(weight), _line(bias), eps)
+    if made is not None:
+        return made[0].reshape(input.shape), *made[1:]
     out, mean, rstd = _moments(rows, eps)
     out *= rstd[:, None]
     if weight is not None:
@@ -57,6 +66,9 @@ def _layer_norm_backward_array(g, input, weight, out, shape, eps, needs):
     size = math.prod(shape)
     rows = input.reshape(input.size // size if size else 0, size)
     g = g[0].reshape(rows.shape)
+    made = kernels.layer_norm_backward(g, rows, _line(weight), out[1], out[2])
+    if made is not None:
+        return made[0].reshape(input.shape), made[1].reshape(shape), made[2].reshape(shape)
     rstd = out[2][:, None]
     normal = (rows - out[1][:, None]) * rstd
     d_input = d_weight = d_bias = None
@@ -188,6 +200,9 @@ def _batch_norm_array(input, weight, bias, mean, var, training, eps):
     """(result, mean, 1/std, variance); `mean` and `var` are the statistics to use when not training."""
     x = _by_channel(input)
     if training:
+        made = kernels.batch_norm(x, weight, bias, eps)
+        if made is not None:
+            return made[0].reshape(input.shape), made[1], made[3], made[2]
         count = x.size // max(x.shape[1], 1)
         mean = x.mean(axis=0 if x.ndim == 2 else (0, 2))
         out = x - _spread(mean, x)
@@ -210,6 +225,9 @@ def _batch_norm_array(input, weight, bias, mean, var, training, eps):
 def _batch_norm_backward_array(g, input, weight, out, training, eps, needs):
     x, g = _by_channel(input), _by_channel(g[0])
     mean, rstd = out[1], out[2]
+    made = kernels.batch_norm_backward(g, x, weight, mean, rstd) if training else None
+    if made is not None:
+        return made[0].reshape(input.shape), *made[1:]
     d_input = d_weight = d_bias = None
     axes = 0 if x.ndim == 2 else (0, 2)
     if training and needs[0] or needs[2]:

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from ..arrays import meta_empty
+from ..kernels import fused as kernels
 from .entry import primitive
 from .fused import in_single
 
@@ -70,6 +71,11 @@ def _max_pool_array(input, geometry):
     shape = _result_shape(input.shape, geometry)
     if type(input) is not np.ndarray:
         return meta_empty(shape, input.dtype), meta_empty(shape, small)
+    if len(geometry) == 2:
+        *how, size = (tuple(part) for part in zip(*geometry))
+        made = kernels.max_pool2d(input, *how, size)
+        if made is not None:
+            return made
     x, _ = _padded(input, geometry, lowest(input.dtype))
     best = None
     for i, part in enumerate(_slices(geometry)):
@@ -96,6 +102,11 @@ def _max_pool_spread(g, winner, geometry, shape):
     """Each value put back to where the maximum came from."""
     if type(g) is not np.ndarray:
         return meta_empty(shape, g.dtype)
+    if len(geometry) == 2:
+        *how, _ = (tuple(part) for part in zip(*geometry))
+        made = kernels.max_pool_backward(g, winner, shape, *how)
+        if made is not None:
+            return made
     room, crop = _padded(np.zeros(shape, g.dtype), geometry, 0)
     apart = all(s >= d * (k - 1) + 1 for k, s, p, d, out in geometry)  # windows do not overlap
     for i, part in enumerate(_slices(geometry)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dtypes import dtype as dtype_
+from ..kernels import fused as kernels
 from .entry import primitive, public
 from .fused import fused, in_single, need_float
 from .shape import need_tensor, normal_dim
@@ -16,6 +17,9 @@ def _softmax_array(input, axis):
         return np.ones_like(input)
     if not input.size:
         return input.copy()
+    made = kernels.softmax(input, axis)
+    if made is not None:
+        return made
     out = np.subtract(input, input.max(axis=axis, keepdims=True))
     np.exp(out, out=out)
     out /= out.sum(axis=axis, keepdims=True)
@@ -26,6 +30,9 @@ def _softmax_array(input, axis):
 def _softmax_backward_array(g, out, axis):
     if not out.ndim:
         return np.zeros_like(out)
+    made = kernels.softmax_backward(g, out, axis)
+    if made is not None:
+        return made
     d = g * out
     d -= out * d.sum(axis=axis, keepdims=True)
     return d
@@ -46,6 +53,9 @@ def _log_softmax_array(input, axis):
         return np.zeros_like(input)
     if not input.size:
         return input.copy()
+    made = kernels.log_softmax(input, axis)
+    if made is not None:
+        return made
     out = np.subtract(input, input.max(axis=axis, keepdims=True))
     out -= np.log(np.exp(out).sum(axis=axis, keepdims=True))
     return out
@@ -55,6 +65,9 @@ def _log_softmax_array(input, axis):
 def _log_softmax_backward_array(g, out, axis):
     if not out.ndim:
         return np.zeros_like(out)
+    made = kernels.log_softmax_backward(g, out, axis)
+    if made is not None:
+        return made
     d = np.exp(out)
     d *= g.sum(axis=axis, keepdims=True)
     return np.subtract(g, d, out=d)
