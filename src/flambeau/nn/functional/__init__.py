@@ -1,5 +1,14 @@
 """torch.nn.functional: layers as plain functions."""
 
+from ...ops.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_tbc,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from .activations import (
     celu,
     celu_,
@@ -39,6 +48,8 @@ from .activations import (
     threshold_,
 )
 from .attention import _canonical_mask, _mha_shape_check, multi_head_attention_forward, scaled_dot_product_attention
+from .ctc import ctc_loss
+from .distance import cosine_similarity, pairwise_distance, pdist
 from .dropout import (
     alpha_dropout,
     dropout,
@@ -47,6 +58,7 @@ from .dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from .folding import channel_shuffle, fold, native_channel_shuffle, pixel_shuffle, pixel_unshuffle, unfold
 from .linear import bilinear, linear
 from .losses import (
     binary_cross_entropy,
@@ -66,6 +78,7 @@ from .normalization import (
     normalize,
     rms_norm,
 )
+from .padding import pad
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -89,6 +102,15 @@ from .pooling import (
     max_pool3d,
     max_pool3d_with_indices,
 )
+from .ranking import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from .regression import (
     gaussian_nll_loss,
     huber_loss,
@@ -98,4 +120,15 @@ from .regression import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
+from .resampling import interpolate, upsample, upsample_bilinear, upsample_nearest
+from .sampling import affine_grid, grid_sample
 from .sparse import embedding, embedding_bag, one_hot
+from .unpooling import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)

@@ -8,13 +8,12 @@ import operator
 import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...generator import default_generator
 from ...ops import pooling as P
 from ...ops.entry import public
 from ...ops.fused import need_float, title
 from ...ops.linalg import matmul
 from ...ops.shape import need_tensor
-from ...tensor import Tensor, wrap
+from ...tensor import wrap
 
 
 def _each(value, n, name, function):

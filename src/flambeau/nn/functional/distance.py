@@ -1,0 +1,84 @@
+"""Distances and angles between vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import DtypeError, ShapeError
+from ...ops.entry import public
+from ...ops.fused import title
+from ...ops.promotion import result_type
+from ...ops.shape import need_tensor, normal_dim
+from ...tensor import wrap
+
+
+@public()
+def cosine_similarity(x1, x2, dim=1, eps=1e-8):
+    """x1 · x2 / (max(‖x1‖, eps) max(‖x2‖, eps)) along `dim`.
+
+    >>> import flambeau as torch
+    >>> torch.cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
+    tensor([0.6000])
+    """
+    need_tensor(x1, "cosine_similarity", "x1")
+    need_tensor(x2, "cosine_similarity", "x2", 2)
+    common = result_type(x1, x2)
+    if not (common.is_floating_point or common.is_complex):
+        raise DtypeError(f"expected common dtype to be floating point, yet common dtype is {title(x1)}", fix="x.float()")
+    shape = np.broadcast_shapes(x1.shape, x2.shape) if _fit(x1, x2) else None
+    if shape is None:
+        raise ShapeError(f"The size of tensor a ({x1.shape[-1] if x1.ndim else 1}) must match the size of tensor b "
+                         f"({x2.shape[-1] if x2.ndim else 1}) at non-singleton dimension {max(x1.ndim, x2.ndim) - 1}",
+                         why=f"{list(x1.shape)} and {list(x2.shape)} do not broadcast")  # fmt: skip
+    dim = normal_dim(dim, len(shape))
+    a, b = (x.to(common).expand(shape) for x in (x1, x2))
+    # The norm is clamped outside the graph, so that a zero vector has a gradient.
+    return (_unit(a, dim, eps) * _unit(b, dim, eps)).sum(dim)
+
+
+def _fit(x1, x2):
+    try:
+        np.broadcast_shapes(x1.shape, x2.shape)
+    except ValueError:
+        return False
+    return True
+
+
+def _unit(x, dim, eps):
+    norm = (x * x).sum(dim, keepdim=True).sqrt() if not x.is_complex() else (x * x.conj()).real.sum(dim, True).sqrt()
+    small = wrap(np.asarray(norm._array < eps))
+    return x / norm.masked_fill(small, eps)
+
+
+@public()
+def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
+    """‖x1 - x2 + eps‖_p over the last dimension.
+
+    >>> import flambeau as torch
+    >>> torch.pairwise_distance(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
+    tensor([5.0000])
+    """
+    need_tensor(x1, "pairwise_distance", "x1")
+    need_tensor(x2, "pairwise_distance", "x2", 2)
+    out = max(x1.ndim, x2.ndim)
+    return (x1 - x2 + eps).norm(p, out - 1, keepdim=keepdim)
+
+
+@public()
+def pdist(input, p=2.0):
+    """The p-norm distance of every pair of rows, i < j, as a vector.
+
+    Shapes: (N, M) -> (N (N - 1) / 2,).
+    """
+    need_tensor(input, "pdist")
+    if input.ndim != 2:
+        raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if not input.is_floating_point():
+        raise DtypeError("pdist only supports floating-point dtypes", fix="x.float()")
+    if p < 0:
+        raise ShapeError("pdist only supports non-negative p values")
+    n = input.shape[0]
+    i, j = np.triu_indices(n, 1)
+    if not input.shape[1]:
+        return input.new_zeros((len(i),))
+    return (input[wrap(i)] - input[wrap(j)]).norm(p, 1)

@@ -1,0 +1,79 @@
+"""Rearranging channels and positions: pixel shuffles, channel shuffles, fold and unfold."""
+
+from __future__ import annotations
+
+from ...errors import ShapeError
+from ...ops.conv import fold as fold
+from ...ops.conv import unfold as unfold
+from ...ops.entry import public
+from ...ops.shape import need_tensor
+
+
+@public()
+def pixel_shuffle(input, upscale_factor):
+    """(*, C r², H, W) rearranged to (*, C, H r, W r) (Shi et al. 2016).
+
+    >>> import flambeau as torch
+    >>> torch.pixel_shuffle(torch.arange(4).reshape(4, 1, 1), 2)
+    tensor([[[0, 1],
+             [2, 3]]])
+    """
+    need_tensor(input, "pixel_shuffle")
+    r = upscale_factor
+    if input.ndim < 3:
+        raise ShapeError("pixel_shuffle expects input to have at least 3 dimensions, but got input with "
+                         f"{input.ndim} dimension(s)")  # fmt: skip
+    if r <= 0:
+        raise ShapeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
+    *lead, c, h, w = input.shape
+    if c % (r * r):
+        raise ShapeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
+            f"input.size(-3)={c} is not divisible by {r * r}",
+            fix=f"a convolution with {r * r} channels for each one wanted",
+        )
+    n = len(lead)
+    parts = input.reshape(*lead, c // (r * r), r, r, h, w)
+    order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
+    return parts.permute(order).reshape(*lead, c // (r * r), h * r, w * r)
+
+
+@public()
+def pixel_unshuffle(input, downscale_factor):
+    """(*, C, H r, W r) rearranged to (*, C r², H, W): the inverse of `pixel_shuffle`."""
+    need_tensor(input, "pixel_unshuffle")
+    r = downscale_factor
+    if input.ndim < 3:
+        raise ShapeError("pixel_unshuffle expects input to have at least 3 dimensions, but got input with "
+                         f"{input.ndim} dimension(s)")  # fmt: skip
+    if r <= 0:
+        raise ShapeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")
+    *lead, c, h, w = input.shape
+    for word, size, at in (("height", h, -2), ("width", w, -1)):
+        if size % r:
+            raise ShapeError(f"pixel_unshuffle expects {word} to be divisible by downscale_factor, but input.size({at})="
+                             f"{size} is not divisible by {r}")  # fmt: skip
+    n = len(lead)
+    parts = input.reshape(*lead, c, h // r, r, w // r, r)
+    order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    return parts.permute(order).reshape(*lead, c * r * r, h // r, w // r)
+
+
+@public()
+def channel_shuffle(input, groups):
+    """Channels (dimension 1) dealt out: g groups of n channels become n groups of g (Zhang et al. 2017)."""
+    need_tensor(input, "channel_shuffle")
+    if input.ndim < 3:
+        raise ShapeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}")
+    n, c, *rest = input.shape
+    if groups <= 0:
+        raise ShapeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+    if c % groups:
+        raise ShapeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
+    return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(n, c, *rest)
+
+
+@public()
+def native_channel_shuffle(input, groups):
+    """The same as `channel_shuffle`."""
+    return channel_shuffle(input, groups)

@@ -1,0 +1,206 @@
+"""Losses of ranking and of margins, and of embeddings compared in pairs and triplets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import ArgumentError, DtypeError, ShapeError
+from ...ops.elementwise import relu as _relu
+from ...ops.entry import public
+from ...ops.fused import need_float, title
+from ...ops.shape import need_tensor
+from ...tensor import wrap
+from .distance import pairwise_distance
+from .losses import reduced, reduction_of
+
+_WORDS = ("none", "mean", "sum")
+
+
+def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
+    """x where target is 1, max(0, margin - x) where it is -1; x is a distance."""
+    return reduced(_hinge(input, target, margin), reduction_of(reduction, size_average, reduce))
+
+
+def _hinge(input, target, margin):
+    need_tensor(input, "hinge_embedding_loss")
+    need_tensor(target, "hinge_embedding_loss", "target", 2)
+    near = wrap(np.asarray(target._array == 1))
+    far = wrap(np.asarray(target._array == -1))
+    # Both terms count for targets that are neither 1 nor -1.
+    return input.masked_fill(far, 0.0) + _relu(margin - input).masked_fill(near, 0.0)
+
+
+@public("hinge_embedding_loss")
+def _torch_hinge_embedding_loss(input, target, margin=1.0, reduction=1):
+    """x where target is 1, max(0, margin - x) where it is -1; `reduction` as a number."""
+    return reduced(_hinge(input, target, margin), _WORDS[reduction])
+
+
+def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+    """max(0, -target (x1 - x2) + margin): x1 should rank above x2 where target is 1, below where it is -1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    if not input1.ndim == input2.ndim == target.ndim:
+        raise ShapeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+            f"{input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
+    return reduced(_relu(-target * (input1 - input2) + margin), reduction)
+
+
+@public("margin_ranking_loss")
+def _torch_margin_ranking_loss(input1, input2, target, margin=0.0, reduction=1):
+    """max(0, -target (x1 - x2) + margin); `reduction` as a number."""
+    return margin_ranking_loss(input1, input2, target, margin, reduction=_WORDS[reduction])
+
+
+def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1.
+
+    Shapes: inputs (N, D) with target (N,), or inputs (D,) with target ().
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    for name, t in (("input1", input1), ("input2", input2), ("target", target)):
+        need_tensor(t, "cosine_embedding_loss", name)
+    if target.ndim not in (0, 1):
+        raise ShapeError("0D or 1D target tensor expected, multi-target not supported")
+    wanted = target.ndim + 1
+    if input1.ndim != wanted or input2.ndim != wanted:
+        raise ShapeError(
+            f"{wanted}D input tensors expected for {target.ndim}D target tensor, but found inputs with sizes "
+            f"{list(input1.shape)} and {list(input2.shape)}."
+        )
+    dot = (input1 * input2).sum(-1)
+    length1 = (input1 * input1).sum(-1) + 1e-12
+    length2 = (input2 * input2).sum(-1) + 1e-12
+    cosine = dot / (length1 * length2).sqrt()
+    t = target._array
+    alike = (1 - cosine).masked_fill(wrap(np.asarray(t != 1)), 0.0)
+    apart = _relu(cosine - margin).masked_fill(wrap(np.asarray(t != -1)), 0.0)
+    return reduced(alike + apart, reduction)
+
+
+@public("cosine_embedding_loss")
+def _torch_cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=1):
+    """1 - cos where target is 1, max(0, cos - margin) where it is -1; `reduction` as a number."""
+    return cosine_embedding_loss(input1, input2, target, margin, reduction=_WORDS[reduction])
+
+
+# ---------------------------------------------------------------------- triplets
+
+
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None,
+                        reduce=None, reduction="mean"):  # fmt: skip
+    """max(0, ‖a - p‖ - ‖a - n‖ + margin) (Balntas et al. 2016).
+
+    swap: use the positive in place of the anchor where it is closer to the negative.
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    if margin <= 0:
+        raise ArgumentError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise ShapeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+    return _triplet(lambda a, b: pairwise_distance(a, b, p, eps), anchor, positive, negative, margin, swap, reduction)
+
+
+@public("triplet_margin_loss")
+def _torch_triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-06, swap=False, reduction=1):
+    """max(0, ‖a - p‖ - ‖a - n‖ + margin); `reduction` as a number."""
+    return triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=_WORDS[reduction])
+
+
+def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
+    return reduced(_relu(near - far + margin), reduction)
+
+
+def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False,
+                                      reduction="mean"):  # fmt: skip
+    """triplet_margin_loss with a distance of one's own; default `pairwise_distance`."""
+    if reduction not in _WORDS:
+        raise ArgumentError(f"{reduction} is not a valid value for reduction", fix="'none', 'mean' or 'sum'")
+    if margin <= 0:
+        raise ArgumentError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise ShapeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+    return _triplet(distance_function or pairwise_distance, anchor, positive, negative, margin, swap, reduction)
+
+
+# ---------------------------------------------------------------------- margins between classes
+
+
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Mean over the other classes of max(0, margin - x[target] + x[class])^p.
+
+    Shapes: input (N, C) or (C,), target (N,) or ().
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    need_tensor(input, "multi_margin_loss")
+    if p not in (1, 2):
+        raise ArgumentError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.ndim != 1:
+        raise ArgumentError("weight must be one-dimensional")
+    if input.ndim > 2 or not input.numel() and 0 in input.shape[1:] or input.ndim == 1 and not input.numel():
+        raise ShapeError("Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+                         f"{list(input.shape)}")  # fmt: skip
+    x = input if input.ndim == 2 else input.reshape(1, -1)
+    n, classes = x.shape
+    if target.ndim > 1 or target.numel() != n:
+        raise ShapeError(f"inconsistent target size, expected {n} but got {list(target.shape)}")
+    if target.dtype.name != "int64":
+        raise DtypeError(f"expected scalar type Long but found {title(target)}", fix="target.long()")
+    if weight is not None and weight.numel() != classes:
+        raise ShapeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    need_float(input, "multi_margin_loss")
+    t = target._array.reshape(n)
+    if t.size and (t.min() < 0 or t.max() >= classes):
+        raise ShapeError("target out of range", why=f"there are {classes} classes")
+    rows = wrap(np.arange(n))
+    picked = x[rows, wrap(t)].unsqueeze(1)
+    losses = _relu(margin - picked + x)
+    if p == 2:
+        losses = losses * losses
+    if weight is not None:
+        losses = losses * weight[wrap(t)].unsqueeze(1)
+    others = np.ones((n, classes), x._array.dtype)
+    others[np.arange(n), t] = 0
+    losses = (losses * wrap(others)).sum(1) / classes
+    return reduced(losses.reshape(target.shape) if input.ndim < 2 and reduction == "none" else losses, reduction)
+
+
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """Sum over target classes t and other classes j of max(0, 1 - (x[t] - x[j])), divided by the number of classes.
+
+    Shapes: input and target (N, C) or (C,); the targets of a row end at its first -1.
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    need_tensor(input, "multilabel_margin_loss")
+    if input.ndim > 2 or 0 in input.shape[1:] or input.ndim == 1 and not input.numel():
+        raise ShapeError("Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+                         f"{list(input.shape)}")  # fmt: skip
+    if target.shape != input.shape and not (input.ndim == 0 and target.numel() == 1):
+        raise ShapeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
+    if target.dtype.name != "int64":
+        raise DtypeError(f"expected scalar type Long but found {title(target)}", fix="target.long()")
+    need_float(input, "multilabel_margin_loss")
+    x, t = input.reshape(-1, input.shape[-1] if input.ndim else 1), target._array
+    n, classes = x.shape
+    t = t.reshape(n, classes)
+    if t.size and (t.min() < -1 or t.max() >= classes):
+        raise ShapeError("target out of range", why=f"there are {classes} classes")
+    counts = np.cumprod(t >= 0, axis=1).astype(bool)
+    is_target = np.zeros((n, classes), bool)
+    row, column = np.nonzero(counts)
+    is_target[row, t[row, column]] = True
+    picked = x.gather(1, wrap(np.where(counts, t, 0)))
+    pairs = counts[:, :, None] & ~is_target[:, None, :]
+    losses = _relu(1 - picked.unsqueeze(2) + x.unsqueeze(1)) * wrap(pairs.astype(x._array.dtype))
+    losses = losses.sum((1, 2)) / classes
+    return reduced(losses if input.ndim == 2 else losses.reshape(()), reduction)

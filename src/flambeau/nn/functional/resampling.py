@@ -1,0 +1,204 @@
+"""Images and volumes resized, and sampled at arbitrary places."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from ...errors import ArgumentError, NotSupported, ShapeError
+from ...ops.linalg import matmul
+from ...ops.padding import _take_axis
+from ...ops.shape import need_tensor
+from ...tensor import wrap
+from .pooling import _adaptive_avg
+
+_SMOOTH = {"linear": 3, "bilinear": 4, "trilinear": 5, "bicubic": 4}
+_SHARP = ("nearest", "area", "nearest-exact")
+
+
+def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
+                antialias=False):  # fmt: skip
+    """The input resized to `size`, or by `scale_factor`, over all dimensions after the first two.
+
+    Arguments:
+        mode: "nearest", "nearest-exact" (rounds to the middle of pixels, as other libraries do), "linear" (3 dimensions),
+            "bilinear", "bicubic" (4), "trilinear" (5), "area" (means).
+        align_corners: corners of the input fall on corners of the output, rather than edges on edges.
+        recompute_scale_factor: use the ratio of the sizes rather than the scale_factor given.
+        antialias: smooth before making smaller; bilinear and bicubic only.
+    Shapes: (N, C, *).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
+    need_tensor(input, "interpolate")
+    n = input.ndim - 2
+    if mode in _SHARP and align_corners is not None:
+        raise ArgumentError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic "
+                            "| trilinear")  # fmt: skip
+    sizes, scales = _sizes(input, size, scale_factor, recompute_scale_factor, n)
+    if antialias and not (mode in ("bilinear", "bicubic") and n == 2):
+        raise ArgumentError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as "
+                            "input")  # fmt: skip
+    if not 1 <= n <= 3 or (mode not in _SHARP and mode not in _SMOOTH):
+        raise NotSupported(
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: nearest | linear | "
+            f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})"
+        )
+    if mode in _SMOOTH and _SMOOTH[mode] != input.ndim:
+        raise NotSupported(f"Got {input.ndim}D input, but {mode} mode needs {_SMOOTH[mode]}D input",
+                           fix=f"mode={ {3: 'linear', 4: 'bilinear', 5: 'trilinear'}[input.ndim]!r}")  # fmt: skip
+    if any(s <= 0 for s in sizes) or 0 in input.shape[1:]:
+        raise ShapeError("Input and output sizes should be greater than 0, but got input "
+                         f"({_listed(input.shape[2:])}) output ({_listed(sizes)})")  # fmt: skip
+    if mode == "area":
+        return _adaptive_avg(input, sizes, n)
+    if mode in _SHARP:
+        return _nearest(input, sizes, scales, mode == "nearest-exact")
+    if input.dtype.name == "uint8":
+        made = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+        return made.round().clamp(0, 255).to(input.dtype)
+    if not input.is_floating_point():
+        raise ShapeError(f"\"compute_indices_weights_{mode}\" not implemented for '{input.dtype.name}'", fix="x.float()")
+    out = input
+    for axis, (wanted, scale) in enumerate(zip(sizes, scales), 2):
+        have = input.shape[axis]
+        if antialias:
+            weights = _smooth_matrix(have, wanted, scale, mode, bool(align_corners))
+        else:
+            weights = _matrix(have, wanted, scale, mode, bool(align_corners))
+        if have != wanted or not np.array_equal(weights, np.eye(have)):
+            out = _along(out, weights.astype(input._array.dtype), axis)
+    return out if out is not input else input.clone()
+
+
+def _listed(sizes):
+    return ", ".join(f"{'HWD'[i] if len(sizes) > 1 else 'W'}: {s}" for i, s in enumerate(sizes))
+
+
+def _sizes(input, size, scale_factor, recompute, n):
+    """(output sizes, scale given for each dimension or None)"""
+    if size is not None and scale_factor is not None:
+        raise ArgumentError("only one of size or scale_factor should be defined")
+    if size is None and scale_factor is None:
+        raise ArgumentError("either size or scale_factor should be defined")
+    given = size if size is not None else scale_factor
+    given = list(given) if isinstance(given, (tuple, list)) else [given] * n
+    if len(given) != n:
+        word = "output size" if size is not None else "scale_factor"
+        raise ArgumentError(
+            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of "
+            f"{list(input.shape[2:])} and {word} of {size if size is not None else scale_factor}. Please provide input "
+            f"tensor in (N, C, d1, d2, ...,dK) format and {word} in (o1, o2, ...,oK) format."
+        )
+    if size is not None:
+        if recompute:
+            raise ArgumentError("recompute_scale_factor is not meaningful with an explicit size.")
+        sizes = [int(s) if not isinstance(s, float) else _whole(s) for s in given]
+        return sizes, [None] * n
+    sizes = [math.floor(have * float(s)) for have, s in zip(input.shape[2:], given)]
+    return sizes, [None] * n if recompute else [float(s) for s in given]
+
+
+def _whole(s):
+    raise TypeError(f"expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size "
+                    f"with type {type(s)}")  # fmt: skip
+
+
+def _along(x, weights, axis):
+    """A matrix (out, in) applied to one dimension."""
+    w = wrap(weights)
+    if axis == x.ndim - 1:
+        return matmul(x, w.mT)
+    if axis == x.ndim - 2:
+        return matmul(w, x)
+    return matmul(x.movedim(axis, -1), w.mT).movedim(-1, axis)
+
+
+def _nearest(input, sizes, scales, exact):
+    out = input
+    for axis, (wanted, scale) in enumerate(zip(sizes, scales), 2):
+        have = input.shape[axis]
+        # In single precision, as PyTorch has it: it decides between neighbours.
+        step = np.float32(1.0 / scale) if scale else np.float32(have) / np.float32(wanted)
+        i = np.arange(wanted, dtype=np.float32)
+        if have == wanted and not exact and not scale:
+            continue
+        where = np.floor((i + np.float32(0.5)) * step if exact else i * step).astype(np.int64)
+        out = _take_axis(out, where=np.minimum(where, have - 1), axis=axis)
+    return out if out is not input else input.clone()
+
+
+def _source(wanted, have, scale, align_corners):
+    """Where in the input each output lies."""
+    i = np.arange(wanted, dtype=np.float64)
+    if align_corners:
+        return i * ((have - 1) / (wanted - 1) if wanted > 1 else 0.0)
+    return (i + 0.5) * (1.0 / scale if scale else have / wanted) - 0.5
+
+
+def _cubic(t, a):
+    """Keys's kernel (1981) at distance |t|."""
+    t = np.abs(t)
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((t - 5) * t + 8) * t * a - 4 * a
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
+
+
+def _matrix(have, wanted, scale, mode, align_corners):
+    """The weights of every input element in every output element, (out, in)."""
+    x = _source(wanted, have, scale, align_corners)
+    weights = np.zeros((wanted, have))
+    rows = np.arange(wanted)
+    if mode == "bicubic":
+        base = np.floor(x)
+        for k in range(-1, 3):
+            at = np.clip(base + k, 0, have - 1).astype(np.int64)
+            np.add.at(weights, (rows, at), _cubic(x - base - k, -0.75))
+        return weights
+    x = np.maximum(x, 0)
+    low = np.minimum(x.astype(np.int64), have - 1)
+    t = np.where(low < have - 1, x - low, 0)
+    np.add.at(weights, (rows, low), 1 - t)
+    np.add.at(weights, (rows, np.minimum(low + 1, have - 1)), t)
+    return weights
+
+
+def _smooth_matrix(have, wanted, scale, mode, align_corners):
+    """As `_matrix`, with a kernel widened to the step where the output is smaller."""
+    if align_corners:
+        step = (have - 1) / (wanted - 1) if wanted > 1 else 0.0
+    else:
+        step = 1.0 / scale if scale else have / wanted
+    radius = 2.0 if mode == "bicubic" else 1.0
+    widen = max(step, 1.0)
+    support = radius * widen
+    weights = np.zeros((wanted, have))
+    for i in range(wanted):
+        centre = step * (i + 0.5)
+        first, last = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), have)
+        t = (np.arange(first, last) - centre + 0.5) / widen
+        w = _cubic(t, -0.5) if mode == "bicubic" else np.maximum(1 - np.abs(t), 0)
+        weights[i, first:last] = w / w.sum()
+    return weights
+
+
+def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """The old name of `interpolate`."""
+    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input, size=None, scale_factor=None):
+    """`interpolate` with mode "nearest"."""
+    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input, size=None, scale_factor=None):
+    """`interpolate` with mode "bilinear" and aligned corners."""
+    warnings.warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
