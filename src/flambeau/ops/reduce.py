@@ -441,7 +441,7 @@ def sum_to_size(self, *size):
     if lead < 0 or builtins.any(n not in (1, shape[lead + i]) for i, n in enumerate(size)):
         raise ShapeError(f"size {list(size)} is not expandable to size {list(shape)}.")
     dims = [*range(lead), *[lead + i for i, n in enumerate(size) if n == 1 and shape[lead + i] != 1]]
-    made = sum(self, dims, True) if dims else _sum(self, axes=(), keepdim=False)
-    if made.dtype.category < 1:
-        made = made.to(dtypes.int64)
+    if not dims:
+        return self.view(size) if size else sum(self)
+    made = sum(self, dims, True)
     return reshape(made, size) if made.shape != size else made

@@ -187,10 +187,10 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         if extra is not None and any(a != b for i, (a, b) in enumerate(zip(extra.shape, input.shape)) if i != dim):
             raise ShapeError("diff expects the shape of tensor to prepend or append to match that of input except along the "
                              "differencing dimension;")
+    if n == 0:
+        return input.clone()
     parts = [t for t in (prepend, input, append) if t is not None]
     t = cat(parts, dim) if len(parts) > 1 else input
-    if n == 0:
-        return t.clone() if t is input else t
     if n >= t.shape[dim]:
         return narrow_to(t, dim, 0, 0).clone()
     for _ in range(n):

@@ -1,0 +1,229 @@
+"""Norms and what follows from them: vector and matrix norms, cond, distances, renorm."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..dtypes import FROM_NUMPY, HALVES
+from ..errors import ArgumentError, DtypeError, IndexOutOfRange, ShapeError
+from .entry import primitive, public
+from .linalg_solve import inv_ex, need_float, need_matrix
+from .linalg_spectral import svdvals
+from .reduce import _amax, _amin, _axes, _sum, title, unreduced
+from .shape import need_tensor, normal_dim, reshape
+
+# ---------------------------------------------------------------------- vector norms
+
+
+def _norm_array(input, ord, axes, keepdim):
+    if FROM_NUMPY[input.dtype] in HALVES:
+        return _norm_array(input.astype(np.float32), ord, axes, keepdim).astype(input.dtype)
+    with np.errstate(all="ignore"):
+        if ord == 2 and input.dtype.kind != "c":
+            return np.sqrt(np.add.reduce(input * input, axis=axes, keepdims=keepdim))
+        a = np.abs(input)
+        real = a.dtype.type
+        if ord == 0:
+            return np.asarray(np.add.reduce(a != 0, axis=axes, keepdims=keepdim)).astype(a.dtype)
+        if ord == math.inf:
+            return np.maximum.reduce(a, axis=axes, keepdims=keepdim, initial=None if a.size else 0)
+        if ord == -math.inf:
+            return np.minimum.reduce(a, axis=axes, keepdims=keepdim, initial=None if a.size else math.inf)
+        if ord == 1:
+            return np.add.reduce(a, axis=axes, keepdims=keepdim)
+        if ord == 2:
+            return np.sqrt(np.add.reduce(a * a, axis=axes, keepdims=keepdim))
+        return np.power(np.add.reduce(np.power(a, real(ord)), axis=axes, keepdims=keepdim), real(1 / ord))
+
+
+def _norm_vjp(g, input, out, ord, axes, keepdim):
+    shape = input._array.shape
+    g, out = unreduced(g, axes, keepdim, shape), unreduced(out, axes, keepdim, shape)
+    if ord == 0:
+        return g * input * 0
+    if ord == 1:
+        return g * input.sgn()
+    if ord == 2:
+        return input * (g / out).masked_fill(out == 0, 0)
+    if abs(ord) == math.inf:
+        hit = (input.abs() == out) | (out != out)
+        return input.sgn() * (g * hit / _sum(hit.to(g.dtype), axes=axes, keepdim=True))
+    size = input.abs()
+    if ord < 2:
+        scale = (g / out ** (ord - 1)).masked_fill(out == 0, 0) if ord >= 1 else g * out ** (1 - ord)
+        return (input.sgn() * size ** (ord - 1)).masked_fill(size == 0, 0) * scale
+    return input * size ** (ord - 2) * (g / out ** (ord - 1)).masked_fill(out == 0, 0)
+
+
+_vector_norm = primitive("linalg_vector_norm", _norm_array, vjp={"input": _norm_vjp})
+
+
+@public("linalg.vector_norm", out=True)
+def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
+    """Norm of the elements (over dimensions `dim`) as a vector: (sum |x|^ord)^(1/ord); inf, -inf and 0 too.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    x = need_float(x, "linalg.vector_norm", dtype)
+    ord = float(ord)
+    axes = _axes(dim, x.ndim)
+    if ord < 0 or ord == math.inf:
+        for axis in axes:
+            if not x.shape[axis]:
+                raise ShapeError(f"linalg.vector_norm cannot compute the {ord:g} norm on an empty "
+                                 f"{'tensor' if dim is None else 'dimension ' + str(axis)} because the operation does not "
+                                 "have an identity")
+    return _vector_norm(x, ord=ord, axes=axes, keepdim=bool(keepdim))
+
+
+# ---------------------------------------------------------------------- matrix norms
+
+
+@public("linalg.matrix_norm", out=True)
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+    """Norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2."""
+    need_matrix(A, "linalg.matrix_norm")
+    A = need_float(A, "linalg.matrix_norm", dtype)
+    dims = tuple(dim)
+    if len(dims) != 2:
+        raise ShapeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {list(dims)}")
+    rows, columns = [normal_dim(d, A.ndim) for d in dims]
+    if rows == columns:
+        raise ShapeError(f"linalg.matrix_norm: dims must be different. Got ({dims[0]}, {dims[1]})")
+    if isinstance(ord, str):
+        if ord == "fro":
+            return vector_norm(A, 2, (rows, columns), keepdim)
+        if ord == "nuc":
+            return _of_singular_values(A, rows, columns, keepdim, lambda s: s.sum(-1))
+        raise ShapeError(f"linalg.matrix_norm: Order {ord} not supported.")
+    if abs(ord) == 2:
+        pick = (lambda s: _amax(s, axes=(s.ndim - 1,), keepdim=False)) if ord > 0 else (
+            lambda s: _amin(s, axes=(s.ndim - 1,), keepdim=False))
+        return _of_singular_values(A, rows, columns, keepdim, pick)
+    if abs(ord) not in (1, math.inf):
+        raise ShapeError(f"linalg.matrix_norm: Order {ord} not supported.")
+    over, rest = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = vector_norm(A, 1, over, keepdim)
+    if not keepdim and rest > over:
+        rest -= 1
+    if not sums.shape[rest]:
+        raise IndexOutOfRange("linalg.matrix_norm: Expected reduction dim to have non-zero size.")
+    return (_amax if ord > 0 else _amin)(sums, axes=(rest,), keepdim=bool(keepdim))
+
+
+def _of_singular_values(A, rows, columns, keepdim, reduce):
+    lead = [d for d in range(A.ndim) if d not in (rows, columns)]
+    out = reduce(svdvals(A.permute(*lead, rows, columns)))
+    if keepdim:
+        out = reshape(out, tuple([1 if d in (rows, columns) else n for d, n in enumerate(A.shape)]))
+    return out
+
+
+@public("linalg.norm", out=True)
+def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
+    """Vector or matrix norm, by the number of dimensions (or `dim` given)."""
+    need_tensor(A, "linalg.norm")
+    if dim is not None:
+        dims = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
+        if len(dims) not in (1, 2):
+            raise ShapeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
+    elif ord is not None:
+        if A.ndim not in (1, 2):
+            raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
+    if ord is not None and (len(dims) == 2 if dim is not None else A.ndim == 2):
+        return matrix_norm(A, ord, dims if dim is not None else (0, 1), keepdim, dtype=dtype)
+    if isinstance(ord, str):
+        if len(dims) == 1 if dim is not None else A.ndim == 1:
+            raise ShapeError(f"linalg.norm: Order {ord} is not supported for a vector")
+    return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
+
+
+@public(method=True, out=True)
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """Norm of all elements, or over `dim`; `p`: a number, "fro" or "nuc". See also torch.linalg.norm."""
+    need_tensor(input, "norm")
+    if isinstance(p, str):
+        if p == "fro":
+            if isinstance(dim, (tuple, list)) and len(dim) > 2:
+                raise ShapeError(f"norm with p='fro' takes at most 2 dimensions, got {len(dim)}")
+            return vector_norm(input, 2, dim, keepdim, dtype=dtype)
+        if p == "nuc":
+            if dim is None:
+                if input.ndim != 2:
+                    raise ShapeError(f"linalg.matrix_norm: nuclear norm needs a matrix, got {input.ndim}D")
+                return matrix_norm(input, "nuc", (0, 1), keepdim, dtype=dtype)
+            return matrix_norm(input, "nuc", dim, keepdim, dtype=dtype)
+        raise DtypeError(f"only valid string values are 'fro' and 'nuc', found {p}")
+    return vector_norm(input, 2 if p is None else p, dim, keepdim, dtype=dtype)
+
+
+@public(method=True)
+def dist(input, other, p=2):
+    """The p-norm of input - other."""
+    return vector_norm(input - other, p)
+
+
+@public()
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """p-norm distances between each row of `x1` (..., P, M) and each row of `x2` (..., R, M): (..., P, R)."""
+    for i, x in enumerate((x1, x2), 1):
+        need_tensor(x, "cdist", f"x{i}", i)
+        if x.dtype.category != 2:
+            raise DtypeError(f"cdist only supports floating-point dtypes, X{i} got: {title(x.dtype)}")
+        if x.ndim < 2:
+            raise ShapeError(f"cdist only supports at least 2D tensors, X{i} got: {x.ndim}D")
+    if x1.shape[-1] != x2.shape[-1]:
+        raise ShapeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
+    if compute_mode not in ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
+                            "donot_use_mm_for_euclid_dist"):  # fmt: skip
+        raise ArgumentError(f"{compute_mode} is not a valid value for compute_mode")
+    if p < 0:
+        raise ShapeError("cdist only supports non-negative p values")
+    return _vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), ord=float(p), axes=(max(x1.ndim, x2.ndim),), keepdim=False) \
+        if x1.shape[-1] else (x1.unsqueeze(-2) - x2.unsqueeze(-3)).sum(-1)
+
+
+@public(method=True, inplace="method", out=True)
+def renorm(input, p, dim, maxnorm):
+    """A copy whose slices of dimension `dim` have p-norms of at most `maxnorm`."""
+    need_tensor(input, "renorm")
+    if input.ndim < 2:
+        raise ShapeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
+    if p <= 0:
+        raise ShapeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise ShapeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    dim = normal_dim(dim, input.ndim)
+    rest = tuple(d for d in range(input.ndim) if d != dim)
+    size = _vector_norm(input, ord=float(p), axes=rest, keepdim=True)
+    scale = (maxnorm / (size + 1e-7)).masked_fill(size <= maxnorm, 1)
+    return input * scale
+
+
+@public("linalg.cond", out=True)
+def cond(A, p=None):
+    """Condition number of matrices in a norm: None (2), "fro", "nuc", 1, -1, 2, -2, inf, -inf."""
+    need_matrix(A, "linalg.cond")
+    need_float(A, "linalg.cond")
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise ShapeError(f"linalg.cond got an invalid norm type: {p}")
+    if not isinstance(p, str) and p is not None and abs(p) not in (1, 2, math.inf):
+        raise ShapeError(f"linalg.cond got an invalid norm type: {p}")
+    if p is None or p in (2, -2):
+        s = svdvals(A)
+        if not s.shape[-1]:
+            return s.new_zeros(s.shape[:-1])
+        return s.select(-1, -1) / s.select(-1, 0) if p == -2 else s.select(-1, 0) / s.select(-1, -1)
+    if A.shape[-1] != A.shape[-2]:
+        raise ShapeError(f"linalg.cond(ord={p!r}): A must be batches of square matrices, but they are {A.shape[-2]} by "
+                         f"{A.shape[-1]} matrices")
+    if not A.numel():
+        return A.new_zeros(A.shape[:-2], dtype=A.dtype.to_real())
+    inverse, info = inv_ex(A)
+    singular = info != 0
+    made = matrix_norm(A, p) * matrix_norm(inverse, p)
+    return made.masked_fill(singular, math.inf)

@@ -1,0 +1,625 @@
+"""Linear systems: inverse, determinant, solve, triangular solve, Cholesky, LU and LDL factors, with gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import dtypes, return_types
+from ..errors import DtypeError, ShapeError
+from ..tensor import Tensor, wrap
+from .elementwise import conj
+from .entry import REGISTRY, primitive, public
+from .join import cat
+from .linalg import matmul
+from .linalg_array import (
+    LinAlgError, flat_batch, ldl_factor as _ldl_array, ldl_solve as _ldl_solve_array, lu_factor as _lu_array,
+    permutation_matrix, substitute,
+)  # fmt: skip
+from .reduce import title
+from .shape import need_tensor
+
+REGISTRY["linalg.LinAlgError"] = LinAlgError
+
+# ---------------------------------------------------------------------- arguments
+
+
+def need_float(t, name, dtype=None, argument="A"):
+    """The tensor in a floating-point or complex dtype; RuntimeError for others."""
+    need_tensor(t, name, argument)
+    if t.dtype.category < 2:
+        raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(t.dtype)}",
+                         fix="convert it first: x.float()")
+    if dtype is None:
+        return t
+    if dtype.category < 2:
+        raise DtypeError(f"{name}: dtype should be floating point or complex, but got {title(dtype)}")
+    if t.is_complex() and not dtype.is_complex:
+        raise DtypeError(f"{name}: dtype should be complex for complex inputs, but got {title(dtype)}")
+    if dtype.is_complex and not t.is_complex():
+        raise DtypeError(f"{name}: dtype should be real for real inputs, but got {title(dtype)}")
+    if dtypes.promote_types(t.dtype, dtype) is not dtype:
+        raise DtypeError(f"{name}: the dtype of the input ({title(t.dtype)}) should be convertible without narrowing to the "
+                         f"specified dtype ({title(dtype)})")
+    return t.to(dtype)
+
+
+def need_matrix(A, name, argument="A"):
+    """Error unless `A` has at least two dimensions."""
+    need_tensor(A, name, argument)
+    if A.ndim < 2:
+        raise ShapeError(f"{name}: The input tensor {argument} must have at least 2 dimensions.",
+                         why=f"its shape is {list(A.shape)}")
+
+
+def need_square(A, name, argument="A"):
+    """Error unless `A` is a floating-point (batch of) square matrices."""
+    need_matrix(A, name, argument)
+    if A.shape[-1] != A.shape[-2]:
+        raise ShapeError(f"{name}: {argument} must be batches of square matrices, but they are {A.shape[-2]} by "
+                         f"{A.shape[-1]} matrices")
+    if A.dtype.category < 2:
+        raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}",
+                         fix="convert it first: x.float()")
+    if A.dtype.itemsize < 4:
+        raise DtypeError(f"{name}: Low precision dtypes not supported. Got {title(A.dtype)}", fix="x.float()")
+
+
+def need_same(A, B, name):
+    """Error unless two tensors have one dtype."""
+    if A.dtype is not B.dtype:
+        raise DtypeError(f"{name}: Expected A and B to have the same dtype, but found A of type {title(A.dtype)} and B of "
+                         f"type {title(B.dtype)} instead")
+
+
+def batch_text(info: np.ndarray) -> str:
+    """Where in the batch the first failure is, as PyTorch says it."""
+    return f"(Batch element {int(np.flatnonzero(info.reshape(-1))[0])}): " if info.ndim else ""
+
+
+def first(info: np.ndarray) -> int:
+    """The first value that is not zero."""
+    flat = info.reshape(-1)
+    return int(flat[np.flatnonzero(flat)[0]])
+
+
+def eye(n, like) -> Tensor:
+    """The identity matrix in the dtype of `like`."""
+    return wrap(np.eye(n, dtype=like._array.dtype))
+
+
+# ---------------------------------------------------------------------- inverse and determinant
+
+
+def _inverse_array(a):
+    """(inverse, info); singular matrices give what LAPACK leaves."""
+    try:
+        return np.linalg.inv(a), np.zeros(a.shape[:-2], np.int32)
+    except np.linalg.LinAlgError:
+        lu, pivots, info = _lu_array(a)
+        out = np.empty_like(a)
+        flat, source, codes = flat_batch(out), flat_batch(a), info.reshape(-1)
+        for i, code in enumerate(codes):
+            flat[i] = np.linalg.inv(source[i]) if not code else flat_batch(lu)[i]
+        return out, info
+
+
+_inv = primitive("linalg_inv_ex", _inverse_array, vjp={"A": lambda g, out: None if g[0] is None else
+                                                       -matmul(matmul(out[0].mH, g[0]), out[0].mH)},
+                 names=("A",))  # fmt: skip
+
+
+@public("linalg.inv_ex", out=True)
+def inv_ex(A, *, check_errors=False):
+    """(inverse, info): info is not 0 where a matrix is singular; nothing is raised unless `check_errors`."""
+    need_square(A, "linalg.inv")
+    inverse, info = _inv(A)
+    if check_errors:
+        _check_singular(info._array, "linalg.inv")
+    return return_types.linalg_inv_ex((inverse, info))
+
+
+def _check_singular(info, name):
+    if info.any():
+        i = first(info)
+        raise LinAlgError(f"{name}: {batch_text(info)}The diagonal element {i} is zero, the inversion could not be completed "
+                          "because the input matrix is singular.")
+
+
+@public("linalg.inv", out=True, method=False, aliases=("inverse",))
+def inv(A):
+    """The inverse of square matrices. torch.linalg.LinAlgError when one is singular.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    return inv_ex(A, check_errors=True)[0]
+
+
+def _method(name, function):
+    public(name, method=True, function=False)(function)
+
+
+_method("inverse", lambda self: inv(self))
+
+
+def _det_vjp(g, A, out):
+    g = g.unsqueeze(-1).unsqueeze(-1)
+    if np.all(out._array != 0):
+        return g * conj(out.unsqueeze(-1).unsqueeze(-1)) * _inv(A)[0].mH
+    # Singular: the cofactors follow from the singular values, each left out in turn.
+    u, s, vh = REGISTRY["linalg.svd"](A)
+    n = A.shape[-1]
+    others = s.unsqueeze(-2).expand((*s.shape, n)).masked_fill(wrap(np.eye(n, dtype=np.bool_)), 1).prod(-1)
+    sign = conj(det(u) * det(vh)).unsqueeze(-1).unsqueeze(-1)
+    return g * sign * matmul(u * others.unsqueeze(-2), vh)
+
+
+_det = primitive("linalg_det", lambda A: np.linalg.det(A), vjp={"A": _det_vjp})
+
+
+@public("linalg.det", out=True, aliases=("det",))
+def det(A):
+    """Determinant of square matrices."""
+    need_square(A, "linalg.det")
+    return _det(A)
+
+
+def _slogdet_vjp(g, A, out):
+    sign_g, log_g = g
+    factor = log_g
+    if A.is_complex() and sign_g is not None:
+        turn = -(sign_g.conj() * out[0]).imag
+        imaginary = turn * 1j
+        factor = imaginary if log_g is None else log_g + imaginary
+    if factor is None:
+        return A * 0
+    return factor.unsqueeze(-1).unsqueeze(-1) * _inv(A)[0].mH
+
+
+_slogdet = primitive("linalg_slogdet", lambda A: tuple(np.linalg.slogdet(A)), vjp={"A": _slogdet_vjp})
+
+
+@public("linalg.slogdet", out=True)
+def linalg_slogdet(A):
+    """(sign, log of the absolute value) of the determinant of square matrices."""
+    need_square(A, "linalg.slogdet")
+    return return_types.linalg_slogdet(_slogdet(A))
+
+
+@public("slogdet", method=True, out=True)
+def _slogdet_old(input):
+    """(sign, logabsdet) of the determinant; see torch.linalg.slogdet."""
+    need_square(input, "linalg.slogdet")
+    return return_types.slogdet(_slogdet(input))
+
+
+@public(method=True)
+def logdet(input):
+    """Log of the determinant of square matrices: nan when it is negative, -inf when it is zero."""
+    need_square(input, "logdet")
+    sign, log = _slogdet(input)
+    if input.is_complex():
+        return sign.log() + log
+    return log.masked_fill(sign == -1, float("nan"))
+
+
+_method("det", lambda self: det(self))
+
+# ---------------------------------------------------------------------- solve
+
+
+def _solve_array(A, B):
+    try:
+        return np.linalg.solve(A, B)
+    except np.linalg.LinAlgError:
+        info = _lu_array(np.broadcast_to(A, np.broadcast_shapes(A.shape[:-2], B.shape[:-2]) + A.shape[-2:]))[2]
+        i = first(info) if info.any() else A.shape[-1]
+        raise LinAlgError(f"torch.linalg.solve: {batch_text(info) if info.any() else ''}The solver failed because the input "
+                          "matrix is singular.", why=f"the diagonal element {i} of its factor U is zero") from None
+
+
+def _solve_vjp(g, A, out, needs):
+    d = _solve(A.mH, g)
+    return -matmul(d, out.mH) if needs[0] else None, d
+
+
+_solve = primitive("linalg_solve_ex", _solve_array, vjp={("A", "B"): _solve_vjp})
+
+
+def is_vector(A, B):
+    """Whether `B` is a batch of vectors rather than of matrices, by PyTorch's rule."""
+    return B.ndim == 1 or (A.ndim - 1 == B.ndim and B.shape == A.shape[:-1])
+
+
+def _solved(A, B, left, name):
+    need_square(A, name)
+    need_tensor(B, name, "B", 2)
+    need_same(A, B, name)
+    vector = is_vector(A, B)
+    if vector:
+        if not left:
+            raise ShapeError(f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In this "
+                             f"case {name} is equivalent to B / A.squeeze(-1)")
+        B = B.unsqueeze(-1)
+    if B.ndim < 2:
+        raise ShapeError(f"{name}: The input tensor B must have at least 2 dimensions.")
+    if B.shape[-2 if left else -1] != A.shape[-1]:
+        raise ShapeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+                         f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+    made = _solve(A, B) if left else _solve(A.mT, B.mT).mT
+    return made.squeeze(-1) if vector else made
+
+
+@public("linalg.solve", out=True)
+def solve(A, B, *, left=True):
+    """X of A X = B (or X A = B with left=False) for square matrices A; B is a vector or matrix, or a batch of them.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([2.0, 2.0]))
+    tensor([1.0000, 0.5000])
+    """
+    return _solved(A, B, left, "linalg.solve")
+
+
+@public("linalg.solve_ex", out=True)
+def solve_ex(A, B, *, left=True, check_errors=False):
+    """(X, info): info is not 0 where A is singular; nothing is raised unless `check_errors`."""
+    need_square(A, "linalg.solve")
+    try:
+        made = _solved(A, B, left, "linalg.solve")
+        info = np.zeros(A.shape[:-2], np.int32)
+    except LinAlgError:
+        if check_errors:
+            raise
+        info = _lu_array(A._array)[2]
+        made = B * float("nan")
+    return return_types.linalg_solve_ex((made, wrap(info)))
+
+
+def _triangle_vjp(g, A, out, upper, unit, needs):
+    d = _substitute(A.mH, g, upper=not upper, unit=unit)
+    if not needs[0]:
+        return None, d
+    grad = -matmul(d, out.mH)
+    k = 1 if unit else 0
+    return grad.triu(k) if upper else grad.tril(-k), d
+
+
+_substitute = primitive("linalg_solve_triangular", lambda A, B, upper, unit: substitute(A, B, upper, unit),
+                        vjp={("A", "B"): _triangle_vjp})  # fmt: skip
+
+
+@public("linalg.solve_triangular", out=True)
+def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
+    """X of A X = B (or X A = B) for triangular matrices A, of which only the triangle is read."""
+    name = "linalg.solve_triangular"
+    need_square(A, name)
+    need_matrix(B, name, "B")
+    need_same(A, B, name)
+    if B.shape[-2 if left else -1] != A.shape[-1]:
+        raise ShapeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+                         f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+    if left:
+        return _substitute(A, B, upper=bool(upper), unit=bool(unitriangular))
+    return _substitute(A.mT, B.mT, upper=not upper, unit=bool(unitriangular)).mT
+
+
+@public(method=True, out=True)
+def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
+    """(solution of A X = input for a triangular A, A); see torch.linalg.solve_triangular."""
+    need_matrix(input, "triangular_solve", "b")
+    need_square(A, "triangular_solve")
+    if input.shape[-2] != A.shape[-1]:
+        raise ShapeError(f"triangular_solve: Incompatible matrix sizes for A and b: {list(A.shape)} and {list(input.shape)}")
+    if transpose:
+        made = _substitute(A.mT, input, upper=not upper, unit=bool(unitriangular))
+    else:
+        made = _substitute(A, input, upper=bool(upper), unit=bool(unitriangular))
+    batch = made.shape[:-2]
+    return return_types.triangular_solve((made, A.expand((*batch, *A.shape[-2:])).clone()))
+
+
+# ---------------------------------------------------------------------- Cholesky
+
+
+def _cholesky_array(A, upper):
+    """(factor, info); where a matrix is not positive definite, what could be computed."""
+    low = A if not upper else np.conj(A).swapaxes(-1, -2)
+    try:
+        out, info = np.linalg.cholesky(low), np.zeros(A.shape[:-2], np.int32)
+    except np.linalg.LinAlgError:
+        out = np.tril(low).copy()
+        flat = flat_batch(out)
+        info = np.zeros(len(flat), np.int32)
+        for i, one in enumerate(flat_batch(low)):
+            n = len(one)
+            try:
+                flat[i] = np.linalg.cholesky(one)
+            except np.linalg.LinAlgError:
+                for k in range(1, n + 1):
+                    try:
+                        np.linalg.cholesky(one[:k, :k])
+                    except np.linalg.LinAlgError:
+                        info[i] = k
+                        break
+        info = info.reshape(A.shape[:-2])
+    return np.ascontiguousarray(np.conj(out).swapaxes(-1, -2)) if upper else out, info
+
+
+def _cholesky_vjp(g, out, upper):
+    if g[0] is None:
+        return None
+    low, g = (out[0].mH, g[0].mH) if upper else (out[0], g[0])
+    phi = matmul(low.mH, g).tril()
+    phi = (phi + phi.tril(-1).mH) * 0.5
+    # L^-H phi L^-1
+    left = _substitute(low.mH, phi, upper=True, unit=False)
+    return _substitute(low.mH, left.mH, upper=True, unit=False).mH
+
+
+_cholesky = primitive("linalg_cholesky_ex", _cholesky_array, vjp={"A": _cholesky_vjp})
+
+
+@public("linalg.cholesky_ex", out=True)
+def cholesky_ex(A, *, upper=False, check_errors=False):
+    """(factor, info): info is not 0 where a matrix is not positive definite."""
+    need_square(A, "linalg.cholesky")
+    made, info = _cholesky(A, upper=bool(upper))
+    if check_errors and info._array.any():
+        raise LinAlgError(f"linalg.cholesky: {batch_text(info._array)}The factorization could not be completed because the "
+                          f"input is not positive-definite (the leading minor of order {first(info._array)} is not "
+                          "positive-definite).")
+    return return_types.linalg_cholesky_ex((made, info))
+
+
+@public("linalg.cholesky", out=True)
+def linalg_cholesky(A, *, upper=False):
+    """L of A = L L^H for Hermitian positive definite matrices (or its conjugate transpose, upper=True)."""
+    return cholesky_ex(A, upper=upper, check_errors=True)[0]
+
+
+@public(method=True, out=True)
+def cholesky(input, upper=False):
+    """See torch.linalg.cholesky."""
+    return cholesky_ex(input, upper=upper, check_errors=True)[0]
+
+
+def _gram(L, upper):
+    low = np.conj(np.triu(L)).swapaxes(-1, -2) if upper else np.tril(L)
+    return low
+
+
+def _cholesky_solve_array(B, L, upper):
+    low = _gram(L, upper)
+    y = substitute(low, B, upper=False)
+    return substitute(np.conj(low).swapaxes(-1, -2), y, upper=True)
+
+
+def _cholesky_solve_vjp(g, L, out, upper, needs):
+    d = _cholesky_solve(g, L, upper=upper)
+    if not needs[1]:
+        return d, None
+    both = matmul(d, out.mH)
+    both = both + both.mH
+    return d, -matmul(L, both) if upper else -matmul(both, L)
+
+
+_cholesky_solve = primitive("cholesky_solve", _cholesky_solve_array, vjp={("B", "L"): _cholesky_solve_vjp})
+
+
+@public(method=True, out=True)
+def cholesky_solve(B, L, upper=False):
+    """X of A X = B from the Cholesky factor of A."""
+    need_matrix(B, "cholesky_solve", "B")
+    need_square(L, "cholesky_solve", "A")
+    if B.shape[-2] != L.shape[-1]:
+        raise ShapeError(f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by {L.shape[-1]} but "
+                         f"each b matrix is {B.shape[-2]} by {B.shape[-1]}")
+    need_same(L, B, "cholesky_solve")
+    return _cholesky_solve(B, L, upper=bool(upper))
+
+
+def _cholesky_inverse_vjp(g, L, out, upper):
+    both = matmul(out, matmul(g + g.mH, out))
+    return -matmul(L, both) if upper else -matmul(both, L)
+
+
+_cholesky_inverse = primitive(
+    "cholesky_inverse",
+    lambda L, upper: _cholesky_solve_array(np.broadcast_to(np.eye(L.shape[-1], dtype=L.dtype), L.shape), L, upper),
+    vjp={"L": _cholesky_inverse_vjp},
+)  # fmt: skip
+
+
+@public(method=True, out=True)
+def cholesky_inverse(L, upper=False):
+    """The inverse of A from its Cholesky factor."""
+    need_square(L, "cholesky_inverse")
+    return _cholesky_inverse(L, upper=bool(upper))
+
+
+# ---------------------------------------------------------------------- LU
+
+
+def _lu_vjp(g, out):
+    """The gradient of the packed factors, for square, wide and tall matrices."""
+    if g[0] is None:
+        return None
+    packed, pivots = out[0], out[1]
+    m, n = packed.shape[-2:]
+    k = min(m, n)
+    low, up = unpack_low(packed), packed[..., :k, :].triu()
+    g_low, g_up = g[0][..., :, :k].tril(-1), g[0][..., :k, :].triu()
+    square_low, square_up = low[..., :k, :], up[..., :, :k]
+    lower_part = matmul(square_low.mH, g_low[..., :k, :])
+    upper_part = matmul(g_up[..., :, :k], square_up.mH)
+    if n > m:
+        lower_part = lower_part - matmul(g_up[..., :, k:], up[..., :, k:].mH)
+    elif m > n:
+        upper_part = upper_part - matmul(low[..., k:, :].mH, g_low[..., k:, :])
+    phi = lower_part.tril(-1) + upper_part.triu()
+
+    def over_up(x):  # x U^-H
+        return _substitute(square_up, x.mH, upper=True, unit=False).mH
+
+    def under_low(x):  # L^-H x
+        return _substitute(square_low.mH, x, upper=True, unit=True)
+
+    d = over_up(under_low(phi))
+    if n > m:
+        d = cat([d, under_low(g_up[..., :, k:])], -1)
+    elif m > n:
+        d = cat([d, over_up(g_low[..., k:, :])], -2)
+    p = wrap(permutation_matrix(pivots._array, m, packed._array.dtype))
+    return matmul(p, d)
+
+
+_lu = primitive("linalg_lu_factor_ex", lambda A, pivot: _lu_array(A, pivot), vjp={"A": _lu_vjp})
+
+
+def unpack_low(packed):
+    """L (m, k) of packed factors."""
+    m, n = packed.shape[-2:]
+    k = min(m, n)
+    ones = wrap(np.eye(m, k, dtype=packed._array.dtype))
+    return packed[..., :, :k].tril(-1) + ones
+
+
+def _lu_checked(A, pivot, name, check):
+    need_matrix(A, name)
+    if A.dtype.category < 2 or A.dtype.itemsize < 4:
+        raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}")
+    if not pivot:
+        raise ShapeError(f"{name}: LU without pivoting is not implemented on the CPU")
+    made, pivots, info = _lu(A, pivot=True)
+    if check and info._array.any():
+        i = first(info._array)
+        raise LinAlgError(f"{name}: {batch_text(info._array)}U[{i},{i}] is zero and using it on lu_solve would result in a "
+                          "division by zero. If you still want to perform the factorization, consider calling "
+                          "linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)")
+    return made, pivots, info
+
+
+@public("linalg.lu_factor", out=True)
+def lu_factor(A, *, pivot=True):
+    """(L and U packed in one matrix, pivots) of A = P L U."""
+    return return_types.linalg_lu_factor(_lu_checked(A, pivot, "torch.linalg.lu_factor", True)[:2])
+
+
+@public("linalg.lu_factor_ex", out=True)
+def lu_factor_ex(A, *, pivot=True, check_errors=False):
+    """(packed factors, pivots, info): info is not 0 where U is singular."""
+    return return_types.linalg_lu_factor_ex(_lu_checked(A, pivot, "torch.linalg.lu_factor_ex", check_errors))
+
+
+@public("linalg.lu", out=True)
+def linalg_lu(A, *, pivot=True):
+    """(P, L, U) with A = P L U."""
+    packed, pivots, _ = _lu_checked(A, pivot, "linalg.lu", False)
+    return return_types.linalg_lu(_unpacked(packed, pivots))
+
+
+def _unpacked(packed, pivots):
+    m, n = packed.shape[-2:]
+    p = wrap(permutation_matrix(pivots._array, m, packed._array.dtype))
+    return p, unpack_low(packed), packed[..., : min(m, n), :].triu()
+
+
+@public()
+def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=None):
+    """(P, L, U) from packed factors and pivots."""
+    if LU_pivots.dtype is not dtypes.int32:
+        raise DtypeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.",
+                         why=f"it is {LU_pivots.dtype}")
+    nothing = wrap(np.empty(0, LU_data._array.dtype))
+    p = low = up = nothing
+    if unpack_pivots:
+        p = wrap(permutation_matrix(LU_pivots._array, LU_data.shape[-2], LU_data._array.dtype))
+    if unpack_data:
+        low, up = unpack_low(LU_data), LU_data[..., : min(LU_data.shape[-2:]), :].triu()
+    made = return_types.lu_unpack((p, low, up))
+    if out is not None:
+        for t, o in zip(made, out):
+            o.resize_(t.shape).copy_(t)
+        return return_types.lu_unpack(out)
+    return made
+
+
+@public(method=True)
+def lu(A, pivot=True, get_infos=False, out=None):
+    """(packed factors, pivots) and infos on request; see torch.linalg.lu_factor."""
+    made, pivots, info = _lu_checked(A, pivot, "torch.lu", not get_infos)
+    made = (made, pivots, info) if get_infos else (made, pivots)
+    if out is not None:
+        for t, o in zip(made, out):
+            o.resize_(t.shape).copy_(t)
+        return out
+    return made
+
+
+@public("linalg.lu_solve", out=True)
+def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
+    """X of A X = B (X A = B; with A^H for adjoint=True) from the packed factors of A."""
+    name = "linalg.lu_solve"
+    need_square(LU, name, "LU")
+    need_matrix(B, name, "B")
+    if LU.dtype is not B.dtype:
+        raise DtypeError(f"{name}: Expected LU and B to have the same dtype, but found LU of type {title(LU.dtype)} and B of "
+                         f"type {title(B.dtype)} instead")
+    if pivots.dtype is not dtypes.int32:
+        raise DtypeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
+    if pivots.shape != LU.shape[:-1]:
+        raise ShapeError(f"{name}: Number of pivots per batch should be same as the dimension of the matrix")
+    if B.shape[-2 if left else -1] != LU.shape[-1]:
+        raise ShapeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+                         f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+    if not left:
+        return linalg_lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
+    p = wrap(permutation_matrix(pivots._array, LU.shape[-1], LU._array.dtype))
+    if adjoint:  # A^H = U^H L^H P^T
+        y = _substitute(LU.mH, B, upper=False, unit=False)
+        return matmul(p, _substitute(LU.mH, y, upper=True, unit=True))
+    y = _substitute(LU, matmul(p.mT, B), upper=False, unit=True)
+    return _substitute(LU, y, upper=True, unit=False)
+
+
+@public(method=True, out=True)
+def lu_solve(b, LU_data, LU_pivots):
+    """X of A X = b from the packed factors of A; see torch.linalg.lu_solve."""
+    return linalg_lu_solve(LU_data, LU_pivots, b)
+
+
+# ---------------------------------------------------------------------- LDL
+
+
+@public("linalg.ldl_factor_ex", out=True)
+def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
+    """(L and D packed, pivots, info) of symmetric (or Hermitian) matrices A = L D L^T."""
+    need_square(A, "torch.linalg.ldl_factor_ex")
+    made, pivots, info = _ldl_array(A._array, bool(hermitian))
+    if check_errors and info.any():
+        raise LinAlgError(f"torch.linalg.ldl_factor_ex: D[{first(info)},{first(info)}] is zero")
+    return return_types.linalg_ldl_factor_ex((wrap(made), wrap(pivots), wrap(info)))
+
+
+@public("linalg.ldl_factor", out=True)
+def ldl_factor(A, *, hermitian=False):
+    """(L and D packed, pivots) of symmetric (or Hermitian) matrices A = L D L^T."""
+    return return_types.linalg_ldl_factor(ldl_factor_ex(A, hermitian=hermitian)[:2])
+
+
+@public("linalg.ldl_solve", out=True)
+def ldl_solve(LD, pivots, B, *, hermitian=False):
+    """X of A X = B from the factors of `ldl_factor`."""
+    name = "torch.linalg.ldl_solve"
+    need_square(LD, name, "LD")
+    need_matrix(B, name, "B")
+    need_same(LD, B, name)
+    if pivots.shape != LD.shape[:-1]:
+        raise ShapeError(f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got {list(LD.shape[:-1])} and "
+                         f"{list(pivots.shape)}")
+    if B.shape[-2] != LD.shape[-1]:
+        raise ShapeError(f"{name}: Incompatible matrix sizes: {list(LD.shape)} and {list(B.shape)}")
+    return wrap(_ldl_solve_array(LD._array, pivots._array, B._array, bool(hermitian)))

@@ -1,0 +1,400 @@
+"""Statistics: quantiles, histograms, counts, covariance, numerical gradient."""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+import numpy as np
+
+from .. import dtypes, return_types
+from ..errors import ArgumentError, DtypeError, ShapeError
+from ..tensor import Tensor, wrap
+from .elementwise import conj
+from .entry import public
+from .join import cat, narrow_to
+from .linalg import matmul
+from .reduce import not_implemented
+from .scatter import gather
+from .shape import need_tensor, normal_dim, reshape
+from .sort import _sort
+
+# ---------------------------------------------------------------------- quantiles
+
+_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _quantile(input, q, dim, keepdim, interpolation, ignore_nan, name):
+    need_tensor(input, name)
+    if not isinstance(q, Tensor):
+        if not 0 <= q <= 1:
+            raise ShapeError(f"{name}() q must be in the range [0, 1] but got {q}")
+        q = wrap(np.asarray(q, input._array.dtype if input.dtype.category == 2 else np.float32))
+    if not input.numel():
+        raise ShapeError(f"{name}() input tensor must be non-empty")
+    if q.ndim > 1:
+        raise ShapeError(f"{name}() q must be a scalar or 1D tensor")
+    if input.dtype not in (dtypes.float32, dtypes.float64):
+        raise DtypeError(f"{name}() input tensor must be either float or double dtype")
+    if q.dtype is not input.dtype:
+        raise DtypeError(f"{name}() q tensor must be same dtype as the input tensor")
+    if interpolation not in _INTERPOLATIONS:
+        raise ShapeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
+                         f"{interpolation}")
+    if q.numel() and not (0 <= q._array.min() and q._array.max() <= 1):
+        raise ShapeError(f"{name}() q values must be in the range [0, 1]")
+    if dim is None:
+        rows, kept = reshape(input, (1, -1)) if False else reshape(input, (-1,)), (1,) * input.ndim if keepdim else ()
+    else:
+        dim = normal_dim(dim, input.ndim)
+        rows = input.movedim(dim, -1) if input.ndim else reshape(input, (1,))
+        kept = tuple(input.shape)
+        kept = kept[:dim] + ((1,) if keepdim else ()) + kept[dim + 1 :] if input.ndim else (() if not keepdim else ())
+    ordered = _sort(rows, dim=rows.ndim - 1, descending=False)[0]
+    n = ordered.shape[-1]
+    a = ordered._array
+    if ignore_nan:
+        last = (n - 1 - np.isnan(a).sum(-1, keepdims=True)).clip(0)
+        ranks = q._array.reshape(-1) * last
+    else:
+        ranks = np.broadcast_to(q._array.reshape(-1) * (n - 1), (*a.shape[:-1], q.numel())).copy()
+        ranks = np.where(np.isnan(a).any(-1, keepdims=True), n - 1, ranks)
+    ranks = np.asarray(ranks, a.dtype)
+    if interpolation == "lower":
+        ranks = np.floor(ranks)
+    elif interpolation == "higher":
+        ranks = np.ceil(ranks)
+    elif interpolation == "nearest":
+        ranks = np.round(ranks)
+    below = np.floor(ranks).astype(np.int64)
+    values = gather(ordered, -1, wrap(below))
+    if interpolation in ("linear", "midpoint"):
+        weight = np.full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - below
+        weight = np.asarray(weight, a.dtype)
+        above = gather(ordered, -1, wrap(np.ceil(ranks).astype(np.int64)))
+        values = values + (above - values) * wrap(weight)
+    values = values.movedim(-1, 0)
+    return reshape(values, (*q.shape, *kept))
+
+
+@public(method=True, out=True)
+def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """The q-th quantiles of all elements, or along a dimension; several `q` make a leading dimension.
+
+    interpolation between the two nearest elements: "linear", "lower", "higher", "midpoint", "nearest".
+    """
+    return _quantile(input, q, dim, keepdim, interpolation, False, "quantile")
+
+
+@public(method=True, out=True)
+def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """As `quantile`, without the NaN."""
+    return _quantile(input, q, dim, keepdim, interpolation, True, "nanquantile")
+
+
+# ---------------------------------------------------------------------- histograms
+
+
+@public(method=True)
+def bincount(input, weights=None, minlength=0):
+    """How often each value 0, 1, 2, ... occurs in a vector of integers (or the sum of its weights)."""
+    need_tensor(input, "bincount")
+    if input.dtype.category != 1:
+        raise not_implemented("bincount_cpu", input.dtype)
+    if minlength < 0:
+        raise ShapeError("minlength should be >= 0")
+    if input.ndim != 1 or (input.numel() and int(input._array.min()) < 0):
+        raise ShapeError("bincount only supports 1-d non-negative integral inputs.")
+    a = input._array.astype(np.int64)
+    if weights is None:
+        return wrap(np.bincount(a, minlength=minlength).astype(np.int64))
+    if weights.shape != input.shape:
+        raise ShapeError("weights should be 1-d and have the same length as input")
+    kind = np.float32 if weights.dtype is dtypes.float32 else np.float64
+    return wrap(np.bincount(a, weights=weights._array.astype(np.float64), minlength=minlength).astype(kind))
+
+
+def _range(a, low, high, name):
+    if low == high:
+        if a.size:
+            if not np.isfinite(a).all():
+                raise ShapeError(f"{name}: range of [{a.min()}, {a.max()}] is not finite")
+            low, high = float(a.min()), float(a.max())
+        if low == high:
+            low, high = low - 1, high + 1
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ShapeError(f"{name}: range of [{low}, {high}] is not finite")
+    if low > high:
+        raise ShapeError(f"{name}: max must be larger than min")
+    return low, high
+
+
+@public(method=True, out=True)
+def histc(input, bins=100, min=0, max=0):
+    """Counts of the elements in `bins` equal bins between min and max (of the data, when both are 0)."""
+    need_tensor(input, "histc")
+    if input.dtype.category != 2:
+        raise not_implemented("histogram_cpu", input.dtype)
+    if bins <= 0:
+        raise ShapeError("bins must be > 0")
+    a = input._array
+    low, high = _range(a, float(min), float(max), "torch.histc")
+    return wrap(_counts(a.reshape(-1), bins, low, high, None).astype(a.dtype))
+
+
+def _counts(a, bins, low, high, weights):
+    """Counts in equal bins; the last bin includes its upper edge."""
+    with np.errstate(all="ignore"):
+        inside = (a >= low) & (a <= high)
+        at = ((a[inside] - low) / (high - low) * bins).astype(np.int64)
+    at = np.minimum(at, bins - 1)
+    return np.bincount(at, weights=None if weights is None else weights.reshape(-1)[inside], minlength=bins)
+
+
+@public(method=True)
+def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
+    """(counts, bin edges): `bins` equal bins over `range`, or bins between the edges given."""
+    need_tensor(input, "histogram")
+    if input.dtype.category != 2:
+        raise not_implemented("histogram_cpu", input.dtype)
+    a = input._array.reshape(-1)
+    w = None
+    if weight is not None:
+        if weight.shape != input.shape:
+            raise ShapeError("torch.histogram: if weight tensor is provided it should have the same shape as the input tensor "
+                             "excluding its innermost dimension")
+        if weight.dtype is not input.dtype:
+            raise DtypeError("torch.histogram: if weight tensor is provided, input tensor and weight tensor should have the "
+                             "same dtype")
+        w = weight._array.reshape(-1)
+    hist, edges = _one_histogram(a, bins, range, w, density, "torch.histogram")
+    made = return_types.histogram((wrap(hist), wrap(edges)))
+    if out is not None:
+        for t, o in zip(made, out):
+            o.resize_(t.shape).copy_(t)
+        return return_types.histogram(out)
+    return made
+
+
+def _edges(a, bins, bounds, name):
+    if isinstance(bins, Tensor):
+        if bins.ndim != 1:
+            raise ShapeError(f"{name}: bins tensor should have one dimension, but got {bins.ndim} dimensions")
+        if bins._array.dtype != a.dtype:
+            raise DtypeError(f"{name}: input tensor and bins tensors should have the same dtype, but got input with dtype "
+                             f"{a.dtype} and bins with dtype {bins.dtype}")
+        if bins.numel() < 1:
+            raise ShapeError(f"{name}: bins tensor should have at least 1 element")
+        return bins._array
+    if bins <= 0:
+        raise ShapeError(f"{name}: bins must be > 0, but got {bins}")
+    if bounds is None:
+        low, high = _range(a, 0.0, 0.0, name)
+    else:
+        low, high = bounds
+        if low > high:
+            raise ShapeError(f"{name}: min should not exceed max, but got min {low} max {high}")
+        low, high = (low - 1, high + 1) if low == high else (low, high)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ShapeError(f"{name}: range [{low}, {high}] is not finite")
+    return np.linspace(low, high, bins + 1).astype(a.dtype)
+
+
+def _place(a, edges):
+    """The bin of each value; -1 outside."""
+    at = np.searchsorted(edges, a, "right") - 1
+    at = np.where(a == edges[-1], len(edges) - 2, at)
+    return np.where((at >= 0) & (at < len(edges) - 1) & ~np.isnan(a), at, -1)
+
+
+def _one_histogram(a, bins, bounds, w, density, name):
+    edges = _edges(a, bins, bounds, name)
+    at = _place(a, edges)
+    inside = at >= 0
+    hist = np.bincount(at[inside], weights=None if w is None else w[inside], minlength=len(edges) - 1).astype(a.dtype)
+    if density:
+        hist = hist / hist.sum() / np.diff(edges)
+    return hist.astype(a.dtype), edges
+
+
+@public()
+def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None):
+    """(counts, tuple of bin edges) of points (rows of `input`) in several dimensions."""
+    need_tensor(input, "histogramdd")
+    if input.ndim < 2:
+        raise ShapeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
+    n = input.shape[-1]
+    points = input._array.reshape(-1, n)
+    if isinstance(bins, int):
+        bins = [bins] * n
+    bins = list(bins)
+    if len(bins) != n:
+        raise ShapeError(f"torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
+    if range is not None and len(range) != 2 * n:
+        raise ShapeError(f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, but got "
+                         f"{len(range)}")
+    edges = [_edges(points[:, i], bins[i], None if range is None else tuple(range[2 * i : 2 * i + 2]), "torch.histogramdd")
+             for i in builtins.range(n)]  # fmt: skip
+    shape = [len(e) - 1 for e in edges]
+    places = [_place(points[:, i], e) for i, e in enumerate(edges)]
+    inside = np.logical_and.reduce([p >= 0 for p in places]) if places else np.ones(len(points), bool)
+    flat = np.ravel_multi_index([p[inside] for p in places], shape) if inside.any() else np.zeros(0, np.int64)
+    w = None if weight is None else weight._array.reshape(-1)[inside]
+    hist = np.bincount(flat, weights=w, minlength=math.prod(shape)).reshape(shape).astype(points.dtype)
+    if density:
+        volume = np.ones((), points.dtype)
+        for e in edges:
+            volume = np.multiply.outer(volume, np.diff(e))
+        hist = (hist / hist.sum() / volume).astype(points.dtype)
+    return return_types.histogramdd((wrap(hist), tuple([wrap(e) for e in edges])))
+
+
+# ---------------------------------------------------------------------- covariance
+
+
+@public(method=True)
+def cov(input, *, correction=1, fweights=None, aweights=None):
+    """Covariance matrix of variables in rows, observations in columns."""
+    need_tensor(input, "cov")
+    if input.ndim > 2:
+        raise ShapeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+    if input.dtype is dtypes.bool:
+        raise DtypeError("cov(): bool dtype is not supported for input")
+    x = reshape(input, (1, -1)) if input.ndim < 2 else input
+    count = x.shape[1]
+    w = None
+    for t, name in ((fweights, "fweights"), (aweights, "aweights")):
+        if t is None:
+            continue
+        if t.ndim > 1:
+            raise ShapeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {t.ndim} dimensions")
+        if name == "fweights" and t.dtype.category != 1:
+            raise DtypeError(f"cov(): expected fweights to have integral dtype but got fweights with {t.dtype} dtype")
+        if name == "aweights" and t.dtype.category != 2:
+            raise DtypeError(f"cov(): expected aweights to have floating point dtype but got aweights with {t.dtype} dtype")
+        if t.numel() != count:
+            raise ShapeError(f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+                             f"{t.numel()} != {count}")
+        if count and t._array.min() < 0:
+            raise ShapeError(f"cov(): {name} cannot be negative")
+        w = t if w is None else w * t
+    if w is None:
+        total, average = count, x.sum(1, True) / count if count else x.sum(1, True) / count
+    else:
+        total = w.sum()
+        average = (x * w).sum(1, True) / total
+        if count and float(total) == 0:
+            raise ShapeError("cov(): weights sum to zero, can't be normalized")
+    if w is not None and aweights is not None and correction:
+        norm = total - correction * (w * aweights).sum() / total
+    else:
+        norm = total - correction
+    apart = x - average
+    scaled = apart if w is None else apart * w
+    norm = norm.clamp(min=0) if isinstance(norm, Tensor) else builtins.max(norm, 0)
+    made = matmul(apart, conj(scaled).mT.to(apart.dtype))
+    if isinstance(norm, Tensor):
+        norm = norm.to(dtypes.float64).item() if not norm._rg else norm
+    made = made / norm if not (isinstance(norm, (int, float)) and norm == 0) else made / wrap(np.zeros((), made._array.real.dtype))
+    return reshape(made, ()) if made.numel() == 1 and input.ndim < 2 or made.shape == (1, 1) else made
+
+
+@public(method=True)
+def corrcoef(input):
+    """Pearson correlations of variables in rows."""
+    need_tensor(input, "corrcoef")
+    if input.ndim > 2:
+        raise ShapeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
+                         "dimensions")
+    c = cov(input)
+    if not c.ndim:
+        return c / c
+    d = c.diagonal()
+    size = (d.real if c.is_complex() else d).sqrt()
+    c = c / size.unsqueeze(1) / size.unsqueeze(0)
+    if c.is_complex():
+        from_parts = c.real.clamp(-1, 1) + c.imag.clamp(-1, 1) * 1j
+        return from_parts
+    return c.clamp(-1, 1)
+
+
+# ---------------------------------------------------------------------- numerical gradient
+
+
+@public()
+def gradient(input, *, spacing=1, dim=None, edge_order=1):
+    """Derivatives along dimensions by central differences (second order inside, `edge_order` at the ends).
+
+    spacing: a number, one per dimension, or the coordinates (a tensor) of each dimension.
+    """
+    need_tensor(input, "gradient")
+    if edge_order not in (1, 2):
+        raise ShapeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    many = isinstance(spacing, (tuple, list))
+    if dim is None:
+        dims = list(range(input.ndim))
+        if many and len(spacing) != input.ndim and not (len(spacing) == 1):
+            raise ShapeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to "
+                             f"'self.dim() - 1', but got a list of length {len(spacing)}")
+    else:
+        dims = [normal_dim(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
+        if len(set(dims)) != len(dims):
+            raise ShapeError("dim must be unique in torch.gradient")
+        if many and len(spacing) != len(dims):
+            raise ShapeError("torch.gradient expected spacing and dim to have the same length")
+    steps = list(spacing) if many else [spacing] * len(dims)
+    if len(steps) == 1 and len(dims) > 1:
+        steps = steps * len(dims)
+    for d in dims:
+        if input.shape[d] < edge_order + 1:
+            raise ShapeError("torch.gradient expected each dimension size to be at least edge_order+1")
+    return tuple([_derivative(input, d, h, edge_order) for d, h in zip(dims, steps)])
+
+
+def _derivative(x, d, h, order):
+    n = x.shape[d]
+    part = lambda a, b: narrow_to(x, d, a, b - a)
+    column = lambda t: reshape(t, [-1 if i == d else 1 for i in range(x.ndim)])
+    if isinstance(h, Tensor) and h.ndim:
+        if h.ndim != 1 or h.numel() != n:
+            raise ShapeError("torch.gradient expected each element of `spacing` to have one dimension and the size of the "
+                             "dimension")
+        gaps = h.diff()
+        one, two = column(narrow_to(gaps, 0, 0, n - 2)), column(narrow_to(gaps, 0, 1, n - 2))
+        inner = (part(0, n - 2) * (-two / (one * (one + two))) + part(1, n - 1) * ((two - one) / (one * two))
+                 + part(2, n) * (one / (two * (one + two))))  # fmt: skip
+        if order == 1:
+            left = (part(1, 2) - part(0, 1)) / gaps[0]
+            right = (part(n - 1, n) - part(n - 2, n - 1)) / gaps[n - 2]
+        else:
+            a, b = gaps[0], gaps[1]
+            left = (part(0, 1) * (-(2 * a + b) / (a * (a + b))) + part(1, 2) * ((a + b) / (a * b))
+                    + part(2, 3) * (-a / (b * (a + b))))  # fmt: skip
+            a, b = gaps[n - 3], gaps[n - 2]
+            right = (part(n - 3, n - 2) * (b / (a * (a + b))) + part(n - 2, n - 1) * (-(a + b) / (a * b))
+                     + part(n - 1, n) * ((2 * b + a) / (b * (a + b))))  # fmt: skip
+        return cat([left, inner, right], d)
+    inner = (part(2, n) - part(0, n - 2)) / (2 * h)
+    if order == 1:
+        left, right = (part(1, 2) - part(0, 1)) / h, (part(n - 1, n) - part(n - 2, n - 1)) / h
+    else:
+        left = (part(0, 1) * -1.5 + part(1, 2) * 2 + part(2, 3) * -0.5) / h
+        right = (part(n - 1, n) * 1.5 + part(n - 2, n - 1) * -2 + part(n - 3, n - 2) * 0.5) / h
+    return cat([left, inner, right], d)
+
+
+@public()
+def unravel_index(indices, shape):
+    """The coordinates, in a tensor of `shape`, of flat indices: one tensor per dimension."""
+    need_tensor(indices, "unravel_index", "indices")
+    if indices.dtype.category != 1:
+        raise ArgumentError(f"expected 'indices' to be integer dtype, but got {indices.dtype}") if False else TypeError(
+            f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
+    if builtins.any(n < 0 for n in shape):
+        raise ValueError(f"'shape' cannot have negative values, but got {shape}")
+    made, rest = [], indices._array
+    for n in reversed(shape):
+        made.append(wrap(rest % n))
+        rest = rest // n
+    return tuple(made[::-1])
