@@ -9,7 +9,8 @@ import numpy as np
 from ..arrays import MetaArray
 from ..errors import ArgumentError, GradientError, ShapeError
 from ..tensor import Tensor, attach, wrap
-from .engine import LEAF, _Handle, accumulate, checked_hook_result, edge_of, run
+from .engine import LEAF, AccumulateGrad, _Handle, accumulate, checked_hook_result, edge_of, run
+from .graph import GradientEdge
 
 
 def _seed(t: Tensor, g):
@@ -43,7 +44,18 @@ def _seed(t: Tensor, g):
 
 
 def _tuple(x):
-    return (x,) if isinstance(x, Tensor) else tuple(x)
+    return (x,) if isinstance(x, (Tensor, GradientEdge)) else tuple(x)
+
+
+def _at_edge(x, g=None):
+    """A tensor that stands in the graph where a GradientEdge points to; tensors as they are."""
+    if not isinstance(x, GradientEdge):
+        return x
+    if isinstance(x.node, AccumulateGrad):
+        return x.node.variable
+    t = wrap(np.empty(0) if g is None else g._array)
+    t._node, t._index, t._rg = x.node, x.output_nr, True
+    return t
 
 
 def _no_graph(i, t):
@@ -79,6 +91,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         raise GradientError("`inputs` argument to `backward()` cannot be empty.")
     roots, seeds = [], []
     for i, (t, g) in enumerate(zip(tensors, given)):
+        t = _at_edge(t, g)
         g = _seed(t, g)
         if not t.requires_grad:
             raise _no_graph(i, t)
@@ -88,8 +101,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     if inputs is None:
         run(roots, seeds, retain, create_graph)
         return
-    inputs = _tuple(inputs)
-    for i, t in enumerate(inputs):
+    inputs = [_at_edge(t) for t in (inputs.values() if isinstance(inputs, dict) else _tuple(inputs))]
+    for t in inputs:
         if not t.requires_grad:
             raise GradientError("One of the differentiated Tensors does not require grad")
     from_graph = run(roots, seeds, retain, create_graph, targets=inputs)
@@ -113,7 +126,11 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     >>> torch.autograd.grad(x ** 3, x)
     (tensor(27.),)
     """
-    outputs, inputs = _tuple(outputs), _tuple(inputs)
+    if isinstance(inputs, dict):
+        found = grad(outputs, tuple(inputs.values()), grad_outputs, retain_graph, create_graph, only_inputs, allow_unused,
+                     is_grads_batched, materialize_grads)  # fmt: skip
+        return dict(zip(inputs, found))
+    outputs, inputs = _tuple(outputs), tuple([_at_edge(t) for t in _tuple(inputs)])
     if is_grads_batched:
         batches = _tuple(grad_outputs)
         rows = [
@@ -132,6 +149,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         raise ArgumentError("grad requires non-empty inputs.")
     roots, seeds = [], []
     for i, (t, g) in enumerate(zip(outputs, given)):
+        t = _at_edge(t, g)
         g = _seed(t, g)
         if not t.requires_grad:
             raise _no_graph(i, t)
