@@ -29,6 +29,7 @@ from .ops.entry import REGISTRY as _REGISTRY
 from .ops.promotion import result_type
 from .ops.shape import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from .settings import *  # noqa: F403
+from .storage import *  # noqa: F403
 from .tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"
@@ -62,7 +63,12 @@ def __getattr__(name):
     elif name in _LAZY_NAMES:
         found = getattr(_importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
     else:
-        raise errors.attr_error("torch", name)
+        # torch.batch_norm, torch.dropout and the like: the layers as functions, registered when nn is imported.
+        if not name.startswith("__"):
+            _importlib.import_module(".nn.functional", __name__)
+        if name not in _REGISTRY:
+            raise errors.attr_error("torch", name)
+        found = _REGISTRY[name]
     globals()[name] = found
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..autograd.mode import autocasting
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
-from .entry import primitive
+from .entry import primitive, write_out
 from .fused import fused, in_single, title
 from .linalg import matmul
 from .precision import lower
@@ -78,7 +78,7 @@ _linear = primitive(
 )  # fmt: skip
 
 
-def linear(input, weight, bias=None):
+def linear(input, weight, bias=None, *, out=None):
     """y = x Wᵀ + b over the last dimension.
 
     Shapes: input (*, in), weight (out, in) or (in,), bias (out,) -> (*, out).
@@ -104,7 +104,8 @@ def linear(input, weight, bias=None):
             _check_bias(b, a.shape, w.shape)
     if type(a) is not np.ndarray or type(w) is not np.ndarray:
         check_devices(input, weight, bias)
-    return _linear(input, weight, bias)
+    made = _linear(input, weight, bias)
+    return made if out is None else write_out(made, out, "linear")
 
 
 def _linear_vector(input, weight, bias):

@@ -19,6 +19,7 @@ from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError
 from ..tensor import Tensor, wrap
+from .entry import write_out
 
 _TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char",
            "uint8": "Byte", "bool": "Bool", "float16": "Half", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
@@ -103,3 +104,14 @@ def need_float(t, kernel, complex=False):
 def constant(array) -> Tensor:
     """A tensor over an array that takes no part in differentiation."""
     return wrap(as_array(array))
+
+
+def with_out(f):
+    """Give a function the keyword `out=`, a tensor that receives the result."""
+
+    @functools.wraps(f)
+    def called(*args, out=None, **options):
+        made = f(*args, **options)
+        return made if out is None else write_out(made, out, f.__name__)
+
+    return called

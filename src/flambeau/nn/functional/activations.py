@@ -15,6 +15,7 @@ from ...ops.activation import prelu as prelu
 from ...ops.elementwise import relu as _relu
 from ...ops.elementwise import sigmoid as _sigmoid
 from ...ops.elementwise import tanh as _tanh
+from ...ops.fused import with_out
 from ...ops.entry import assign, check_writable, public
 from ...ops.fused import need_float, title
 from ...ops.shape import need_tensor, normal_dim
@@ -105,6 +106,7 @@ def mish(input, inplace=False):
     return _in_place(input, A._mish(input), inplace)
 
 
+@with_out
 def gelu(input, approximate="none"):
     """x times the probability that a standard normal variable is below x (Hendrycks and Gimpel 2016).
 
@@ -118,12 +120,14 @@ def gelu(input, approximate="none"):
     raise DtypeError("approximate argument must be either none or tanh.", why=f"it is {approximate!r}")
 
 
+@with_out
 def softplus(input, beta=1, threshold=20):
     """log(1 + exp(beta x)) / beta, a smooth relu; x itself where beta x > threshold."""
     _start(input, "softplus", kernel="softplus_cpu")
     return A._softplus(input, beta=beta, threshold=threshold)
 
 
+@with_out
 def logsigmoid(input):
     """log(sigmoid(x))."""
     _start(input, "log_sigmoid", kernel="log_sigmoid_cpu")
@@ -255,6 +259,7 @@ def hardsigmoid(input, inplace=False):
     return _in_place(input, A._hardsigmoid(input), inplace)
 
 
+@with_out
 def softshrink(input, lambd=0.5):
     """0 where |x| <= lambd, else x moved towards 0 by lambd."""
     _start(input, "softshrink", kernel="softshrink_cpu")

@@ -174,11 +174,18 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
     """cross_entropy(linear(input, linear_weight, linear_bias), target): the head of a language model in one call.
 
     options: accepted; the product is not cut into chunks.
+    Shapes: input (N, in) or (in,), linear_weight (C, *, in), linear_bias (C, *), target as for `cross_entropy`.
     """
-    scores = _linear(input, linear_weight, linear_bias)
-    if scores.ndim > 2:
-        # Classes are the last dimension of a linear map, and dimension 1 of a loss.
-        scores = scores.movedim(-1, 1)
+    sizes = linear_weight.shape[:-1]
+    if linear_weight.ndim > 2:
+        if input.ndim != 2:
+            raise ShapeError(f"expected a batched input (N, in_features) for a linear_weight of shape "
+                             f"{list(linear_weight.shape)}, but got {list(input.shape)}")  # fmt: skip
+        flat = linear_weight.reshape(-1, linear_weight.shape[-1])
+        scores = _linear(input, flat, None if linear_bias is None else linear_bias.reshape(-1))
+        scores = scores.reshape(input.shape[0], *sizes)
+    else:
+        scores = _linear(input, linear_weight, linear_bias)
     return cross_entropy(scores, target, weight, ignore_index=-100 if ignore_index is None else ignore_index,
                          reduction=reduction, label_smoothing=label_smoothing)  # fmt: skip
 

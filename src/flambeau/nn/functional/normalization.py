@@ -130,7 +130,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enable
 
 def _check_values_per_channel(shape, *unused):
     """ValueError when there is one value per channel: its variance is 0."""
-    count = shape[0] * math.prod(shape[2:])
+    count = math.prod((*shape[:1], *shape[2:]))
     if count == 1:
         raise ArgumentError(
             f"Expected more than 1 value per channel when training, got input size torch.Size({list(shape)})",
@@ -150,11 +150,9 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     """
     need_tensor(input, "batch_norm")
     if training:
-        _check_values_per_channel(input.shape if input.ndim > 1 else (1, *input.shape))
-    if input.ndim < 2:
-        raise IndexError(f"Dimension out of range (expected to be in range of [-{input.ndim}, {input.ndim - 1}], but got 1)")
+        _check_values_per_channel(input.shape)
     given = (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias))
-    channels = input._array.shape[1]
+    channels = input._array.shape[1] if input._array.ndim > 1 else 0
     for name, t in given:
         if t is not None and t._array.size != channels:
             raise ShapeError(f"{name} should contain {channels} elements not {t._array.size}",
@@ -167,6 +165,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     if input._array.dtype.kind != "f":
         need_float(input, "batch_norm")
     _same_dtype(input, weight, bias, "batch_norm")
+    if input._array.ndim < 2:
+        return input * 1
     if not training:
         return N._batch_norm(input, weight, bias, _plain(running_mean), _plain(running_var), training=False, eps=eps)[0]
     out, mean, _, var = N._batch_norm(input, weight, bias, None, None, training=True, eps=eps)

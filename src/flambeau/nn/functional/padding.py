@@ -85,11 +85,13 @@ def _reflected(i, size):
     return np.where(i >= size, period - i, i)
 
 
-_POSITIONS = {
-    "reflect": _reflected,
-    "replicate": lambda i, size: np.clip(i, 0, size - 1),
-    "circular": lambda i, size: i % size,
-}
+def _circular(low, high, size):
+    """Negative padding is cut off first; what is left goes round."""
+    first, left = max(-low, 0), size - max(-low, 0) - max(-high, 0)
+    return first + np.arange(-max(low, 0), left + max(high, 0)) % left
+
+
+_POSITIONS = {"reflect": _reflected, "replicate": lambda i, size: np.clip(i, 0, size - 1), "circular": None}
 
 
 def _by_position(input, pairs, mode):
@@ -118,5 +120,6 @@ def _by_position(input, pairs, mode):
                 f"output size is {size + low + high}"
             )
         if low or high:
-            out = _take_axis(out, where=_POSITIONS[mode](np.arange(-low, size + high), size), axis=axis)
+            where = _circular(low, high, size) if mode == "circular" else _POSITIONS[mode](np.arange(-low, size + high), size)
+            out = _take_axis(out, where=where, axis=axis)
     return out if out is not input else input.clone()

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops import pooling as P
+from ...ops.fused import with_out
 from ...ops.entry import public
 from ...ops.fused import need_float, title
 from ...ops.linalg import matmul
@@ -169,11 +170,13 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None, "avg_pool1d")
 
 
+@with_out
 def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
     """The mean over windows of the last two dimensions; divisor_override: divide by this instead of the count."""
     return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, "avg_pool2d")
 
 
+@with_out
 def avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
     """The mean over windows of the last three dimensions; divisor_override: divide by this instead of the count."""
     return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, "avg_pool3d")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...autograd.mode import no_grad
-from ...errors import ArgumentError, DtypeError, NotSupported, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops.embedding import _embedding, check_rows
 from ...ops.entry import public
 from ...ops.fused import title
@@ -24,12 +24,6 @@ def _check_indices(t, name, position=1, argument="indices"):
         )
 
 
-def _no_sparse(sparse):
-    if sparse:
-        raise NotSupported("sparse gradients are not supported", why="flambeau has dense tensors only",
-                           fix="sparse=False; the values are the same")  # fmt: skip
-
-
 def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
     """Rows of `weight` by their numbers `input`.
 
@@ -37,6 +31,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         padding_idx: a row that gets no gradient.
         max_norm: rows looked up are first scaled down, in place, to at most this `norm_type`-norm.
         scale_grad_by_freq: divide each row's gradient by how often it was looked up.
+        sparse: accepted; gradients are dense tensors of the same values.
     Shapes: input (*), weight (V, D) -> (*, D).
     Raises IndexError for a number that is no row.
 
@@ -55,8 +50,6 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         if not -rows <= padding_idx < rows:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= rows
-    if sparse:
-        _no_sparse(sparse)
     if max_norm is not None:
         _renorm(weight, input, max_norm, norm_type)
     return _embedding(weight, input, padding=padding_idx, by_frequency=bool(scale_grad_by_freq))
@@ -100,7 +93,6 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
 
 def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights,
           include_last_offset, padding_idx):  # fmt: skip
-    _no_sparse(sparse)
     if isinstance(weight, Tensor) and isinstance(input, Tensor) and input.is_floating_point() and not (
         weight.is_floating_point()
     ):
