@@ -99,11 +99,23 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
 
     if 2 in refuse:  # floats must not take the fast way past the check
         fn = lambda input, *, out=None: slow(input, out)
+    doc = _documented(doc, ("input",), floats, result, refuse)
     return _publish(fn, name, doc, aliases, inplace, method, function)
 
 
 def _node(name):
     return "".join(word.title() for word in name.replace(".", "_").split("_")) + "Backward0"
+
+
+def _documented(doc, arguments, floats, result, refuse):
+    """A docstring: the sentence given, and what the factory's arguments say about dtypes and shapes."""
+    taken = ", ".join(w for i, w in enumerate(("bool", "integer", "floating-point", "complex")) if i not in refuse)
+    gives = f"{result}" if result else "the arguments' dtype" + ("; integers and bools give float32" if floats else "")
+    shapes = "any shape" if len(arguments) == 1 else "shapes that broadcast"
+    return doc and (
+        f"{doc.rstrip()}\n\n    Arguments:\n        {', '.join(arguments)}: {taken} tensors; {shapes}.\n"
+        f"        out: a tensor to store the result in.\n    Returns: a tensor of {gives}.\n    "
+    )
 
 
 def _publish(fn, name, doc, aliases, inplace, method, function):
@@ -208,6 +220,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
 
     if 2 in refuse:
         fn = lambda input, other, *, out=None: slow(input, other, out)
+    doc = _documented(doc, ("input", "other"), floats, result, refuse)
     return _publish(fn, name, doc, aliases, inplace, method, function)
 
 
@@ -428,8 +441,13 @@ _pow = binary("pow", _power, {"input": _pow_input, "other": _pow_other}, refuse=
 @public(method=True, inplace=True, out=True)
 def pow(input, exponent):
     """`input` to the power of `exponent`, element by element."""
-    if isinstance(exponent, int) and exponent < 0 and isinstance(input, Tensor) and input.dtype.category < 2:
-        raise DtypeError("Integers to negative integer powers are not allowed.")
+    kind = exponent.__class__
+    if (kind is int or kind is float) and isinstance(input, Tensor):
+        d = input._array.dtype
+        if d is F32 or d is F64:
+            return _pow(input, Tensor.wrap(np.asarray(exponent, d)))
+        if exponent < 0 and kind is int and input.dtype.category < 2:
+            raise DtypeError("Integers to negative integer powers are not allowed.")
     return _pow(input, exponent)
 
 

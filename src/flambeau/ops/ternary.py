@@ -1,0 +1,257 @@
+"""Element-wise functions of three tensors: clamping, interpolation, addcmul and addcdiv."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import dtypes
+from ..dtypes import HALVES
+from ..errors import ArgumentTypeError, DtypeError, NotSupported
+from ..tensor import Tensor, wrap
+from .elementwise import F32, F64, _operand, conj, kind_name, not_implemented
+from .entry import primitive, public
+from .promotion import NUMBERS, broadcast_error, result_type
+from .shape import need_tensor
+
+# ---------------------------------------------------------------------------------------------- clamping
+
+
+def _clamp_array(input, min, max):
+    out = input
+    if min is not None:
+        out = np.maximum(out, min)
+    if max is not None:
+        out = np.minimum(out, max)
+    return out
+
+
+def _clamp_input(g, input, min, max):
+    outside = None
+    if min is not None:
+        outside = input < min
+    if max is not None:
+        above = input > max
+        outside = above if outside is None else outside | above
+    return g.masked_fill(outside, 0)
+
+
+def _clamp_min_vjp(g, input, min, max):
+    keep = input < min
+    return g.masked_fill(~(keep if max is None else keep & (min < max)), 0)
+
+
+def _clamp_max_vjp(g, input, min, max):
+    keep = input > max
+    return g.masked_fill(~(keep if min is None else keep | (max < min)), 0)
+
+
+def _clamp_node(name, node):
+    rules = {"input": _clamp_input, "min": _clamp_min_vjp, "max": _clamp_max_vjp}
+    return primitive(name, _clamp_array, vjp=rules, node=node)
+
+
+# PyTorch's nodes are numbered by the overload: bounds that are tensors, or numbers
+_CLAMPS = {
+    "clamp": (_clamp_node("clamp_numbers", "ClampBackward1"), _clamp_node("clamp", "ClampBackward0")),
+    "clamp_min": (_clamp_node("clamp_min_number", "ClampMinBackward0"), _clamp_node("clamp_min", "ClampMinBackward1")),
+    "clamp_max": (_clamp_node("clamp_max_number", "ClampMaxBackward0"), _clamp_node("clamp_max", "ClampMaxBackward1")),
+}
+
+
+_PLAIN = (int, float, type(None))
+
+
+def _clamped(input, min, max, name):
+    d = input._array.dtype if isinstance(input, Tensor) else None
+    if (d is F32 or d is F64) and min.__class__ in _PLAIN and max.__class__ in _PLAIN and min is not max:
+        low = None if min is None else wrap(np.asarray(min, d))
+        high = None if max is None else wrap(np.asarray(max, d))
+        return _CLAMPS[name][0](input, low, high)
+    need_tensor(input, name)
+    if min is None and max is None:
+        raise DtypeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    bounds = [b for b in (min, max) if b is not None]
+    for b in bounds:
+        if not isinstance(b, (Tensor, *NUMBERS)):
+            raise ArgumentTypeError(f"{name}(): bounds must be numbers or tensors, not {type(b).__name__}")
+    if len(bounds) == 2 and isinstance(min, Tensor) != isinstance(max, Tensor):
+        raise ArgumentTypeError("clamp() received an invalid combination of arguments: 'min' and 'max' must both be "
+                                "numbers or both be tensors")  # fmt: skip
+    common = result_type(input, *bounds)
+    if common.is_complex:
+        raise NotSupported("clamp is not supported for complex types")
+    if common is dtypes.bool and len(bounds) == 1 and name != "clamp" and not isinstance(bounds[0], Tensor):
+        raise not_implemented(f"{name}_scalar_cpu", common)
+    compute = F32 if common in HALVES else common.numpy
+    tensors = [None if x is None else _operand(x, compute) for x in (input, min, max)]
+    try:
+        made = _CLAMPS[name][isinstance(bounds[0], Tensor)](*tensors)
+    except RuntimeError:
+        shapes = [t._array.shape for t in tensors if t is not None]
+        for s in shapes[1:]:
+            try:
+                np.broadcast_shapes(shapes[0], s)
+            except ValueError:
+                raise broadcast_error(shapes[0], s) from None
+        raise
+    return made if compute is common.numpy else made.to(common)
+
+
+@public(method=True, inplace=True, out=True, aliases=("clip",))
+def clamp(input, min=None, max=None):
+    """Each element limited to [min, max]; numbers or tensors, either may be None. `max` wins where min > max.
+
+    >>> import flambeau as torch
+    >>> torch.clamp(torch.tensor([-1.0, 0.5, 2.0]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    return _clamped(input, min, max, "clamp")
+
+
+@public(method=True, inplace=True, out=True)
+def clamp_min(input, min):
+    """Each element raised to at least `min`."""
+    return _clamped(input, min, None, "clamp_min")
+
+
+@public(method=True, inplace=True, out=True)
+def clamp_max(input, max):
+    """Each element lowered to at most `max`."""
+    return _clamped(input, None, max, "clamp_max")
+
+
+# ---------------------------------------------------------------------------------------------- three tensors
+
+
+def _lerp_array(input, end, weight):
+    # from the nearer end, so that weight 1 gives exactly `end`
+    if weight.ndim == 0 and type(weight) is np.ndarray:
+        gap = end - input
+        return input + weight * gap if abs(weight) < 0.5 else end - gap * (1 - weight)
+    gap = end - input
+    return np.where(np.abs(weight) < 0.5, input + weight * gap, end - gap * (1 - weight))
+
+
+_lerp = primitive(
+    "lerp", _lerp_array,
+    vjp={"input": lambda g, weight: g * conj(1 - weight), "end": lambda g, weight: g * conj(weight),
+         "weight": lambda g, input, end: g * conj(end - input)},
+)  # fmt: skip
+
+
+def _lerp_dtype(argument, wanted, given):
+    a, b = (kind_name(d).lower() for d in (wanted, given))
+    return DtypeError(f"expected dtype {a} for `{argument}` but got dtype {b}", fix=f"{argument}.to({wanted})")
+
+
+@public(method=True, inplace="method", out=True)
+def lerp(input, end, weight):
+    """Linear interpolation, `input + weight * (end - input)`; `weight` is a number or a tensor."""
+    if weight.__class__ is float and _all_of_one(input, end, end):
+        return _guarded(_lerp, (input, end, wrap(np.asarray(weight, input._array.dtype))))
+    need_tensor(input, "lerp")
+    need_tensor(end, "lerp", "end", 2)
+    d = input.dtype
+    if end.dtype is not d:
+        raise _lerp_dtype("end", d, end.dtype)
+    if d.category < 2:
+        raise not_implemented("lerp_kernel_scalar", d)
+    if isinstance(weight, Tensor):
+        if weight.dtype is not d and not (weight.dtype.category >= 2 and weight.ndim == 0 and d.category == 3):
+            raise _lerp_dtype("weight", d, weight.dtype)
+    elif not isinstance(weight, NUMBERS):
+        raise TypeError(f"lerp(): argument 'weight' must be Tensor or number, not {type(weight).__name__}")
+    elif isinstance(weight, complex) and d.category < 3:
+        raise DtypeError(f"value cannot be converted to type {kind_name(d).lower()} without overflow")
+    compute = F32 if d in HALVES else d.numpy
+    made = _guarded(_lerp, [_operand(x, compute) for x in (input, end, weight)])
+    return made if compute is d.numpy else made.to(d)
+
+
+def _all_of_one(a, b, c):
+    """Whether three arguments are tensors of one of the two common dtypes: nothing to check or convert."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and isinstance(c, Tensor):
+        d = a._array.dtype
+        return (d is F32 or d is F64) and b._array.dtype is d and c._array.dtype is d
+    return False
+
+
+def _guarded(op, tensors, **options):
+    """Run a primitive; its shape error names the two shapes that differ."""
+    try:
+        return op(*tensors, **options)
+    except RuntimeError:
+        shape = tensors[0]._array.shape
+        for t in tensors[1:]:
+            try:
+                shape = np.broadcast_shapes(shape, t._array.shape)
+            except ValueError:
+                raise broadcast_error(shape, t._array.shape) from None
+        raise
+
+
+def _addcmul_array(input, tensor1, tensor2, value):
+    product = tensor1 * tensor2
+    return input + (product if value == 1 else product * input.dtype.type(value))
+
+
+def _addcdiv_array(input, tensor1, tensor2, value):
+    quotient = tensor1 / tensor2
+    return input + (quotient if value == 1 else quotient * input.dtype.type(value))
+
+
+def _scaled(g, value):
+    return g if value == 1 else g * (value.conjugate() if isinstance(value, complex) else value)
+
+
+_addcmul = primitive(
+    "addcmul", _addcmul_array,
+    vjp={"input": lambda g: g,
+         "tensor1": lambda g, tensor2, value: _scaled(g * conj(tensor2), value),
+         "tensor2": lambda g, tensor1, value: _scaled(g * conj(tensor1), value)},
+)  # fmt: skip
+_addcdiv = primitive(
+    "addcdiv", _addcdiv_array,
+    vjp={"input": lambda g: g,
+         "tensor1": lambda g, tensor2, value: _scaled(g / conj(tensor2), value),
+         "tensor2": lambda g, tensor1, tensor2, value: -_scaled(g * conj(tensor1 / (tensor2 * tensor2)), value)},
+)  # fmt: skip
+
+
+def _three(op, name, input, tensor1, tensor2, value):
+    if _all_of_one(input, tensor1, tensor2) and value.__class__ in (int, float):
+        return _guarded(op, (input, tensor1, tensor2), value=value)
+    for t, argument in ((input, "input"), (tensor1, "tensor1"), (tensor2, "tensor2")):
+        need_tensor(t, name, argument)
+    common = result_type(input, tensor1, tensor2)
+    if common is dtypes.bool:
+        raise not_implemented(f"{name}_cpu_out", common)
+    if isinstance(value, Tensor):
+        value = value.item()
+    if isinstance(value, complex) and common.category < 3:
+        raise DtypeError(f"value cannot be converted to type {kind_name(common).lower()} without overflow")
+    if common.category < 2 and not isinstance(value, (bool, int, np.integer)):
+        value = int(value)
+    compute = F32 if common in HALVES else common.numpy
+    made = _guarded(op, [_operand(t, compute) for t in (input, tensor1, tensor2)], value=value)
+    return made if compute is common.numpy else made.to(common)
+
+
+@public(method=True, inplace="method", out=True)
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """`input + value * tensor1 * tensor2`."""
+    return _three(_addcmul, "addcmul", input, tensor1, tensor2, value)
+
+
+@public(method=True, inplace="method", out=True)
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """`input + value * tensor1 / tensor2`; floating-point and complex tensors."""
+    need_tensor(tensor1, "addcdiv", "tensor1", 2)
+    need_tensor(tensor2, "addcdiv", "tensor2", 3)
+    if tensor1.dtype.category < 2 and tensor2.dtype.category < 2:
+        raise DtypeError(
+            "Integer division with addcdiv is no longer supported, and in a future release addcdiv will perform a true "
+            "division of tensor1 and tensor2.",
+            fix="input + value * torch.trunc(tensor1 / tensor2), or convert the tensors to a floating dtype",
+        )
+    return _three(_addcdiv, "addcdiv", input, tensor1, tensor2, value)
