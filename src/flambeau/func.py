@@ -69,7 +69,7 @@ def _track(tree):
 def _depends_on_more(outputs, tracked) -> bool:
     """Whether the outputs also depend on tensors that someone outside differentiates with respect to."""
     mine = {id(t) for t in tracked}
-    stack = [e for e in (edge_of(out) for out in outputs) if e is not None]
+    stack = [e for e in (edge_of(out) for out in outputs if isinstance(out, Tensor)) if e is not None]
     seen = set()
     while stack:
         edge = stack.pop()
@@ -142,12 +142,12 @@ def grad_and_value(func, argnums=0, has_aux=False):
         out = run.result
         if not isinstance(out, Tensor):
             raise RuntimeError(
-                "grad_and_value(f)(*args): Expected f(*args) to return tensor, got type "
-                f"{type(out)}" + (", did you mean has_aux=True?" if isinstance(out, tuple) else "")
+                f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}"
+                + ("\n  try: has_aux=True, if f returns (loss, something else)" if isinstance(out, tuple) else "")
             )
         if out.dim() != 0:
             raise RuntimeError(
-                "grad_and_value(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with "
+                "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with "
                 f"{out.dim()} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
             )
         found = iter(run.pull([out.new_ones(())], retain=run.keep))
@@ -434,15 +434,15 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
         given = merged
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     places = _places(module)
-    if strict and (given.keys() - places.keys() or places.keys() - given.keys()):
-        raise RuntimeError(
-            f"Error(s) in strict mode: Unexpected key(s): {sorted(given.keys() - places.keys())}. Missing key(s): "
-            f"{sorted(places.keys() - given.keys())}."
-        )
+    unknown, missing = (", ".join(sorted(a.keys() - b.keys())) for a, b in ((given, places), (places, given)))
+    if strict and (unknown or missing):
+        lines = [f"Unexpected key(s): {unknown}."] * bool(unknown) + [f"Missing key(s): {missing}."] * bool(missing)
+        text = "\n\t".join([f"Error(s) in reparametrizing for {type(module).__name__}:", *lines])
+        raise RuntimeError(text)
     new = {}
     for name, value in given.items():
         if name not in places:
-            raise KeyError(f"{name} is not a parameter or buffer of {type(module).__name__}")
+            continue
         new[name] = value
         if tie_weights:
             mine = places[name][0][places[name][1]]
