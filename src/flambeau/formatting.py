@@ -12,7 +12,8 @@ import math
 
 import numpy as np
 
-from .dtypes import bool as bool_, get_default_dtype, int64
+from .dtypes import bool as bool_
+from .dtypes import get_default_dtype, int64
 from .errors import ArgumentError
 from .tensor import attach
 

@@ -12,7 +12,8 @@ import struct
 
 import numpy as np
 
-from .devices import CPU, device as _device
+from .devices import CPU
+from .devices import device as _device
 from .errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError
 from .normal import box_muller32, box_muller64, fma, libm
 

@@ -9,7 +9,8 @@ import operator
 import numpy as np
 
 from .. import devices, dtypes
-from ..arrays import as_strided, empty as _empty_array, meta_empty
+from ..arrays import as_strided, meta_empty
+from ..arrays import empty as _empty_array
 from ..constants import strided
 from ..devices import CPU
 from ..dtypes import dtype as _dtype
@@ -158,7 +159,9 @@ def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=Fa
 
 def _make(name, value, size, named, out, dtype, layout, device, requires_grad, form=contiguous_format):
     if named and (named.keys() != {"size"} or size):
-        raise ArgumentTypeError(f"{name}() got an unexpected keyword argument '{next(iter(named.keys() - {'size'}), 'size')}'")
+        raise ArgumentTypeError(
+            f"{name}() got an unexpected keyword argument '{next(iter(named.keys() - {'size'}), 'size')}'"
+        )
     shape = sizes(name, size, named.get("size"))
     if out is not None:
         dtype, device = dtype or out.dtype, out.device
@@ -193,7 +196,9 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     tensor([3, 3])
     """
     if not isinstance(size, (tuple, list)):
-        raise ArgumentTypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+        raise ArgumentTypeError(
+            f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}"
+        )
     shape = sizes("full", (size,))
     check_layout(layout)
     if out is not None:
@@ -264,12 +269,16 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
     """An uninitialised tensor whose dimensions lie in memory in the given order, outermost first."""
     size, order = sizes("empty_permuted", (tuple(size),)), tuple(physical_layout)
     if len(size) != len(order):
-        raise ShapeError("Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
-                         f"{len(size)} is not equal to len(physical_layout) = {len(order)}")
+        raise ShapeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
+            f"{len(size)} is not equal to len(physical_layout) = {len(order)}"
+        )
     for i, d in enumerate(order):
         if not 0 <= d < len(size):
-            raise ShapeError(f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {d} at "
-                             f"index {i}).  NB: negative dims not currently supported; file an issue if you want it.")
+            raise ShapeError(
+                f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {d} at "
+                f"index {i}).  NB: negative dims not currently supported; file an issue if you want it."
+            )
         if d in order[:i]:
             raise ShapeError("Duplicate dim not allowed")
     made = _empty_array(tuple(size[d] for d in order), dtype_of(dtype, None).numpy, devices.usable(device))

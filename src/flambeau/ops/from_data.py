@@ -45,8 +45,10 @@ def check_array(a: np.ndarray) -> np.ndarray:
                 why=f"its strides are {a.strides} bytes: it was reversed, as by array[::-1]",
             )
         if s % a.itemsize:
-            raise ArgumentError("given numpy array strides not a multiple of the element byte size. Copy the numpy array "
-                                "to reallocate the memory.")
+            raise ArgumentError(
+                "given numpy array strides not a multiple of the element byte size. Copy the numpy array "
+                "to reallocate the memory."
+            )
     return a if type(a) is np.ndarray or isinstance(a, MetaArray) else a.view(np.ndarray)
 
 
@@ -63,7 +65,9 @@ def from_numpy(ndarray):
     1.0
     """
     if not isinstance(ndarray, np.ndarray):
-        raise ArgumentTypeError(f"expected np.ndarray (got {_type_name(ndarray)})", fix="torch.tensor(data) copies any data")
+        raise ArgumentTypeError(
+            f"expected np.ndarray (got {_type_name(ndarray)})", fix="torch.tensor(data) copies any data"
+        )
     if not ndarray.flags.writeable:
         warnings.warn(
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. Writing to this "
@@ -180,7 +184,9 @@ def array_of(data, dt) -> np.ndarray:
             return _numbers(data, dt or dtype_of_number(data))
         if hasattr(data, "__array__"):
             return array_of(np.asarray(data), dt)
-        raise DtypeError(f"Could not infer dtype of {kind.__name__}", why="a tensor is made of numbers or sequences of them")
+        raise DtypeError(
+            f"Could not infer dtype of {kind.__name__}", why="a tensor is made of numbers or sequences of them"
+        )
     if not isinstance(data, (list, tuple)):
         data = list(data)
     kinds, others = set(), []
@@ -344,14 +350,19 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     if size == 0 or count == 0:
         raise ArgumentError(f"both buffer length ({size}) and count ({count}) must not be 0")
     if not 0 <= offset < size:
-        raise ArgumentError(f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes)"
-                            " minus 1")
+        raise ArgumentError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
+        )
     if count < 0 and (size - offset) % item:
-        raise ArgumentError(f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of "
-                            f"element size ({item})")
+        raise ArgumentError(
+            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of "
+            f"element size ({item})"
+        )
     if count * item + offset > size:
-        raise ArgumentError(f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be "
-                            f"greater than actual buffer length ({size} bytes)")
+        raise ArgumentError(
+            f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be "
+            f"greater than actual buffer length ({size} bytes)"
+        )
     if memoryview(buffer).readonly:
         warnings.warn("The given buffer is not writable, and PyTorch does not support non-writable tensors. Writing to "
                       "this tensor raises an error.", UserWarning, stacklevel=2)  # fmt: skip
@@ -383,8 +394,10 @@ def numpy(self, *, force=False):
         )
     a = self._array
     if type(a) is not np.ndarray:
-        raise ArgumentTypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
-                                "tensor to host memory first.")
+        raise ArgumentTypeError(
+            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
+            "tensor to host memory first."
+        )
     if a.dtype.kind not in "biufc":
         raise ArgumentTypeError(
             f"Got unsupported ScalarType {'BFloat16' if self.dtype is dtypes.bfloat16 else self.dtype.name.title()}",

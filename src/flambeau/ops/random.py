@@ -94,7 +94,13 @@ def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None,
     tensor([ 1.5410, -0.2934, -2.1788])
     """
     std = 1.0
-    if dtype is not None and getattr(dtype, "is_complex", False) or dtype is None and out is not None and out.is_complex():
+    if (
+        dtype is not None
+        and getattr(dtype, "is_complex", False)
+        or dtype is None
+        and out is not None
+        and out.is_complex()
+    ):
         std = math.sqrt(0.5)
     return _sized("randn", size, named, dtype, out, layout, device, generator, requires_grad, "normal_kernel_cpu",
                   lambda g, n, d: g.normal(n, 0.0, std, d))  # fmt: skip
@@ -163,7 +169,9 @@ def randint(*args, low=None, high=None, size=None, generator=None, out=None, dty
 
 
 @public()
-def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+def randperm(
+    n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     """The integers from 0 to n - 1 in random order.
 
     >>> import flambeau as torch
@@ -283,7 +291,9 @@ def normal_(self, mean=0, std=1, *, generator=None):
     if self.is_complex():
         _fill(self, lambda n: g.normal(n, 0.0, std * math.sqrt(0.5), _real(self), self.is_contiguous()), "Normal")
         return self if not mean else self.add_(mean)
-    return _fill(self, lambda n: g.normal(n, float(mean), float(std), _real(self), self._array.flags.c_contiguous), "Normal")
+    return _fill(
+        self, lambda n: g.normal(n, float(mean), float(std), _real(self), self._array.flags.c_contiguous), "Normal"
+    )
 
 
 @public(method=True, function=False)
@@ -347,7 +357,9 @@ def _continuous(t, name):
 # The draws do not depend smoothly on the probabilities: PyTorch defines their gradient as zero.
 _bernoulli = primitive("bernoulli", lambda input, generator: _bernoulli_array(input, generator),
                        vjp={"input": lambda g: g * 0})  # fmt: skip
-_poisson = primitive("poisson", lambda input, generator: _poisson_array(input, generator), vjp={"input": lambda g: g * 0})
+_poisson = primitive(
+    "poisson", lambda input, generator: _poisson_array(input, generator), vjp={"input": lambda g: g * 0}
+)
 
 
 def _bernoulli_array(p, generator):
@@ -386,7 +398,10 @@ def bernoulli_(self, p=0.5, *, generator=None):
     if isinstance(p, Tensor):
         _need_float("bernoulli_", p.dtype, "bernoulli_tensor_cpu_p_")
         probabilities = p.expand(self.shape)._array
-        _check(((probabilities >= 0) & (probabilities <= 1)).all(), "Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+        _check(
+            ((probabilities >= 0) & (probabilities <= 1)).all(),
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
+        )
         check_writable(self)
         drawn = _bernoulli_array(np.ascontiguousarray(probabilities).reshape(self.shape), g)
         return assign(self, wrap(drawn.astype(self._array.dtype)))
@@ -418,9 +433,13 @@ def normal(mean=None, std=None, size=None, *, generator=None, out=None, dtype=No
             shape = np.broadcast_shapes(np.shape(getattr(mean, "_array", 0)), np.shape(getattr(std, "_array", 0)))
         except ValueError:
             a, b = mean.shape, std.shape
-            d = next(i for i in builtins.range(1, min(len(a), len(b)) + 1) if a[-i] != b[-i] and 1 not in (a[-i], b[-i]))
-            raise ShapeError(f"The size of tensor a ({a[-d]}) must match the size of tensor b ({b[-d]}) at non-singleton "
-                             f"dimension {max(len(a), len(b)) - d}") from None
+            d = next(
+                i for i in builtins.range(1, min(len(a), len(b)) + 1) if a[-i] != b[-i] and 1 not in (a[-i], b[-i])
+            )
+            raise ShapeError(
+                f"The size of tensor a ({a[-d]}) must match the size of tensor b ({b[-d]}) at non-singleton "
+                f"dimension {max(len(a), len(b)) - d}"
+            ) from None
         drawn = normal_(wrap(np.empty(shape, kind._array.dtype)) if not kind.is_meta else
                         wrap(meta_empty(shape, kind._array.dtype)), generator=generator)  # fmt: skip
         made = drawn * std.detach() if isinstance(std, Tensor) else drawn * std
@@ -481,7 +500,9 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         return wrap(meta_empty(shape, np.int64))
     weights = np.atleast_2d(a)
     wide = weights if weights.dtype.kind == "f" and weights.dtype.itemsize > 2 else weights.astype(np.float32)
-    _check(np.isfinite(wide).all() and (wide >= 0).all(), "probability tensor contains either `inf`, `nan` or element < 0")
+    _check(
+        np.isfinite(wide).all() and (wide >= 0).all(), "probability tensor contains either `inf`, `nan` or element < 0"
+    )
     sums = wide.cumsum(-1, dtype=wide.dtype)
     _check((sums[:, -1] > 0).all(), "invalid multinomial distribution (sum of probabilities <= 0)")
     if replacement and num_samples > 1:
@@ -611,8 +632,10 @@ def binomial(count, prob, generator=None):
     for t, name in ((count, "count"), (prob, "prob")):
         need_tensor(t, "binomial", name)
         if not t.is_floating_point():
-            raise ArgumentError(f"binomial only supports floating-point dtypes for {name}, got: "
-                                f"{_TITLES.get(t.dtype.name, t.dtype.name)}")
+            raise ArgumentError(
+                f"binomial only supports floating-point dtypes for {name}, got: "
+                f"{_TITLES.get(t.dtype.name, t.dtype.name)}"
+            )
     a, b = np.broadcast_arrays(count._array, prob._array)
     uniform = _Uniform(_generator(generator))
     pairs = zip(a.astype(np.float64).ravel().tolist(), b.astype(np.float64).ravel().tolist())

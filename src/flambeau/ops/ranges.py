@@ -23,7 +23,8 @@ def _end_dtype(values, given, out):
     if out is not None:
         return out.dtype
     whole = all(
-        not v.is_floating_point() if isinstance(v, Tensor) else isinstance(v, (builtins.int, np.integer)) for v in values
+        not v.is_floating_point() if isinstance(v, Tensor) else isinstance(v, (builtins.int, np.integer))
+        for v in values
     )
     return dtypes.int64 if whole else dtypes.get_default_dtype()
 
@@ -87,7 +88,7 @@ def arange(*args, start=0, end=None, step=1, out=None, dtype=None, layout=None, 
     dt = _end_dtype((start, end, step), dtype, out)
     start, end, step = _bounds("arange", start, end, step)
     if dt.is_complex or dt is dtypes.bool:
-        raise NotSupported(f'"arange_cpu" not implemented for \'{"Bool" if dt is dtypes.bool else "ComplexFloat"}\'')
+        raise NotSupported(f"\"arange_cpu\" not implemented for '{'Bool' if dt is dtypes.bool else 'ComplexFloat'}'")
     if dt is dtypes.int64:
         start, end, step = int(start), int(end), int(step)
         if step == 0:
@@ -117,8 +118,10 @@ def _steps(start, end, steps, name, dtype, out, device):
     for v in (start, end):
         if isinstance(v, Tensor) and v.ndim:
             dims = [t.ndim if isinstance(t, Tensor) else 0 for t in (start, end)]
-            raise ShapeError(f"{name} only supports 0-dimensional start and end tensors, but got start with {dims[0]} "
-                             f"dimension(s) and end with {dims[1]} dimension(s).")
+            raise ShapeError(
+                f"{name} only supports 0-dimensional start and end tensors, but got start with {dims[0]} "
+                f"dimension(s) and end with {dims[1]} dimension(s)."
+            )
     if steps is None:
         raise ArgumentTypeError(f'{name}() missing 1 required positional arguments: "steps"')
     if not hasattr(steps, "__index__"):
