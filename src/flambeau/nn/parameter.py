@@ -92,6 +92,9 @@ class Buffer(Tensor):
     def __init__(self, data=None, *, persistent=True):
         pass
 
+    def __repr__(self, *, tensor_contents=None):
+        return repr(self.data)  # prints as the tensor it is
+
 
 class UninitializedTensorMixin:
     """What a parameter or buffer without a shape yet can do: say so, and be given one."""

@@ -51,10 +51,6 @@ class Unflatten(Module):
         super().__init__()
         if isinstance(dim, int):
             _require_ints(unflattened_size)
-        elif isinstance(dim, str):
-            _require_pairs(unflattened_size)
-        else:
-            raise ArgumentTypeError("invalid argument type for dim parameter")
         self.dim = dim
         self.unflattened_size = unflattened_size
 
@@ -63,16 +59,6 @@ class Unflatten(Module):
 
     def extra_repr(self):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
-
-
-def _require_pairs(sizes):
-    if not isinstance(sizes, tuple):
-        raise ArgumentTypeError(f"unflattened_size must be a tuple of tuples, but found type {type(sizes).__name__}")
-    for i, pair in enumerate(sizes):
-        if not isinstance(pair, tuple):
-            raise ArgumentTypeError(
-                f"unflattened_size must be tuple of tuples, but found element of type {type(pair).__name__} at pos {i}"
-            )
 
 
 def _require_ints(sizes):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections import OrderedDict
 
 from ...autograd import Function
@@ -132,7 +131,7 @@ class FullBackward:
     """One call of a module with full backward hooks: watches its outputs and inputs."""
 
     def __init__(self, module, hooks, pre_hooks):
-        self.module = weakref.ref(module)
+        self.module = module
         self.hooks, self.pre_hooks = hooks, pre_hooks
         self.grad_output = None
         self.inputs = None  # positions of the watched inputs, and how many arguments there are
@@ -172,13 +171,13 @@ class FullBackward:
         places, size = self.outputs
         full = _spread(grads, places, size)
         for hook in self.pre_hooks:
-            found = hook(self.module(), full)
+            found = hook(self.module, full)
             if found is not None:
                 full = _as_many(found, size, "grad_output")
         self.grad_output = full
         if self.inputs is None:
             for hook in self.hooks:
-                found = hook(self.module(), self.no_inputs, full)
+                found = hook(self.module, self.no_inputs, full)
                 if found is not None and not (isinstance(found, tuple) and all(g is None for g in found)):
                     raise GradientError(
                         "Backward hook for Modules where no input requires gradient should always return None or None "
@@ -195,7 +194,7 @@ class FullBackward:
                                 "passing through the Module's output. Make sure that the output depends on the input "
                                 "and that the loss is computed based on the output.")
         for hook in self.hooks:
-            found = hook(self.module(), full, self.grad_output)
+            found = hook(self.module, full, self.grad_output)
             if found is not None:
                 full = _as_many(found, size, "grad_input")
         self.grad_output = None

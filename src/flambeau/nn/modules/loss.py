@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, ArgumentTypeError, ShapeError
 from .. import _reduction as _Reduction
 from .. import functional as F
 from .distance import PairwiseDistance
@@ -261,6 +261,8 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction="mean", delta=1.0):
         super().__init__(reduction=reduction)
+        if not isinstance(delta, (float, int)):
+            raise ArgumentTypeError(f"delta must be a float or int, got: {type(delta)}")
         self.delta = delta
 
     def forward(self, input, target):
@@ -378,7 +380,11 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     ):
         super().__init__(weight, None, None, reduction)
         if not 0.0 <= label_smoothing <= 1.0:
-            raise _out_of_range(label_smoothing)
+            raise ShapeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise ShapeError(
+                f"expected weight shape to be ({num_classes},), got {tuple(weight.shape)}", fix="one weight per class"
+            )
         self.in_features = in_features
         self.num_classes = num_classes
         self.out_features = tuple(out_features)
@@ -388,20 +394,18 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         self.linear = Linear(in_features, num_classes * math.prod(self.out_features), bias, device, dtype)
 
     def forward(self, input, target):
-        weight, bias = self.linear.weight, self.linear.bias
+        if self.ignore_index is not None and target.is_floating_point():
+            raise ShapeError("ignore_index cannot be specified when target contains probabilities")
+        logits = self.linear(input)
         if self.out_features:
-            weight = weight.view(self.num_classes, *self.out_features, self.in_features)
-            bias = None if bias is None else bias.view(self.num_classes, *self.out_features)
-        return F.linear_cross_entropy(
-            input,
-            weight,
+            logits = logits.unflatten(-1, (self.num_classes, *self.out_features))
+        return F.cross_entropy(
+            logits,
             target,
-            linear_bias=bias,
             weight=self.weight,
+            ignore_index=-100 if self.ignore_index is None else self.ignore_index,
             reduction=self.reduction,
-            ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
-            options=self.options,
         )
 
     def extra_repr(self):
@@ -410,10 +414,6 @@ class LinearCrossEntropyLoss(_WeightedLoss):
             f"bias={self.linear.bias is not None}, reduction={self.reduction}, ignore_index={self.ignore_index}, "
             f"label_smoothing={self.label_smoothing}, options={self.options}"
         )
-
-
-def _out_of_range(label_smoothing):
-    return ShapeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):

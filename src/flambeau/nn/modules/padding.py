@@ -5,6 +5,7 @@ Padding is given as the number of elements before and after, the last dimension 
 
 from __future__ import annotations
 
+from ...errors import ArgumentError
 from .. import functional as F
 from .module import Module
 from .utils import _ntuple, _pair, _quadruple
@@ -100,6 +101,12 @@ class ZeroPad3d(_ZeroPad, ConstantPad3d):
 
 class _CircularPadNd(_Pad):
     mode = "circular"
+
+    def forward(self, input):
+        n = len(self.padding) // 2
+        if input.dim() not in (n + 1, n + 2):
+            raise ArgumentError(f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)")
+        return F.pad(input, self.padding, self.mode)
 
 
 class CircularPad1d(_CircularPadNd):

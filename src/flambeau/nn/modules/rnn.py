@@ -90,6 +90,12 @@ class RNNBase(Module):
                 f"greater than 1, but got dropout={dropout} and num_layers={self.num_layers}",
                 stacklevel=4,
             )
+        for name in ("bias", "batch_first"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentTypeError(
+                    f"{name} should be of type bool, got: {type(getattr(self, name)).__name__}",
+                    fix="name the options: batch_first=True, bias=False",
+                )
         if not isinstance(self.hidden_size, int):
             raise ArgumentTypeError(f"hidden_size should be of type int, got: {type(self.hidden_size).__name__}")
         if self.input_size <= 0:

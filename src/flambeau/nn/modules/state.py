@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import chain
 
 from ...autograd import no_grad
-from ...errors import ArgumentTypeError, GradientError, ShapeError
+from ...errors import ArgumentTypeError, GradientError, NotSupported, ShapeError
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Parameter, is_lazy
@@ -284,6 +284,8 @@ def _load_one(module, name, present, key, given, assign):
                         given.requires_grad_(present.requires_grad)
                 setattr(module, name, given)
             else:
+                if given.is_meta and not present.is_meta:
+                    raise NotSupported("Cannot copy out of meta tensor; no data!")
                 present.copy_(given)
     except Exception as error:
         return (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 
 from ... import ops
+from ...dtypes import bool as bool_
 from ...dtypes import get_default_dtype
 from ...errors import ShapeError
 from .. import functional as F
@@ -99,8 +100,8 @@ class TransformerEncoder(_Stack):
             src_key_padding_mask: (N, L), true (or -inf) at padding.
             is_causal: whether mask is the causal one; None to find out.
         """
-        src_key_padding_mask = _as_float_mask(src_key_padding_mask, mask, src, "src_key_padding_mask", "mask")
-        mask = _as_float_mask(mask, None, src, "mask", "", check_other=False)
+        src_key_padding_mask = _as_float_mask(src_key_padding_mask, src, "src_key_padding_mask")
+        mask = _as_float_mask(mask, src, "mask")
         causal = _detect_is_causal_mask(mask, is_causal, _length(src, self.layers[0].self_attn.batch_first))
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask)
@@ -142,15 +143,13 @@ class TransformerDecoder(_Stack):
         return tgt if self.norm is None else self.norm(tgt)
 
 
-def _as_float_mask(mask, other, like, name, other_name, check_other=True):
-    return F._canonical_mask(
-        mask=mask,
-        mask_name=name,
-        other_type=F._none_or_dtype(other),
-        other_name=other_name,
-        target_type=like.dtype,
-        check_other=check_other,
-    )
+def _as_float_mask(mask, like, name):
+    """A mask of booleans (true: leave out) as one that is added: -inf or 0. None stays None."""
+    if mask is None or mask.is_floating_point():
+        return mask
+    if mask.dtype != bool_:
+        raise AssertionError(f"only bool and floating types of {name} are supported")
+    return ops.zeros_like(mask, dtype=like.dtype).masked_fill_(mask, float("-inf"))
 
 
 class TransformerEncoderLayer(Module):
@@ -208,8 +207,8 @@ class TransformerEncoderLayer(Module):
         self.__dict__.setdefault("activation", F.relu)
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
-        src_key_padding_mask = _as_float_mask(src_key_padding_mask, src_mask, src, "src_key_padding_mask", "src_mask")
-        src_mask = _as_float_mask(src_mask, None, src, "src_mask", "", check_other=False)
+        src_key_padding_mask = _as_float_mask(src_key_padding_mask, src, "src_key_padding_mask")
+        src_mask = _as_float_mask(src_mask, src, "src_mask")
         x = src
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), src_mask, src_key_padding_mask, is_causal=is_causal)

@@ -88,7 +88,12 @@ class SpectralNorm:
         module.register_buffer(name + "_u", u)
         module.register_buffer(name + "_v", v)
         module.register_forward_pre_hook(fn)
+        module._register_state_dict_hook(fn.note_version)
         return fn
+
+    def note_version(self, module, state_dict, prefix, local_metadata):
+        """Say in the metadata which form of u and v a state_dict has."""
+        local_metadata.setdefault("spectral_norm", {})[self.name + ".version"] = self._version
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
@@ -110,5 +115,8 @@ def remove_spectral_norm(module, name="weight"):
         if isinstance(hook, SpectralNorm) and hook.name == name:
             hook.remove(module)
             del module._forward_pre_hooks[key]
+            for number, other in list(module._state_dict_hooks.items()):
+                if getattr(other, "__self__", None) is hook:
+                    del module._state_dict_hooks[number]
             return module
     raise ArgumentError(f"spectral_norm of '{name}' not found in {module}")
