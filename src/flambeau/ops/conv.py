@@ -221,6 +221,11 @@ def _conj(x):
     return x.conj() if x.is_complex() else x
 
 
+def _cropped(x, shape):
+    """`x` without what output_padding has added beyond `shape`: those positions meet no input."""
+    return x if x._array.shape == tuple(shape) else x[tuple([slice(0, n) for n in shape])]
+
+
 def _channel_sum(g):
     return g.sum([0, *range(2, g.ndim)])
 
@@ -240,8 +245,8 @@ _conv = primitive(
 _spread = primitive(
     "convolution_transpose", _spread_array, node="ConvolutionBackward0",
     vjp={
-        "input": lambda g, weight, stride, padding, dilation, groups: _conv(
-            g, _conj(weight), None, stride=stride, padding=padding, dilation=dilation, groups=groups),
+        "input": lambda g, weight, input_shape, stride, padding, dilation, groups: _cropped(_conv(
+            g, _conj(weight), None, stride=stride, padding=padding, dilation=dilation, groups=groups), input_shape),
         "weight": lambda g, input, weight_shape, stride, padding, dilation, groups: _correlate(
             _conj(input), g, kernel=tuple(weight_shape[2:]), stride=stride, padding=padding, dilation=dilation,
             groups=groups),
