@@ -68,7 +68,7 @@ def conj_(input):
 _conj_physical = primitive("conj_physical", np.conjugate, vjp={"input": lambda g: conj(g)}, names=("input",))
 
 
-@public(method=True, inplace="method", out=True)
+@public(method=True, inplace=True, out=True)
 def conj_physical(input):
     """The complex conjugate of each element, in new memory; real tensors are returned as they are."""
     need_tensor(input, "conj_physical")
@@ -87,6 +87,20 @@ def resolve_neg(input):
     """The tensor with its negation carried out: negation is never delayed here, so the tensor itself."""
     need_tensor(input, "resolve_neg")
     return input
+
+
+@public(method=True)
+def is_conj(input):
+    """Whether a tensor is a delayed conjugate: conjugation is never delayed here, so False."""
+    need_tensor(input, "is_conj")
+    return False
+
+
+@public(method=True)
+def is_neg(input):
+    """Whether a tensor is a delayed negative: negation is never delayed here, so False."""
+    need_tensor(input, "is_neg")
+    return False
 
 
 _view_as_real = view_primitive(
@@ -127,6 +141,18 @@ def view_as_complex(input):
     if any(s % (2 * a.itemsize) for s, n in zip(a.strides[:-1], a.shape) if n > 1):
         raise ShapeError("Tensor must have a stride divisible by 2 for all but last dimension", fix="x.contiguous()")
     return _view_as_complex(input)
+
+
+@public()
+def view_as_real_copy(input):
+    """`view_as_real` in new memory."""
+    return view_as_real(input).clone()
+
+
+@public()
+def view_as_complex_copy(input):
+    """`view_as_complex` in new memory."""
+    return view_as_complex(input).clone()
 
 
 # ---------------------------------------------------------------------------------------------- making

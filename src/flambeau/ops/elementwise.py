@@ -472,6 +472,7 @@ for _name, _method in (("add", Tensor.add_), ("sub", Tensor.sub_), ("mul", Tenso
                        ("floordiv", Tensor.floor_divide_), ("pow", Tensor.pow_)):  # fmt: skip
     in_place_operator(_name, _method)
 attach("__rdiv__", Tensor.__rtruediv__)
+attach("__idiv__", Tensor.__itruediv__)
 attach("__neg__", neg)
 attach("__pos__", lambda self: self.positive())
 
