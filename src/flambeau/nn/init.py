@@ -103,7 +103,8 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+            "incorrect.",
             stacklevel=2,
         )
 
@@ -271,7 +272,10 @@ def orthogonal_(tensor, gain=1, generator=None):
 
 
 def sparse_(tensor, sparsity, std=0.01, generator=None):
-    """Normal, with a fraction of every column set to zero. Martens, "Deep learning via Hessian-free optimization", 2010."""
+    """Normal, with a fraction of every column set to zero.
+
+    Martens, "Deep learning via Hessian-free optimization", 2010.
+    """
     if tensor.dim() != 2:
         raise ArgumentError("Only tensors with 2 dimensions are supported")
     rows, cols = tensor.shape
@@ -289,9 +293,7 @@ def _deprecated(function):
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
-        warnings.warn(
-            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2
-        )
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
         return function(*args, **kwargs)
 
     wrapper.__name__ = old

@@ -9,7 +9,14 @@ from ..dtypes import get_default_dtype
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..tensor import Tensor
 
-__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "UninitializedTensorMixin", "is_lazy"]
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "UninitializedTensorMixin",
+    "is_lazy",
+]
 
 
 class Parameter(Tensor):
@@ -109,7 +116,9 @@ class UninitializedTensorMixin:
     def materialize(self, shape, device=None, dtype=None):
         """Become an ordinary tensor of this shape, in place and with undefined values."""
         fresh = ops.empty(
-            shape, device=device if device is not None else self.device, dtype=dtype if dtype is not None else self.dtype
+            shape,
+            device=device if device is not None else self.device,
+            dtype=dtype if dtype is not None else self.dtype,
         )
         self.__class__ = self.cls_to_become
         self.data = fresh
@@ -149,7 +158,21 @@ def _refuse(name):
 
 for _name in ("add", "sub", "mul", "truediv", "matmul", "pow", "neg", "getitem", "radd", "rmul", "rsub"):
     setattr(UninitializedTensorMixin, f"__{_name}__", _refuse(_name))
-for _name in ("add", "mul", "matmul", "sum", "mean", "clone", "numel", "view", "reshape", "t", "item", "tolist", "numpy"):
+for _name in (
+    "add",
+    "mul",
+    "matmul",
+    "sum",
+    "mean",
+    "clone",
+    "numel",
+    "view",
+    "reshape",
+    "t",
+    "item",
+    "tolist",
+    "numpy",
+):
     setattr(UninitializedTensorMixin, _name, _refuse(_name))
 
 

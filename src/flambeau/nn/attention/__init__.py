@@ -59,7 +59,8 @@ def sdpa_kernel(backends, set_priority=False):
     """
     if not isinstance(backends, (list, SDPBackend)):
         raise AssertionError(
-            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got " + type(backends).__name__
+            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
+            + type(backends).__name__
         )
     wanted = [backends] if isinstance(backends, SDPBackend) else list(dict.fromkeys(backends))
     if not set_priority:
@@ -79,7 +80,9 @@ def register_flash_attention_impl(impl, *, register_fn):
 def activate_flash_attention_impl(impl):
     """Switch to a named implementation of flash attention."""
     if impl not in _flash:
-        raise ValueError(f"Unknown flash attention impl '{impl}'. Available implementations: {list_flash_attention_impls()}")
+        raise ValueError(
+            f"Unknown flash attention impl '{impl}'. Available implementations: {list_flash_attention_impls()}"
+        )
     handle = _flash[impl]()
     _flash_active[:] = [(impl, handle)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ... import ops
-from ...errors import GradientError, ArgumentError, ShapeError
+from ...errors import ArgumentError, GradientError, ShapeError
 from .. import functional as F
 from .container import ModuleList, Sequential
 from .linear import Linear
@@ -35,9 +35,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     torch.Size([4])
     """
 
-    def __init__(
-        self, in_features, n_classes, cutoffs, div_value=4.0, head_bias=False, device=None, dtype=None
-    ):
+    def __init__(self, in_features, n_classes, cutoffs, div_value=4.0, head_bias=False, device=None, dtype=None):
         super().__init__()
         cutoffs = list(cutoffs)
         if len(cutoffs) == 0:

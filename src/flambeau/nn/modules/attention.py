@@ -172,7 +172,9 @@ class MultiheadAttention(Module):
         if attn_mask is not None:
             batch, length, _ = query.shape
             kind = 2
-            heads = attn_mask.view(1, 1, length, -1) if attn_mask.dim() == 2 else attn_mask.view(batch, -1, length, length)
+            heads = (
+                attn_mask.view(1, 1, length, -1) if attn_mask.dim() == 2 else attn_mask.view(batch, -1, length, length)
+            )
             merged = heads.expand(batch, self.num_heads, -1, -1)
             if key_padding_mask is not None:
                 merged = merged + key_padding_mask.view(batch, 1, 1, -1).expand(-1, self.num_heads, -1, -1)

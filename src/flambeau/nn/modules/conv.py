@@ -12,7 +12,9 @@ from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import _pair, _reverse_repeat_tuple, _single, _triple, blank
 
-__all__ = [f"{lazy}Conv{transposed}{n}d" for lazy in ("", "Lazy") for transposed in ("", "Transpose") for n in (1, 2, 3)]
+__all__ = [
+    f"{lazy}Conv{transposed}{n}d" for lazy in ("", "Lazy") for transposed in ("", "Transpose") for n in (1, 2, 3)
+]
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -110,7 +112,9 @@ def _check(in_channels, out_channels, stride, padding, groups, padding_mode):
         raise ArgumentError("groups must be a positive integer")
     for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
         if channels % groups != 0:
-            raise ArgumentError(f"{name} must be divisible by groups", why=f"{channels} % {groups} = {channels % groups}")
+            raise ArgumentError(
+                f"{name} must be divisible by groups", why=f"{channels} % {groups} = {channels % groups}"
+            )
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
             raise ArgumentError(f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}")
@@ -262,9 +266,7 @@ class _ConvTransposeNd(_ConvNd):
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
-    def _output_padding(
-        self, input, output_size, stride, padding, kernel_size, num_spatial_dims, dilation=None
-    ):
+    def _output_padding(self, input, output_size, stride, padding, kernel_size, num_spatial_dims, dilation=None):
         """The padding of the output that makes it `output_size`."""
         if output_size is None:
             return _single(self.output_padding)
@@ -360,7 +362,8 @@ class _LazyConvXdMixin(LazyModuleMixin):
         n = len(self.kernel_size)
         if input.dim() not in (n + 1, n + 2):
             raise ArgumentError(
-                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self.__class__.__name__}, but got input "
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self.__class__.__name__}, but "
+                "got input "
                 f"of size: {input.shape}"
             )
         return input.shape[1] if input.dim() == n + 2 else input.shape[0]

@@ -189,10 +189,12 @@ class FullBackward:
         places, size = self.inputs
         full = _spread(grads, places, size)
         if self.grad_output is None:
-            raise GradientError("Module backward hook for grad_input is called before the grad_output one. This "
-                                "happens because the gradient in your nn.Module flows to the Module's input without "
-                                "passing through the Module's output. Make sure that the output depends on the input "
-                                "and that the loss is computed based on the output.")
+            raise GradientError(
+                "Module backward hook for grad_input is called before the grad_output one. This "
+                "happens because the gradient in your nn.Module flows to the Module's input without "
+                "passing through the Module's output. Make sure that the output depends on the input "
+                "and that the loss is computed based on the output."
+            )
         for hook in self.hooks:
             found = hook(self.module, full, self.grad_output)
             if found is not None:
@@ -211,7 +213,9 @@ def _spread(grads, places, size):
 def _as_many(found, size, what):
     found = found if isinstance(found, tuple) else (found,)
     if len(found) != size:
-        raise GradientError(f"Backward hook returned an invalid number of {what}, got {len(found)}, but expected {size}")
+        raise GradientError(
+            f"Backward hook returned an invalid number of {what}, got {len(found)}, but expected {size}"
+        )
     return found
 
 

@@ -67,7 +67,9 @@ class Module(StateDict, Traversal, Conversion):
     def __init__(self, *args, **kwargs) -> None:
         if not self.call_super_init:
             if kwargs:
-                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                )
             if args:
                 raise TypeError(
                     f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
@@ -108,7 +110,8 @@ class Module(StateDict, Traversal, Conversion):
                     hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
                 except Exception as error:
                     warnings.warn(
-                        "module forward hook with ``always_call=True`` raised an exception that was silenced as another "
+                        "module forward hook with ``always_call=True`` raised an exception that was silenced "
+                        "as another "
                         f"error was raised in forward: {error}",
                         stacklevel=2,
                     )
@@ -134,7 +137,8 @@ class Module(StateDict, Traversal, Conversion):
         if watch is not None:
             if not isinstance(result, (Tensor, tuple, list)):
                 warnings.warn(
-                    "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                    "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors "
+                    "but received "
                     f"{type(result)}",
                     stacklevel=3,
                 )
@@ -242,12 +246,14 @@ class Module(StateDict, Traversal, Conversion):
         if param is not None:
             if not isinstance(param, Parameter):
                 raise ArgumentTypeError(
-                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)",
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or "
+                    "None required)",
                     fix=f"torch.nn.Parameter(...) makes a parameter of a tensor: self.{name} = torch.nn.Parameter(...)",
                 )
             if param.grad_fn is not None:
                 raise ArgumentError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    "explicitly. "
                     f"To express '{name}' as a function of another Tensor, compute the value in the forward() method."
                 )
         self._parameters[name] = hooks.registered(hooks.parameter_registration, self, name, param)
@@ -318,7 +324,9 @@ class Module(StateDict, Traversal, Conversion):
         elif "_modules" not in attributes:
             object.__setattr__(self, name, value)
         elif name in self._parameters:
-            self._only_none(value, name, "parameter", "torch.nn.Parameter or None expected", f"torch.nn.Parameter({name})")
+            self._only_none(
+                value, name, "parameter", "torch.nn.Parameter or None expected", f"torch.nn.Parameter({name})"
+            )
             self.register_parameter(name, None)
         elif name in self._modules:
             self._only_none(value, name, "child module", "torch.nn.Module or None expected", "")
@@ -326,7 +334,8 @@ class Module(StateDict, Traversal, Conversion):
         elif name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise ArgumentTypeError(
-                    f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)",
+                    f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or "
+                    "None expected)",
                     fix=f"torch.tensor(value), or `del self.{name}` first to make it a plain attribute",
                 )
             self._buffers[name] = hooks.registered(hooks.buffer_registration, self, name, value)

@@ -89,7 +89,9 @@ class LayerNorm(Module):
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         kind = dict(device=device, dtype=dtype)
-        self.register_parameter("weight", Parameter(blank(*self.normalized_shape, **kind)) if elementwise_affine else None)
+        self.register_parameter(
+            "weight", Parameter(blank(*self.normalized_shape, **kind)) if elementwise_affine else None
+        )
         shift = elementwise_affine and bias
         self.register_parameter("bias", Parameter(blank(*self.normalized_shape, **kind)) if shift else None)
         self.reset_parameters()
@@ -155,9 +157,8 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self):
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
-        )
+        shift = self.bias is not None
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={shift}"
 
 
 class RMSNorm(Module):

@@ -304,7 +304,9 @@ def _advice(missing, unexpected):
     for prefix in ("module.", "_orig_mod.", "model."):
         if unexpected and all(k.startswith(prefix) for k in unexpected):
             if missing and {k[len(prefix) :] for k in unexpected} >= set(missing):
-                return f'the file\'s keys begin with "{prefix}": {{k.removeprefix("{prefix}"): v for k, v in d.items()}}'
+                return (
+                    f'the file\'s keys begin with "{prefix}": {{k.removeprefix("{prefix}"): v for k, v in d.items()}}'
+                )
     if missing and unexpected and len(missing) == len(unexpected):
         return f'the layers have other names here; for example "{unexpected[0]}" may be "{missing[0]}"'
     return ""

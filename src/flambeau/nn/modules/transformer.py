@@ -126,9 +126,7 @@ class TransformerDecoder(_Stack):
         memory_is_causal=False,
     ):
         """Decode `tgt`, looking at the encoder's result `memory`."""
-        causal = _detect_is_causal_mask(
-            tgt_mask, tgt_is_causal, _length(tgt, self.layers[0].self_attn.batch_first)
-        )
+        causal = _detect_is_causal_mask(tgt_mask, tgt_is_causal, _length(tgt, self.layers[0].self_attn.batch_first))
         for layer in self.layers:
             tgt = layer(
                 tgt,
@@ -189,9 +187,7 @@ class TransformerEncoderLayer(Module):
     ):
         kind = dict(device=device, dtype=dtype)
         super().__init__()
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **kind
-        )
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **kind)
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **kind)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **kind)
@@ -403,9 +399,7 @@ class Transformer(Module):
             raise ShapeError("the batch number of src and tgt must be equal")
         if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
             raise ShapeError("the feature number of src and tgt must be equal to d_model")
-        memory = self.encoder(
-            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
-        )
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(
             tgt,
             memory,

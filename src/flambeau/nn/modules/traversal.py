@@ -123,5 +123,3 @@ class Traversal:
         if not hasattr(owner, name):
             raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
         return owner, name
-
-

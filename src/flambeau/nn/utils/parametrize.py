@@ -14,7 +14,6 @@ from ...autograd import no_grad
 from ...errors import ArgumentError, ArgumentTypeError, GradientError
 from ...tensor import Tensor
 from ..modules.container import ModuleDict, ModuleList
-from ..modules.module import Module
 from ..parameter import Parameter
 
 __all__ = [
@@ -256,7 +255,8 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
         module.parametrizations[tensor_name] = listed
     else:
         raise ArgumentError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
+            f"'{tensor_name}'"
         )
     return module
 
@@ -283,9 +283,7 @@ def _check_next(parametrization, before):
             except NotImplementedError:
                 return
             if not isinstance(back, Tensor):
-                raise ArgumentError(
-                    f"parametrization.right_inverse must return a tensor. Got: {type(back).__name__}"
-                )
+                raise ArgumentError(f"parametrization.right_inverse must return a tensor. Got: {type(back).__name__}")
             if back.dtype != before.dtype:
                 raise ArgumentError(
                     "The tensor returned by parametrization.right_inverse must have the same dtype as the module's "

@@ -46,7 +46,8 @@ class PackedSequence(_Fields):
             unsorted_indices = invert_permutation(sorted_indices)
         if batch_sizes.device.type != "cpu":
             raise ArgumentError(
-                "batch_sizes should always be on CPU. Instances of PackedSequence should never be created manually. They "
+                "batch_sizes should always be on CPU. Instances of PackedSequence should never be created "
+                "manually. They "
                 "should be instantiated by functions like pack_sequence and pack_padded_sequences in nn.utils.rnn. "
                 "https://pytorch.org/docs/stable/nn.html#torch.nn.utils.rnn.pack_sequence"
             )
@@ -147,9 +148,7 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     """
     if not isinstance(input, Tensor):
         kind = type(input).__name__
-        raise ArgumentTypeError(
-            f"_pack_padded_sequence(): argument 'input' (position 1) must be Tensor, not {kind}"
-        )
+        raise ArgumentTypeError(f"_pack_padded_sequence(): argument 'input' (position 1) must be Tensor, not {kind}")
     if isinstance(lengths, Tensor):
         lengths = lengths.to(int64)
     else:
@@ -173,7 +172,8 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
         raise ShapeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you do "
+            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement "
+            "if you do "
             "not need ONNX exportability."
         )
     if sizes[0] > input.shape[0]:
@@ -227,9 +227,7 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
             [1., 1., 1.]])
     """
     if not isinstance(sequences, Iterable):
-        raise ShapeError(
-            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
-        )
+        raise ShapeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
     sequences = list(sequences.unbind(0)) if isinstance(sequences, Tensor) else list(sequences)
     if not sequences:
         raise ShapeError("received an empty list of sequences")
