@@ -57,7 +57,7 @@ def lu_factor(a: np.ndarray, pivot: bool = True):
 
 def permutation(pivots: np.ndarray, m: int) -> np.ndarray:
     """Row order (..., m) that a sequence of interchanges leads to: result row i is original row order[i]."""
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.reshape(int(np.prod(pivots.shape[:-1])), pivots.shape[-1])
     order = np.tile(np.arange(m), (len(flat), 1))
     rows = np.arange(len(flat))
     for j in range(flat.shape[1]):
@@ -111,7 +111,7 @@ def householder(v: np.ndarray, tau: np.ndarray, columns: int) -> np.ndarray:
 def ldl_factor(a: np.ndarray, hermitian: bool):
     """(LD packed, pivots, info) of symmetric or Hermitian matrices, as LAPACK's sytrf and hetrf (lower) give them."""
     shape = a.shape
-    flat = flat_batch(np.array(a, order="C"))
+    flat = flat_batch(np.tril(a))
     n = shape[-1]
     pivots = np.zeros((len(flat), n), np.int32)
     info = np.zeros(len(flat), np.int32)
@@ -195,7 +195,7 @@ def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool
     batch = np.broadcast_shapes(ld.shape[:-2], b.shape[:-2])
     n = ld.shape[-1]
     lds = flat_batch(np.broadcast_to(ld, batch + ld.shape[-2:]))
-    ps = np.broadcast_to(pivots, (*batch, n)).reshape(-1, n)
+    ps = np.broadcast_to(pivots, (*batch, n)).reshape(len(lds), n)
     x = np.array(np.broadcast_to(b, batch + b.shape[-2:]), order="C")
     for a, p, y in zip(lds, ps, flat_batch(x)):
         _ldl_solve_one(a, p, y, hermitian and a.dtype.kind == "c")

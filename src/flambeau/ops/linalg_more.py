@@ -76,9 +76,8 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     need_matrix(A, "linalg.pinv")
     need_float(A, "linalg.pinv")
     rtol = rcond if rtol is None else rtol
-    m, n = A.shape[-2:]
     if not A.numel():
-        return A.new_zeros((*A.shape[:-2], n, m))
+        return A.mT.clone()
     if hermitian:
         largest = np.abs(np.linalg.eigvalsh(A._array)).max(-1)
     else:
@@ -110,7 +109,7 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     return wrap(np.asarray((s > cut[..., None]).sum(-1), np.int64))
 
 
-@public("linalg.lstsq")
+@public("linalg.lstsq", out=True)
 def lstsq(A, B, rcond=None, *, driver=None):
     """Least squares: X that minimises the norm of A X - B, as (solution, residuals, rank, singular_values)."""
     name = "torch.linalg.lstsq"
@@ -138,8 +137,9 @@ def lstsq(A, B, rcond=None, *, driver=None):
     singular = np.linalg.svd(A._array, compute_uv=False) if A.numel() else np.zeros((*A.shape[:-2], 0), A._array.dtype)
     eps = np.finfo(A._array.dtype).eps * max(m, n) if rcond is None else rcond
     rank = (singular > eps * singular.max(-1, initial=0)[..., None]).sum(-1)
-    residuals = wrap(np.empty(0, singular.dtype))
-    if m > n and driver != "gelsy" or m > n:
+    residuals = reshape(solution, (-1,))[:0]
+    residuals = residuals.real if A.is_complex() else residuals
+    if m > n and driver != "gelsy":
         if np.all(rank == n):
             apart = matmul(A, solution) - rhs
             residuals = (apart * conj(apart)).sum(-2)
@@ -165,7 +165,7 @@ def matrix_power(A, n):
                          f"{A.shape[-1]} matrices")
     n = operator.index(n)
     if n == 0:
-        return wrap(np.broadcast_to(np.eye(A.shape[-1], dtype=A._array.dtype), A.shape).copy())
+        return A.masked_fill(wrap(np.ones((), np.bool_)), 0) + eye(A.shape[-1], A)
     if n < 0:
         A, n = inv(A), -n
     made = None
@@ -290,8 +290,7 @@ def tensorsolve(A, B, dims=None):
 def vander(x, *, N=None):
     """Powers of a vector as rows: 1, x, x^2, ..."""
     need_tensor(x, "linalg.vander", "x")
-    if not x.ndim:
-        raise ShapeError("linalg.vander: x must have at least one dimension")
+    x = reshape(x, (1,)) if not x.ndim else x
     n = x.shape[-1] if N is None else operator.index(N)
     if n < 1 and N is not None:
         raise ShapeError(f"N must be greater than 1.")

@@ -101,18 +101,23 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
             return _of_singular_values(A, rows, columns, keepdim, lambda s: s.sum(-1))
         raise ShapeError(f"linalg.matrix_norm: Order {ord} not supported.")
     if abs(ord) == 2:
-        pick = (lambda s: _amax(s, axes=(s.ndim - 1,), keepdim=False)) if ord > 0 else (
-            lambda s: _amin(s, axes=(s.ndim - 1,), keepdim=False))
-        return _of_singular_values(A, rows, columns, keepdim, pick)
+        return _of_singular_values(A, rows, columns, keepdim, lambda s: _outermost(s, s.ndim - 1, False, ord > 0))
     if abs(ord) not in (1, math.inf):
         raise ShapeError(f"linalg.matrix_norm: Order {ord} not supported.")
     over, rest = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = vector_norm(A, 1, over, keepdim)
     if not keepdim and rest > over:
         rest -= 1
-    if not sums.shape[rest]:
-        raise IndexOutOfRange("linalg.matrix_norm: Expected reduction dim to have non-zero size.")
-    return (_amax if ord > 0 else _amin)(sums, axes=(rest,), keepdim=bool(keepdim))
+    return _outermost(sums, rest, bool(keepdim), ord > 0)
+
+
+def _outermost(sizes, dim, keepdim, largest):
+    """The largest (0 of none) or smallest (of at least one) of sizes."""
+    if largest and not sizes.shape[dim]:
+        return _sum(sizes, axes=(dim,), keepdim=keepdim)
+    if not sizes.shape[dim]:
+        raise IndexOutOfRange(f"amin(): Expected reduction dim {dim} to have non-zero size.")
+    return (_amax if largest else _amin)(sizes, axes=(dim,), keepdim=keepdim)
 
 
 def _of_singular_values(A, rows, columns, keepdim, reduce):

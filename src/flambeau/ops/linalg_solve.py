@@ -551,7 +551,8 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=N
 def lu(A, pivot=True, get_infos=False, out=None):
     """(packed factors, pivots) and infos on request; see torch.linalg.lu_factor."""
     made, pivots, info = _lu_checked(A, pivot, "torch.lu", not get_infos)
-    made = (made, pivots, info) if get_infos else (made, pivots)
+    made = (return_types.linalg_lu_factor_ex((made, pivots, info)) if get_infos
+            else return_types.linalg_lu_factor((made, pivots)))  # fmt: skip
     if out is not None:
         for t, o in zip(made, out):
             o.resize_(t.shape).copy_(t)

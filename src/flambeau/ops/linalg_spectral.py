@@ -137,7 +137,7 @@ def householder_product(A, tau):
     q = wrap(np.broadcast_to(np.eye(m, n, dtype=A._array.dtype), A.shape).copy())
     for i in reversed(range(tau.shape[-1])):
         q = _reflect(A, tau, i, q)
-    return q
+    return q if tau.shape[-1] else q + A.masked_fill(wrap(np.ones((), np.bool_)), 0)
 
 
 public("orgqr", method=True, function=False)(lambda self, input2: householder_product(self, input2))

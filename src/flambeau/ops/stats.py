@@ -44,22 +44,23 @@ def _quantile(input, q, dim, keepdim, interpolation, ignore_nan, name):
     if q.numel() and not (0 <= q._array.min() and q._array.max() <= 1):
         raise ShapeError(f"{name}() q values must be in the range [0, 1]")
     if dim is None:
-        rows, kept = reshape(input, (1, -1)) if False else reshape(input, (-1,)), (1,) * input.ndim if keepdim else ()
+        rows, kept = reshape(input, (-1,)), (1,) * input.ndim if keepdim else ()
     else:
         dim = normal_dim(dim, input.ndim)
         rows = input.movedim(dim, -1) if input.ndim else reshape(input, (1,))
         kept = tuple(input.shape)
-        kept = kept[:dim] + ((1,) if keepdim else ()) + kept[dim + 1 :] if input.ndim else (() if not keepdim else ())
+        kept = kept[:dim] + ((1,) if keepdim else ()) + kept[dim + 1 :] if input.ndim else ()
     ordered = _sort(rows, dim=rows.ndim - 1, descending=False)[0]
     n = ordered.shape[-1]
     a = ordered._array
+    nans = np.isnan(a)
+    flat_q = reshape(q, (-1,))
     if ignore_nan:
-        last = (n - 1 - np.isnan(a).sum(-1, keepdims=True)).clip(0)
-        ranks = q._array.reshape(-1) * last
-    else:
-        ranks = np.broadcast_to(q._array.reshape(-1) * (n - 1), (*a.shape[:-1], q.numel())).copy()
-        ranks = np.where(np.isnan(a).any(-1, keepdims=True), n - 1, ranks)
-    ranks = np.asarray(ranks, a.dtype)
+        place = flat_q * wrap((n - 1 - nans.sum(-1, keepdims=True)).clip(0).astype(a.dtype))
+    else:  # a row with NaN answers NaN: its last element
+        place = (flat_q * (n - 1)).expand((*a.shape[:-1], q.numel()))
+        place = place.masked_fill(wrap(nans.any(-1, keepdims=True)), n - 1)
+    ranks = place._array
     if interpolation == "lower":
         ranks = np.floor(ranks)
     elif interpolation == "higher":
@@ -69,10 +70,9 @@ def _quantile(input, q, dim, keepdim, interpolation, ignore_nan, name):
     below = np.floor(ranks).astype(np.int64)
     values = gather(ordered, -1, wrap(below))
     if interpolation in ("linear", "midpoint"):
-        weight = np.full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - below
-        weight = np.asarray(weight, a.dtype)
+        weight = 0.5 if interpolation == "midpoint" else place - wrap(below.astype(a.dtype))
         above = gather(ordered, -1, wrap(np.ceil(ranks).astype(np.int64)))
-        values = values + (above - values) * wrap(weight)
+        values = values + (above - values) * weight
     values = values.movedim(-1, 0)
     return reshape(values, (*q.shape, *kept))
 
@@ -114,14 +114,16 @@ def bincount(input, weights=None, minlength=0):
     return wrap(np.bincount(a, weights=weights._array.astype(np.float64), minlength=minlength).astype(kind))
 
 
-def _range(a, low, high, name):
+def _range(a, low, high, name, widen=1):
     if low == high:
+        if not a.size and widen < 1:
+            return 0.0, 1.0
         if a.size:
             if not np.isfinite(a).all():
                 raise ShapeError(f"{name}: range of [{a.min()}, {a.max()}] is not finite")
             low, high = float(a.min()), float(a.max())
         if low == high:
-            low, high = low - 1, high + 1
+            low, high = low - widen, high + widen
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ShapeError(f"{name}: range of [{low}, {high}] is not finite")
     if low > high:
@@ -189,12 +191,12 @@ def _edges(a, bins, bounds, name):
     if bins <= 0:
         raise ShapeError(f"{name}: bins must be > 0, but got {bins}")
     if bounds is None:
-        low, high = _range(a, 0.0, 0.0, name)
+        low, high = _range(a, 0.0, 0.0, name, 0.5)
     else:
         low, high = bounds
         if low > high:
             raise ShapeError(f"{name}: min should not exceed max, but got min {low} max {high}")
-        low, high = (low - 1, high + 1) if low == high else (low, high)
+        low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ShapeError(f"{name}: range [{low}, {high}] is not finite")
     return np.linspace(low, high, bins + 1).astype(a.dtype)
@@ -330,6 +332,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     need_tensor(input, "gradient")
     if edge_order not in (1, 2):
         raise ShapeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    spacing = 1 if spacing is None else spacing
     many = isinstance(spacing, (tuple, list))
     if dim is None:
         dims = list(range(input.ndim))
@@ -388,8 +391,8 @@ def unravel_index(indices, shape):
     """The coordinates, in a tensor of `shape`, of flat indices: one tensor per dimension."""
     need_tensor(indices, "unravel_index", "indices")
     if indices.dtype.category != 1:
-        raise ArgumentError(f"expected 'indices' to be integer dtype, but got {indices.dtype}") if False else TypeError(
-            f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise ArgumentError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    shape = shape.tolist() if isinstance(shape, Tensor) else shape
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
     if builtins.any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")

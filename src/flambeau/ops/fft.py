@@ -1,0 +1,476 @@
+"""Discrete Fourier transforms (torch.fft) on numpy.fft, and stft and istft, with gradients.
+
+Three primitives hold all of it: complex to complex, real to half spectrum, half spectrum to real; each with a scale
+and over given dimensions. They are linear, and each other's adjoints.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from .. import devices, dtypes
+from ..arrays import MetaArray, meta_empty
+from ..errors import DtypeError, ShapeError
+from ..tensor import Tensor, wrap
+from .arrange import roll
+from .entry import REGISTRY, primitive, public
+from .reduce import title
+from .scatter import index_select
+from .shape import need_tensor, normal_dim, reshape
+from .views import _refold
+
+# ---------------------------------------------------------------------- the three transforms
+
+
+def _scaled(a, scale):
+    return a if scale == 1 else a * a.real.dtype.type(scale)
+
+
+def _complex_array(input, dims, scale, forward):
+    if not dims:
+        return input.copy()
+    made = np.fft.fftn(input, axes=dims) if forward else np.fft.ifftn(input, axes=dims, norm="forward")
+    return _scaled(made, scale)
+
+
+def _half_array(input, dims, scale):
+    return _scaled(np.fft.rfftn(input, axes=dims), scale)
+
+
+def _real_array(input, dims, scale, size):
+    if len(dims) > 1:
+        input = np.fft.ifftn(input, axes=dims[:-1], norm="forward")
+    return _scaled(np.fft.irfft(input, size, dims[-1], norm="forward"), scale)
+
+
+def _half_vjp(g, dims, scale, input_shape):
+    full = list(g.shape)
+    full[dims[-1]] = input_shape[dims[-1]]
+    return _complex(_fit(g, shape=tuple(full)), dims=dims, scale=scale, forward=False).real
+
+
+def _real_vjp(g, dims, scale, size, input_shape):
+    d = _half(g, dims=dims, scale=scale)
+    last, half = dims[-1], d.shape[dims[-1]]
+    twice = np.ones(half, d._array.real.dtype)
+    twice[1 : 1 + size - half] = 2  # these stand for themselves and their mirror images
+    d = d * wrap(twice.reshape([-1 if i == last else 1 for i in range(d.ndim)]))
+    return _fit(d, shape=tuple(input_shape)) if d.shape != input_shape else d
+
+
+_complex = primitive(
+    "fft_c2c", _complex_array,
+    vjp={"input": lambda g, dims, scale, forward: _complex(g, dims=dims, scale=scale, forward=not forward)},
+)  # fmt: skip
+_half = primitive("fft_r2c", _half_array, vjp={"input": _half_vjp})
+_real = primitive("fft_c2r", _real_array, vjp={"input": _real_vjp})
+
+
+def _fit_array(input, shape):
+    """Cut or filled up with zeros, at the ends, to a shape."""
+    if isinstance(input, MetaArray):
+        return meta_empty(shape, input.dtype)
+    out = np.zeros(shape, input.dtype)
+    common = tuple(slice(0, min(a, b)) for a, b in zip(input.shape, shape))
+    out[common] = input[common]
+    return out
+
+
+_fit = primitive("constant_pad_nd", _fit_array, vjp={"input": lambda g, input_shape: _fit(g, shape=input_shape)})
+
+# ---------------------------------------------------------------------- arguments
+
+
+def _number(input, name, need_complex=False, need_real=False):
+    need_tensor(input, name)
+    dt = input.dtype
+    if need_real and dt.is_complex:
+        raise DtypeError(f"{name} expects a real input tensor, but got {title(dt)}", fix="use the complex transform: fft")
+    if dt.category < 2:
+        dt = dtypes.get_default_dtype()
+    elif dt.itemsize < 4 and dt.category == 2:
+        raise DtypeError(f"Unsupported dtype {title(dt)}", fix="x.float()")
+    if need_complex and not dt.is_complex:
+        dt = dt.to_complex()
+    return input if input.dtype is dt else input.to(dt)
+
+
+def _scale(norm, count, forward):
+    if norm not in (None, "backward", "ortho", "forward"):
+        raise ShapeError(f'Invalid normalization mode: "{norm}"')
+    if norm == "ortho":
+        return 1 / math.sqrt(count)
+    return 1 / count if (norm == "forward") == forward else 1
+
+
+def _one_dim(input, n, dim):
+    """(dimension, size) of a transform over one dimension, checked."""
+    if not input.ndim:
+        normal_dim(dim, 0, scalar=False)
+    dim = normal_dim(dim, input.ndim)
+    size = input.shape[dim] if n is None else operator.index(n)
+    if size < 1:
+        raise ShapeError(f"Invalid number of data points ({size}) specified")
+    return dim, size
+
+
+def _many_dims(input, s, dim, name):
+    """(dimensions, sizes) of a transform over several dimensions, checked."""
+    if dim is not None:
+        dim = (dim,) if isinstance(dim, int) else tuple(dim)
+        dims = tuple([normal_dim(d, input.ndim) for d in dim])
+        if len(set(dims)) != len(dims):
+            raise ShapeError("FFT dims must be unique")
+    if s is not None:
+        s = (s,) if isinstance(s, int) else tuple(s)
+        if dim is None:
+            if len(s) > input.ndim:
+                raise ShapeError(f"Got shape with {len(s)} values but input tensor only has {input.ndim} dimensions.")
+            dims = tuple(range(input.ndim - len(s), input.ndim))
+        elif len(dims) != len(s):
+            raise ShapeError("When given, dim and shape arguments must have the same length")
+        sizes = tuple([input.shape[d] if n == -1 else operator.index(n) for d, n in zip(dims, s)])
+    else:
+        if dim is None:
+            dims = tuple(range(input.ndim))
+        sizes = tuple([input.shape[d] for d in dims])
+    for n in sizes:
+        if n < 1:
+            raise ShapeError(f"Invalid number of data points ({n}) specified")
+    return dims, sizes
+
+
+def _sized(input, dims, sizes):
+    shape = list(input.shape)
+    for d, n in zip(dims, sizes):
+        shape[d] = n
+    return input if tuple(shape) == tuple(input.shape) else _fit(input, shape=tuple(shape))
+
+
+# ---------------------------------------------------------------------- one dimension
+
+
+def _whole(name, forward):
+    def transform(input, n=None, dim=-1, norm=None):
+        input = _number(input, name, need_complex=True)
+        dim, size = _one_dim(input, n, dim)
+        return _complex(_sized(input, (dim,), (size,)), dims=(dim,), scale=_scale(norm, size, forward), forward=forward)
+
+    return _named(transform, name, f"Discrete Fourier transform of complex numbers, {'forward' if forward else 'inverse'}.")
+
+
+def _named(function, name, doc):
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc + "\n\n    n, s: sizes to cut or fill up to; norm: None or \"backward\", \"ortho\", \"forward\".\n    "
+    return public(f"fft.{name}", out=True)(function)
+
+
+fft, ifft = _whole("fft", True), _whole("ifft", False)
+
+
+def _rfft(input, n=None, dim=-1, norm=None):
+    input = _number(input, "rfft", need_real=True)
+    dim, size = _one_dim(input, n, dim)
+    return _half(_sized(input, (dim,), (size,)), dims=(dim,), scale=_scale(norm, size, True))
+
+
+def _half_size(input, n, dim):
+    """(dimension, size of the real signal) for a transform of half a spectrum."""
+    if not input.ndim:
+        normal_dim(dim, 0, scalar=False)
+    dim = normal_dim(dim, input.ndim)
+    size = 2 * (input.shape[dim] - 1) if n is None else operator.index(n)
+    if size < 1:
+        raise ShapeError(f"Invalid number of data points ({size}) specified")
+    return dim, size
+
+
+def _irfft(input, n=None, dim=-1, norm=None):
+    input = _number(input, "irfft", need_complex=True)
+    dim, size = _half_size(input, n, dim)
+    return _real(_sized(input, (dim,), (size // 2 + 1,)), dims=(dim,), scale=_scale(norm, size, False), size=size)
+
+
+def _hfft(input, n=None, dim=-1, norm=None):
+    input = _number(input, "hfft", need_complex=True)
+    dim, size = _half_size(input, n, dim)
+    return _real(_sized(input, (dim,), (size // 2 + 1,)).conj(), dims=(dim,), scale=_scale(norm, size, True), size=size)
+
+
+def _ihfft(input, n=None, dim=-1, norm=None):
+    input = _number(input, "ihfft", need_real=True)
+    dim, size = _one_dim(input, n, dim)
+    return _half(_sized(input, (dim,), (size,)), dims=(dim,), scale=_scale(norm, size, False)).conj()
+
+
+rfft = _named(_rfft, "rfft", "Half of the transform of real numbers; the rest mirrors it.")
+irfft = _named(_irfft, "irfft", "Real numbers from half of their transform; the inverse of `rfft`.")
+hfft = _named(_hfft, "hfft", "Transform of half of a Hermitian signal; the result is real.")
+ihfft = _named(_ihfft, "ihfft", "Inverse of `hfft`.")
+
+# ---------------------------------------------------------------------- several dimensions
+
+
+def _whole_n(name, forward, dims=None):
+    def transform(input, s=None, dim=dims, norm=None):
+        input = _number(input, name, need_complex=True)
+        axes, sizes = _many_dims(input, s, dim, name)
+        scale = _scale(norm, math.prod(sizes), forward)
+        return _complex(_sized(input, axes, sizes), dims=axes, scale=scale, forward=forward)
+
+    kind = "forward" if forward else "inverse"
+    return _named(transform, name, f"Discrete Fourier transform over several dimensions, {kind}.")
+
+
+def _need_dims(axes, name):
+    if not axes:
+        raise ShapeError(f"{name} must transform at least one axis")
+
+
+def _rfft_n(name, dims=None):
+    def transform(input, s=None, dim=dims, norm=None):
+        input = _number(input, name, need_real=True)
+        axes, sizes = _many_dims(input, s, dim, name)
+        _need_dims(axes, name)
+        return _half(_sized(input, axes, sizes), dims=axes, scale=_scale(norm, math.prod(sizes), True))
+
+    return _named(transform, name, "Half of the transform of real numbers over several dimensions.")
+
+
+def _half_sizes(input, s, dim, name):
+    """(dimensions, sizes of the half spectrum, size of the last dimension of the real signal)."""
+    given = s is not None
+    s = (s,) if isinstance(s, int) else s
+    axes, sizes = _many_dims(input, s, dim, name)
+    _need_dims(axes, name)
+    last = sizes[-1] if given and s[-1] != -1 else 2 * (input.shape[axes[-1]] - 1)
+    if last < 1:
+        raise ShapeError(f"Invalid number of data points ({last}) specified")
+    return axes, (*sizes[:-1], last // 2 + 1), last
+
+
+def _irfft_n(name, dims=None):
+    def transform(input, s=None, dim=dims, norm=None):
+        input = _number(input, name, need_complex=True)
+        axes, sizes, last = _half_sizes(input, s, dim, name)
+        scale = _scale(norm, math.prod(sizes[:-1]) * last, False)
+        return _real(_sized(input, axes, sizes), dims=axes, scale=scale, size=last)
+
+    return _named(transform, name, "Real numbers from half of their transform over several dimensions.")
+
+
+def _hfft_n(name, dims=None):
+    def transform(input, s=None, dim=dims, norm=None):
+        input = _number(input, name, need_complex=True)
+        axes, sizes, last = _half_sizes(input, s, dim, name)
+        x = _sized(input, axes, sizes)
+        if len(axes) > 1:
+            x = _complex(x, dims=axes[:-1], scale=_scale(norm, math.prod(sizes[:-1]), True), forward=True)
+        return _real(x.conj(), dims=axes[-1:], scale=_scale(norm, last, True), size=last)
+
+    return _named(transform, name, "Transform of half of a Hermitian signal over several dimensions; the result is real.")
+
+
+def _ihfft_n(name, dims=None):
+    def transform(input, s=None, dim=dims, norm=None):
+        input = _number(input, name, need_real=True)
+        axes, sizes = _many_dims(input, s, dim, name)
+        _need_dims(axes, name)
+        x = _half(_sized(input, axes, sizes), dims=axes[-1:], scale=_scale(norm, sizes[-1], False)).conj()
+        if len(axes) > 1:
+            x = _complex(x, dims=axes[:-1], scale=_scale(norm, math.prod(sizes[:-1]), False), forward=False)
+        return x
+
+    return _named(transform, name, "Inverse of the Hermitian transform over several dimensions.")
+
+
+fftn, ifftn, fft2, ifft2 = (_whole_n("fftn", True), _whole_n("ifftn", False), _whole_n("fft2", True, (-2, -1)),
+                            _whole_n("ifft2", False, (-2, -1)))  # fmt: skip
+rfftn, rfft2, irfftn, irfft2 = _rfft_n("rfftn"), _rfft_n("rfft2", (-2, -1)), _irfft_n("irfftn"), _irfft_n("irfft2", (-2, -1))
+hfftn, hfft2, ihfftn, ihfft2 = _hfft_n("hfftn"), _hfft_n("hfft2", (-2, -1)), _ihfft_n("ihfftn"), _ihfft_n("ihfft2", (-2, -1))
+
+# ---------------------------------------------------------------------- order and frequencies
+
+
+def _shift_dims(input, dim):
+    dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    return [normal_dim(d, input.ndim) for d in dims]
+
+
+@public("fft.fftshift")
+def fftshift(input, dim=None):
+    """A copy with frequency zero in the middle of each dimension."""
+    need_tensor(input, "fftshift")
+    dims = _shift_dims(input, dim)
+    return roll(input, [input.shape[d] // 2 for d in dims], dims) if dims else input.clone()
+
+
+@public("fft.ifftshift")
+def ifftshift(input, dim=None):
+    """The inverse of `fftshift`."""
+    need_tensor(input, "ifftshift")
+    dims = _shift_dims(input, dim)
+    return roll(input, [(input.shape[d] + 1) // 2 for d in dims], dims) if dims else input.clone()
+
+
+def _frequencies(made, dtype, device, requires_grad):
+    dt = dtype or dtypes.get_default_dtype()
+    made = wrap(made.astype(dt.numpy))
+    if device is not None:
+        made = made.to(devices.usable(device))
+    return made.requires_grad_(requires_grad)
+
+
+@public("fft.fftfreq", out=True)
+def fftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, requires_grad=False):
+    """The frequencies of the results of `fft` for `n` samples `d` apart."""
+    return _frequencies(np.fft.fftfreq(n, d), dtype, device, requires_grad)
+
+
+@public("fft.rfftfreq", out=True)
+def rfftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, requires_grad=False):
+    """The frequencies of the results of `rfft` for `n` samples `d` apart."""
+    return _frequencies(np.fft.rfftfreq(n, d), dtype, device, requires_grad)
+
+
+# ---------------------------------------------------------------------- short-time transforms
+
+
+def _padded(x, before, after, mode):
+    """The last dimension extended at both ends."""
+    n = x.shape[-1]
+    if mode == "constant":
+        shape = tuple(x.shape[:-1])
+        return REGISTRY["cat"]([x.new_zeros((*shape, before)), x, x.new_zeros((*shape, after))], -1)
+    at = np.arange(-before, n + after)
+    if mode == "reflect":
+        if before >= n or after >= n:
+            raise ShapeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but got: "
+                             f"padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}")
+        at = np.abs(at)
+        at = np.where(at >= n, 2 * (n - 1) - at, at)
+    elif mode == "replicate":
+        at = at.clip(0, n - 1)
+    elif mode == "circular":
+        at = at % n
+    else:
+        raise ShapeError(f"Unrecognised padding mode {mode}")
+    return index_select(x, x.ndim - 1, wrap(at))
+
+
+def _centered_window(window, win_length, n_fft, like):
+    """The window (ones without one) with zeros on both sides up to n_fft."""
+    if window is None:
+        window = wrap(np.ones(win_length, like))
+    if win_length < n_fft:
+        left = (n_fft - win_length) // 2
+        window = _padded(window, left, n_fft - win_length - left, "constant")
+    return window
+
+
+@public(method=True)
+def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect", normalized=False,
+         onesided=None, return_complex=None, align_to_window=None):  # fmt: skip
+    """Short-time Fourier transform: (batch,) time -> (batch,) frequency x frames.
+
+    Raises RuntimeError for sizes that do not fit, and when `return_complex` is not given for a real input.
+    """
+    need_tensor(input, "stft")
+    hop = n_fft // 4 if hop_length is None else hop_length
+    win = n_fft if win_length is None else win_length
+    complex_window = window is not None and window.is_complex()
+    if return_complex is None:
+        if not (input.is_complex() or complex_window):
+            raise ShapeError("stft requires the return_complex parameter be given for real inputs, and will further require "
+                             "that return_complex=True in a future PyTorch release.", fix="return_complex=True")
+        return_complex = True
+    if input.dtype.category < 2:
+        raise DtypeError(f"stft(...): expected a tensor of floating point or complex values, got {title(input.dtype)}")
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"stft(...): expected a 1D or 2D tensor, got {input.ndim}D")
+    x = input.unsqueeze(0) if input.ndim == 1 else input
+    if center:
+        x = _padded(x, n_fft // 2, n_fft // 2, pad_mode)
+    length = x.shape[1]
+    if n_fft <= 0 or n_fft > length:
+        raise ShapeError(f"stft(...): expected 0 < n_fft < {length}, but got n_fft={n_fft}")
+    if hop <= 0:
+        raise ShapeError(f"stft(...): expected hop_length > 0, but got hop_length={hop}")
+    if not 0 < win <= n_fft:
+        raise ShapeError(f"stft(...): expected 0 < win_length <= n_fft, but got win_length={win}")
+    if window is not None and (window.ndim != 1 or window.shape[0] != win):
+        raise ShapeError(f"stft(...): expected a 1D window tensor of size equal to win_length={win}, but got window with "
+                         f"size {list(window.shape)}")
+    frames = x.unfold(-1, n_fft, hop) * _centered_window(window, win, n_fft, input._array.real.dtype)
+    if onesided is None:
+        onesided = not frames.is_complex()
+    norm = "ortho" if normalized else None
+    made = (rfft(frames, None, -1, norm) if onesided else fft(frames, None, -1, norm)).transpose(1, 2)
+    made = made.squeeze(0) if input.ndim == 1 else made
+    return made if return_complex else REGISTRY["view_as_real"](made)
+
+
+@public(method=True)
+def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False, onesided=None,
+          length=None, return_complex=False):  # fmt: skip
+    """Inverse of `stft`: least-squares estimate of the signal (Griffin and Lim 1984).
+
+    Raises RuntimeError where the windows leave a sample uncovered.
+    """
+    need_tensor(input, "istft")
+    hop = n_fft // 4 if hop_length is None else hop_length
+    win = n_fft if win_length is None else win_length
+    if not input.is_complex():
+        raise ShapeError("istft requires a complex-valued input tensor matching the output from stft with "
+                         "return_complex=True.")
+    if not input.numel():
+        raise ShapeError("istft(...): input tensor cannot be empty.")
+    if input.ndim not in (2, 3):
+        raise ShapeError(f"istft(...): expected a tensor with 2 or 3 dimensions, but got {input.ndim}")
+    bins = input.shape[-2]
+    onesided = bins != n_fft if onesided is None else onesided
+    if onesided and bins != n_fft // 2 + 1:
+        raise ShapeError(f"istft(...): expected the frequency dimension (3rd to the last) of the input tensor to match n_fft / "
+                         f"2 + 1 when onesided=True, but got {bins}")
+    if not onesided and bins != n_fft:
+        raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to match n_fft "
+                         f"when onesided=False, but got {bins}")
+    if not 0 < hop <= win:
+        raise ShapeError("istft(...): expected 0 < hop_length <= win_length")
+    if not 0 < win <= n_fft:
+        raise ShapeError("istft(...): expected 0 < win_length <= n_fft")
+    if window is not None and (window.ndim != 1 or window.shape[0] != win):
+        raise ShapeError(f"Invalid window shape. window has to be 1D and length of `win_length`")
+    window = _centered_window(window, win, n_fft, input._array.real.dtype)
+    x = input.unsqueeze(0) if input.ndim == 2 else input
+    x = x.transpose(1, 2)
+    norm = "ortho" if normalized else None
+    if return_complex:
+        if onesided:
+            raise ShapeError("Cannot have onesided output if window or input is complex")
+        frames = ifft(x, None, -1, norm)
+    else:
+        if window.is_complex():
+            raise ShapeError("Complex windows are incompatible with return_complex=False")
+        if not onesided:
+            x = x[..., : n_fft // 2 + 1]
+        frames = irfft(x, n_fft, -1, norm)
+    count = frames.shape[1]
+    total = n_fft + hop * (count - 1)
+    frames = frames * window
+    made = _refold(frames, dim=1, size=n_fft, step=hop, shape=(frames.shape[0], total))
+    cover = _refold((window * window).expand((1, count, n_fft)), dim=1, size=n_fft, step=hop, shape=(1, total))
+    start = n_fft // 2 if center else 0
+    end = start + length if length is not None else total - n_fft // 2 if center else total
+    made, cover = made[:, start:end], cover[:, start:end]
+    if float(np.abs(cover._array).min(initial=math.inf)) < 1e-11:
+        raise ShapeError("istft(...) window overlap add min: 1",
+                         why="some samples are covered by no window, or only by its zeros",
+                         fix="use a smaller hop_length or another window")
+    made = made / cover
+    if end > total and length is not None:
+        made = _padded(made, 0, end - total, "constant")
+    return made.squeeze(0) if input.ndim == 2 else made
