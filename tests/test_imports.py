@@ -9,7 +9,7 @@ ROOT = Path(flambeau.__file__).parent
 LAYERS = (
     ("errors",), ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
-    ("formatting", "random", "amp", "special", "linalg", "fft", "signal", "masked", "storage"), ("serialization",),
+    ("formatting", "random", "amp", "special", "linalg", "fft", "signal", "masked", "storage"), ("archive",), ("pickling",), ("serialization",),
     ("nn", "optim", "utils", "func", "distributions"),
     ("testing", "accelerator", "backends", "compiler", "cuda", "mps", "xpu"),
     ("vision",), ("demo",), ("cli",), ("__main__",),

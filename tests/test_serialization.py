@@ -57,8 +57,8 @@ def test_file_is_laid_out_as_pytorchs(tmp_path):
     assert b"flambeau" not in text
 
 
-DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float16", "bfloat16", "float32",
-          "float64", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"]  # fmt: skip
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float16", "bfloat16",
+          "float32", "float64", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DTYPES)
@@ -80,8 +80,8 @@ def test_sharing_strides_and_offsets():
 
 
 def test_other_objects():
-    obj = {"size": torch.Size([2]), "dtype": torch.float16, "device": torch.device("cpu"), "none": None, "c": 1j, "set": {1},
-           "tuple": (1, "a", b"b", 2**70), "od": collections.OrderedDict(a=1), "empty": torch.zeros(0, 3),
+    obj = {"size": torch.Size([2]), "dtype": torch.float16, "device": torch.device("cpu"), "none": None, "c": 1j,
+           "set": {1}, "tuple": (1, "a", b"b", 2**70), "od": collections.OrderedDict(a=1), "empty": torch.zeros(0, 3),
            "meta": torch.ones(2, 3, device="meta"), "scalar": torch.tensor(3)}  # fmt: skip
     found = round_trip(obj)
     assert {k: v for k, v in found.items() if k not in ("empty", "meta", "scalar")} == {

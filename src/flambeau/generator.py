@@ -252,7 +252,7 @@ class Generator:
     def full_range(self, n: int, dtype) -> np.ndarray:
         """What `random_()` draws: every value of an integer dtype from 0, every integer a float holds exactly."""
         dtype = np.dtype(dtype)
-        if dtype == bool:
+        if dtype.kind == "b":
             return (self.words32(n) & np.uint32(1)).astype(bool)
         if dtype.kind in "iu":
             top = np.iinfo(dtype).max

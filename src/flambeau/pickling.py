@@ -329,11 +329,12 @@ class WeightsUnpickler(pickle._Unpickler):
         if found is None:
             path = f"{module}.{name}"
             raise UnsafeLoad(
-                f"Weights only load failed. Unsupported global: GLOBAL {path} was not an allowed global by default. Please "
-                f"use `torch.serialization.add_safe_globals([{name}])` or the `torch.serialization.safe_globals([{name}])` "
-                "context manager to allowlist this global if you trust this class/function.",
-                why=f"the file wants to make objects of {path}, which runs that code; by default only tensors and plain "
-                "containers are loaded",
+                f"Weights only load failed. Unsupported global: GLOBAL {path} was not an allowed global by default. "
+                f"Please use `torch.serialization.add_safe_globals([{name}])` or the "
+                f"`torch.serialization.safe_globals([{name}])` context manager to allowlist this global if you "
+                "trust this class/function.",
+                why=f"the file wants to make objects of {path}, which runs that code; by default only tensors and "
+                "plain containers are loaded",
                 fix="if you trust where the file comes from, allow the class as above, or pass weights_only=False",
             )
         return found

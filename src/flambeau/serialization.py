@@ -145,8 +145,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
             return _load(file, os.fspath(f), map_location, weights_only, bool(mmap), pickle_load_args)
     if not (hasattr(f, "read") and hasattr(f, "seek") and hasattr(f, "tell")):
         raise AttributeError(
-            f"You can only torch.load from a file that is seekable, got {type(f).__name__}. Please pre-load the data into a "
-            "buffer like io.BytesIO and try to load from it instead."
+            f"You can only torch.load from a file that is seekable, got {type(f).__name__}. Please pre-load the data "
+            "into a buffer like io.BytesIO and try to load from it instead."
         )
     if mmap:
         raise ArgumentError("f must be a file path in order to use the mmap argument")
@@ -208,8 +208,8 @@ class _Placer:
         if where == "cuda":
             raise DeviceError(
                 "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are "
-                "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your "
-                "storages to the CPU.",
+                "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map "
+                "your storages to the CPU.",
             )
         raise DeviceError(f"don't know how to restore data location of {type(raw).__name__} (tagged with {where})",
                           why=f"the devices here are {', '.join(AVAILABLE)}", fix="map_location='cpu'")  # fmt: skip

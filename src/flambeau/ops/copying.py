@@ -54,9 +54,9 @@ def _deepcopy(self, memo):
         return memo[id(self)]
     if not self.is_leaf:
         raise GradientError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If "
-            "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
-            "https://github.com/pytorch/pytorch/pull/103001",
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+            "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+            "see https://github.com/pytorch/pytorch/pull/103001",
             why=f"this tensor is the result of {self.grad_fn.name()}, and its graph is not copied",
             fix="copy.deepcopy(x.detach())",
         )

@@ -30,9 +30,9 @@ def check_array(a: np.ndarray) -> np.ndarray:
                 fix="array.astype(array.dtype.newbyteorder('='))",
             )
         raise ArgumentTypeError(
-            f"can't convert np.ndarray of type {a.dtype.type.__module__}.{a.dtype.type.__name__}. The only supported types "
-            "are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, "
-            "uint8, and bool.",
+            f"can't convert np.ndarray of type {a.dtype.type.__module__}.{a.dtype.type.__name__}. The only supported "
+            "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, "
+            "uint16, uint8, and bool.",
             why="strings and mixed objects have no numeric value" if a.dtype.kind in "OUS" else "",
             fix="convert it first, e.g. array.astype(np.float32)",
         )

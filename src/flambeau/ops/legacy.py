@@ -44,7 +44,7 @@ def _make(name, dt):
         return build(data, dt)
 
     body = {"__new__": __new__, "dtype": dt, "__module__": "torch", "is_cuda": False,
-            "__doc__": f"The old name of tensors of dtype {dt}: `torch.{name}(sizes)` or `torch.{name}(sequence)`."}  # fmt: skip
+            "__doc__": f"The old name of {dt} tensors: `torch.{name}(sizes)`, `torch.{name}(sequence)`."}  # fmt: skip
     return _TypedTensor(name, (), body)
 
 

@@ -21,12 +21,12 @@ from .shape import need_tensor, preserve_format
 
 Generator.state_type = staticmethod(wrap)
 
-_TITLES = {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}
+TITLES = {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}
 _C_NAMES = {"int64": "long", "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char",
             "float32": "float", "float64": "double"}  # fmt: skip
 
 
-def _generator(given) -> Generator:
+def generator_of(given) -> Generator:
     if given is None:
         return default_generator
     if not isinstance(given, Generator):
@@ -35,14 +35,14 @@ def _generator(given) -> Generator:
     return given
 
 
-def _need_float(name, dt, kernel):
+def need_float(name, dt, kernel):
     if dt.category < 2:
-        raise NotSupported(f"\"{kernel}\" not implemented for '{_TITLES.get(dt.name, dt.name)}'",
+        raise NotSupported(f"\"{kernel}\" not implemented for '{TITLES.get(dt.name, dt.name)}'",
                            why=f"{name} gives fractions, and {dt} holds none",
                            fix="pass a floating-point dtype, or use randint for integers")  # fmt: skip
 
 
-def _check(condition, text):
+def check(condition, text):
     if not condition:
         raise ShapeError(text)
 
@@ -62,8 +62,8 @@ def _sized(name, size, named, dtype, out, layout, device, generator, requires_gr
     check_layout(layout)
     if out is not None:
         dtype, device = dtype or out.dtype, out.device
-    dt, dev, g = dtype_of(dtype, None, name), devices.usable(device), _generator(generator)
-    _need_float(name, dt, kernel)
+    dt, dev, g = dtype_of(dtype, None, name), devices.usable(device), generator_of(generator)
+    need_float(name, dt, kernel)
     made = _draw(shape, dt, lambda n, d: flat(g, n, d)) if dev is CPU else meta_empty(shape, dt.numpy)
     made = finish(made, requires_grad)
     return made if out is None else write_out(made, out, name)
@@ -121,8 +121,8 @@ def _integer_bounds(low, high, dt):
     else:
         return low, high
     name = _C_NAMES.get(dt.name, dt.name)
-    _check(low >= smallest, f"from is out of bounds for {name}")
-    _check(high - 1 <= largest, f"to - 1 is out of bounds for {name}")
+    check(low >= smallest, f"from is out of bounds for {name}")
+    check(high - 1 <= largest, f"to - 1 is out of bounds for {name}")
     return low, high
 
 
@@ -144,7 +144,8 @@ def randint(*args, low=None, high=None, size=None, generator=None, out=None, dty
     if low is None:
         low = rest.pop() if rest else 0
     if size is None and high is not None and len(args) == 2:
-        raise ArgumentTypeError(f"randint(): argument 'size' (position 2) must be tuple of ints, not {type(args[1]).__name__}",
+        got = type(args[1]).__name__
+        raise ArgumentTypeError(f"randint(): argument 'size' (position 2) must be tuple of ints, not {got}",
                                 fix=f"randint({args[0]}, ({args[1]},))")  # fmt: skip
     if size is None or high is None or rest:
         raise ArgumentTypeError(
@@ -156,7 +157,7 @@ def randint(*args, low=None, high=None, size=None, generator=None, out=None, dty
     check_layout(layout)
     if out is not None:
         dtype, device = dtype or out.dtype, out.device
-    dt, dev, g = dtype_of(dtype, dtypes.int64, "randint"), devices.usable(device), _generator(generator)
+    dt, dev, g = dtype_of(dtype, dtypes.int64, "randint"), devices.usable(device), generator_of(generator)
     if max(low, high) >= 1 << 63:
         raise ArgumentError("Overflow when unpacking long long", why=f"{max(low, high)} does not fit in int64")
     low, high = _integer_bounds(low, high, dt)
@@ -190,7 +191,7 @@ def randperm(
     dt, dev = dtype_of(dtype, dtypes.int64, "randperm"), devices.usable(device)
     if dt.category == 1 and n - 1 > np.iinfo(dt.numpy).max:
         raise DtypeError(f"value cannot be converted to type {dt.name}_t without overflow")
-    made = meta_empty((n,), dt.numpy) if dev is not CPU else _generator(generator).permutation(n)
+    made = meta_empty((n,), dt.numpy) if dev is not CPU else generator_of(generator).permutation(n)
     made = finish(made.astype(dt.numpy, copy=False), requires_grad)
     return made if out is None else write_out(made, out, "randperm")
 
@@ -272,22 +273,22 @@ def uniform_(self, *bounds, generator=None, to=None, **named):
     high = bounds[1] if len(bounds) > 1 else 1.0 if to is None else to
     if named:
         raise ArgumentTypeError(f"uniform_() got an unexpected keyword argument '{next(iter(named))}'")
-    _need_float("uniform_", self.dtype, "check_uniform_bounds")
+    need_float("uniform_", self.dtype, "check_uniform_bounds")
     limit = float(np.finfo(_real(self)).max) if _real(self).kind == "f" else 3.3895314e38
     name = _C_NAMES.get(self.dtype.name, self.dtype.name)
-    _check(-limit <= low <= limit, f"from is out of bounds for {name}")
-    _check(-limit <= high <= limit, f"to is out of bounds for {name}")
-    _check(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
-    g = _generator(generator)
+    check(-limit <= low <= limit, f"from is out of bounds for {name}")
+    check(-limit <= high <= limit, f"to is out of bounds for {name}")
+    check(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    g = generator_of(generator)
     return _fill(self, lambda n: g.uniform(n, low, high, _real(self)), "Uniform")
 
 
 @public(method=True, function=False)
 def normal_(self, mean=0, std=1, *, generator=None):
     """Fill with normally distributed random numbers."""
-    _need_float("normal_", self.dtype, "normal_kernel_cpu")
-    _check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
-    g = _generator(generator)
+    need_float("normal_", self.dtype, "normal_kernel_cpu")
+    check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+    g = generator_of(generator)
     if self.is_complex():
         _fill(self, lambda n: g.normal(n, 0.0, std * math.sqrt(0.5), _real(self), self.is_contiguous()), "Normal")
         return self if not mean else self.add_(mean)
@@ -299,7 +300,7 @@ def normal_(self, mean=0, std=1, *, generator=None):
 @public(method=True, function=False)
 def random_(self, *bounds, generator=None, to=None, **named):
     """Fill with random integers: `random_()` all that the dtype holds exactly, `random_(to)`, `random_(from, to)`."""
-    g = _generator(generator)
+    g = generator_of(generator)
     low = bounds[0] if len(bounds) > 1 else named.pop("from", None)
     high = bounds[-1] if bounds else to
     if high is None and low is None:
@@ -315,8 +316,8 @@ def random_(self, *bounds, generator=None, to=None, **named):
 def exponential_(self, lambd=1, *, generator=None):
     """Fill with exponentially distributed random numbers of rate `lambd`."""
     _continuous(self, "Exponential")
-    _check(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    g = _generator(generator)
+    check(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    g = generator_of(generator)
     return _fill(self, lambda n: g.exponential(n, lambd, self._array.dtype), "Exponential")
 
 
@@ -324,32 +325,35 @@ def exponential_(self, lambd=1, *, generator=None):
 def cauchy_(self, median=0, sigma=1, *, generator=None):
     """Fill with Cauchy distributed random numbers."""
     _continuous(self, "Cauchy")
-    _check(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-    g = _generator(generator)
+    check(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+    g = generator_of(generator)
     return _fill(self, lambda n: g.cauchy(n, median, sigma), "Cauchy")
 
 
 @public(method=True, function=False)
 def log_normal_(self, mean=1, std=2, *, generator=None):
     """Fill with numbers whose logarithm is normally distributed with this mean and deviation."""
-    _need_float("log_normal_", self.dtype, "log_normal_cpu")
-    _check(std > 0, f"log_normal_ expects std > 0.0, but found std={std}")
-    g = _generator(generator)
+    need_float("log_normal_", self.dtype, "log_normal_cpu")
+    check(std > 0, f"log_normal_ expects std > 0.0, but found std={std}")
+    g = generator_of(generator)
     return _fill(self, lambda n: g.log_normal(n, mean, std), "LogNormal")
 
 
 @public(method=True, function=False)
 def geometric_(self, p, *, generator=None):
     """Fill with the number of trials until the first success, each successful with probability `p`."""
-    _check(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p}")
-    g = _generator(generator)
+    check(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p}")
+    g = generator_of(generator)
     return _fill(self, lambda n: g.geometric(n, p), "Geometric")
 
 
 def _continuous(t, name):
     if not t.is_floating_point():
-        raise DtypeError(f"{name} distribution is a continuous probability distribution. dtype must be a floating point but "
-                         f"you specified {_TITLES.get(t.dtype.name, t.dtype.name)}", fix="x = x.float()")  # fmt: skip
+        raise DtypeError(
+            f"{name} distribution is a continuous probability distribution. dtype must be a floating point but you "
+            f"specified {TITLES.get(t.dtype.name, t.dtype.name)}",
+            fix="x = x.float()",
+        )
 
 
 # ---------------------------------------------------------------------- drawn with a probability per element
@@ -357,9 +361,6 @@ def _continuous(t, name):
 # The draws do not depend smoothly on the probabilities: PyTorch defines their gradient as zero.
 _bernoulli = primitive("bernoulli", lambda input, generator: _bernoulli_array(input, generator),
                        vjp={"input": lambda g: g * 0})  # fmt: skip
-_poisson = primitive(
-    "poisson", lambda input, generator: _poisson_array(input, generator), vjp={"input": lambda g: g * 0}
-)
 
 
 def _bernoulli_array(p, generator):
@@ -382,30 +383,31 @@ def bernoulli(input, p=None, *, generator=None, out=None):
         return write_out(bernoulli(input, p, generator=generator), out, "bernoulli")
     if p is not None:
         return bernoulli_(wrap(np.empty_like(input._array, subok=False)), p, generator=generator)
-    _need_float("bernoulli", input.dtype, "bernoulli_tensor_cpu_p_")
+    need_float("bernoulli", input.dtype, "bernoulli_tensor_cpu_p_")
     if type(input._array) is np.ndarray and not ((input._array >= 0) & (input._array <= 1)).all():
         raise ShapeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
-                         why="probabilities lie between 0 and 1", fix="torch.sigmoid(x) makes scores probabilities")  # fmt: skip
-    return _bernoulli(input, generator=_generator(generator))
+                         why="probabilities lie between 0 and 1",
+                         fix="torch.sigmoid(x) makes scores probabilities")  # fmt: skip
+    return _bernoulli(input, generator=generator_of(generator))
 
 
 @public(method=True, function=False)
 def bernoulli_(self, p=0.5, *, generator=None):
     """Fill with ones with probability `p` (a number or a tensor of probabilities), else zeros."""
-    g = _generator(generator)
+    g = generator_of(generator)
     if isinstance(p, Tensor) and p.ndim == 0:
         p = p.item()
     if isinstance(p, Tensor):
-        _need_float("bernoulli_", p.dtype, "bernoulli_tensor_cpu_p_")
+        need_float("bernoulli_", p.dtype, "bernoulli_tensor_cpu_p_")
         probabilities = p.expand(self.shape)._array
-        _check(
+        check(
             ((probabilities >= 0) & (probabilities <= 1)).all(),
             "Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
         )
         check_writable(self)
         drawn = _bernoulli_array(np.ascontiguousarray(probabilities).reshape(self.shape), g)
         return assign(self, wrap(drawn.astype(self._array.dtype)))
-    _check(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    check(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
     return _fill(self, lambda n: g.bernoulli(n, float(p)), "Bernoulli")
 
 
@@ -421,13 +423,13 @@ def normal(mean=None, std=None, size=None, *, generator=None, out=None, dtype=No
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
         mean, std = 0.0 if mean is None else mean, 1.0 if std is None else std
         if isinstance(std, Tensor):
-            _check(not std.is_complex(), "normal expects standard deviation to be non-complex")
-            _check(std.is_meta or not (std._array < 0).any(), "normal expects all elements of std >= 0.0")
+            check(not std.is_complex(), "normal expects standard deviation to be non-complex")
+            check(std.is_meta or not (std._array < 0).any(), "normal expects all elements of std >= 0.0")
         else:
-            _check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+            check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
         for t in (mean, std):
             if isinstance(t, Tensor):
-                _need_float("normal", t.dtype, "normal_kernel_cpu")
+                need_float("normal", t.dtype, "normal_kernel_cpu")
         kind = mean if isinstance(mean, Tensor) else std
         try:
             shape = np.broadcast_shapes(np.shape(getattr(mean, "_array", 0)), np.shape(getattr(std, "_array", 0)))
@@ -446,8 +448,9 @@ def normal(mean=None, std=None, size=None, *, generator=None, out=None, dtype=No
         made = _around(made + (mean.detach() if isinstance(mean, Tensor) else mean), mean, std)
         return made if out is None else write_out(made, out, "normal")
     if size is None or mean is None:
+        got = f"({type(mean).__name__}, {type(std).__name__})"
         raise ArgumentTypeError(
-            f"normal() received an invalid combination of arguments - got ({type(mean).__name__}, {type(std).__name__})",
+            f"normal() received an invalid combination of arguments - got {got}",
             fix="torch.normal(mean, std, size) for numbers, torch.normal(mean, std) for tensors",
         )
     check_layout(layout)
@@ -467,180 +470,6 @@ def _around(drawn, mean, std):
     """`drawn` as a result of mean and std, through which no gradient flows."""
     tensors = [t if isinstance(t, Tensor) and t.requires_grad else None for t in (mean, std)]
     return _normal(drawn, *tensors) if any(t is not None for t in tensors) else drawn
-
-
-@public(method=True)
-def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
-    """Indices drawn from each row of `input` with probabilities in proportion to its elements.
-
-    input: one row or a matrix of non-negative weights, which need not add up to 1.
-    replacement: whether an index may be drawn again.
-
-    >>> import flambeau as torch
-    >>> torch.multinomial(torch.tensor([0.0, 1.0, 0.0]), 2, replacement=True)
-    tensor([1, 1])
-    """
-    need_tensor(input, "multinomial")
-    if out is not None:
-        if out.dtype is not dtypes.int64:
-            raise DtypeError(f"multinomial expects Long tensor out, got: {_TITLES.get(out.dtype.name, out.dtype.name)}")
-        return write_out(multinomial(input, num_samples, replacement, generator=generator), out, "multinomial")
-    g, a = _generator(generator), input._array
-    _check(0 < input.ndim <= 2, "prob_dist must be 1 or 2 dim")
-    if not input.is_floating_point():
-        raise DtypeError(f"multinomial only supports floating-point dtypes for input, got: {_TITLES.get(input.dtype.name)}",
-                         fix="x.float()")  # fmt: skip
-    _check(num_samples > 0, "cannot sample n_sample <= 0 samples")
-    if not replacement and num_samples > a.shape[-1]:
-        raise ShapeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement",
-                         why=f"{num_samples} different indices are asked for, and there are {a.shape[-1]}",
-                         fix="replacement=True")  # fmt: skip
-    shape = (*a.shape[:-1], num_samples)
-    if type(a) is not np.ndarray:
-        return wrap(meta_empty(shape, np.int64))
-    weights = np.atleast_2d(a)
-    wide = weights if weights.dtype.kind == "f" and weights.dtype.itemsize > 2 else weights.astype(np.float32)
-    _check(
-        np.isfinite(wide).all() and (wide >= 0).all(), "probability tensor contains either `inf`, `nan` or element < 0"
-    )
-    sums = wide.cumsum(-1, dtype=wide.dtype)
-    _check((sums[:, -1] > 0).all(), "invalid multinomial distribution (sum of probabilities <= 0)")
-    if replacement and num_samples > 1:
-        cumulated = sums / sums[:, -1:]
-        draws = g.uniform(len(weights) * num_samples, dtype=np.float64).reshape(len(weights), num_samples)
-        found = np.stack([np.searchsorted(c, u) for c, u in zip(cumulated, draws)])
-        found = np.minimum(found, a.shape[-1] - 1)
-    else:
-        # The first arrivals of exponential clocks: a race that element i wins in proportion to its weight.
-        clocks = g.exponential(a.size, 1.0, a.dtype).astype(a.dtype).reshape(weights.shape)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            speed = (weights / clocks).astype(np.float64)
-        found = np.argsort(-speed, axis=-1, kind="stable")[:, :num_samples]
-    return wrap(np.ascontiguousarray(found.reshape(shape)).astype(np.int64, copy=False))
-
-
-# ---------------------------------------------------------------------- Poisson and binomial
-
-
-class _Uniform:
-    """Doubles from [0, 1), one at a time."""
-
-    def __init__(self, generator):
-        self.generator = generator
-
-    def __call__(self):
-        return (self.generator.random64() & ((1 << 53) - 1)) * 2.0**-53
-
-
-def _poisson_one(rate, uniform):
-    """One Poisson number. Small rates: Knuth (1969); from 10: Hörmann's PTRS (1993)."""
-    if rate == 0:
-        return 0
-    if rate < 10:
-        limit, product, count = math.exp(-rate), uniform(), 0
-        while product > limit:
-            product *= uniform()
-            count += 1
-        return count
-    b = 0.931 + 2.53 * math.sqrt(rate)
-    a = -0.059 + 0.02483 * b
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    accept = 0.9277 - 3.6224 / (b - 2)
-    while True:
-        u = uniform() - 0.5
-        v = uniform()
-        us = 0.5 - abs(u)
-        k = math.floor((2 * a / us + b) * u + rate + 0.43)
-        if us >= 0.07 and v <= accept:
-            return k
-        if k < 0 or (us < 0.013 and v > us):
-            continue
-        if math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b) <= (
-            -rate + k * math.log(rate) - math.lgamma(k + 1)
-        ):
-            return k
-
-
-def _poisson_array(rates, generator):
-    if type(rates) is not np.ndarray:
-        return rates
-    uniform = _Uniform(generator)
-    found = [_poisson_one(r, uniform) for r in rates.astype(np.float64).ravel().tolist()]
-    return np.array(found, np.float64).astype(rates.dtype).reshape(rates.shape)
-
-
-@public()
-def poisson(input, generator=None):
-    """Poisson distributed numbers, `input` holding the rate of each."""
-    need_tensor(input, "poisson")
-    _need_float("poisson", input.dtype, "poisson_cpu")
-    _check(input.is_meta or (input._array >= 0).all(), "invalid Poisson rate, expected rate to be non-negative")
-    return _poisson(input, generator=_generator(generator))
-
-
-def _stirling(k):
-    """What Stirling's formula lacks of log(k!)."""
-    return math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi))
-
-
-def _binomial_one(count, p, uniform):
-    """One binomial number: inversion where few successes are expected, else Hörmann's BTRS (1993)."""
-    if count <= 0 or p <= 0:
-        return 0.0
-    if p >= 1:
-        return count
-    if p > 0.5:
-        return count - _binomial_one(count, 1.0 - p, uniform)
-    if count * p < 10:
-        total, found, scale = 0.0, 0, math.log1p(-p)
-        while True:
-            u = uniform()
-            total += math.ceil(math.log(u) / scale) if u > 0 else math.inf
-            if total > count:
-                return found
-            found += 1
-    deviation = math.sqrt(count * p * (1 - p))
-    b = 1.15 + 2.53 * deviation
-    a = -0.0873 + 0.0248 * b + 0.01 * p
-    c = count * p + 0.5
-    accept = 0.92 - 4.2 / b
-    r = p / (1 - p)
-    alpha = (2.83 + 5.1 / b) * deviation
-    m = math.floor((count + 1) * p)
-    while True:
-        u = uniform() - 0.5
-        v = uniform()
-        us = 0.5 - abs(u)
-        k = math.floor((2 * a / us + b) * u + c)
-        if k < 0 or k > count:
-            continue
-        if us >= 0.07 and v <= accept:
-            return k
-        bound = (
-            (m + 0.5) * math.log((m + 1) / (r * (count - m + 1)))
-            + (count + 1) * math.log((count - m + 1) / (count - k + 1))
-            + (k + 0.5) * math.log(r * (count - k + 1) / (k + 1))
-            + _stirling(m) + _stirling(count - m) - _stirling(k) - _stirling(count - k)
-        )  # fmt: skip
-        if math.log(v * alpha / (a / (us * us) + b)) <= bound:
-            return k
-
-
-@public()
-def binomial(count, prob, generator=None):
-    """Binomially distributed numbers: successes among `count` trials of probability `prob`, element by element."""
-    for t, name in ((count, "count"), (prob, "prob")):
-        need_tensor(t, "binomial", name)
-        if not t.is_floating_point():
-            raise ArgumentError(
-                f"binomial only supports floating-point dtypes for {name}, got: "
-                f"{_TITLES.get(t.dtype.name, t.dtype.name)}"
-            )
-    a, b = np.broadcast_arrays(count._array, prob._array)
-    uniform = _Uniform(_generator(generator))
-    pairs = zip(a.astype(np.float64).ravel().tolist(), b.astype(np.float64).ravel().tolist())
-    found = np.array([_binomial_one(n, p, uniform) for n, p in pairs], np.float64)
-    return wrap(found.astype(count._array.dtype).reshape(a.shape))
 
 
 # ---------------------------------------------------------------------- the default generator

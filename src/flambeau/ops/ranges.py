@@ -61,8 +61,9 @@ def _progression(start, step, count, dt, dev) -> np.ndarray:
 @public()
 def arange(*args, start=0, end=None, step=1, out=None, dtype=None, layout=None, device=None, requires_grad=False,
            pin_memory=False):  # fmt: skip
-    """Numbers from `start` up to, not including, `end`: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
+    """Numbers from `start` up to, not including, `end`, each larger than the last by `step`.
 
+    Forms: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
     Its dtype is int64 when all three are integers.
 
     >>> import flambeau as torch
@@ -77,8 +78,9 @@ def arange(*args, start=0, end=None, step=1, out=None, dtype=None, layout=None, 
         start, end, *rest = args
         step = rest[0] if rest else step
     if end is None or len(args) > 3:
+        got = ", ".join(type(a).__name__ for a in args)
         raise ArgumentTypeError(
-            f"arange() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)})",
+            f"arange() received an invalid combination of arguments - got ({got})",
             fix="arange(end), arange(start, end) or arange(start, end, step)",
         )
     check_layout(layout)

@@ -66,8 +66,8 @@ def hann_window(window_length, periodic=True, *, dtype=None, layout=None, device
 def hamming_window(window_length, periodic=True, alpha=0.54, beta=0.46, *, dtype=None, layout=None, device=None,
                    pin_memory=False, requires_grad=False):  # fmt: skip
     """Hamming's window, alpha - beta cos(2 pi x)."""
-    return _window("hamming_window", lambda x: _cosines(x, (alpha, beta)), window_length, periodic, dtype, layout, device,
-                   requires_grad)  # fmt: skip
+    return _window("hamming_window", lambda x: _cosines(x, (alpha, beta)), window_length, periodic, dtype, layout,
+                   device, requires_grad)  # fmt: skip
 
 
 @public()
