@@ -139,6 +139,7 @@ def test_kinks_and_ties():
     same(gradient(lambda x: x.clamp(0, 1), [-1.0, 0.0, 0.5, 1.0, 2.0]), [0, 1, 1, 1, 0])
     same(gradient(lambda x: x.clamp_min(0), [-1.0, 0.0, 0.5]), [0, 1, 1])
     same(gradient(lambda x: x.clamp_max(0), [-1.0, 0.0, 0.5]), [1, 1, 0])
+    same(gradient(lambda x: x.clamp(0, 1), [NAN]), [0])
     same(gradient(lambda x: x.nan_to_num(), [1.0, NAN, INF, -INF]), [1, 0, 0, 0])
 
 
@@ -150,6 +151,8 @@ def test_singular_points():
     same(gradient(torch.atan2, [0.0], [0.0]), [[0], [0]])
     same(gradient(torch.sqrt, [0.0]), [INF])
     same(gradient(torch.sinc, [0.0]), [0])
+    second = gradient(lambda x: torch.autograd.grad(x.sinc().sum(), x, create_graph=True)[0], [0.0, 1e-4])
+    np.testing.assert_allclose(second, -(np.pi**2) / 3, rtol=1e-7)
     same(gradient(torch.special.i1, [0.0]), [0.5])
     same(gradient(torch.special.i1e, [0.0]), [0.5])
     same(gradient(torch.xlogy, [0.0], [0.0])[0], [0])

@@ -1,4 +1,11 @@
-"""Element-wise functions of two tensors: remainders, powers, geometry, integers, logarithms of sums, extrema."""
+"""Element-wise functions of two tensors: remainders, powers, geometry, integers, logarithms of sums, extrema.
+
+>>> import flambeau as torch
+>>> torch.remainder(torch.tensor([-3, 3]), 2), torch.fmod(torch.tensor([-3, 3]), 2)
+(tensor([1, 1]), tensor([-1,  1]))
+>>> torch.maximum(torch.tensor([1.0, 5.0]), torch.tensor([2.0, float("nan")]))
+tensor([2., nan])
+"""
 
 from __future__ import annotations
 

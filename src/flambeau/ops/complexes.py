@@ -1,4 +1,10 @@
-"""Complex tensors: making them, their parts, conjugate, modulus and angle."""
+"""Complex tensors: making them, their parts, conjugate, modulus and angle.
+
+>>> import flambeau as torch
+>>> z = torch.complex(torch.tensor([3.0]), torch.tensor([4.0]))
+>>> z.abs(), z.conj(), torch.view_as_real(z)
+(tensor([5.]), tensor([3.-4.j]), tensor([[3., 4.]]))
+"""
 
 from __future__ import annotations
 

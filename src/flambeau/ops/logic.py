@@ -1,4 +1,11 @@
-"""Logical and bitwise operations, shifts, and tests of closeness and equality."""
+"""Logical and bitwise operations, shifts, and tests of closeness and equality.
+
+>>> import flambeau as torch
+>>> torch.tensor([True, False]) & torch.tensor([True, True]), ~torch.tensor([5])
+(tensor([ True, False]), tensor([-6]))
+>>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
+True
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""The functions of torch.special and their kin in torch.*: error, gamma and Bessel families, x log y, polynomials."""
+"""The functions of torch.special and their kin in torch.*: error, gamma and Bessel families, x log y, polynomials.
+
+>>> import flambeau as torch
+>>> torch.special.erfinv(torch.tensor([0.0, 0.5])), torch.lgamma(torch.tensor(10.0))
+(tensor([0.0000, 0.4769]), tensor(12.8018))
+>>> torch.special.chebyshev_polynomial_t(torch.tensor([0.5]), 3)
+tensor([-1.])
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Element-wise functions of three tensors: clamping, interpolation, addcmul and addcdiv."""
+"""Element-wise functions of three tensors: clamping, interpolation, addcmul and addcdiv.
+
+>>> import flambeau as torch
+>>> torch.lerp(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 4.0]), 0.25)
+tensor([0.2500, 2.5000])
+"""
 
 from __future__ import annotations
 
@@ -26,13 +31,13 @@ def _clamp_array(input, min, max):
 
 
 def _clamp_input(g, input, min, max):
-    outside = None
+    inside = None
     if min is not None:
-        outside = input < min
+        inside = input >= min
     if max is not None:
-        above = input > max
-        outside = above if outside is None else outside | above
-    return g.masked_fill(outside, 0)
+        below = input <= max
+        inside = below if inside is None else inside & below
+    return g.masked_fill(~inside, 0)  # nan is not inside
 
 
 def _clamp_min_vjp(g, input, min, max):

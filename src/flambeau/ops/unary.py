@@ -1,4 +1,9 @@
-"""Element-wise functions of one tensor: trigonometry, exponentials, rounding, signs, nan replacement."""
+"""Element-wise functions of one tensor: trigonometry, exponentials, rounding, signs, nan replacement.
+
+>>> import flambeau as torch
+>>> torch.trunc(torch.tensor([-1.5, 2.7])), torch.log1p(torch.tensor([0, 1]))
+(tensor([-1.,  2.]), tensor([0.0000, 0.6931]))
+"""
 
 from __future__ import annotations
 
@@ -61,9 +66,13 @@ def _sinc_array(a):
 
 
 def _sinc_vjp(g, input):
-    zero = input == 0
-    x = math.pi * input.masked_fill(zero, 1)
-    return g * conj(((x * cos(x) - sin(x)) * math.pi / (x * x)).masked_fill(zero, 0))
+    near = input.abs() < 1e-2  # the quotient cancels there: Taylor's series, which holds for its derivative too
+    x = math.pi * input
+    t = x * x
+    series = (x * (-1 / 3 + t * (1 / 30 - t / 840))).masked_fill(~near, 0)
+    x = x.masked_fill(near, 1)
+    quotient = ((x * cos(x) - sin(x)) / (x * x)).masked_fill(near, 0)
+    return g * conj((series + quotient) * math.pi)
 
 
 sinc = unary("sinc", _sinc_array, _sinc_vjp, floats=True, aliases=("special.sinc",),
@@ -294,7 +303,7 @@ def _frexp_array(input):
     return tuple(np.frexp(input))
 
 
-_frexp = primitive("frexp", _frexp_array, vjp={"input": lambda g, out: g[0] / exp2(out[1])})
+_frexp = primitive("frexp", _frexp_array, vjp={"input": lambda g, out: g[0] / exp2(out[1].detach())})
 
 
 @public(method=True, out=True)
