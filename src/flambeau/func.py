@@ -434,7 +434,8 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
         given = merged
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     places = _places(module)
-    unknown, missing = (", ".join(map(repr, sorted(a.keys() - b.keys()))) for a, b in ((given, places), (places, given)))
+    unknown = ", ".join(map(repr, sorted(given.keys() - places.keys())))
+    missing = ", ".join(map(repr, sorted(places.keys() - given.keys())))
     if strict and (unknown or missing):
         lines = [f"Unexpected key(s): {unknown}."] * bool(unknown) + [f"Missing key(s): {missing}."] * bool(missing)
         text = "\n\t".join([f"Error(s) in reparametrizing for {type(module).__name__}:", *lines])
