@@ -195,3 +195,12 @@ def test_names_of_nodes():
                     (lambda x: torch.div(x, 2, rounding_mode="floor"), "DivBackward2"),
                     (lambda x: torch.lerp(x, x, 0.5), "LerpBackward0")):  # fmt: skip
         assert f(x).grad_fn.name() == name
+
+
+def test_what_has_no_derivative_says_so():
+    x, y = (torch.tensor([v], requires_grad=True) for v in (2.0, 3.0))
+    for f in (torch.igamma, torch.igammac, torch.special.zeta, torch.floor_divide, torch.heaviside):
+        with pytest.raises(NotImplementedError, match="derivative for aten::.* is not implemented"):
+            f(x, y).sum().backward()
+    for name in ("bessel_j0", "airy_ai", "modified_bessel_k1"):
+        assert not getattr(torch.special, name)(x).requires_grad

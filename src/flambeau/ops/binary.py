@@ -29,6 +29,7 @@ from .elementwise import (
     in_place_operator,
     kind_name,
     mul,
+    no_derivative,
     not_implemented,
     operator,
     sub,
@@ -171,7 +172,9 @@ def _heaviside_array(a, b):
     return np.where(a == 0, b, np.asarray(a > 0, a.dtype))
 
 
-_heaviside = binary("heaviside", _heaviside_array, check=_heaviside_check, numbers=(), function=False, method=False,
+_heaviside = binary("heaviside", _heaviside_array,
+                    {"input": no_derivative("heaviside"), "other": no_derivative("heaviside")},
+                    node="NotImplemented", check=_heaviside_check, numbers=(), function=False, method=False,
                     inplace=False)  # fmt: skip
 
 

@@ -39,6 +39,16 @@ def not_implemented(kernel, d) -> NotSupported:
     return NotSupported(f"\"{kernel}\" not implemented for '{kind_name(d)}'")
 
 
+def no_derivative(name, argument=""):
+    """A gradient rule for what PyTorch does not differentiate either: an error instead of a silent None."""
+
+    def rule(g):
+        of = f" with respect to '{argument}'" if argument else ""
+        raise NotSupported(f"derivative for aten::{name}{of} is not implemented", fix="x.detach() before this call")
+
+    return rule
+
+
 def conj(x: Tensor) -> Tensor:
     """The complex conjugate; real tensors as they are."""
     return x.conj() if x._array.dtype.kind == "c" else x
@@ -376,7 +386,9 @@ def _no_slope(g):
     return Tensor.wrap(np.zeros_like(g._array))
 
 
-floor_divide = binary("floor_divide", _floor_array, doc="Quotient rounded towards minus infinity.", fast=False,
+floor_divide = binary("floor_divide", _floor_array,
+                      {"input": no_derivative("floor_divide"), "other": no_derivative("floor_divide")},
+                      node="NotImplemented", doc="Quotient rounded towards minus infinity.", fast=False,
                       refuse=(0, 3))  # fmt: skip
 _floored = binary("floored_divide", _floor_array, {"input": _no_slope, "other": _no_slope}, refuse=(0, 3),
                   function=False, method=False, inplace=False, fast=False, node="DivBackward2")  # fmt: skip

@@ -18,7 +18,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError
 from ..kernels import special as kernels
 from ..tensor import Tensor
-from .elementwise import F32, binary, exp, log, not_implemented, unary
+from .elementwise import F32, binary, exp, log, no_derivative, not_implemented, unary
 from .entry import primitive, public
 from .shape import need_tensor
 from .unary import log1p
@@ -116,11 +116,14 @@ def _prefactor(g, input, other):
     return g * exp((input - 1) * log(other) - other - lgamma(input))
 
 
-igamma = binary("igamma", kernels.gammainc, {"other": _prefactor}, halves=True, refuse=(0, 1, 3), numbers=(),
+igamma = binary("igamma", kernels.gammainc, {"input": no_derivative("igamma", "input"), "other": _prefactor},
+                halves=True, refuse=(0, 1, 3), numbers=(),
                 doc=kernels.gammainc.__doc__)  # fmt: skip
-igammac = binary("igammac", kernels.gammaincc, {"other": lambda g, input, other: -_prefactor(g, input, other)},
+igammac = binary("igammac", kernels.gammaincc, {"input": no_derivative("igammac", "input"),
+                                               "other": lambda g, input, other: -_prefactor(g, input, other)},
                  halves=True, refuse=(0, 1, 3), numbers=(), doc=kernels.gammaincc.__doc__)  # fmt: skip
-zeta = binary("special.zeta", kernels.zeta, {"other": lambda g, input, other: -g * input * zeta(input + 1, other)},
+zeta = binary("special.zeta", kernels.zeta, {"input": no_derivative("special_zeta", "input"),
+                                             "other": lambda g, input, other: -g * input * zeta(input + 1, other)},
               floats=True, halves=True, refuse=(3,), method=False, inplace=False, doc=kernels.zeta.__doc__)  # fmt: skip
 public("special.gammainc")(igamma)
 public("special.gammaincc")(igammac)
