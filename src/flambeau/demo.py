@@ -256,10 +256,11 @@ def draw_confusion(plt, table: np.ndarray, names: list[str], path: Path) -> None
 
 
 def draw_samples(plt, images, probabilities: np.ndarray, labels: np.ndarray, names: list[str], path: Path) -> None:
-    """The mistakes first, then other samples, each with what was predicted."""
+    """Some mistakes, then the least certain of the others, each with what was predicted."""
     predicted = probabilities.argmax(1)
-    wrong = np.flatnonzero(predicted != labels)[:12]
-    right = np.flatnonzero(predicted == labels)[: 24 - len(wrong)]
+    order = np.argsort(probabilities.max(1))
+    wrong = order[predicted[order] != labels[order]][:12]
+    right = order[predicted[order] == labels[order]][: 24 - len(wrong)]
     figure, grid = plt.subplots(4, 6, figsize=(8.4, 6.6), layout="constrained")
     for axes in grid.flat:
         axes.set_axis_off()
@@ -268,7 +269,8 @@ def draw_samples(plt, images, probabilities: np.ndarray, labels: np.ndarray, nam
         good = predicted[k] == labels[k]
         text = names[predicted[k]] if good else f"{names[predicted[k]]}, not {names[labels[k]]}"
         axes.set_title(f"{text} ({probabilities[k].max():.0%})", fontsize=9, color="black" if good else "#bb0000")
-    figure.suptitle(f"Test images with predictions; {len(wrong)} mistakes first (red)", fontsize=11)
+    title = f"{len(wrong)} mistakes (red), then the" if len(wrong) else "The"
+    figure.suptitle(f"{title} least certain test images, with predictions", fontsize=11)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -351,11 +353,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", choices=list(SOURCES), default="digits", help="data set (default: digits, embedded)")
     parser.add_argument("--root", default="data", help="folder of the MNIST files (default: ./data)")
     parser.add_argument("--out", help="folder for the results (default: runs/demo-<time>)")
-    parser.add_argument("--epochs", type=int, help="at most so many epochs (default: 30, or 4 for the MNIST sets)")
+    parser.add_argument("--epochs", type=int, help="at most so many epochs (default: 16, or 4 for the MNIST sets)")
     parser.add_argument("--batch-size", type=int, help="images per step (default: 32, or 128)")
     parser.add_argument("--lr", type=float, default=3e-3, help="learning rate (default: 0.003)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
-    parser.add_argument("--patience", type=int, default=8, help="stop after so many epochs without improvement")
+    parser.add_argument("--patience", type=int, default=5, help="stop after so many epochs without improvement")
     return parser.parse_args(argv)
 
 
@@ -370,7 +372,7 @@ def main(argv: list[str] | None = None) -> int:
     small = options.data == "digits"
     setting = Setting(
         data=options.data,
-        epochs=options.epochs or (30 if small else 4),
+        epochs=options.epochs or (16 if small else 4),
         batch_size=options.batch_size or (32 if small else 128),
         lr=options.lr,
         seed=options.seed,

@@ -250,7 +250,7 @@ def test_structures_travel():
             return {"a": np.full((2000,), i, np.float32), "b": ("text", fb.zeros(0)), "c": fb.ones(3, dtype=fb.bfloat16)}
 
     (batch,) = DataLoader(Mixed(), batch_size=2, num_workers=1)
-    assert batch["a"].shape == (2, 2000) and batch["b"][0] == ["text", "text"] and batch["c"].dtype == fb.bfloat16
+    assert batch["a"].shape == (2, 2000) and list(batch["b"][0]) == ["text", "text"] and batch["c"].dtype == fb.bfloat16
     assert batch["b"][1].shape == (2, 0)
 
 

@@ -1,8 +1,9 @@
 """Images: data sets, transforms, models, reading and writing (torchvision's names)."""
 
-from . import datasets, io, models, transforms, utils
+from . import datasets, io, models, transforms, tv_tensors, utils
 
-__all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "utils"]
+__all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "tv_tensors",
+           "utils"]
 
 
 def set_image_backend(backend: str) -> None:

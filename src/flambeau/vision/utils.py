@@ -134,7 +134,7 @@ def draw_bounding_boxes(
     picture = _canvas(image)
     corners = boxes.tolist()
     if any(x1 > x2 or y1 > y2 for x1, y1, x2, y2 in corners):
-        raise ValueError("Boxes need to be in (xmin, ymin, xmax, ymax) format. Use flambeau.vision.ops.box_convert to convert them")
+        raise ValueError("Boxes need to be in (xmin, ymin, xmax, ymax) format")
     if not corners:
         return image
     if labels is not None and len(labels) != len(corners):

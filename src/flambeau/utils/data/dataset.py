@@ -58,7 +58,7 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
     Example:
         >>> class Count(IterableDataset):
         ...     def __iter__(self): return iter(range(4))
-        >>> list(DataLoader(Count(), batch_size=2))
+        >>> list(fb.utils.data.DataLoader(Count(), batch_size=2))
         [tensor([0, 1]), tensor([2, 3])]
     """
 

@@ -17,7 +17,7 @@ class FakeData(VisionDataset):
     Example:
         >>> image, label = FakeData(size=4, image_size=(3, 8, 8))[0]
         >>> image.size, label
-        ((8, 8), 2)
+        ((8, 8), 6)
     """
 
     def __init__(

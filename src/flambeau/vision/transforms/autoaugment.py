@@ -73,8 +73,9 @@ def _parse(text: str):
     return rows
 
 
-def apply_op(img, name: str, magnitude: float, interpolation, fill):
-    """One operation with a given strength."""
+def apply_op(img, name: str, magnitude: float, interpolation, fill, functions=F):
+    """One operation with a given strength, from a module of functions."""
+    F = functions
     still = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0]}
     options = {"interpolation": interpolation, "fill": fill}
     if name == "Identity":
@@ -140,6 +141,16 @@ class _Augment(fb.nn.Module):
         self.interpolation = F.interpolation_mode(interpolation)
         self.fill = fill
 
+    _functions = F
+
+    @staticmethod
+    def _negative() -> bool:
+        """Whether a strength that has a sign is taken with a minus."""
+        return bool(fb.randint(2, (1,)).item())
+
+    def _apply(self, img, name: str, magnitude: float, fill):
+        return apply_op(img, name, magnitude, self.interpolation, fill, self._functions)
+
     def _fill_for(self, img, channels: int):
         fill = self.fill
         if is_pil(img) or fill is None:
@@ -185,7 +196,7 @@ class AutoAugment(_Augment):
                 magnitude = float(strengths[strength]) if strength is not None and strengths is not None else 0.0
                 if signed and signs[k].item() == 0:
                     magnitude = -magnitude
-                img = apply_op(img, name, magnitude, self.interpolation, fill)
+                img = self._apply(img, name, magnitude, fill)
         return img
 
     def __repr__(self) -> str:
@@ -209,9 +220,9 @@ class RandAugment(_Augment):
             name = list(space)[int(fb.randint(len(space), (1,)).item())]
             strengths, signed = space[name]
             magnitude = 0.0 if strengths is None else float(strengths[self.magnitude])
-            if signed and fb.randint(2, (1,)).item():
+            if signed and self._negative():
                 magnitude = -magnitude
-            img = apply_op(img, name, magnitude, self.interpolation, fill)
+            img = self._apply(img, name, magnitude, fill)
         return img
 
     def __repr__(self) -> str:
@@ -240,9 +251,9 @@ class TrivialAugmentWide(_Augment):
         magnitude = 0.0
         if strengths is not None:
             magnitude = float(strengths[int(fb.randint(len(strengths), (1,), dtype=fb.int64).item())])
-        if signed and fb.randint(2, (1,)).item():
+        if signed and self._negative():
             magnitude = -magnitude
-        return apply_op(img, name, magnitude, self.interpolation, self._fill_for(img, channels))
+        return self._apply(img, name, magnitude, self._fill_for(img, channels))
 
     def __repr__(self) -> str:
         return (
@@ -297,9 +308,9 @@ class AugMix(_Augment):
                 strengths, signed = space[name]
                 level = int(fb.randint(self.severity, (1,)).item())
                 magnitude = 0.0 if strengths is None else float(strengths[level])
-                if signed and fb.randint(2, (1,)).item():
+                if signed and self._negative():
                     magnitude = -magnitude
-                chain = apply_op(chain, name, magnitude, self.interpolation, fill)
+                chain = self._apply(chain, name, magnitude, fill)
             mixed = mixed + weight * chain.to(fb.float32)
         mixed = mixed.to(picture.dtype)
         return F.to_pil_image(mixed) if is_pil(img) else mixed

@@ -85,7 +85,7 @@ def _warp_fill(a: np.ndarray, fill):
             "The number of elements in 'fill' cannot broadcast to match the number of "
             f"channels of the image ({len(fill)} != {a.shape[-3]})"
         )
-    return fill if any(fill) else None
+    return fill
 
 
 # ---------------------------------------------------------------------- sizes and conversions
@@ -691,7 +691,12 @@ def posterize(img, bits: int):
     """Keep only the highest `bits` bits of each byte."""
     if not 0 <= bits <= 8:
         raise ValueError(f"The number if bits should be between 0 and 8. Got {bits}")
-    return _pil.posterize(img, bits) if is_pil(img) else wrap(_colour.posterize(array_of(img), bits))
+    if is_pil(img):
+        return _pil.posterize(img, bits)
+    a = array_of(img)
+    if a.dtype != np.uint8:
+        raise TypeError(f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}")
+    return wrap(_colour.posterize(a, bits))
 
 
 def solarize(img, threshold: float):
