@@ -63,7 +63,7 @@ def test_arguments_that_do_not_fit_are_refused():
 
 
 @needs_llvm
-@pytest.mark.parametrize("n", [0, 1, 3, 15, 16, 17, 33, 1000, 32767, 32768, 100_003])
+@pytest.mark.parametrize("n", [0, 1, 3, 15, 16, 17, 33, 1000, 131_071, 131_072, 400_003])
 def test_every_size(n):
     for dtype in (np.float32, np.float64):
         x = np.arange(n, dtype=dtype)

@@ -6,8 +6,8 @@
 
 Each parameter is `name`, `name:kind` or `name:kind=size`. Kinds: `T` an array of the kernel's floating-point type,
 `f4 f8 i8 u1 b1` arrays of that type, `n` (default) an int, `d` a float. `!` marks an array that is written, `?` one
-that may be None (a specialisation of the kernel then leaves it out). `size` is a product of other parameters: an
-array of another size is refused. Arrays must be plain, C-contiguous, aligned `np.ndarray`s.
+that may be None (a specialisation of the kernel then leaves it out), `~` one that may have any strides. `size` is a product of other parameters: an
+array of another size is refused. Arrays must be plain, aligned `np.ndarray`s, C-contiguous unless marked.
 
 `softmax.get("f4")` is the builtin, or None where there is no LLVM: callers then use NumPy. The builtin returns True,
 or False without having touched anything if an argument does not fit. The body computes items `begin` to `end`
@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9), "i4": (5,)}
-PARALLEL_FROM = 32768  # elements; below it, waking a thread costs more than it brings
-GRAIN = 16384  # elements per part at least
+PARALLEL_FROM = 131072  # units of cost (0.2 ns or so each); below it, waking a thread costs more than it brings
+GRAIN = 32768  # units per part at least
 
 _declared: set[str] = set()
 _llvm: Any = None  # the llvm module once it is loaded, False where it cannot be
@@ -54,6 +54,7 @@ class Parameter:
     kind: str
     written: bool
     optional: bool
+    strided: bool
     size: tuple[str, ...]
 
     @property
@@ -61,7 +62,7 @@ class Parameter:
         return self.kind not in ("n", "d")
 
 
-_FORM = re.compile(r"(\w+)(?::(\w+?))?([!?]*)(?:=([\w*]+))?$")
+_FORM = re.compile(r"(\w+)(?::(\w+?))?([!?~]*)(?:=([\w*]+))?$")
 
 
 def parse(signature: str) -> list[Parameter]:
@@ -72,21 +73,21 @@ def parse(signature: str) -> list[Parameter]:
         if match is None:
             raise ValueError(f"kernel signature: cannot read {text!r}")
         name, kind, marks, size = match.groups()
-        found.append(Parameter(name, kind or "n", "!" in marks, "?" in marks, tuple(size.split("*")) if size else ()))
+        found.append(Parameter(name, kind or "n", "!" in marks, "?" in marks, "~" in marks, tuple(size.split("*")) if size else ()))
     return found
 
 
 class Kernel:
     """A declared kernel; see the module."""
 
-    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool):
+    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool, blas: bool):
         self.name, self.body = f"{body.__module__.rsplit('.', 1)[-1]}.{body.__name__}", body
         if self.name in _declared:
             raise ValueError(f"kernel {self.name} is declared twice; compiled code is found by this name")
         _declared.add(self.name)
         self.parameters = parse(signature)
         self.work, self.cost = work, cost.split("*") if cost else []
-        self.traced = traced
+        self.traced, self.blas = traced, blas
         self._built: dict[Any, Any] = {}
 
     def get(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> Callable[..., bool] | None:
@@ -111,6 +112,12 @@ class Kernel:
         return llvm.builtin(where, self.name, self.body.__doc__ or "")
 
 
-def kernel(signature: str, work: str, cost: str = "", traced: bool = False) -> Callable[[Callable[..., None]], Kernel]:
-    """Declare a kernel; see the module. traced: its body calls code from outside this package."""
-    return lambda body: Kernel(body, signature, work, cost, traced)
+def kernel(
+    signature: str, work: str, cost: str = "", traced: bool = False, blas: bool = False
+) -> Callable[[Callable[..., None]], Kernel]:
+    """Declare a kernel; see the module.
+
+    traced: its body calls code from outside this package. blas: its body calls BLAS, which is kept to one thread
+    meanwhile: the parts are what runs in parallel.
+    """
+    return lambda body: Kernel(body, signature, work, cost, traced, blas)

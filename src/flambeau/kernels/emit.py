@@ -392,6 +392,12 @@ class Emitter:
         fn.type = ir.PointerType(kind)
         return self.b.call(fn, args)
 
+    def call_address(self, address: Value, *args: Any) -> None:
+        """Call a C function of no result by its address; pointers and values are its arguments."""
+        kinds = [PTR if isinstance(a, Pointer) else a.type for a in args]
+        fn = self.b.inttoptr(address.v, PTR)
+        self.call_pointer(fn, ir.FunctionType(ir.VoidType(), kinds), [a.v for a in args])
+
     def copy(self, to: Pointer, source: Pointer, count: Any) -> None:
         """Copy `count` elements between places that do not overlap."""
         fn = self.module.globals.get("llvm.memcpy.p0.p0.i64")

@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 
-from . import attention, channels, rearrange, recurrent, rows, windows
+from . import attention, channels, products, rearrange, recurrent, rows, windows
 from .build import backend
 from .pointwise import add_row as _add_row
 from .pointwise import dropout as _dropout
@@ -399,6 +399,15 @@ def sum_pool2d(x, kernel, stride, padding, size):
         return None
     y = np.empty(x.shape[:-2] + size, x.dtype)
     return y if f(_flat(x), y, _planes(x.shape), *_sizes(x.shape, kernel, size, stride, padding, (1, 1))) else None
+
+
+def matmul(a, b, out=None):
+    """np.matmul, through `products` where that is worth it."""
+    if a.ndim >= 2 and a.size * b.shape[-1] >= products.SMALL:
+        made = products.matmul(a, b, out)
+        if made is not None:
+            return made
+    return np.matmul(a, b, out=out)
 
 
 def lstm_step(gates):

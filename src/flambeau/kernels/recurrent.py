@@ -9,12 +9,12 @@ from .build import kernel
 from .scalars import sigmoid, tanh
 
 
-@kernel("gates:T!=batch*4*size rec:T=batch*4*size c0:T=batch*size c:T!=batch*size h:T!=batch*size batch size",
-        work="batch", cost="size*8")  # fmt: skip
-def lstm(k, begin, end, gates, rec, c0, c, h, batch, size):
-    """c = f c0 + i g, h = o tanh(c). `gates` holds the input's part and leaves as the activations; rec is W h."""
+@kernel("gates:T=batch*4*size rec:T=batch*4*size c0:T=batch*size acts:T!=batch*4*size c:T!=batch*size h:T!=batch*size "
+        "batch size", work="batch", cost="size*16")  # fmt: skip
+def lstm(k, begin, end, gates, rec, c0, acts, c, h, batch, size):
+    """c = f c0 + i g, h = o tanh(c). `gates` is the input's part of the gates, rec the state's; `acts` their activations."""
     for b in k.range(begin, end):
-        row, add = gates.at(b * 4 * size), rec.at(b * 4 * size)
+        row, add, to = gates.at(b * 4 * size), rec.at(b * 4 * size), acts.at(b * 4 * size)
         old, new, out = c0.at(b * size), c.at(b * size), h.at(b * size)
         for j in k.range(size):
             i = sigmoid(row[j] + add[j])
@@ -24,7 +24,7 @@ def lstm(k, begin, end, gates, rec, c0, c, h, batch, size):
             cell = f * old[j] + i * g
             new[j] = cell
             out[j] = o * tanh(cell)
-            row[j], row[size + j], row[size * 2 + j], row[size * 3 + j] = i, f, g, o
+            to[j], to[size + j], to[size * 2 + j], to[size * 3 + j] = i, f, g, o
 
 
 @kernel("acts:T=batch*4*size c0:T=batch*size c:T=batch*size dh:T=batch*size dc:T!=batch*size dgates:T!=batch*4*size batch size",
@@ -45,17 +45,19 @@ def lstm_backward(k, begin, end, acts, c0, c, dh, dc, dgates, batch, size):
             gc[j] = d * f
 
 
-@kernel("gates:T!=batch*3*size rec:T=batch*3*size h0:T=batch*size h:T!=batch*size batch size", work="batch", cost="size*6")
-def gru(k, begin, end, gates, rec, h0, h, batch, size):
-    """n = tanh(gates_n + r rec_n), h = n + z (h0 - n). `gates` leaves as the activations r z n."""
+@kernel("gates:T=batch*3*size rec:T=batch*3*size h0:T=batch*size acts:T!=batch*3*size h:T!=batch*size batch size",
+        work="batch", cost="size*12")  # fmt: skip
+def gru(k, begin, end, gates, rec, h0, acts, h, batch, size):
+    """n = tanh(gates_n + r rec_n), h = n + z (h0 - n); `acts` are the activations r z n."""
     for b in k.range(begin, end):
         row, add, old, out = gates.at(b * 3 * size), rec.at(b * 3 * size), h0.at(b * size), h.at(b * size)
+        to = acts.at(b * 3 * size)
         for j in k.range(size):
             r = sigmoid(row[j] + add[j])
             z = sigmoid(row[size + j] + add[size + j])
             n = tanh(row[size * 2 + j] + r * add[size * 2 + j])
             out[j] = n + z * (old[j] - n)
-            row[j], row[size + j], row[size * 2 + j] = r, z, n
+            to[j], to[size + j], to[size * 2 + j] = r, z, n
 
 
 @kernel("acts:T=batch*3*size rec:T=batch*3*size h0:T=batch*size dh:T!=batch*size dgates:T!=batch*3*size "

@@ -11,7 +11,11 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import numpy
 
 # Words of the pool's state. Those written by several threads stand on cache lines of their own.
 GENERATION, TICKETS, DONE, BUSY = 0, 8, 16, 24
@@ -78,30 +82,31 @@ def set_num_interop_threads(number: int) -> None:
     _interop = number
 
 
-_blas: Any = None
-
-
 def _blas_threads(number: int) -> None:
     """Tell the OpenBLAS inside NumPy how many threads to use; other BLAS libraries read OMP_NUM_THREADS."""
-    global _blas
-    if _blas is None:
-        _blas = _find_blas() or False
-    if _blas:
-        _blas(number)
+    found = blas_function("openblas_set_num_threads")
+    if found is not None:
+        found[0](number)
 
 
-def _find_blas() -> Any:
-    from pathlib import Path
-
-    import numpy
-
+@cache
+def blas_function(name: str) -> tuple[Any, bool] | None:
+    """(a function of the OpenBLAS inside NumPy, whether its sizes are 64-bit integers), or None."""
     root = Path(numpy.__file__).parent
     for path in [*root.parent.glob("numpy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]:
         library = ctypes.CDLL(str(path))
-        for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads"):
-            if hasattr(library, name):
-                return getattr(library, name)
+        for prefix in ("scipy_", ""):
+            for suffix in ("64_", ""):
+                found = getattr(library, f"{prefix}{name}{suffix}", None)
+                if found is not None:
+                    return found, bool(suffix)
     return None
+
+
+def blas_address(name: str) -> int:
+    """Where that function is; 0 if nowhere."""
+    found = blas_function(name)
+    return ctypes.cast(found[0], ctypes.c_void_p).value or 0 if found else 0
 
 
 def start(address: Callable[..., int]) -> tuple[int, int]:

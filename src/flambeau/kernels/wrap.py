@@ -11,6 +11,7 @@ from typing import Any
 from llvmlite import ir
 
 from . import llvm as table
+from . import threads
 from .build import GRAIN, NUMPY_NUMBERS, PARALLEL_FROM, Kernel, Parameter
 from .emit import F64, I8, I32, I64, PTR, Emitter, Number, Pointer, Value
 from .pool import PART
@@ -19,7 +20,7 @@ from .pool import PART
 H = table.HEADER
 DATA, NDIM, DIMS, DESCR, FLAGS = H, H + 8, H + 16, H + 40, H + 48
 BYTE_ORDER, TYPE_NUMBER = H + 10, H + 12
-CONTIGUOUS_ALIGNED, WRITEABLE = 0x0001 | 0x0100, 0x0400
+CONTIGUOUS, ALIGNED, WRITEABLE = 0x0001, 0x0100, 0x0400
 
 
 def write_ir(kernel: Kernel, name: str, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> str:
@@ -117,6 +118,7 @@ def _write_entry(kernel: Kernel, module: ir.Module, name: str, present: list[Par
     work = product(kernel.work.split("*"))
     total = work * product(kernel.cost)
     large = total >= PARALLEL_FROM
+    _limit_blas(k, kernel, constant, k.int(1))
     small_block, large_block, end = (entry.append_basic_block(n) for n in ("small", "large", "end"))
     b.cbranch(large.v, large_block, small_block)
     b.position_at_end(small_block)
@@ -134,10 +136,20 @@ def _write_entry(kernel: Kernel, module: ir.Module, name: str, present: list[Par
 
     for block, answer in ((end, 1), (refuse, 0)):
         b.position_at_end(block)
+        if block is end:
+            state = k.pointer(Value(k, constant(table.POOL_STATE)), "i8")
+            _limit_blas(k, kernel, constant, state[threads.THREADS])
         if block is refuse:
             k.call_pointer(b.inttoptr(constant(table.CLEAR), PTR), ir.FunctionType(ir.VoidType(), []), [])
         fn = b.inttoptr(constant(table.BOOL), PTR)
         b.ret(k.call_pointer(fn, ir.FunctionType(PTR, [I64]), [ir.Constant(I64, answer)]))
+
+
+def _limit_blas(k: Emitter, kernel: Kernel, constant: Any, number: Value) -> None:
+    """Let BLAS use so many threads, if the kernel calls it."""
+    if kernel.blas:
+        fn = k.b.inttoptr(constant(table.BLAS_THREADS), PTR)
+        k.call_pointer(fn, ir.FunctionType(ir.VoidType(), [I32]), [number.cast("i4").v])
 
 
 def _field(k: Emitter, base: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
@@ -156,7 +168,7 @@ def _check_array(k: Emitter, item: ir.Value, p: Parameter, real: str, require: A
     order = Value(k, _field(k, descr, BYTE_ORDER, I8))
     require((order == ord("=")) | (order == ord("|")))
     flags = Value(k, _field(k, item, FLAGS, I32))
-    wanted = CONTIGUOUS_ALIGNED | (WRITEABLE if p.written else 0)
+    wanted = (ALIGNED if p.strided else CONTIGUOUS | ALIGNED) | (WRITEABLE if p.written else 0)
     require((flags & wanted) == wanted)
     dims = Pointer(k, _field(k, item, DIMS, PTR), "i8")
     size = k.cell(1, "i8")

@@ -16,7 +16,7 @@ from .softmax import _softmax
 
 
 def _scores(query, key, mask, scale, causal):
-    s = np.matmul(query * query.dtype.type(scale), key.swapaxes(-1, -2))
+    s = kernels.matmul(query * query.dtype.type(scale), key.swapaxes(-1, -2))
     if causal:
         rows, columns = s.shape[-2:]
         s = np.where(np.tri(rows, columns, dtype=bool), s, s.dtype.type(-np.inf))
@@ -43,7 +43,7 @@ def _fused_probabilities(query, key, mask, scale, causal):
         mask = np.where(mask, query.dtype.type(0), query.dtype.type(-np.inf))
     if not kernels.takes(query) or query.dtype != key.dtype or (mask is not None and mask.dtype != query.dtype):
         return None
-    s = np.matmul(query, key.swapaxes(-1, -2))
+    s = kernels.matmul(query, key.swapaxes(-1, -2))
     return s if s.size >= kernels.SMALL and kernels.attention_softmax(s, mask, scale, causal) else None
 
 
@@ -53,7 +53,7 @@ def _attention_array(query, key, value, mask, keep, scale, causal):
     p = _fused_probabilities(query, key, mask, scale, causal)
     if p is None:
         p = _probabilities(_scores(query, key, mask, scale, causal))
-    return np.matmul(p if keep is None else p * keep, value), p
+    return kernels.matmul(p if keep is None else p * keep, value), p
 
 
 @in_single
@@ -61,23 +61,23 @@ def _attention_backward_array(g, query, key, value, mask, keep, out, scale, caus
     g, p = g[0], out[1].astype(query.dtype, copy=False)
     d_query = d_key = d_value = d_scores = None
     if needs[2]:
-        d_value = np.matmul((p if keep is None else p * keep).swapaxes(-1, -2), g)
+        d_value = kernels.matmul((p if keep is None else p * keep).swapaxes(-1, -2), g)
     if needs[0] or needs[1] or needs[3]:
-        d = np.matmul(g, value.swapaxes(-1, -2))
+        d = kernels.matmul(g, value.swapaxes(-1, -2))
         if keep is not None:
             d *= keep
         if not needs[3] and kernels.attention_softmax_backward(d, p, scale, causal):
-            d_query = np.matmul(d, key) if needs[0] else None
-            d_key = np.matmul(d.swapaxes(-1, -2), query) if needs[1] else None
+            d_query = kernels.matmul(d, key) if needs[0] else None
+            d_key = kernels.matmul(d.swapaxes(-1, -2), query) if needs[1] else None
             return d_query, d_key, d_value, None
         d *= p
         d -= p * d.sum(axis=-1, keepdims=True)
         d_scores = d
         kind = query.dtype.type(scale)
         if needs[0]:
-            d_query = np.matmul(d, key) * kind
+            d_query = kernels.matmul(d, key) * kind
         if needs[1]:
-            d_key = np.matmul(d.swapaxes(-1, -2), query) * kind
+            d_key = kernels.matmul(d.swapaxes(-1, -2), query) * kind
     return d_query, d_key, d_value, d_scores if needs[3] else None
 
 

@@ -19,7 +19,7 @@ from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import autocasting
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
-from ..kernels import fused
+from ..kernels import fused as kernels
 from .entry import primitive, public
 from .precision import lower
 from .promotion import check_devices
@@ -101,35 +101,39 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
         k, p = math.prod(weight.shape[1:]), math.prod(size)
         w = np.ascontiguousarray(weight).reshape(groups, out_channels // groups, k)
         flat = out.reshape(n, groups, out_channels // groups, p)
-        for i, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
-            np.matmul(w, columns, out=flat[i])
+        for some, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
+            kernels.matmul(w, columns, out=flat[some])
     if bias is not None:
         out += bias.reshape(-1, *[1] * len(kernel))
     return out.astype(result, copy=False)
 
 
+CHUNK = 1 << 20  # elements of columns at a time: what stays in the cache
+
+
 def _columns(input, kernel, stride, padding, dilation, size, groups):
-    """(sample number, its matrix of columns [groups, weights, positions]); the buffer is used again for the next."""
+    """(some samples, their matrices of columns [samples, groups, weights, positions]); the buffer is used again."""
     n, channels = input.shape[:2]
     k, p = channels // groups * math.prod(kernel), math.prod(size)
     if math.prod(kernel) == 1 and not any(s != 1 for s in stride) and not any(padding):
-        for i, sample in enumerate(np.ascontiguousarray(input).reshape(n, groups, k, p)):
-            yield i, sample
+        yield slice(0, n), np.ascontiguousarray(input).reshape(n, groups, k, p)
         return
-    buffer = np.empty((groups, k, p), input.dtype)
-    if len(kernel) == 2 and n * buffer.size > fused.SMALL:
+    count = max(1, min(n, CHUNK // max(groups * k * p, 1)))
+    buffer = np.empty((count, groups, k, p), input.dtype)
+    chunks = [slice(i, min(i + count, n)) for i in range(0, n, count)]
+    if len(kernel) == 2 and n * groups * k * p > kernels.SMALL and kernels.takes(input):
         input = np.ascontiguousarray(input)
-        for i in range(n):
-            if fused.im2col(input[i : i + 1], kernel, size, stride, padding, dilation, buffer) is None:
-                break
-            yield i, buffer
-        else:
-            return
+        for some in chunks:
+            columns = buffer[: some.stop - some.start]
+            if kernels.im2col(input[some], kernel, size, stride, padding, dilation, columns) is None:
+                raise RuntimeError("convolution: the kernel refused its arguments")
+            yield some, columns
+        return
     view = _windows(_padded(input, padding), kernel, stride, dilation, size)
-    shaped = buffer.reshape(view.shape[1:])
-    for i in range(n):
-        np.copyto(shaped, view[i])
-        yield i, buffer
+    for some in chunks:
+        columns = buffer[: some.stop - some.start]
+        np.copyto(columns.reshape(-1, *view.shape[1:]), view[some])
+        yield some, columns
 
 
 def _spread_array(input, weight, shape, stride, padding, dilation, groups):
@@ -173,16 +177,18 @@ def _spread_images(input, weight, shape, stride, padding, dilation, groups):
     kernel, size, n = weight.shape[2:], input.shape[2:], input.shape[0]
     k, p = math.prod(weight.shape[1:]), math.prod(size)
     out = np.empty((n, weight.shape[1] * groups, *shape), input.dtype)
-    if not input.size or out.size < fused.SMALL or not fused.takes(input):
+    if not input.size or out.size < kernels.SMALL or not kernels.takes(input):
         return None
     w = np.ascontiguousarray(weight).reshape(groups, weight.shape[0] // groups, k).swapaxes(1, 2)
     g = np.ascontiguousarray(input).reshape(n, groups, -1, p)
     if math.prod(kernel) == 1 and stride == (1, 1) and padding == (0, 0) and tuple(shape) == tuple(size):
-        return np.matmul(w, g, out=out.reshape(n, groups, k, p)).reshape(out.shape)
-    columns = np.empty((groups, k, p), out.dtype)
-    for i in range(n):
-        np.matmul(w, g[i], out=columns)
-        if not fused.col2im(columns, out[i : i + 1], kernel, size, stride, padding, dilation):
+        return kernels.matmul(w, g, out=out.reshape(n, groups, k, p)).reshape(out.shape)
+    count = max(1, min(n, CHUNK // (groups * k * p)))
+    buffer = np.empty((count, groups, k, p), out.dtype)
+    for i in range(0, n, count):
+        columns = buffer[: min(count, n - i)]
+        kernels.matmul(w, g[i : i + count], out=columns)
+        if not kernels.col2im(columns, out[i : i + count], kernel, size, stride, padding, dilation):
             return None
     return out
 
@@ -207,10 +213,8 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     rows = np.ascontiguousarray(g).reshape(g.shape[0], groups, out_channels // groups, p)
     total = np.zeros((groups, out_channels // groups, channels // groups * math.prod(kernel)), g.dtype)
     if g.size:
-        part = np.empty_like(total)
-        for i, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
-            np.matmul(rows[i], columns.swapaxes(1, 2), out=part)
-            total += part
+        for some, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
+            total += kernels.matmul(rows[some], columns.swapaxes(2, 3)).sum(axis=0)
     return total.reshape(shape).astype(result, copy=False)
 
 

@@ -21,9 +21,9 @@ from .shape import need_tensor
 def _linear_array(input, weight, bias):
     n, k = weight.shape
     if input.ndim == 2:
-        out = np.matmul(input, weight.T)
+        out = kernels.matmul(input, weight.T)
     else:
-        out = np.matmul(input.reshape(math.prod(input.shape[:-1]), k), weight.T).reshape(*input.shape[:-1], n)
+        out = kernels.matmul(input.reshape(math.prod(input.shape[:-1]), k), weight.T).reshape(*input.shape[:-1], n)
     if bias is not None:
         out += bias
     return out
@@ -32,15 +32,15 @@ def _linear_array(input, weight, bias):
 @in_single
 def _linear_input_array(g, weight, input_shape):
     if g.ndim == 2:
-        return np.matmul(g, weight.conj())
+        return kernels.matmul(g, weight.conj())
     n, k = weight.shape
-    return np.matmul(g.reshape(math.prod(input_shape[:-1]), n), weight.conj()).reshape(input_shape)
+    return kernels.matmul(g.reshape(math.prod(input_shape[:-1]), n), weight.conj()).reshape(input_shape)
 
 
 @in_single
 def _linear_weight_array(g, input):
     rows = math.prod(input.shape[:-1])
-    return np.matmul(g.reshape(rows, g.shape[-1]).T, input.reshape(rows, input.shape[-1]).conj())
+    return kernels.matmul(g.reshape(rows, g.shape[-1]).T, input.reshape(rows, input.shape[-1]).conj())
 
 
 @in_single

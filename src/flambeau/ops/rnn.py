@@ -80,20 +80,23 @@ def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
             for shape in ((rows, h0.shape[1]), h0.shape, c0.shape, (rows, 4 * hidden), (rows, hidden))
         )
     input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr = _wide(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
-    gates = input @ w_ih.T
+    gates = kernels.matmul(input, w_ih.T)
     if b_ih is not None:
         gates += b_ih + b_hh
     output, cells = np.empty((rows, h0.shape[1]), gates.dtype), np.empty((rows, hidden), gates.dtype)
     h, c, w = h0.astype(gates.dtype), c0.astype(gates.dtype), w_hh.T
-    step = kernels.lstm_step(gates)
+    step = kernels.lstm_step(gates) if w_hr is None else None
+    if step is not None:
+        acts = np.empty_like(gates)
+        for start, n in _spans(sizes, reverse):
+            at = slice(start, start + n)
+            if not step(gates[at], kernels.matmul(h[:n], w), c[:n], acts[at], cells[at], output[at], n, hidden):
+                raise RuntimeError("lstm: the kernel refused its arguments")
+            h[:n], c[:n] = output[at], cells[at]
+        return tuple(a.astype(kind, copy=False) for a in (output, h, c, acts, cells))
     with np.errstate(over="ignore"):
         for start, n in _spans(sizes, reverse):
             z = gates[start : start + n]
-            if step is not None and w_hr is None:
-                made, cell = output[start : start + n], cells[start : start + n]
-                if step(z, h[:n] @ w, c[:n], cell, made, n, hidden):
-                    h[:n], c[:n] = made, cell
-                    continue
             z += h[:n] @ w
             _sigmoid(z[:, : 2 * hidden])
             g = z[:, 2 * hidden : 3 * hidden]
@@ -138,7 +141,7 @@ def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes
             d = d @ wr
         z, dz, t = gates[at], d_gates[at], through[at]
         if step is not None and step(z, before[at], cells[at], d, dc[:n], dz, n, hidden):
-            np.matmul(dz, wh, out=dh[:n])
+            kernels.matmul(dz, wh, out=dh[:n])
             continue
         i, f, c, o = (z[:, k * hidden : (k + 1) * hidden] for k in range(4))
         dcell = d * o
@@ -152,12 +155,12 @@ def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes
         dh[:n] = dz @ wh
     found = [None] * 8
     if needs[0]:
-        found[0] = d_gates @ wi
+        found[0] = kernels.matmul(d_gates, wi)
     found[1], found[2] = dh, dc
     if needs[3]:
-        found[3] = d_gates.T @ x
+        found[3] = kernels.matmul(d_gates.T, x)
     if needs[4]:
-        found[4] = d_gates.T @ _previous(output, first_h, sizes, reverse)
+        found[4] = kernels.matmul(d_gates.T, _previous(output, first_h, sizes, reverse))
     if needs[5] or needs[6]:
         found[5] = found[6] = _sum_rows(d_gates)
     if needs[7]:
@@ -191,7 +194,7 @@ def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
     h, w = h0.astype(gates.dtype), w_hh.T
     with np.errstate(over="ignore"):
         for start, n in _spans(sizes, reverse):
-            own = h[:n] @ w
+            own = kernels.matmul(h[:n], w)
             if b_hh is not None:
                 own += b_hh
             z = gates[start : start + n]
@@ -238,7 +241,7 @@ def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
         dh[:n] = d * z + mine @ wh
     found = [None] * 6
     if needs[0]:
-        found[0] = d_gates @ wi
+        found[0] = kernels.matmul(d_gates, wi)
     found[1] = dh
     if needs[2]:
         found[2] = d_gates.T @ x
