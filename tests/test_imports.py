@@ -9,9 +9,9 @@ ROOT = Path(flambeau.__file__).parent
 LAYERS = (
     ("errors",), ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
-    ("formatting", "random", "amp", "special", "linalg", "fft", "signal", "masked", "storage"), ("archive",), ("pickling",), ("serialization",),
+    ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"), ("archive",), ("pickling",), ("serialization",),
     ("nn", "optim", "utils", "func", "distributions"),
-    ("testing", "accelerator", "backends", "compiler", "cuda", "mps", "xpu"),
+    ("testing", "amp", "accelerator", "backends", "compiler", "cuda", "mps", "xpu"),
     ("vision",), ("demo",), ("cli",), ("__main__",),
 )  # fmt: skip
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
@@ -35,6 +35,8 @@ def imports(path):
             else:
                 for alias in node.names:
                     yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("flambeau."):
+            yield node.lineno, node.module.split(".")[1]
 
 
 def test_every_module_has_a_layer():
