@@ -10,7 +10,7 @@ from .. import dtypes
 from ..arrays import MetaArray
 from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
-from .entry import check_writable, primitive, public
+from .entry import check_writable, primitive, public, write_out
 from .index import accumulate_at
 from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, result_type, scalar_array
 from .scatter import check_bounds, gather
@@ -162,8 +162,18 @@ _take = primitive(
 )  # fmt: skip
 
 
-@public(method=True, out=True)
-def take(input, index):
+def _check_out(out, *inputs):
+    """Errors of an `out=` whose elements share memory with each other or with an argument."""
+    check_writable(out)
+    for t in inputs:
+        if np.may_share_memory(out._array, t._array) and out._array.size and t._array.size:
+            raise ShapeError("unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                             "single memory location. Please clone() the tensor before performing the operation.")
+    return out
+
+
+@public(method=True)
+def take(input, index, *, out=None):
     """The elements at flat positions; the result has the shape of `index`."""
     need_tensor(input, "take")
     need_tensor(index, "take", "index", 2)
@@ -172,7 +182,8 @@ def take(input, index):
     if not input.numel() and index.numel():
         raise IndexOutOfRange("take(): tried to take from an empty tensor")
     check_bounds(index._array, input.numel(), 0, IndexOutOfRange, negative=True)
-    return _take(input, index)
+    made = _take(input, index)
+    return made if out is None else write_out(made, _check_out(out, input, index), "take")
 
 
 def _put_array(input, source, index, accumulate):

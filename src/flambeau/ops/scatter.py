@@ -8,7 +8,7 @@ from ..arrays import MetaArray, meta_empty
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
-from .entry import primitive, public
+from .entry import check_writable, primitive, public, write_out
 from .index import accumulate_at
 from .promotion import scalar_array
 from .shape import need_tensor, normal_dim, reshape
@@ -336,12 +336,16 @@ def _vector_index(input, dim, index, name, kinds=("int64", "int32"), error=Index
     return dim
 
 
-@public(method=True, out=True)
-def index_select(input, dim, index):
+@public(method=True)
+def index_select(input, dim, index, *, out=None):
     """The slices of dimension `dim` that a vector of indices names, in its order."""
     dim = _vector_index(input, dim, index, "index_select")
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
-    return _to_scalar(_index_select(input, index, dim=dim), input)
+    made = _to_scalar(_index_select(input, index, dim=dim), input)
+    if out is None:
+        return made
+    check_writable(out)
+    return write_out(made, out, "index_select")
 
 
 def _at(dim, index):

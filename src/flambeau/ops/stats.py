@@ -204,9 +204,18 @@ def _edges(a, bins, bounds, name):
 
 def _place(a, edges):
     """The bin of each value; -1 outside."""
-    at = np.searchsorted(edges, a, "right") - 1
-    at = np.where(a == edges[-1], len(edges) - 2, at)
-    return np.where((at >= 0) & (at < len(edges) - 1) & ~np.isnan(a), at, -1)
+    if np.all(edges[1:] >= edges[:-1]):
+        at = np.searchsorted(edges, a, "right") - 1
+    else:  # no order to search in: the same steps as a binary search gives the same bins as PyTorch
+        first, count = np.zeros(a.shape, np.int64), np.full(a.shape, len(edges))
+        while (count > 0).any():
+            half = count // 2
+            right = (count > 0) & ~(a < edges[np.minimum(first + half, len(edges) - 1)])
+            first = np.where(right, first + half + 1, first)
+            count = np.where(count > 0, np.where(right, count - half - 1, half), 0)
+        at = first - 1
+    at = np.minimum(at, len(edges) - 2)
+    return np.where((a >= edges[0]) & (a <= edges[-1]), at, -1)
 
 
 def _one_histogram(a, bins, bounds, w, density, name):
@@ -398,6 +407,6 @@ def unravel_index(indices, shape):
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")
     made, rest = [], indices._array
     for n in reversed(shape):
-        made.append(wrap(rest % n))
-        rest = rest // n
+        made.append(wrap(np.asarray(rest % n)))
+        rest = np.asarray(rest // n)
     return tuple(made[::-1])

@@ -154,6 +154,9 @@ def narrow(input, dim, start, length):
 @public(out=True)
 def narrow_copy(input, dim, start, length):
     """As `narrow`, with its own memory."""
+    need_tensor(input, "narrow_copy")
+    if not -input.ndim <= dim < max(input.ndim, 1):
+        raise ShapeError(f"Expected dim < self.dim() to be true, but got dim {dim} for {input.ndim} dimensions")
     return narrow(input, dim, start, length).clone()
 
 
