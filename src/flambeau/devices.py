@@ -66,7 +66,7 @@ class device:
         return (device, (self.type, self.index) if self.index is not None else (self.type,))
 
     def __enter__(self):
-        _defaults.append(self)
+        _defaults.append(usable(self))
         return self
 
     def __exit__(self, *exc):

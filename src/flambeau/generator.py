@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import struct
+import sys
 
 import numpy as np
 
@@ -150,7 +151,9 @@ class Generator:
     def words64(self, n: int) -> np.ndarray:
         """The next `n` draws of 64 bits, as uint64: the first word is the upper half."""
         pair = self.words32(2 * n).reshape(n, 2)
-        return (pair[:, 0].astype(np.uint64) << np.uint64(32)) | pair[:, 1]
+        if sys.byteorder == "little":
+            return np.ascontiguousarray(pair[:, ::-1]).view(np.uint64).reshape(n)
+        return pair.view(np.uint64).reshape(n)
 
     def random(self) -> int:
         """One word of 32 bits."""
@@ -281,7 +284,10 @@ class Generator:
     def bernoulli(self, n: int, p) -> np.ndarray:
         """True with probability `p`: one number (drawn with 53 bits) or an array of n (drawn in its precision)."""
         if not isinstance(p, np.ndarray):
-            return self.unit64(n) < p
+            # u < p for u = k / 2**53, without making u.
+            bits = self.words64(n)
+            np.bitwise_and(bits, np.uint64((1 << 53) - 1), out=bits)
+            return bits < np.uint64(math.ceil(p * (1 << 53)))
         return (self.unit64(n) if p.dtype == np.float64 else self.unit32(n)) < p
 
     def exponential(self, n: int, rate=1.0, dtype=np.float64) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 
 from . import dtypes
@@ -254,9 +256,39 @@ def storage(self) -> TypedStorage:
     return TypedStorage(wrap_storage=UntypedStorage(self._array), dtype=self.dtype)
 
 
-for _name, _function in {"untyped_storage": untyped_storage, "storage": storage,
+def share_memory_(self):
+    """Move this tensor's elements to memory that forked processes share; returns the tensor."""
+    if not is_shared(self) and not self.is_meta:
+        a = self._array
+        memory = np.frombuffer(mmap.mmap(-1, max(a.nbytes, 1)), a.dtype, a.size)
+        order = sorted(range(a.ndim), key=lambda d: -a.strides[d])
+        moved = memory.reshape([a.shape[d] for d in order]).transpose(np.argsort(order)) if a.ndim else memory.reshape(())
+        moved[...] = a
+        self._array = moved
+    return self
+
+
+def is_shared(self) -> bool:
+    """Whether its elements lie in memory that forked processes share."""
+    base = owner(self._array).base
+    return isinstance(getattr(base, "obj", base), mmap.mmap) and not self.is_meta
+
+
+def pin_memory(self, device=None):
+    """Itself: memory is pinned for copies to an accelerator, and there is none."""
+    return self
+
+
+def is_pinned(self, device=None) -> bool:
+    """Whether its memory is pinned: no."""
+    return False
+
+
+for _name, _function in {"share_memory_": share_memory_, "is_shared": is_shared, "pin_memory": pin_memory,
+                         "is_pinned": is_pinned, "untyped_storage": untyped_storage, "storage": storage,
                          "_typed_storage": storage}.items():  # fmt: skip
     attach(_name, _function)
 
 globals().update(STORAGE_CLASSES)
-__all__ = ["TypedStorage", "UntypedStorage", *STORAGE_CLASSES]
+Storage = STORAGE_CLASSES["FloatStorage"]
+__all__ = ["Storage", "TypedStorage", "UntypedStorage", *STORAGE_CLASSES]

@@ -85,9 +85,7 @@ class Tensor:
     _retains = False
     _inference = False
 
-    # NumPy must hand `array + tensor` to Tensor.__radd__.
-    __array_priority__ = 1000
-    __array_ufunc__ = None
+    __array_priority__ = 1000  # NumPy's functions on tensors: `__array_ufunc__` in ops/from_data.py
 
     def __new__(cls, *args, **kwargs):
         return _new(cls)

@@ -12,7 +12,7 @@ from ..arrays import MetaArray, meta_empty
 from ..errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError, GradientError
 from ..tensor import Tensor, attach, wrap
 from .creation import dtype_of, dtype_of_number, finish
-from .entry import public
+from .entry import REGISTRY, public
 
 _NUMBERS = {builtins.bool: 0, builtins.int: 1, builtins.float: 2, builtins.complex: 3}
 
@@ -414,8 +414,35 @@ def __array__(self, dtype=None, copy=None):
     return a.copy() if copy else a
 
 
-attach("numpy", numpy)
-attach("__array__", __array__)
+# NumPy's names for functions that have another one here.
+_UFUNCS = {"multiply": "mul", "subtract": "sub", "divide": "div", "power": "pow", "absolute": "abs", "equal": "eq",
+           "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "negative": "neg",
+           "conjugate": "conj", "invert": "bitwise_not"}  # fmt: skip
+
+
+def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+    """A NumPy function on tensors gives tensors: `np.sin(x)`, and `array + x`, which Python hands to NumPy first."""
+    if method == "__call__" and out is None and not options:
+        function = REGISTRY.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
+        if function is not None:
+            return function(*[_operand(x) for x in inputs])
+    inputs = [numpy(x) if isinstance(x, Tensor) else x for x in inputs]
+    if out is not None:
+        options["out"] = tuple(numpy(x) if isinstance(x, Tensor) else x for x in out)
+    found = getattr(ufunc, method)(*inputs, **options)
+    if out is not None:
+        return out[0] if len(out) == 1 else out
+    return tuple(wrap(np.asarray(f)) for f in found) if isinstance(found, tuple) else wrap(np.asarray(found))
+
+
+def _operand(x):
+    if isinstance(x, np.ndarray):
+        return wrap(check_array(x))
+    return x.item() if isinstance(x, np.generic) else x
+
+
+for _name, _function in {"numpy": numpy, "__array__": __array__, "__array_ufunc__": __array_ufunc__}.items():
+    attach(_name, _function)
 
 
 # ---------------------------------------------------------------------- DLPack

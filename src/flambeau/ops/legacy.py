@@ -23,6 +23,9 @@ NAMES = {d: n for n, d in DTYPES.items()}
 
 def build(data, dt) -> Tensor:
     """The tensor that `FloatTensor(*data)` makes: sizes make it uninitialised, a sequence gives its values."""
+    if len(data) == 1 and isinstance(data[0], (float, complex)):
+        raise ArgumentTypeError(f"new(): data must be a sequence (got {type(data[0]).__name__})",
+                                fix=f"torch.tensor({data[0]})")  # fmt: skip
     if len(data) == 1 and not isinstance(data[0], (int, np.integer, Size)):
         if isinstance(data[0], Tensor):
             if data[0].dtype is not dt:
@@ -30,6 +33,9 @@ def build(data, dt) -> Tensor:
             return data[0].detach()
         return wrap(array_of(data[0], dt))
     return wrap(np.empty(sizes_of(data) if data else (0,), dt.numpy))
+
+
+Tensor._legacy = staticmethod(lambda data, dt, device=None: build(data, dt)._array)
 
 
 class _TypedTensor(type):

@@ -24,7 +24,7 @@ def _check(input, p, name):
 def keep_mask(shape, p, dtype):
     """1 with probability 1 - p, else 0, as an array."""
     count = math.prod(shape)
-    return (default_generator.unit32(count) >= p).reshape(shape).astype(dtype)
+    return default_generator.bernoulli(count, 1 - p).reshape(shape).astype(dtype)
 
 
 def factors(input, p, shape=None):
