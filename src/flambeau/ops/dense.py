@@ -137,10 +137,7 @@ def _check_bias(bias, input, weight):
 
 def _mismatch(a, w):
     (n, k), rows = w, math.prod(a[:-1])
-    if len(a) == 1:
-        fact = f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({a[0]})"
-    else:
-        fact = f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {k}x{n})"
+    fact = f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {k}x{n})"
     fix = f"make the layer with in_features={a[-1]}: Linear({a[-1]}, {n})"
     if len(a) > 2 and math.prod(a[1:]) == k:
         fix = f"flatten the input first: x.flatten(1) gives [{a[0]}, {k}]"
@@ -152,9 +149,19 @@ def _mismatch(a, w):
 
 
 def _dtypes(input, weight, bias):
-    other = weight if weight.dtype is not input.dtype else bias
+    if weight.dtype is input.dtype:
+        fact, other = f"self and mat2 must have the same dtype, but got {title(bias)} and {title(weight)}", bias
+    else:
+        other = weight
+        fact = f"mat1 and mat2 must have the same dtype, but got {title(input)} and {title(weight)}"
+        if bias is None:
+            fact = f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(weight)}"
     return DtypeError(
-        f"mat1 and mat2 must have the same dtype, but got {title(input)} and {title(other)}",
+        fact,
         why=f"the input is {input.dtype}, the {'weight' if other is weight else 'bias'} {other.dtype}",
         fix=f"convert the input, x = x.to({weight.dtype}), or the layer, layer.to({input.dtype})",
     )
+
+
+def _c_name(t):
+    return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(t.dtype.name, title(t))

@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import as_array
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError
+from ..errors import NotSupported
 from ..tensor import Tensor, wrap
 from .entry import write_out
 
@@ -94,11 +94,11 @@ def _narrow(a, half):
 
 
 def need_float(t, kernel, complex=False):
-    """DtypeError unless `t` is floating-point (or complex where that is allowed)."""
+    """NotImplementedError unless `t` is floating-point (or complex where that is allowed)."""
     category = FROM_NUMPY[t._array.dtype].category
     if category != 2 and not (complex and category == 3):
-        raise DtypeError(f"\"{kernel}\" not implemented for '{title(t)}'",
-                         why="it is defined for floating-point tensors", fix="x.float()")  # fmt: skip
+        raise NotSupported(f"\"{kernel}\" not implemented for '{title(t)}'",
+                           why="it is defined for floating-point tensors", fix="x.float()")  # fmt: skip
 
 
 def constant(array) -> Tensor:

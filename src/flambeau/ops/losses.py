@@ -85,7 +85,8 @@ def _per_sample(g, total, reduction, shape, dtype):
     if reduction == "none":
         return g
     with np.errstate(all="ignore"):
-        return np.broadcast_to(np.asarray(g / total if reduction == "mean" else g, dtype), shape)
+        # No sample that counts: the loss is 0 / 0, its gradient 0.
+        return np.broadcast_to(np.asarray((g / total if total else 0) if reduction == "mean" else g, dtype), shape)
 
 
 def _log_sum_exp(x):

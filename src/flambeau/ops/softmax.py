@@ -87,8 +87,10 @@ def _prepared(input, dim, dtype, name):
         if not isinstance(dtype, dtype_):
             raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
         input = input.to(dtype)
-    need_float(input, f"{name}_lastdim_kernel_impl")
-    return input, normal_dim(dim, input._array.ndim)
+    axis = normal_dim(dim, input._array.ndim)
+    if input._array.dtype.kind != "f":
+        need_float(input, f"{name}_{'lastdim_' if axis >= input._array.ndim - 1 else ''}kernel_impl")
+    return input, axis
 
 
 @public(method=True, out=True, aliases=("special.softmax",))

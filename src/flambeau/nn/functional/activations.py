@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...dtypes import finfo
+from ...errors import ArgumentError, DtypeError, NotSupported, ShapeError
 from ...generator import default_generator
 from ...ops import activation as A
 from ...ops import softmax as _softmax_ops
@@ -69,8 +70,9 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False, *, _name="hardtanh
         raise ArgumentError("min_val cannot be greater than max_val", why=f"{min_val} > {max_val}")
     category = input.dtype.category
     if category == 0 or category == 3:
-        raise DtypeError(f"Bool inputs not supported for {_name}" if category == 0 else
-                         f"\"hardtanh_cpu\" not implemented for '{title(input)}'", fix="x.float()")  # fmt: skip
+        if category == 0:
+            raise DtypeError("Bool inputs not supported for hardtanh", fix="x.float()")
+        raise NotSupported("clamp is not supported for complex types")
     if category == 1:
         if not input.dtype.is_signed and min(min_val, max_val) < 0:
             raise DtypeError("cannot do hardtanh on an unsigned type with negative limits")
@@ -212,7 +214,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """x where x >= 0, else a x with a drawn from [lower, upper] per element in training, their mean otherwise."""
     _start(input, "rrelu", inplace, "rrelu_with_noise_out_cpu" if training else "leaky_relu_cpu")
     if lower > upper:
-        raise ShapeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
+        raise ShapeError("Lower bound should be less than or equal to the upper bound", why=f"{lower} > {upper}")
     if not training:
         return _in_place(input, A._leaky_relu(input, slope=(lower + upper) / 2), inplace)
     a = input._array
@@ -264,7 +266,8 @@ def softshrink(input, lambd=0.5):
     """0 where |x| <= lambd, else x moved towards 0 by lambd."""
     _start(input, "softshrink", kernel="softshrink_cpu")
     if lambd < 0:
-        raise ShapeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+        raise ShapeError(f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {title(input)}, but found "
+                         f"{lambd:g}")  # fmt: skip
     return A._softshrink(input, lambd=lambd)
 
 
@@ -272,7 +275,7 @@ def threshold(input, threshold, value, inplace=False):
     """x where x > threshold, else value."""
     _start(input, "threshold", inplace)
     if input.dtype.category in (0, 3):
-        raise DtypeError(f"\"threshold_cpu\" not implemented for '{title(input)}'")
+        raise NotSupported(f"\"threshold_cpu\" not implemented for '{title(input)}'", fix="x.float()")
     return _in_place(input, A._threshold(input, threshold=threshold, value=value), inplace)
 
 
@@ -335,6 +338,9 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     a = logits._array
+    if not logits.is_floating_point():
+        raise DtypeError("Exponential distribution is a continuous probability distribution. dtype must be a floating point "
+                         f"but you specified {title(logits)}", fix="logits.float()")  # fmt: skip
     draws = default_generator.exponential(a.size).reshape(a.shape)
     noise = -np.log(draws).astype(a.dtype)
     soft = _softmax_ops.softmax((logits + wrap(noise)) / tau, dim)

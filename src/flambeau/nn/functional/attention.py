@@ -11,11 +11,11 @@ from ...autograd.mode import autocasting
 from ...errors import DtypeError, ShapeError
 from ...ops.attention import _attention
 from ...ops.dense import linear
-from ...ops.fused import need_float, title
+from ...ops.fused import title
 from ...ops.join import cat
 from ...ops.linalg import matmul
 from ...ops.precision import lower
-from ...ops.promotion import check_devices
+from ...ops.promotion import broadcast_error, check_devices
 from ...ops.shape import need_tensor
 from ...ops.softmax import softmax
 from ...tensor import Tensor, wrap
@@ -53,23 +53,25 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         )
     if q.ndim < 2 or k.ndim < 2 or v.ndim < 2:
         raise ShapeError(
-            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim(): "
-            f"{q.ndim}, key.dim(): {k.ndim} and value.dim(): {v.ndim} instead."
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
+            f"{q.ndim} key.dim: {k.ndim} and value.dim: {v.ndim} instead."
         )
-    need_float(query, "scaled_dot_product_attention")
-    if is_causal and attn_mask is not None:
-        raise ShapeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True",
-                         fix="fold the causal mask into attn_mask, or leave one of the two out")  # fmt: skip
+    if not query.is_floating_point():
+        raise DtypeError(f"expected scalar type Float but found {title(query)}", fix="convert query, key and value to float")
     if q.shape[-1] != k.shape[-1]:
-        raise ShapeError(f"The size of tensor a ({q.shape[-1]}) must match the size of tensor b ({k.shape[-1]}): query and "
-                         f"key need one embedding size", why=f"query {list(q.shape)}, key {list(k.shape)}")  # fmt: skip
+        heads = math.prod(q.shape[:-2])
+        raise ShapeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{heads}, {q.shape[-1]}] but got: "
+            f"[{math.prod(k.shape[:-2])}, {k.shape[-1]}].",
+            why=f"query {list(q.shape)} and key {list(k.shape)} need one size of their last dimension",
+        )
     if k.shape[-2] != v.shape[-2]:
         raise ShapeError(f"Expected key and value to have the same sequence length, but got {k.shape[-2]} and "
                          f"{v.shape[-2]}", why=f"key {list(k.shape)}, value {list(v.shape)}")  # fmt: skip
     if enable_gqa:
         key, value = _spread_heads(query, key), _spread_heads(query, value)
     if attn_mask is not None:
-        attn_mask = _checked_mask(attn_mask, query)
+        attn_mask = _checked_mask(attn_mask, query, key)
     check_devices(query, key, value, attn_mask)
     if scale is None:
         scale = 1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0
@@ -82,7 +84,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
 
 
 def _c(t):
-    return {"float32": "float", "float64": "double"}.get(t.dtype.name, title(t))
+    return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(t.dtype.name, title(t))
 
 
 def _spread_heads(query, t):
@@ -97,7 +99,7 @@ def _spread_heads(query, t):
     return t.unsqueeze(-3).expand(*lead, wanted // have, *rest).reshape(*lead[:-1], wanted, *rest)
 
 
-def _checked_mask(mask, query):
+def _checked_mask(mask, query, key):
     if mask.dtype.name != "bool" and mask.dtype is not query.dtype:
         if not mask.is_floating_point() or query.dtype.itemsize > mask.itemsize:
             raise DtypeError(
@@ -106,6 +108,11 @@ def _checked_mask(mask, query):
                 fix=f"attn_mask.bool(), or attn_mask.to({query.dtype})",
             )
         mask = mask.to(query.dtype)
+    scores = (*query.shape[:-1], key.shape[-2])
+    try:
+        np.broadcast_shapes(scores, mask.shape)
+    except ValueError:
+        raise broadcast_error(scores, mask.shape) from None
     return mask
 
 

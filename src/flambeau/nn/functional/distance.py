@@ -7,7 +7,7 @@ import numpy as np
 from ...errors import DtypeError, ShapeError
 from ...ops.entry import public
 from ...ops.fused import title
-from ...ops.promotion import result_type
+from ...ops.promotion import broadcast_error, result_type
 from ...ops.shape import need_tensor, normal_dim
 from ...tensor import wrap
 
@@ -27,9 +27,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
         raise DtypeError(f"expected common dtype to be floating point, yet common dtype is {title(x1)}", fix="x.float()")
     shape = np.broadcast_shapes(x1.shape, x2.shape) if _fit(x1, x2) else None
     if shape is None:
-        raise ShapeError(f"The size of tensor a ({x1.shape[-1] if x1.ndim else 1}) must match the size of tensor b "
-                         f"({x2.shape[-1] if x2.ndim else 1}) at non-singleton dimension {max(x1.ndim, x2.ndim) - 1}",
-                         why=f"{list(x1.shape)} and {list(x2.shape)} do not broadcast")  # fmt: skip
+        raise broadcast_error(x1.shape, x2.shape)
     dim = normal_dim(dim, len(shape))
     a, b = (x.to(common).expand(shape) for x in (x1, x2))
     # The norm is clamped outside the graph, so that a zero vector has a gradient.

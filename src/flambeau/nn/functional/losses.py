@@ -56,6 +56,9 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         raise ShapeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     a, t = input._array, target._array
     if a.shape == t.shape:
+        if ignore_index >= 0:
+            raise DtypeError("ignore_index is not supported for floating point target",
+                             why="probabilities name no single class to ignore")  # fmt: skip
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     need_float(input, "log_softmax_lastdim_kernel_impl")
     _check_classes(input, target, weight)
@@ -106,7 +109,7 @@ def _check_classes(input, target, weight, name="cross_entropy"):
                          "Expected input to have at least 1 dimension")  # fmt: skip
     if a.ndim == 1:
         if t.size != 1 or t.ndim > 1:
-            raise ShapeError(f"For 1D input, 1D target must have 1 element, but got target size: {t.size}")
+            raise ArgumentError(f"For 1D input, 1D target must have size 1, but got target size: {t.size}")
     elif t.ndim and a.shape[0] != t.shape[0] or not t.ndim:
         raise ArgumentError(
             f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 1}).",
@@ -120,6 +123,9 @@ def _check_classes(input, target, weight, name="cross_entropy"):
                              why=f"the target has shape {list(t.shape)}",
                              fix="target.squeeze(1)" if t.shape[1:] == (1,) else "one class index per sample, or "
                              f"probabilities of the input's shape {list(a.shape)}")  # fmt: skip
+        if a.ndim != 4:
+            raise ShapeError(f"Expected target size {wanted}, got {list(t.shape)}",
+                             why=f"an input of shape {list(a.shape)} holds scores of {a.shape[1]} classes in dimension 1")
         if t.ndim != a.ndim - 1:
             raise ShapeError(f"only batches of spatial targets supported ({a.ndim - 1}D tensors) but got targets of "
                              f"dimension: {t.ndim}", fix=f"a target of shape {wanted}")  # fmt: skip
@@ -127,7 +133,7 @@ def _check_classes(input, target, weight, name="cross_entropy"):
                          why=f"an input of shape {list(a.shape)} takes targets of shape {wanted}")  # fmt: skip
     if t.dtype.kind != "i" or t.dtype.itemsize != 8:
         if not (t.dtype.kind == "u" and t.dtype.itemsize == 1):
-            raise DtypeError(f"expected scalar type Long but found {title(target)}",
+            raise DtypeError(f"expected target dtype to be Long or Byte, but got {title(target)}",
                              why="class indices are 64-bit integers", fix="target.long()")  # fmt: skip
     classes = a.shape[0 if a.ndim == 1 else 1]
     if weight is not None:
@@ -177,10 +183,8 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
     Shapes: input (N, in) or (in,), linear_weight (C, *, in), linear_bias (C, *), target as for `cross_entropy`.
     """
     sizes = linear_weight.shape[:-1]
+    _check_linear_loss(input, linear_weight, linear_bias, target, ignore_index)
     if linear_weight.ndim > 2:
-        if input.ndim != 2:
-            raise ShapeError(f"expected a batched input (N, in_features) for a linear_weight of shape "
-                             f"{list(linear_weight.shape)}, but got {list(input.shape)}")  # fmt: skip
         flat = linear_weight.reshape(-1, linear_weight.shape[-1])
         scores = _linear(input, flat, None if linear_bias is None else linear_bias.reshape(-1))
         scores = scores.reshape(input.shape[0], *sizes)
@@ -188,6 +192,23 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
         scores = _linear(input, linear_weight, linear_bias)
     return cross_entropy(scores, target, weight, ignore_index=-100 if ignore_index is None else ignore_index,
                          reduction=reduction, label_smoothing=label_smoothing)  # fmt: skip
+
+
+def _check_linear_loss(input, weight, bias, target, ignore_index):
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
+    if weight.ndim < 2:
+        raise ShapeError(f"expected linear_weight with dimensionality at least 2, got {weight.ndim}")
+    if input.shape[-1] != weight.shape[-1]:
+        raise ShapeError("expected equal input and linear_weight last dimensions (in_features), got "
+                         f"{input.shape[-1]} and {weight.shape[-1]}, respectively")  # fmt: skip
+    if weight.ndim > 2 and input.ndim != 2:
+        raise ShapeError(f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires batched input, "
+                         f"(N, {weight.shape[-1]}), got unbatched input with shape {tuple(input.shape)}")  # fmt: skip
+    if bias is not None and bias.shape != weight.shape[:-1]:
+        raise ShapeError(f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}")
+    if ignore_index is not None and target.is_floating_point():
+        raise ShapeError("ignore_index cannot be specified when target contains probabilities")
 
 
 # ---------------------------------------------------------------------- two classes
@@ -255,7 +276,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     """log(1 + exp(-target input)) for targets 1 and -1."""
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "soft_margin_loss")
-    return reduced(((-target * input).exp()).log1p(), reduction)
+    return reduced((input * -target).exp().log1p(), reduction)
 
 
 # ---------------------------------------------------------------------- several labels per sample

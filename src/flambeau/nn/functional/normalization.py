@@ -45,7 +45,7 @@ def _same_dtype(input, weight, bias, name):
         if t is not None and t._array.dtype != input._array.dtype:
             if t.dtype.name == "float32" and input.dtype.itemsize == 2:
                 continue  # parameters in single precision with 16-bit activations
-            raise DtypeError(f"expected scalar type {title(input)} but found {title(t)}",
+            raise DtypeError("mixed dtype (CPU): all inputs must share same datatype.",
                              why=f"the input of {name} is {input.dtype}, its parameters are {t.dtype}",
                              fix=f"layer.to({input.dtype}), or x = x.to({t.dtype})")  # fmt: skip
 
@@ -107,10 +107,12 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enable
     """
     need_tensor(input, "group_norm")
     if input.ndim < 2:
-        raise ShapeError("Expected at least 2 dimensions for input tensor but received " f"{input.ndim}")
+        raise ShapeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     channels = input.shape[1]
-    if num_groups <= 0:
-        raise ShapeError("Expected num groups to be greater than 0, got " f"{num_groups}")
+    if num_groups == 0:
+        raise ZeroDivisionError("integer division or modulo by zero")
+    if num_groups < 0:
+        raise ShapeError(f"Expected num groups to be greater than 0, got {num_groups}")
     if channels % num_groups:
         raise ShapeError(
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
@@ -151,6 +153,9 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     need_tensor(input, "batch_norm")
     if training:
         _check_values_per_channel(input.shape)
+        if eps <= 0.0:
+            raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}",
+                                why="it keeps the division safe where the variance is 0", fix="eps=1e-5")  # fmt: skip
     given = (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias))
     channels = input._array.shape[1] if input._array.ndim > 1 else 0
     for name, t in given:
@@ -160,7 +165,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
                              fix=f"BatchNorm(num_features={channels})")  # fmt: skip
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
-        raise ShapeError(f"Expected {missing} to be defined when training=False",
+        raise ShapeError(f"{missing} must be defined in evaluation mode",
                          fix="training=True, or give the running statistics")  # fmt: skip
     if input._array.dtype.kind != "f":
         need_float(input, "batch_norm")
@@ -168,9 +173,12 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     if input._array.ndim < 2:
         return input * 1
     if not training:
+        _same_dtype(input, running_mean, running_var, "batch_norm")
         return N._batch_norm(input, weight, bias, _plain(running_mean), _plain(running_var), training=False, eps=eps)[0]
     out, mean, _, var = N._batch_norm(input, weight, bias, None, None, training=True, eps=eps)
     count = input._array.size // max(channels, 1)
+    if not count:
+        return out
     _update(running_mean, mean, momentum)
     _update(running_var, var, momentum, count / max(count - 1, 1))
     return out

@@ -59,18 +59,23 @@ def _numbers(pad) -> list[int]:
     try:
         return [operator.index(p) for p in pad]
     except TypeError:
-        raise TypeError("pad(): argument 'pad' (position 2) must be tuple of ints") from None
+        at = next(i for i, p in enumerate(pad) if not hasattr(p, "__index__"))
+        raise TypeError("pad(): argument 'pad' (position 2) must be tuple of ints, but found element of type "
+                        f"{type(pad[at]).__name__} at pos {at}") from None  # fmt: skip
 
 
 def _constant(input, pairs, value):
     lead = input.ndim - len(pairs)
     widths = ((0, 0),) * lead + tuple(pairs)
     for i, (size, (low, high)) in enumerate(zip(input.shape, widths)):
-        if size + low + high < 0:
+        if size + low + high < 0 and (low > 0 or high > 0):
             raise ShapeError(
                 f"The input size {size}, plus negative padding {low} and {high} resulted in a negative output size, which "
                 f"is invalid. Check dimension {i} of your input."
             )
+        if size + low + high < 0:
+            raise ShapeError("narrow(): length must be non-negative.",
+                             why=f"padding ({low}, {high}) takes more than dimension {i} of size {size} has")  # fmt: skip
     dtype = input._array.dtype
     if dtype.kind == "b":
         value = bool(value)

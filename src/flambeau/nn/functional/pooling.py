@@ -7,7 +7,7 @@ import operator
 
 import numpy as np
 
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, IndexOutOfRange, NotSupported, ShapeError
 from ...ops import pooling as P
 from ...ops.fused import with_out
 from ...ops.entry import public
@@ -17,14 +17,19 @@ from ...ops.shape import need_tensor
 from ...tensor import wrap
 
 
+_COUNTS = {1: "one int", 2: "two ints", 3: "three ints"}
+
+
 def _each(value, n, name, function):
     """One int, or one per dimension, as a tuple of `n` ints."""
     if isinstance(value, (tuple, list)):
         if len(value) == 1:
             value = list(value) * n
         if len(value) != n:
-            raise ShapeError(f"{function}: {name} must either be a single int, or a tuple of {n} ints",
-                             why=f"it is {tuple(value)}")  # fmt: skip
+            fact = f"{function}: {name} must either be a single int, or a tuple of {_COUNTS[n]}"
+            if n == 1:
+                fact = f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size {len(value)}"
+            raise ShapeError(fact, why=f"it is {tuple(value)}")
         return tuple([operator.index(v) for v in value])
     try:
         return (operator.index(value),) * n
@@ -32,7 +37,56 @@ def _each(value, n, name, function):
         raise TypeError(f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}") from None
 
 
-def _geometry(input, n, kernel, stride, padding, dilation, ceil, name, batch=True):
+def _check_rank(input, n, name):
+    """RuntimeError unless the input is (C, *) or (N, C, *) with n pooled dimensions."""
+    shape = list(input.shape)
+    if input.ndim in (n + 1, n + 2):
+        return
+    why = f"the last {n} dimension(s) of {shape} are pooled; channels come before them, and the batch before those"
+    fix = f"x.unsqueeze(0) gives {[1, *shape]}" if input.ndim == n else f"an input of {n + 1} or {n + 2} dimensions"
+    if name == "max_pool1d":
+        raise ShapeError(f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
+                         f"got:{shape}", why=why, fix=fix)  # fmt: skip
+    if n == 1:
+        raise ShapeError(f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
+                         f"checking arguments for {name})", why=why, fix=fix)  # fmt: skip
+    if name == "avg_pool2d" and input.ndim < 3:
+        raise IndexOutOfRange(f"Dimension out of range (expected to be in range of [{-max(input.ndim, 1)}, "
+                              f"{max(input.ndim, 1) - 1}], but got -3)", why=why, fix=fix)  # fmt: skip
+    if name == "avg_pool2d":
+        raise _empty(input, n)
+    raise ShapeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input", why=why, fix=fix)
+
+
+def _empty(input, n, prefix=""):
+    return ShapeError(f"{prefix}Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+                      f"{list(input.shape)}", why="only the batch may be empty")  # fmt: skip
+
+
+def _check_window(name, n, k, s, p, d):
+    """Errors of one dimension's numbers, in PyTorch's order."""
+    half = ((k - 1) * d + 1) // 2
+    fix = f"padding={half} or less"
+    if n == 1 and name == "max_pool1d":
+        for word, value in (("kernel_size", k), ("stride", s)):
+            if value <= 0:
+                raise ShapeError(f"max_pool1d() {word} must be greater than zero, but got {value}")
+        if d <= 0:
+            raise ShapeError(f"max_pool1d() dilation must be greater than zero, but got {d}")
+    if s == 0:
+        raise ShapeError("stride should not be zero")
+    if k <= 0 or s < 0:
+        raise ShapeError(f"{'kernel size' if k <= 0 else 'stride'} should be greater than zero, but got {k if k <= 0 else s}")
+    if d <= 0:
+        raise ShapeError(f"dilation should be greater than zero, but got {d}")
+    if p < 0:
+        raise ShapeError(f"pad must be non-negative, but got pad: {p}")
+    if p > half:
+        raise ShapeError(f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                         f"dilation={d}", fix=fix)  # fmt: skip
+
+
+def _geometry(input, n, kernel, stride, padding, dilation, ceil, name):
     """((kernel, stride, padding, dilation, windows), ...) per dimension, checked."""
     need_tensor(input, name)
     kernel = _each(kernel, n, "kernel_size", name)
@@ -40,42 +94,39 @@ def _geometry(input, n, kernel, stride, padding, dilation, ceil, name, batch=Tru
     padding, dilation = _each(padding, n, "padding", name), _each(dilation, n, "dilation", name)
     shape = input._array.shape
     if len(shape) not in (n + 1, n + 2):
-        raise ShapeError(
-            f"{name}: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got: "
-            f"{list(shape)}" if name != "max_pool1d" else
-            f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got: "
-            f"{list(shape)}",
-            why=f"the input has shape {list(shape)}: the last {n} dimension(s) are pooled, channels come before them",
-        )  # fmt: skip
-    if 0 in shape[-n:] or 0 in shape[len(shape) - n - 1 : len(shape) - n]:
-        raise ShapeError(f"{name}: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for "
-                         f"input, but got: {list(shape)}")  # fmt: skip
+        _check_rank(input, n, name)
     found = []
     for size, k, s, p, d in zip(shape[-n:], kernel, stride, padding, dilation):
-        if k <= 0:
-            raise ShapeError(f"{name}: kernel size should be greater than zero, but got {kernel}")
-        if s <= 0:
-            raise ShapeError(f"{name}: stride should be greater than zero, but got {stride}")
-        if d <= 0:
-            raise ShapeError(f"{name}: dilation should be greater than zero, but got {dilation}")
-        if p < 0:
-            raise ShapeError(f"{name}: pad must be non-negative, but got pad: {p}")
-        if p > ((k - 1) * d + 1) // 2:
-            raise ShapeError(f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
-                             f"dilation={d}", fix=f"padding={((k - 1) * d + 1) // 2} or less")  # fmt: skip
-        out = P.pooled_size(size, k, s, p, d, ceil)
-        if out <= 0:
-            given = (1, *shape[-n:]) if n == 1 else tuple(shape[len(shape) - n - 1 :])
-            sizes = [P.pooled_size(z, *g, ceil) for z, *g in zip(shape[-n:], kernel, stride, padding, dilation)]
-            made = "x".join(map(str, (given[0], *sizes)))
-            raise ShapeError(
-                f"Given input size: ({'x'.join(map(str, given))}). Calculated output size: ({made}). Output size is too "
-                "small",
-                why=f"a window of {(k - 1) * d + 1} does not fit into a dimension of {size} with padding {p}",
-                fix="pool less often, use a smaller kernel, or start from larger inputs",
-            )
-        found.append((k, s, p, d, out))
+        if not (k > 0 and s > 0 and d > 0 and 0 <= p <= ((k - 1) * d + 1) // 2):
+            _check_window(name, n, k, s, p, d)
+        found.append((k, s, p, d, P.pooled_size(size, k, s, p, d, ceil)))
+    if 0 in shape[len(shape) - n - 1 :]:
+        if name == "max_pool3d":
+            raise ShapeError("max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have "
+                             f"positive length, but input has a shape of {list(shape)} and non-batch dimension 0 has length "
+                             "zero!")  # fmt: skip
+        raise _empty(input, n, "max_pool1d: " if name == "max_pool1d" else "")
+    if any(out <= 0 for *_, out in found):
+        raise _too_small(shape, n, found, name)
     return tuple(found)
+
+
+def _too_small(shape, n, geometry, name):
+    given = tuple(shape[len(shape) - n - 1 :])
+    if name == "max_pool1d":
+        k, s, p, d, out = geometry[0]
+        return ShapeError(f"max_pool1d() Invalid computed output size: {out}",
+                          why=f"a window of {(k - 1) * d + 1} does not fit into {shape[-1]} with padding {p}")  # fmt: skip
+    if n == 1:
+        given = (given[0], 1, given[1])
+    made = (*given[: len(given) - n], *[out for *_, out in geometry])
+    size, (k, _, p, d, _) = next((size, g) for size, g in zip(shape[-n:], geometry) if g[-1] <= 0)
+    return ShapeError(
+        f"Given input size: ({'x'.join(map(str, given))}). Calculated output size: ({'x'.join(map(str, made))}). Output size "
+        "is too small",
+        why=f"a window of {(k - 1) * d + 1} does not fit into a dimension of {size} with padding {p}",
+        fix="pool less often, use a smaller kernel, or start from larger inputs",
+    )
 
 
 # ---------------------------------------------------------------------- maxima
@@ -84,7 +135,7 @@ def _geometry(input, n, kernel, stride, padding, dilation, ceil, name, batch=Tru
 def _max_pool(input, n, kernel, stride, padding, dilation, ceil, indices, name):
     geometry = _geometry(input, n, kernel, stride, padding, dilation, ceil, name)
     if input._array.dtype.kind not in "fiuV":
-        raise DtypeError(f"\"{name}\" not implemented for '{title(input)}'", fix="x.float()")
+        raise NotSupported(f"\"{name}\" not implemented for '{title(input)}'", fix="x.float()")
     out, winner = P._max_pool(input, geometry=geometry)
     if not indices:
         return out
@@ -156,7 +207,7 @@ def _avg_pool(input, n, kernel, stride, padding, ceil, include, override, name):
     if override == 0:
         raise ShapeError("divisor must be not zero")
     if input._array.dtype.kind not in "fViu" or input._array.dtype.kind in "iu" and input.dtype.name != "int64":
-        raise DtypeError(f"\"{name}_out_frame\" not implemented for '{title(input)}'", fix="x.float()")
+        raise NotSupported(f"\"{name}\" not implemented for '{title(input)}'", fix="x.float()")
     divide = P.divisors(geometry, input._array.shape[-n:], include, override, input._array.dtype)
     return P._avg_pool(input, geometry=geometry, divide=divide)
 
@@ -215,20 +266,30 @@ def _output_sizes(input, output_size, n, name):
     """The wanted size of each pooled dimension; None keeps one."""
     need_tensor(input, name)
     shape = input._array.shape
-    if len(shape) not in (n + 1, n + 2):
-        raise ShapeError(f"{name}: Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}",
-                         why=f"the last {n} dimension(s) are pooled, channels come before them")  # fmt: skip
     wanted = list(output_size) if isinstance(output_size, (tuple, list)) else [output_size] * n
-    if len(wanted) == 1:
-        wanted *= n
+    if n > 1 and isinstance(output_size, (tuple, list)) and len(shape) <= len(wanted):
+        raise ArgumentError(f"Input dimension should be at least {len(wanted) + 1}",
+                            why=f"the input has shape {list(shape)}")  # fmt: skip
     if len(wanted) != n:
-        raise ShapeError(f"{name}: internal error: output_size.size() must be {n}", why=f"it has {len(wanted)} numbers")
+        if n == 1:
+            raise ShapeError(f"{name}() argument 'output_size' should contain one int (got {len(wanted)})")
+        raise ShapeError(f"{name}(): internal error: output_size.size() must be {n}" if "max" in name else
+                         f"{name}: output_size must be {n}", why=f"it has {len(wanted)} numbers")  # fmt: skip
+    if len(shape) not in (n + 1, n + 2):
+        if n == 1:
+            _check_rank(input, n, name)
+        raise ShapeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got{':' if 'max' in name else ''} {list(shape)}",
+                         why=f"the last {n} dimension(s) are pooled, channels come before them")  # fmt: skip
+    for i in range(len(shape) - n - 1, len(shape)):
+        if shape[i] == 0:
+            raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+                             f"{list(shape)} with dimension {i} being empty")  # fmt: skip
     sizes = tuple([size if w is None else operator.index(w) for w, size in zip(wanted, shape[-n:])])
     if any(s < 0 for s in sizes):
-        raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {sizes}")
-    if 0 in shape[1:] and (0 in shape[-n:] or 0 in shape[-n - 1 : -n]):
-        raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
-                         f"{list(shape)} with an empty dimension")  # fmt: skip
+        if "max" in name:
+            made = [*shape[: len(shape) - n], *([1] if n == 1 else []), *sizes]
+            raise ShapeError(f"Trying to create tensor with negative dimension {min(sizes)}: {made}")
+        raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {list(sizes)}")
     return sizes
 
 

@@ -8,6 +8,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops.elementwise import relu as _relu
 from ...ops.entry import public
 from ...ops.fused import need_float, title
+from ...ops.promotion import broadcast_error
 from ...ops.shape import need_tensor
 from ...tensor import wrap
 from .distance import pairwise_distance
@@ -27,7 +28,10 @@ def _hinge(input, target, margin):
     near = wrap(np.asarray(target._array == 1))
     far = wrap(np.asarray(target._array == -1))
     # Both terms count for targets that are neither 1 nor -1.
-    return input.masked_fill(far, 0.0) + _relu(margin - input).masked_fill(near, 0.0)
+    try:
+        return input.masked_fill(far, 0.0) + _relu(margin - input).masked_fill(near, 0.0)
+    except RuntimeError:
+        raise broadcast_error(target.shape, input.shape) from None
 
 
 @public("hinge_embedding_loss")
@@ -153,11 +157,13 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     x = input if input.ndim == 2 else input.reshape(1, -1)
     n, classes = x.shape
     if target.ndim > 1 or target.numel() != n:
-        raise ShapeError(f"inconsistent target size, expected {n} but got {list(target.shape)}")
-    if target.dtype.name != "int64":
-        raise DtypeError(f"expected scalar type Long but found {title(target)}", fix="target.long()")
+        raise ShapeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples "
+                         f"(batch size). Expected target size [{n}], but got {list(target.shape)}. Input has shape "
+                         f"{list(input.shape)}.")  # fmt: skip
     if weight is not None and weight.numel() != classes:
         raise ShapeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    if target.dtype.name != "int64":
+        raise DtypeError(f"expected scalar type Long but found {title(target)}", fix="target.long()")
     need_float(input, "multi_margin_loss")
     t = target._array.reshape(n)
     if t.size and (t.min() < 0 or t.max() >= classes):

@@ -193,9 +193,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     elif not isinstance(var, Tensor):
         raise TypeError(f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}")
     if var.size() != input.size():
+        unlike = [n for n, m in zip(var.shape, input.shape) if n != m]
         if tuple(input.shape[:-1]) == tuple(var.shape):
             var = var.unsqueeze(-1)
-        elif not (tuple(input.shape[:-1]) == tuple(var.shape[:-1]) and var.ndim and var.shape[-1] == 1):
+        elif var.ndim != input.ndim or unlike != [1]:
             raise ArgumentError("var is of incorrect size", why=f"{list(var.shape)} for an input {list(input.shape)}")
     if reduction not in ("none", "mean", "sum"):
         raise ArgumentError(f"{reduction} is not valid", fix="'none', 'mean' or 'sum'")

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from ...errors import ArgumentError, NotSupported, ShapeError
+from ...ops.fused import need_float
 from ...ops.linalg import matmul
 from ...ops.padding import _take_axis
 from ...ops.shape import need_tensor
@@ -53,16 +54,18 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
                            fix=f"mode={ {3: 'linear', 4: 'bilinear', 5: 'trilinear'}[input.ndim]!r}")  # fmt: skip
     if any(s <= 0 for s in sizes) or 0 in input.shape[1:]:
         raise ShapeError("Input and output sizes should be greater than 0, but got input "
-                         f"({_listed(input.shape[2:])}) output ({_listed(sizes)})")  # fmt: skip
+                         f"({_listed(input.shape[2:])}) and output ({_listed(sizes)})")  # fmt: skip
     if mode == "area":
         return _adaptive_avg(input, sizes, n)
     if mode in _SHARP:
+        if input.dtype.name != "uint8":
+            need_float(input, f"compute_indices_weights_{mode}")
         return _nearest(input, sizes, scales, mode == "nearest-exact")
     if input.dtype.name == "uint8":
         made = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
         return made.round().clamp(0, 255).to(input.dtype)
     if not input.is_floating_point():
-        raise ShapeError(f"\"compute_indices_weights_{mode}\" not implemented for '{input.dtype.name}'", fix="x.float()")
+        need_float(input, f"compute_indices_weights_{mode}")
     out = input
     for axis, (wanted, scale) in enumerate(zip(sizes, scales), 2):
         have = input.shape[axis]

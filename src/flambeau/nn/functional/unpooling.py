@@ -56,9 +56,9 @@ def _fractional(input, n, kernel_size, output_size, output_ratio, indices, sampl
     else:
         draws = samples._array
     windows = []
-    # Each plane has windows of its own; the last dimension uses the first sample.
+    # Each plane has windows of its own. In two dimensions the last one uses the first sample, as in PyTorch.
     for axis, (size, k, out) in enumerate(zip(sizes, kernel, outs)):
-        sample = draws[..., n - 1 - axis]
+        sample = draws[..., n - 1 - axis if n == 2 else axis]
         starts = np.stack([_starts(float(s), size, k, out) for s in sample.reshape(-1)]) if sample.size else (
             np.zeros((0, out), np.int64))  # fmt: skip
         windows.append(starts[:, :, None] + np.arange(k))
