@@ -263,8 +263,8 @@ _correlate = primitive(
         first, input, kernel, stride, padding, dilation, groups),
     node="ConvolutionBackwardBackward0",
     vjp={
-        "first": lambda g, input, stride, padding, dilation, groups: _conv(
-            _conj(input), g, None, stride=stride, padding=padding, dilation=dilation, groups=groups),
+        "first": lambda g, input, first_shape, stride, padding, dilation, groups: _cropped(_conv(
+            _conj(input), g, None, stride=stride, padding=padding, dilation=dilation, groups=groups), first_shape),
         "input": lambda g, first, input_shape, stride, padding, dilation, groups: _spread(
             _conj(first), g, shape=tuple(input_shape[2:]), stride=stride, padding=padding, dilation=dilation,
             groups=groups),

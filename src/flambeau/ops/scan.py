@@ -150,9 +150,11 @@ def _logcumsumexp_vjp(g, input, out, dim):
         return g
     if input.is_complex():
         return _backwards(g * conj((-out).exp()), dim) * conj(input.exp())
-    # Positive and negative gradients apart, in logarithms, so that nothing overflows.
-    positive = g.masked_fill(g <= 0, 0).log()
-    negative = (-g).masked_fill(g >= 0, 0).log()
+    # Positive and negative gradients apart, in logarithms, so that nothing overflows. The smallest finite number stands
+    # for the logarithm of 0: with -inf the gradient of this gradient would be nan.
+    lowest = float(np.finfo(g._array.dtype).min)
+    positive = g.masked_fill(g <= 0, 1).log().masked_fill(g <= 0, lowest)
+    negative = (-g).masked_fill(g >= 0, 1).log().masked_fill(g >= 0, lowest)
     back = lambda t: _logcumsumexp((t - out).flip(dim), dim=dim).flip(dim)
     return (back(positive) + input).exp() - (back(negative) + input).exp()
 
