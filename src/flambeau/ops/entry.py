@@ -140,7 +140,7 @@ class Primitive:
         if callable(vjp):
             vjp = {names[0]: vjp}
         for arg, rule in (vjp or {}).items():
-            wants = tuple(inspect.signature(rule).parameters)
+            wants = _names(rule)
             joint = isinstance(arg, tuple) or arg.startswith("*")
             where = (
                 None if joint and not isinstance(arg, tuple)
@@ -303,10 +303,24 @@ class Primitive:
         return f"<primitive {self.name}>"
 
 
+_STARRED = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+
+
+def _names(function) -> tuple[str, ...]:
+    """Names of a function's parameters. Read from its code: a thousand calls of inspect.signature would slow import."""
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_flags & _STARRED or hasattr(function, "__wrapped__"):
+        return tuple(inspect.signature(function).parameters)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
 def _parameters(forward):
     """(names in order, defaults, whether variadic) of a forward function; ufuncs take input and other."""
     if isinstance(forward, np.ufunc):
         return ("input", "other")[: forward.nin], {}, False
+    code = getattr(forward, "__code__", None)
+    if code is not None and not forward.__defaults__ and not forward.__kwdefaults__ and not code.co_flags & _STARRED:
+        return _names(forward), {}, False
     names, defaults, variadic = [], {}, False
     for p in inspect.signature(forward).parameters.values():
         if p.kind is p.VAR_POSITIONAL:
@@ -418,7 +432,7 @@ def public(name=None, *, method=False, function=True, inplace=False, out=False, 
         full = name or fn.__name__
         short = full.rsplit(".", 1)[-1]
         called = _with_out(fn) if out else fn
-        parameters = inspect.signature(fn).parameters
+        parameters = _names(fn)
         if "dim" in parameters or "keepdim" in parameters:
             called = _numpy_names(called)
         called.__flambeau_name__ = full
