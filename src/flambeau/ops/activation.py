@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
+from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.special_error import erf as _erf_array
-from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, wrap
 from .elementwise import tanh as _tanh
 from .entry import primitive, public

@@ -111,7 +111,8 @@ def linear(input, weight, bias=None, *, out=None):
 def _linear_vector(input, weight, bias):
     if weight.ndim > 2:
         raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D",
-                         why="the weight of linear has shape (out_features, in_features) or (in_features,)")  # fmt: skip
+                         why="the weight of linear has shape (out_features, in_features) or "
+                             "(in_features,)")  # fmt: skip
     if not input.ndim or not weight.ndim:
         raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and "
                          f"{weight.ndim}D")  # fmt: skip

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from ..errors import IndexOutOfRange
@@ -208,7 +207,8 @@ def _nll_loss_backward_array(g, total, target, weight, shape, ignore_index, redu
 
 def _nll_weighted(gg, total, target, weight, ignore_index, reduction):
     """The adjoint of the function above: it is linear in its gradient."""
-    out = _nll_loss(gg, target, weight, ignore_index=ignore_index, reduction="none" if reduction == "none" else "sum")[0]
+    how = "none" if reduction == "none" else "sum"
+    out = _nll_loss(gg, target, weight, ignore_index=ignore_index, reduction=how)[0]
     return out / total if reduction == "mean" else out
 
 

@@ -165,7 +165,7 @@ def divisors(geometry, sizes, count_include_pad, override, dtype):
         return override
     full = math.prod(k for k, *_ in geometry)
     per_dim = []
-    for size, (k, s, p, d, out) in zip(sizes, geometry):
+    for size, (k, s, p, _, out) in zip(sizes, geometry):
         start = np.arange(out) * s - p
         end = np.minimum(start + k, size + p)
         if not count_include_pad:

@@ -16,9 +16,8 @@ from ...ops.activation import prelu as prelu
 from ...ops.elementwise import relu as _relu
 from ...ops.elementwise import sigmoid as _sigmoid
 from ...ops.elementwise import tanh as _tanh
-from ...ops.fused import with_out
 from ...ops.entry import assign, check_writable, public
-from ...ops.fused import need_float, title
+from ...ops.fused import need_float, title, with_out
 from ...ops.shape import need_tensor, normal_dim
 from ...tensor import wrap
 
@@ -266,7 +265,8 @@ def softshrink(input, lambd=0.5):
     """0 where |x| <= lambd, else x moved towards 0 by lambd."""
     _start(input, "softshrink", kernel="softshrink_cpu")
     if lambd < 0:
-        raise ShapeError(f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {title(input)}, but found "
+        raise ShapeError(f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {title(input)}, "
+                         "but found "
                          f"{lambd:g}")  # fmt: skip
     return A._softshrink(input, lambd=lambd)
 
@@ -339,7 +339,8 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     a = logits._array
     if not logits.is_floating_point():
-        raise DtypeError("Exponential distribution is a continuous probability distribution. dtype must be a floating point "
+        raise DtypeError("Exponential distribution is a continuous probability distribution. dtype must be a floating "
+                         "point "
                          f"but you specified {title(logits)}", fix="logits.float()")  # fmt: skip
     draws = default_generator.exponential(a.size).reshape(a.shape)
     noise = -np.log(draws).astype(a.dtype)

@@ -57,7 +57,8 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
             f"{q.ndim} key.dim: {k.ndim} and value.dim: {v.ndim} instead."
         )
     if not query.is_floating_point():
-        raise DtypeError(f"expected scalar type Float but found {title(query)}", fix="convert query, key and value to float")
+        raise DtypeError("expected scalar type Float but found "
+                         f"{title(query)}", fix="convert query, key and value to float")
     if q.shape[-1] != k.shape[-1]:
         heads = math.prod(q.shape[:-2])
         raise ShapeError(
@@ -134,7 +135,8 @@ def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
     word, rank = ("batched (3-D)", 3) if batched else ("unbatched (2-D)", 2)
     _require(
         key.ndim == rank and value.ndim == rank,
-        f"For {word} `query`, expected `key` and `value` to be {rank}-D but found {key.ndim}-D and {value.ndim}-D tensors "
+        f"For {word} `query`, expected `key` and `value` to be {rank}-D but found {key.ndim}-D and {value.ndim}-D "
+        "tensors "
         "respectively",
     )
     if key_padding_mask is not None:
@@ -146,7 +148,8 @@ def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
     if attn_mask is not None:
         _require(
             attn_mask.ndim in (2, 3),
-            f"For {word} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D tensor instead",
+            f"For {word} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D tensor "
+            "instead",
         )
         if not batched and attn_mask.ndim == 3:
             wanted = (num_heads, query.shape[0], key.shape[0])
@@ -162,7 +165,8 @@ def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_
     if mask.dtype.name != "bool" and not mask.is_floating_point():
         raise AssertionError(f"only bool and floating types of {mask_name} are supported")
     if check_other and other_type is not None and mask.dtype is not other_type:
-        warnings.warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both instead.",
+        warnings.warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both "
+                      "instead.",
                       stacklevel=3)  # fmt: skip
     if mask.is_floating_point():
         return mask
@@ -234,7 +238,8 @@ def multi_head_attention_forward(
     source = k.shape[1]
     if key_padding_mask is not None:
         _require(tuple(key_padding_mask.shape) == (n, source),
-                 f"key_padding_mask must have shape ({n}, {source}), but got {tuple(key_padding_mask.shape)}")  # fmt: skip
+                 f"key_padding_mask must have shape ({n}, {source}), but got "
+                 f"{tuple(key_padding_mask.shape)}")  # fmt: skip
         hidden = key_padding_mask.reshape(n, 1, 1, source).expand(n, num_heads, 1, source)
         hidden = hidden.reshape(n * num_heads, 1, source)
         attn_mask = hidden if attn_mask is None else attn_mask + hidden

@@ -70,13 +70,15 @@ def _rows(targets, lengths, n):
     if t.ndim == 2 or (t.ndim == 1 and n == 1 and t.size >= longest and lengths.sum() != t.size):
         t = t.reshape(n, -1)
         if t.shape[1] < longest:
-            raise ShapeError(f"Expected tensor to have size at least {longest} at dimension 1, but got size {t.shape[1]} for "
+            raise ShapeError(f"Expected tensor to have size at least {longest} at dimension 1, but got size "
+                             f"{t.shape[1]} for "
                              "argument #2 'targets' (while checking arguments for ctc_loss_cpu)")  # fmt: skip
         rows = t[:, :longest].astype(np.int64)
     else:
         if t.size != lengths.sum():
             raise ShapeError(f"Expected tensor to have {lengths.sum()} elements, the sum of target_lengths, but got "
-                             f"{t.size} for argument #2 'targets' (while checking arguments for ctc_loss_cpu)")  # fmt: skip
+                             f"{t.size} for argument #2 'targets' (while checking arguments for "
+                             "ctc_loss_cpu)")  # fmt: skip
         rows = np.zeros((n, longest), np.int64)
         ends = np.cumsum(lengths)
         for i, (end, length) in enumerate(zip(ends, lengths)):

@@ -28,7 +28,8 @@ def pixel_shuffle(input, upscale_factor):
     *lead, c, h, w = input.shape
     if c % (r * r):
         raise ShapeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            "but "
             f"input.size(-3)={c} is not divisible by {r * r}",
             fix=f"a convolution with {r * r} channels for each one wanted",
         )
@@ -51,7 +52,8 @@ def pixel_unshuffle(input, downscale_factor):
     *lead, c, h, w = input.shape
     for word, size, at in (("height", h, -2), ("width", w, -1)):
         if size % r:
-            raise ShapeError(f"pixel_unshuffle expects {word} to be divisible by downscale_factor, but input.size({at})="
+            raise ShapeError(f"pixel_unshuffle expects {word} to be divisible by downscale_factor, but "
+                             f"input.size({at})="
                              f"{size} is not divisible by {r}")  # fmt: skip
     n = len(lead)
     parts = input.reshape(*lead, c, h // r, r, w // r, r)

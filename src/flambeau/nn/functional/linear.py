@@ -25,7 +25,8 @@ def bilinear(input1, input2, weight, bias=None):
     out, a, b = weight.shape
     for i, (x, n) in enumerate(((input1, a), (input2, b)), 1):
         if x.shape[-1] != n:
-            raise ShapeError(f"bilinear(): input{i} size does not match weight size: got {x.shape[-1]} but expected {n}",
+            raise ShapeError(f"bilinear(): input{i} size does not match weight size: got {x.shape[-1]} but expected "
+                             f"{n}",
                              why=f"the weight has shape {list(weight.shape)}")  # fmt: skip
     if bias is not None and bias.shape[0] != out:
         raise ShapeError(f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {out}")

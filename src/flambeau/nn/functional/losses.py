@@ -125,7 +125,8 @@ def _check_classes(input, target, weight, name="cross_entropy"):
                              f"probabilities of the input's shape {list(a.shape)}")  # fmt: skip
         if a.ndim != 4:
             raise ShapeError(f"Expected target size {wanted}, got {list(t.shape)}",
-                             why=f"an input of shape {list(a.shape)} holds scores of {a.shape[1]} classes in dimension 1")
+                             why=f"an input of shape {list(a.shape)} holds scores of {a.shape[1]} classes in "
+                                 "dimension 1")
         if t.ndim != a.ndim - 1:
             raise ShapeError(f"only batches of spatial targets supported ({a.ndim - 1}D tensors) but got targets of "
                              f"dimension: {t.ndim}", fix=f"a target of shape {wanted}")  # fmt: skip
@@ -203,7 +204,8 @@ def _check_linear_loss(input, weight, bias, target, ignore_index):
         raise ShapeError("expected equal input and linear_weight last dimensions (in_features), got "
                          f"{input.shape[-1]} and {weight.shape[-1]}, respectively")  # fmt: skip
     if weight.ndim > 2 and input.ndim != 2:
-        raise ShapeError(f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires batched input, "
+        raise ShapeError(f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires batched "
+                         "input, "
                          f"(N, {weight.shape[-1]}), got unbatched input with shape {tuple(input.shape)}")  # fmt: skip
     if bias is not None and bias.shape != weight.shape[:-1]:
         raise ShapeError(f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}")
@@ -225,7 +227,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     need_tensor(target, "binary_cross_entropy", "target", 2)
     if target.size() != input.size():
         raise ArgumentError(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
+            "deprecated. "
             "Please ensure they have the same size.",
             fix=f"target.reshape({list(input.shape)})" if target.numel() == input.numel() else "one target per input",
         )

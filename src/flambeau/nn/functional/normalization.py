@@ -8,7 +8,7 @@ import operator
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops import norm as N
 from ...ops.entry import public, write_out
-from ...ops.fused import need_float, title
+from ...ops.fused import need_float
 from ...ops.join import cat as _join
 from ...ops.shape import need_tensor
 from ...tensor import Tensor, wrap
@@ -24,7 +24,8 @@ def _sizes(normalized_shape):
 
 def _check_normalized(input, shape, weight, bias):
     if not shape:
-        raise ShapeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
+        raise ShapeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+                         "element, "
                          "but got normalized_shape = []")  # fmt: skip
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != shape:
@@ -121,7 +122,8 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enable
         )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != (channels,):
-            raise ShapeError(f"Expected {name} to be a vector of size equal to the number of channels in input, but got "
+            raise ShapeError(f"Expected {name} to be a vector of size equal to the number of channels in input, but "
+                             "got "
                              f"{name} of shape {list(t.shape)} and input of shape {list(input.shape)}")  # fmt: skip
     size = input.shape[0] * channels // num_groups if channels else 0
     _check_values_per_channel((input.shape[0] * channels // num_groups, num_groups, *input.shape[2:]), size, input)
@@ -203,8 +205,8 @@ def _torch_batch_norm(input, weight, bias, running_mean, running_var, training, 
     return batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
-                  eps=1e-5):  # fmt: skip
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
+                  momentum=0.1, eps=1e-5):  # fmt: skip
     """Each channel of each sample normalised by itself (Ulyanov et al. 2016).
 
     use_input_stats: False normalises by the running statistics instead.
@@ -251,8 +253,9 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """
     need_tensor(input, "local_response_norm")
     if input.ndim < 3:
-        raise ArgumentError("Expected 3D or higher dimensionality                          input (got {} dimensions)"
-                            .format(input.ndim))  # fmt: skip
+        raise ArgumentError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} "
+                            "dimensions)"
+                            )  # fmt: skip
     if input.numel() == 0:
         return input
     square = input * input

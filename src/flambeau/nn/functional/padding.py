@@ -18,8 +18,8 @@ def pad(input, pad, mode="constant", value=None):
 
     Arguments:
         pad: (left, right) of the last dimension, then (top, bottom) of the one before it, and so on.
-        mode: "constant", "reflect" (without repeating the edge), "replicate" (the edge) or "circular"; all but the first
-            take (C, *) or (N, C, *) with one, two or three padded dimensions.
+        mode: "constant", "reflect" (without repeating the edge), "replicate" (the edge) or "circular"; all but the
+            first take (C, *) or (N, C, *) with one, two or three padded dimensions.
         value: what to fill with in mode "constant"; default 0.
 
     >>> import flambeau as torch
@@ -70,12 +70,14 @@ def _constant(input, pairs, value):
     for i, (size, (low, high)) in enumerate(zip(input.shape, widths)):
         if size + low + high < 0 and (low > 0 or high > 0):
             raise ShapeError(
-                f"The input size {size}, plus negative padding {low} and {high} resulted in a negative output size, which "
+                f"The input size {size}, plus negative padding {low} and {high} resulted in a negative output size, "
+                "which "
                 f"is invalid. Check dimension {i} of your input."
             )
         if size + low + high < 0:
             raise ShapeError("narrow(): length must be non-negative.",
-                             why=f"padding ({low}, {high}) takes more than dimension {i} of size {size} has")  # fmt: skip
+                             why=f"padding ({low}, {high}) takes more than dimension {i} of size {size} "
+                                 "has")  # fmt: skip
     dtype = input._array.dtype
     if dtype.kind == "b":
         value = bool(value)
@@ -84,7 +86,8 @@ def _constant(input, pairs, value):
     return _pad_constant(input, widths=widths, value=scalar_array(value, dtype)[()])
 
 
-def _reflected(i, size):
+def _reflected(low, high, size):
+    i = np.arange(-low, size + high)
     period = 2 * (size - 1)
     i = np.abs(i) % period if period else i * 0
     return np.where(i >= size, period - i, i)
@@ -96,14 +99,19 @@ def _circular(low, high, size):
     return first + np.arange(-max(low, 0), left + max(high, 0)) % left
 
 
-_POSITIONS = {"reflect": _reflected, "replicate": lambda i, size: np.clip(i, 0, size - 1), "circular": None}
+def _repeated(low, high, size):
+    return np.clip(np.arange(-low, size + high), 0, size - 1)
+
+
+_POSITIONS = {"reflect": _reflected, "replicate": _repeated, "circular": _circular}
 
 
 def _by_position(input, pairs, mode):
     n = len(pairs)
     shape = input.shape
     if 0 in shape[-n - 1 :]:
-        raise ShapeError(f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero "
+        raise ShapeError(f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other "
+                         "non-zero "
                          f"dimensions for input, but got: {list(shape)}")  # fmt: skip
     out = input
     for axis, (low, high) in zip(range(input.ndim - n, input.ndim), pairs):
@@ -121,10 +129,11 @@ def _by_position(input, pairs, mode):
                              why=f"padding ({low}, {high}) of a dimension of size {size}")  # fmt: skip
         if size + low + high <= 0 and (low < 0 or high < 0):
             raise DtypeError(
-                f"input (with size {size} in dimension {axis}) is too small for padding ({low}, {high}): the calculated "
+                f"input (with size {size} in dimension {axis}) is too small for padding ({low}, {high}): the "
+                "calculated "
                 f"output size is {size + low + high}"
             )
         if low or high:
-            where = _circular(low, high, size) if mode == "circular" else _POSITIONS[mode](np.arange(-low, size + high), size)
+            where = _POSITIONS[mode](low, high, size)
             out = _take_axis(out, where=where, axis=axis)
     return out if out is not input else input.clone()

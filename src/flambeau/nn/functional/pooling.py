@@ -9,13 +9,11 @@ import numpy as np
 
 from ...errors import ArgumentError, IndexOutOfRange, NotSupported, ShapeError
 from ...ops import pooling as P
-from ...ops.fused import with_out
 from ...ops.entry import public
-from ...ops.fused import need_float, title
+from ...ops.fused import need_float, title, with_out
 from ...ops.linalg import matmul
 from ...ops.shape import need_tensor
 from ...tensor import wrap
-
 
 _COUNTS = {1: "one int", 2: "two ints", 3: "three ints"}
 
@@ -28,7 +26,8 @@ def _each(value, n, name, function):
         if len(value) != n:
             fact = f"{function}: {name} must either be a single int, or a tuple of {_COUNTS[n]}"
             if n == 1:
-                fact = f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size {len(value)}"
+                fact = f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size "
+                fact += str(len(value))
             raise ShapeError(fact, why=f"it is {tuple(value)}")
         return tuple([operator.index(v) for v in value])
     try:
@@ -45,10 +44,12 @@ def _check_rank(input, n, name):
     why = f"the last {n} dimension(s) of {shape} are pooled; channels come before them, and the batch before those"
     fix = f"x.unsqueeze(0) gives {[1, *shape]}" if input.ndim == n else f"an input of {n + 1} or {n + 2} dimensions"
     if name == "max_pool1d":
-        raise ShapeError(f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
+        raise ShapeError("max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for "
+                         "input, but "
                          f"got:{shape}", why=why, fix=fix)  # fmt: skip
     if n == 1:
-        raise ShapeError(f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
+        raise ShapeError(f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' "
+                         "(while "
                          f"checking arguments for {name})", why=why, fix=fix)  # fmt: skip
     if name == "avg_pool2d" and input.ndim < 3:
         raise IndexOutOfRange(f"Dimension out of range (expected to be in range of [{-max(input.ndim, 1)}, "
@@ -59,7 +60,8 @@ def _check_rank(input, n, name):
 
 
 def _empty(input, n, prefix=""):
-    return ShapeError(f"{prefix}Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+    return ShapeError(f"{prefix}Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for "
+                      "input, but got:"
                       f"{list(input.shape)}", why="only the batch may be empty")  # fmt: skip
 
 
@@ -76,7 +78,8 @@ def _check_window(name, n, k, s, p, d):
     if s == 0:
         raise ShapeError("stride should not be zero")
     if k <= 0 or s < 0:
-        raise ShapeError(f"{'kernel size' if k <= 0 else 'stride'} should be greater than zero, but got {k if k <= 0 else s}")
+        raise ShapeError(f"{'kernel size' if k <= 0 else 'stride'} should be greater than zero, but got "
+                         f"{k if k <= 0 else s}")
     if d <= 0:
         raise ShapeError(f"dilation should be greater than zero, but got {d}")
     if p < 0:
@@ -102,9 +105,10 @@ def _geometry(input, n, kernel, stride, padding, dilation, ceil, name):
         found.append((k, s, p, d, P.pooled_size(size, k, s, p, d, ceil)))
     if 0 in shape[len(shape) - n - 1 :]:
         if name == "max_pool3d":
-            raise ShapeError("max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have "
-                             f"positive length, but input has a shape of {list(shape)} and non-batch dimension 0 has length "
-                             "zero!")  # fmt: skip
+            raise ShapeError("max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to "
+                             "have "
+                             f"positive length, but input has a shape of {list(shape)} and non-batch dimension 0 has "
+                             "length zero!")  # fmt: skip
         raise _empty(input, n, "max_pool1d: " if name == "max_pool1d" else "")
     if any(out <= 0 for *_, out in found):
         raise _too_small(shape, n, found, name)
@@ -115,15 +119,17 @@ def _too_small(shape, n, geometry, name):
     given = tuple(shape[len(shape) - n - 1 :])
     if name == "max_pool1d":
         k, s, p, d, out = geometry[0]
-        return ShapeError(f"max_pool1d() Invalid computed output size: {out}",
-                          why=f"a window of {(k - 1) * d + 1} does not fit into {shape[-1]} with padding {p}")  # fmt: skip
+        return ShapeError(
+            f"max_pool1d() Invalid computed output size: {out}",
+            why=f"a window of {(k - 1) * d + 1} does not fit into {shape[-1]} with padding {p}",
+        )
     if n == 1:
         given = (given[0], 1, given[1])
     made = (*given[: len(given) - n], *[out for *_, out in geometry])
     size, (k, _, p, d, _) = next((size, g) for size, g in zip(shape[-n:], geometry) if g[-1] <= 0)
     return ShapeError(
-        f"Given input size: ({'x'.join(map(str, given))}). Calculated output size: ({'x'.join(map(str, made))}). Output size "
-        "is too small",
+        f"Given input size: ({'x'.join(map(str, given))}). Calculated output size: ({'x'.join(map(str, made))}). "
+        "Output size is too small",
         why=f"a window of {(k - 1) * d + 1} does not fit into a dimension of {size} with padding {p}",
         fix="pool less often, use a smaller kernel, or start from larger inputs",
     )
@@ -222,15 +228,19 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
 
 
 @with_out
-def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+               divisor_override=None):  # fmt: skip
     """The mean over windows of the last two dimensions; divisor_override: divide by this instead of the count."""
-    return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, "avg_pool2d")
+    return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override,
+                     "avg_pool2d")  # fmt: skip
 
 
 @with_out
-def avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+def avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+               divisor_override=None):  # fmt: skip
     """The mean over windows of the last three dimensions; divisor_override: divide by this instead of the count."""
-    return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, "avg_pool3d")
+    return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override,
+                     "avg_pool3d")  # fmt: skip
 
 
 def _lp_pool(input, p, n, kernel_size, stride, ceil_mode):
@@ -278,18 +288,19 @@ def _output_sizes(input, output_size, n, name):
     if len(shape) not in (n + 1, n + 2):
         if n == 1:
             _check_rank(input, n, name)
-        raise ShapeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got{':' if 'max' in name else ''} {list(shape)}",
+        colon = ":" if "max" in name else ""
+        raise ShapeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got{colon} {list(shape)}",
                          why=f"the last {n} dimension(s) are pooled, channels come before them")  # fmt: skip
     for i in range(len(shape) - n - 1, len(shape)):
         if shape[i] == 0:
-            raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
-                             f"{list(shape)} with dimension {i} being empty")  # fmt: skip
+            raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has "
+                             f"sizes {list(shape)} with dimension {i} being empty")  # fmt: skip
     sizes = tuple([size if w is None else operator.index(w) for w, size in zip(wanted, shape[-n:])])
     if any(s < 0 for s in sizes):
         if "max" in name:
             made = [*shape[: len(shape) - n], *([1] if n == 1 else []), *sizes]
             raise ShapeError(f"Trying to create tensor with negative dimension {min(sizes)}: {made}")
-        raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {list(sizes)}")
+        raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {[*sizes]}")
     return sizes
 
 

@@ -157,7 +157,8 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     x = input if input.ndim == 2 else input.reshape(1, -1)
     n, classes = x.shape
     if target.ndim > 1 or target.numel() != n:
-        raise ShapeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples "
+        raise ShapeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
+                         "samples "
                          f"(batch size). Expected target size [{n}], but got {list(target.shape)}. Input has shape "
                          f"{list(input.shape)}.")  # fmt: skip
     if weight is not None and weight.numel() != classes:

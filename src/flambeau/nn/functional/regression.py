@@ -23,7 +23,8 @@ def _pair(input, target, name):
     a, b = input._array, target._array
     if a.shape != b.shape:
         warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will likely "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+            "likely "
             "lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )
@@ -120,7 +121,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     """target (log(target) - input): the Kullback-Leibler divergence, for an input of log-probabilities.
 
     Arguments:
-        reduction: "batchmean" divides the sum by the batch size, as the definition does; "mean" by the number of elements.
+        reduction: "batchmean" divides the sum by the batch size, as the definition does; "mean" by the number of all.
         log_target: the target holds logarithms too.
     """
     batch_mean = False

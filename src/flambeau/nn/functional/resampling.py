@@ -24,8 +24,8 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     """The input resized to `size`, or by `scale_factor`, over all dimensions after the first two.
 
     Arguments:
-        mode: "nearest", "nearest-exact" (rounds to the middle of pixels, as other libraries do), "linear" (3 dimensions),
-            "bilinear", "bicubic" (4), "trilinear" (5), "area" (means).
+        mode: "nearest", "nearest-exact" (rounds to the middle of pixels, as other libraries do), "linear" (3
+            dimensions), "bilinear", "bicubic" (4), "trilinear" (5), "area" (means).
         align_corners: corners of the input fall on corners of the output, rather than edges on edges.
         recompute_scale_factor: use the ratio of the sizes rather than the scale_factor given.
         antialias: smooth before making smaller; bilinear and bicubic only.
@@ -38,15 +38,18 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     need_tensor(input, "interpolate")
     n = input.ndim - 2
     if mode in _SHARP and align_corners is not None:
-        raise ArgumentError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic "
+        raise ArgumentError("align_corners option can only be set with the interpolating modes: linear | bilinear | "
+                            "bicubic "
                             "| trilinear")  # fmt: skip
     sizes, scales = _sizes(input, size, scale_factor, recompute_scale_factor, n)
     if antialias and not (mode in ("bilinear", "bicubic") and n == 2):
-        raise ArgumentError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as "
+        raise ArgumentError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor "
+                            "as "
                             "input")  # fmt: skip
     if not 1 <= n <= 3 or (mode not in _SHARP and mode not in _SMOOTH):
         raise NotSupported(
-            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: nearest | linear | "
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: nearest | "
+            "linear | "
             f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})"
         )
     if mode in _SMOOTH and _SMOOTH[mode] != input.ndim:
@@ -93,7 +96,8 @@ def _sizes(input, size, scale_factor, recompute, n):
     if len(given) != n:
         word = "output size" if size is not None else "scale_factor"
         raise ArgumentError(
-            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of "
+            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions "
+            "of "
             f"{list(input.shape[2:])} and {word} of {size if size is not None else scale_factor}. Please provide input "
             f"tensor in (N, C, d1, d2, ...,dK) format and {word} in (o1, o2, ...,oK) format."
         )
@@ -107,7 +111,8 @@ def _sizes(input, size, scale_factor, recompute, n):
 
 
 def _whole(s):
-    raise TypeError(f"expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size "
+    raise TypeError("expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but "
+                    "got size "
                     f"with type {type(s)}")  # fmt: skip
 
 
@@ -197,11 +202,14 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
 
 def upsample_nearest(input, size=None, scale_factor=None):
     """`interpolate` with mode "nearest"."""
-    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` "
+                  "instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, "nearest")
 
 
 def upsample_bilinear(input, size=None, scale_factor=None):
     """`interpolate` with mode "bilinear" and aligned corners."""
-    warnings.warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warnings.warn(
+        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
+    )
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

@@ -19,6 +19,15 @@ from ...tensor import wrap
 _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 
 
+def _not_aligned():
+    warnings.warn(
+        "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
+        "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
+        stacklevel=3,
+    )
+    return False
+
+
 def affine_grid(theta, size, align_corners=None):
     """The grid that `grid_sample` needs for an affine map.
 
@@ -27,16 +36,14 @@ def affine_grid(theta, size, align_corners=None):
         align_corners: -1 and 1 are the centres of the corner pixels, rather than the edges.
     """
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
-                      "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for "
-                      "details.", stacklevel=2)  # fmt: skip
-        align_corners = False
+        align_corners = _not_aligned()
     need_tensor(theta, "affine_grid", "theta")
     size = list(size)
     if not theta.is_floating_point():
         raise ArgumentError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5):
-        raise NotSupported("affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got "
+        raise NotSupported("affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
+                           "Got "
                            f"size {size}.")  # fmt: skip
     n = len(size) - 2
     if theta.ndim != 3 or theta.shape[-2] != n or theta.shape[-1] != n + 1:
@@ -77,16 +84,15 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     Shapes: input (N, C, H, W) or (N, C, D, H, W) -> (N, C, *grid's places).
     """
     if mode not in _MODES:
-        raise ArgumentError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+        raise ArgumentError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but "
+                            "got: "
                             f"'{mode}'")  # fmt: skip
     if padding_mode not in _PADDINGS:
-        raise ArgumentError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
+        raise ArgumentError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
+                            "'reflection', "
                             f"but got: '{padding_mode}'")  # fmt: skip
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
-                      "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for "
-                      "details.", stacklevel=2)  # fmt: skip
-        align_corners = False
+        align_corners = _not_aligned()
     need_tensor(input, "grid_sampler")
     need_tensor(grid, "grid_sampler", "grid", 2)
     _check_grid(input, grid, mode)
@@ -113,7 +119,8 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
             where = where * size + np.where(ok, i, 0).astype(np.int64)
             inside = inside & ok
             weight = w if weight is None else weight * w
-        picked = _take_flat(planes, wrap(np.broadcast_to(where[:, None], (*planes.shape[:2], where.shape[1])).copy()), n=1)
+        where = np.broadcast_to(where[:, None], (*planes.shape[:2], where.shape[1])).copy()
+        picked = _take_flat(planes, wrap(where), n=1)
         mask = wrap(inside.astype(input._array.dtype))
         part = picked * (weight * mask).unsqueeze(1)
         out = part if out is None else out + part
@@ -133,17 +140,17 @@ public("grid_sampler_3d")(_torch_grid_sampler)
 def _check_grid(input, grid, mode):
     need_float(input, "grid_sampler")
     if grid.dtype is not input.dtype:
-        raise DtypeError(f"grid_sampler(): expected input and grid to have same dtype, but input has {title(input)} and grid "
-                         f"has {title(grid)}", fix=f"grid.to({input.dtype})")  # fmt: skip
+        raise DtypeError(f"grid_sampler(): expected input and grid to have same dtype, but input has {title(input)} "
+                         f"and grid has {title(grid)}", fix=f"grid.to({input.dtype})")  # fmt: skip
     if input.ndim not in (4, 5) or input.ndim != grid.ndim:
-        raise ShapeError("grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input "
-                         f"with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}")  # fmt: skip
+        raise ShapeError("grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got "
+                         f"input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}")  # fmt: skip
     if input.shape[0] != grid.shape[0]:
         raise ShapeError("grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
                          f"{list(input.shape)} and grid with sizes {list(grid.shape)}")  # fmt: skip
     if grid.shape[-1] != input.ndim - 2:
-        raise ShapeError(f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid with "
-                         f"sizes {list(grid.shape)}")  # fmt: skip
+        raise ShapeError(f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid "
+                         f"with sizes {list(grid.shape)}")  # fmt: skip
     if 0 in input.shape[2:]:
         raise ShapeError("grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
                          f"{list(input.shape)}")  # fmt: skip

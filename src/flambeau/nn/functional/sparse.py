@@ -96,7 +96,8 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
     if isinstance(weight, Tensor) and isinstance(input, Tensor) and input.is_floating_point() and not (
         weight.is_floating_point()
     ):
-        raise ArgumentError("Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, "
+        raise ArgumentError("Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, "
+                            "input, "
                             "..)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.")  # fmt: skip
     _check_indices(input, "embedding_bag")
     if mode not in ("sum", "mean", "max"):
@@ -104,19 +105,22 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
     if per_sample_weights is not None:
         if input.size() != per_sample_weights.size():
             raise ArgumentError(
-                f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have the "
+                f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must "
+                "have the "
                 f"same shape as the input ({list(input.shape)})"
             )
         if mode != "sum":
             raise NotImplementedError(
-                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+                "(got "
                 f"mode='{mode}'). Please open a feature request on GitHub."
             )
     if mode == "max" and scale_grad_by_freq:
         raise ArgumentError("max mode does not support scaling the gradient by the frequency")
     if input.ndim == 2:
         if offsets is not None:
-            raise ArgumentError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+            raise ArgumentError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
+                                "fixed "
                                 f"length sequences. However, found offsets of type {type(offsets)}")  # fmt: skip
         bags, size = input.shape
         starts = np.arange(bags) * size
@@ -135,10 +139,12 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
             starts = starts[:-1]
         bags = starts.size
         if starts.size and starts[0] != 0:
-            raise ShapeError(f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
+            raise ShapeError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+                             "position "
                              f"0. However, got {starts[0]}")  # fmt: skip
         if starts.size and starts[-1] > input.shape[0]:
-            raise ShapeError("offsets[-1] can not be greater than input's length, the last sequence must not start behind "
+            raise ShapeError("offsets[-1] can not be greater than input's length, the last sequence must not start "
+                             "behind "
                              f"the end. Got offsets[-1] = {starts[-1]} and an input of {input.shape[0]}")  # fmt: skip
     else:
         raise ArgumentError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")

@@ -34,7 +34,8 @@ def _fractional(input, n, kernel_size, output_size, output_ratio, indices, sampl
         ratio = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * n
         if len(ratio) > n or any(not 0 < r < 1 for r in ratio):
             raise ArgumentError(f"{name} requires output_ratio to either be a single Int or tuple of Ints."
-                                if len(ratio) > n else f"output_ratio must be between 0 and 1 (got {output_ratio})")  # fmt: skip
+                                if len(ratio) > n else "output_ratio must be between 0 and 1 (got "
+                                                       f"{output_ratio})")  # fmt: skip
         output_size = [int(size * r) for size, r in zip(input.shape[-n:], ratio)]
     outs = _each(output_size, n, "output_size", name)
     kernel = _each(kernel_size, n, "kernel_size", name)
@@ -121,7 +122,8 @@ def _unpool(input, indices, n, kernel_size, stride, padding, output_size):
         raise ShapeError(f"Input to {name} should be a {n + 1}d or {n + 2}d Tensor",
                          why=f"it has shape {list(input.shape)}")  # fmt: skip
     if indices.shape != input.shape:
-        raise ShapeError(f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got "
+        raise ShapeError(f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but "
+                         "got "
                          f"indices tensor with shape: {list(indices.shape)}")  # fmt: skip
     if any(s <= 0 for s in stride):
         raise ShapeError(f"strides should be greater than zero, but got stride: {list(stride)}")
@@ -131,7 +133,8 @@ def _unpool(input, indices, n, kernel_size, stride, padding, output_size):
     else:
         sizes = list(output_size)[-n:] if len(output_size) in (n, n + 2) else list(output_size)
         if len(sizes) != n:
-            raise ArgumentError(f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a length "
+            raise ArgumentError(f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
+                                "length "
                                 f"of '{len(output_size)}'")  # fmt: skip
         low, high = [d - s for d, s in zip(default, stride)], [d + s for d, s in zip(default, stride)]
         if any(not a < size < b for a, size, b in zip(low, sizes, high)):
