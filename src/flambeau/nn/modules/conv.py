@@ -121,7 +121,8 @@ def _check(in_channels, out_channels, stride, padding, groups, padding_mode):
         if padding == "same" and any(s != 1 for s in stride):
             raise ArgumentError("padding='same' is not supported for strided convolutions")
     if padding_mode not in _MODES:
-        raise ArgumentError(f"padding_mode must be one of {set(_MODES)}, but got padding_mode='{padding_mode}'")
+        modes = ", ".join(map(repr, _MODES))
+        raise ArgumentError(f"padding_mode must be one of {{{modes}}}, but got padding_mode='{padding_mode}'")
 
 
 class _Conv(_ConvNd):

@@ -286,7 +286,8 @@ def _load_one(module, name, present, key, given, assign):
             else:
                 if given.is_meta and not present.is_meta:
                     raise NotSupported("Cannot copy out of meta tensor; no data!")
-                present.copy_(given)
+                if not present.is_meta:
+                    present.copy_(given)
     except Exception as error:
         return (
             f'While copying the parameter named "{key}", whose dimensions in the model are {present.size()} and whose '
