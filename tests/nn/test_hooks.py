@@ -110,7 +110,8 @@ def test_registration_hooks():
         nn.Sequential(nn.BatchNorm1d(1, affine=False), nn.Linear(1, 1))
     assert log == [
         ("parameter", "weight"), ("parameter", "bias"), ("buffer", "running_mean"), ("buffer", "running_var"),
-        ("buffer", "num_batches_tracked"), ("parameter", "weight"), ("parameter", "bias"), ("module", "0"), ("module", "1"),
+        ("buffer", "num_batches_tracked"), ("parameter", "weight"), ("parameter", "bias"),
+        ("module", "0"), ("module", "1"),
     ]  # fmt: skip
 
 

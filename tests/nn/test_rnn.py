@@ -193,7 +193,7 @@ x = torch.ones(5, 2, 3)
         (lambda: nn.GRU(3, 4)(x, torch.ones(2, 2, 4)), RuntimeError, "Expected hidden size (1, 2, 4), got [2, 2, 4]"),
         (lambda: nn.GRU(3, 4)(x.double()), ValueError,
          "RNN input dtype (torch.float64) does not match weight dtype (torch.float32)"),
-        (lambda: nn.LSTMCell(3, 4)(torch.ones(2, 2)), RuntimeError, "input has inconsistent input_size: got 2 expected 3"),
+        (lambda: nn.LSTMCell(3, 4)(torch.ones(2, 2)), RuntimeError, "inconsistent input_size: got 2 expected 3"),
         (lambda: nn.LSTMCell(3, 4)(x[0], (torch.ones(3, 4), torch.ones(2, 4))), RuntimeError,
          "Input batch size 2 doesn't match hidden0 batch size 3"),
         (lambda: nn.LSTMCell(3, 4)(x[0], torch.ones(2, 4)), TypeError, "must be tuple of Tensors, not Tensor"),
