@@ -40,9 +40,9 @@ for _name, _function in _REGISTRY.items():
 
 # Subpackages, imported at first use; and names that live in one of them.
 _LAZY_MODULES = (
-    "accelerator", "amp", "backends", "cuda", "data", "distributions", "fft", "formatting", "func", "generator", "hub",
-    "jit", "kernels", "linalg", "masked", "mps", "nn", "optim", "overrides", "profiler", "random", "return_types",
-    "serialization", "signal", "special", "testing", "types", "utils", "version", "vision", "xpu",
+    "accelerator", "amp", "backends", "cuda", "distributions", "fft", "formatting", "func", "generator", "kernels",
+    "linalg", "masked", "mps", "nn", "optim", "random", "return_types", "serialization", "signal", "special",
+    "storage", "testing", "utils", "version", "vision", "xpu",
 )  # fmt: skip
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization",
