@@ -57,6 +57,8 @@ class OpNode(Node):
             if self.outputs > 1 or op.multi:
                 return tuple(self.unpack(("out", i)) for i in range(self.outputs))
             return self.unpack(_OUT)
+        if name == "aux":
+            return (None, *(self.unpack(("out", i)) for i in range(1, self.outputs)))
         if name.endswith("_shape"):
             return self.shapes[op.positions[name[:-6]]][0]
         if name.endswith("_dtype"):
@@ -147,7 +149,7 @@ class Primitive:
                 else tuple(self.positions[a] for a in (arg if joint else (arg,)))
             )  # fmt: skip
             self.rules.append((where, rule, wants, joint))
-        self.keeps_out = any("out" in wants for _, _, wants, _ in self.rules)
+        self.keeps_out = any("out" in wants or "aux" in wants for _, _, wants, _ in self.rules)
         self.keeps = self.keeps_out or any(
             w in self.positions or w == "tensors" for _, _, wants, _ in self.rules for w in wants
         )
@@ -225,7 +227,7 @@ class Primitive:
                     saved[i] = (t, cell[0] if cell else 0, None)
             if keep_out:
                 for i, o in enumerate(outs):
-                    if o is not None:
+                    if o is not None and (i or keep_out is True):
                         saved["out", i] = _twin(o)
             node.saved = saved
         if shapes:
@@ -250,7 +252,7 @@ class Primitive:
                 saved[i] = (t, t._version, None) if pack is None else (pack[0](t), 0, pack[1])
         if keep_out:
             for i, o in enumerate(outs):
-                if o is not None:
+                if o is not None and (i or keep_out is True):
                     kept = _twin(o)
                     saved["out", i] = kept if pack is None else (pack[0](kept[0]), 0, pack[1])
 
@@ -265,6 +267,8 @@ class Primitive:
                     positions.add(self.positions[want])
                 elif want == "out":
                     keep_out = True
+                elif want == "aux":  # all results but the first, which the user may overwrite (ReLU(inplace=True))
+                    keep_out = keep_out or "aux"
                 elif want == "tensors":
                     positions |= set(range(count))
                     shapes = True
@@ -550,7 +554,7 @@ def check_writable(t: Tensor):
             fix="wrap the change in `with torch.no_grad():`",
         )
     a = t._array
-    if not a.flags.writeable and a.size:
+    if not a.flags.writeable and a.size and a.__class__ is np.ndarray:  # a meta tensor has nothing to write
         raise ShapeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."

@@ -105,7 +105,7 @@ def _normal_backward_formula(d, normal, rstd):
 
 
 @fused(_layer_norm_backward_array)
-def _layer_norm_rule(g, input, weight, out, shape, eps, needs):
+def _layer_norm_rule(g, input, weight, aux, shape, eps, needs):
     size = math.prod(shape)
     g = g[0].reshape(-1, size)
     normal, rstd = _normal_formula(input.reshape(-1, size), eps)
@@ -160,7 +160,7 @@ def _group_norm_backward_array(g, input, weight, out, groups, eps, needs):
 
 
 @fused(_group_norm_backward_array)
-def _group_norm_rule(g, input, weight, out, groups, eps, needs):
+def _group_norm_rule(g, input, weight, aux, groups, eps, needs):
     rows, channels = _grouped(input, groups)
     normal, rstd = _normal_formula(input.reshape(rows), eps)
     g = g[0].reshape(channels)
@@ -248,7 +248,7 @@ def _batch_norm_backward_array(g, input, weight, out, training, eps, needs):
 
 
 @fused(_batch_norm_backward_array)
-def _batch_norm_rule(g, input, weight, out, training, eps, needs):
+def _batch_norm_rule(g, input, weight, aux, training, eps, needs):
     dims = (0, *range(2, input.ndim))
     shape = (1, -1, *[1] * (input.ndim - 2))
     g = g[0]
@@ -256,7 +256,7 @@ def _batch_norm_rule(g, input, weight, out, training, eps, needs):
         centred = input - input.mean(dims, keepdim=True)
         rstd = ((centred * centred).mean(dims, keepdim=True) + eps) ** -0.5
     else:
-        centred, rstd = input - out[1].detach().reshape(shape), out[2].detach().reshape(shape)
+        centred, rstd = input - aux[1].detach().reshape(shape), aux[2].detach().reshape(shape)
     normal = centred * rstd
     d = g if weight is None else g * weight.reshape(shape)
     if training:

@@ -126,8 +126,8 @@ def _max_pool_collect(g, winner, geometry):
     return out
 
 
-def _spread_rule(g, out, geometry, input_shape):
-    return _spread(g[0], out[1], geometry=geometry, shape=input_shape)
+def _spread_rule(g, aux, geometry, input_shape):
+    return _spread(g[0], aux[1], geometry=geometry, shape=input_shape)
 
 
 _max_pool = primitive("max_pool", _max_pool_array, vjp={"input": _spread_rule}, node="MaxPool2DWithIndicesBackward0")
@@ -248,7 +248,7 @@ def _window_max_array(input, windows):
 
 _window_max = primitive(
     "window_max", _window_max_array, node="AdaptiveMaxPool2DBackward0",
-    vjp={"input": lambda g, out, windows, input_shape: _put_flat(g[0], out[1], sizes=input_shape[-len(windows):])},
+    vjp={"input": lambda g, aux, windows, input_shape: _put_flat(g[0], aux[1], sizes=input_shape[-len(windows):])},
 )  # fmt: skip
 
 
