@@ -146,6 +146,8 @@ class Generator:
         """The next `n` words of 32 bits, as uint32."""
         if n:
             self._fresh = False
+        if n < 8192:  # the same words either way: this has less to set up, the other is quicker per word
+            return self._words.random_raw(n).astype(np.uint32)
         return self._numpy.integers(0, 1 << 32, n, dtype=np.uint32)
 
     def words64(self, n: int) -> np.ndarray:

@@ -273,19 +273,7 @@ def standard_gamma(concentration):
 class _StandardGamma(torch.autograd.Function):
     @staticmethod
     def forward(ctx, a):
-        boosted = torch.where(a < 1, a + 1, a).double()
-        d = boosted - 1 / 3
-        c = 1 / torch.sqrt(9 * d)
-        out, todo = torch.ones_like(d), torch.ones(d.shape, dtype=torch.bool)
-        while bool(todo.any()):
-            x = torch.randn(d.shape, dtype=torch.float64)
-            v = (1 + c * x) ** 3
-            u = torch.rand(d.shape, dtype=torch.float64)
-            good = (v > 0) & (torch.log(u) < 0.5 * x * x + d - d * v + d * torch.log(v.clamp(min=1e-300)))
-            out = torch.where(todo & good, d * v, out)
-            todo = todo & ~good
-        small = torch.rand(d.shape, dtype=torch.float64) ** (1 / a.double())
-        z = torch.where(a < 1, out * small, out).clamp(min=torch.finfo(a.dtype).tiny).to(a.dtype)
+        z = torch._standard_gamma(a)
         ctx.save_for_backward(a, z)
         return z
 
@@ -373,8 +361,9 @@ class Beta(_Family, ExponentialFamily):
 
     def rsample(self, sample_shape=Size()):
         shape = self._extended_shape(sample_shape)
-        a, b = standard_gamma(self.concentration1.expand(shape)), standard_gamma(self.concentration0.expand(shape))
-        return a / (a + b)
+        both = torch.stack([self.concentration1.expand(shape), self.concentration0.expand(shape)], -1)
+        draws = standard_gamma(both)  # drawn in pairs, as a Dirichlet distribution of two
+        return draws[..., 0] / draws.sum(-1)
 
     def _log_norm(self):
         a, b = self.concentration1, self.concentration0

@@ -6,7 +6,7 @@ import copy
 
 from .. import dtypes
 from ..arrays import MetaArray, as_strided, element_strides, meta_empty, owner, storage_offset
-from ..errors import GradientError
+from ..errors import ArgumentTypeError, GradientError
 from ..tensor import Tensor, attach, wrap
 
 _ABSENT = object()
@@ -84,6 +84,20 @@ def _deepcopy(self, memo):
     return t
 
 
-for _name, _function in {"__reduce_ex__": _reduce_ex, "__setstate__": _setstate, "__deepcopy__": _deepcopy}.items():
+def as_subclass(self, cls):
+    """This tensor as an object of a subclass of Tensor: same memory, same place in the graph."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise ArgumentTypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {cls!r}")
+    if self._cell is None:
+        self._cell = [0]  # in-place changes through either are seen by both
+    made = object.__new__(cls)
+    vars(made).update({k: v for k, v in vars(self).items() if k not in _LEAF_STATE})
+    return made
+
+
+# What belongs to a leaf itself, and not to another object over the same memory.
+_LEAF_STATE = {"_grad", "_hooks", "_post_hooks", "_accumulate"}
+
+for _name, _function in {"as_subclass": as_subclass, "__reduce_ex__": _reduce_ex, "__setstate__": _setstate, "__deepcopy__": _deepcopy}.items():
     attach(_name, _function)
 _reduce_ex.__name__ = "__reduce_ex__"

@@ -369,6 +369,21 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     return finish(np.frombuffer(buffer, dtype.numpy, count, offset), requires_grad)
 
 
+@public()
+def from_file(filename, shared=None, size=0, *, dtype=None, layout=None, device=None, pin_memory=False):
+    """A tensor of `size` elements over a file mapped into memory.
+
+    shared: whether changes are written to the file, which is then made or grown as needed.
+    """
+    dt = dtype_of(dtype, None)
+    if size == 0:
+        return wrap(np.empty(0, dt.numpy))
+    if shared:
+        with open(filename, "a+b") as file:
+            file.truncate(max(size * dt.itemsize, file.seek(0, 2)))
+    return wrap(np.memmap(filename, dt.numpy, "r+" if shared else "c", shape=(size,)).view(np.ndarray))
+
+
 @public(method=True, function=False)
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """A tensor with a copy of `data` in this tensor's dtype and device."""

@@ -178,7 +178,7 @@ def randperm(
     >>> import flambeau as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.randperm(5)
-    tensor([4, 1, 0, 3, 2])
+    tensor([4, 0, 1, 3, 2])
     """
     if not hasattr(n, "__index__"):
         raise ArgumentTypeError(f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}")

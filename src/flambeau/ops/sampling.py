@@ -193,3 +193,42 @@ def binomial(count, prob, generator=None):
     pairs = zip(a.astype(np.float64).ravel().tolist(), b.astype(np.float64).ravel().tolist())
     found = np.array([_binomial_one(n, p, uniform) for n, p in pairs], np.float64)
     return wrap(found.astype(count._array.dtype).reshape(a.shape))
+
+
+# ---------------------------------------------------------------------- gamma
+
+
+def _gamma_one(shape, uniform, normal):
+    """One Gamma(shape, 1) number (Marsaglia and Tsang 2000)."""
+    scale = 1.0
+    if shape < 1:
+        if shape == 0:
+            return 0.0
+        scale = (1.0 - uniform()) ** (1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        x = normal()
+        y = 1.0 + c * x
+        while y <= 0:
+            x = normal()
+            y = 1.0 + c * x
+        v = y * y * y
+        u = 1.0 - uniform()
+        if u < 1.0 - 0.0331 * x**4 or math.log(u) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
+            return scale * d * v
+
+
+@public("_standard_gamma")
+def standard_gamma(input, generator=None):
+    """Numbers of the gamma distributions of rate 1 whose shapes `input` holds; no gradient flows through them."""
+    need_float("_standard_gamma", input.dtype, "gamma_cpu")
+    g, a = generator_of(generator), input._array
+    uniform = _Uniform(g)
+    found = [
+        _gamma_one(s, uniform, lambda: g.normal(1, dtype=np.float64).item())
+        for s in a.astype(np.float64).ravel().tolist()
+    ]
+    made = np.array(found, np.float64).astype(a.dtype).reshape(a.shape)
+    return wrap(np.maximum(made, np.finfo(a.dtype).tiny) if a.dtype != np.float64 else made)
