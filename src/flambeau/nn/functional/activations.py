@@ -217,8 +217,10 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     if not training:
         return _in_place(input, A._leaky_relu(input, slope=(lower + upper) / 2), inplace)
     a = input._array
-    slope = default_generator.uniform(a.size, lower, upper).reshape(a.shape).astype(a.dtype)
-    factor = np.where(a <= 0, slope, a.dtype.type(1)) if input.device.type == "cpu" else a
+    factor = a
+    if input.device.type == "cpu":
+        factor, negative = np.ones(a.shape, a.dtype), a <= 0
+        factor[negative] = default_generator.uniform(np.count_nonzero(negative), lower, upper, np.float64)
     return _in_place(input, input * wrap(np.asarray(factor)), inplace)
 
 

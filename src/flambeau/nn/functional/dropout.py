@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from ...errors import ArgumentError, DtypeError
-from ...generator import default_generator
+from ...generator import default_generator, memory_order
 from ...ops.entry import assign, check_writable, public
 from ...ops.fused import title
 from ...ops.shape import need_tensor
@@ -35,7 +35,11 @@ def factors(input, p, shape=None):
         return input[tuple(slice(0, n) for n in shape)].detach()
     if a.dtype.kind not in "fcV":
         raise DtypeError(f"result type Float can't be cast to the desired output type {title(input)}", fix="x.float()")
-    mask = keep_mask(shape, p, a.dtype)
+    if shape == a.shape and not a.flags.c_contiguous:  # the mask lies in memory as its input does
+        order = memory_order(a)
+        mask = keep_mask([shape[d] for d in order], p, a.dtype).transpose(np.argsort(order))
+    else:
+        mask = keep_mask(shape, p, a.dtype)
     if p < 1:
         mask *= mask.dtype.type(1 / (1 - p))
     return wrap(mask)
