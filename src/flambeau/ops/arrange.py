@@ -9,15 +9,14 @@ import operator
 import numpy as np
 
 from .. import dtypes
-from ..errors import DtypeError, IndexOutOfRange, ShapeError
-from ..tensor import Tensor, attach, wrap
-from .entry import check_writable, primitive, public, resize
+from ..errors import DtypeError, ShapeError
+from ..tensor import Tensor, wrap
+from .entry import primitive, public
 from .index import accumulate_at
 from .join import cat, stack, tensor_list
-from .masks import masked_select
 from .scatter import index_select
 from .shape import contiguous_format, need_tensor, normal_dim, normal_dims, reshape, sizes_of
-from .views import _diagonal_array, broadcast_tensors, diagonal
+from .views import _diagonal_array, diagonal
 
 # ---------------------------------------------------------------------- reversal and rotation
 

@@ -134,12 +134,11 @@ def _contract(operands, labels, output):
     for i in range(1, len(operands)):
         needed = set(output).union(*labels[i + 1 :])
         x, xl = _pair(x, xl, operands[i], labels[i], needed)
-    x, xl = _sum_out(x, xl, set(output))
-    shape = []
-    for c in output:  # dimensions of the result that no operand has any more cannot occur: only put in order
-        shape.append(sizes[c])
-    missing = [c for c in output if c not in xl]
-    for c in missing:
+    gone = [i for i, c in enumerate(xl) if c not in output]
+    if gone:
+        x, xl = x.sum(gone), [c for c in xl if c in output]
+    shape = [sizes[c] for c in output]
+    for c in [c for c in output if c not in xl]:
         x, xl = x.unsqueeze(0), [c, *xl]
     x = x.permute([xl.index(c) for c in output])
     return x.expand(shape) if list(x.shape) != shape else x

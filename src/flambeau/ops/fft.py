@@ -14,12 +14,12 @@ import numpy as np
 from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
 from ..errors import DtypeError, ShapeError
-from ..tensor import Tensor, wrap
+from ..tensor import wrap
 from .arrange import roll
 from .entry import REGISTRY, primitive, public
 from .reduce import title
 from .scatter import index_select
-from .shape import need_tensor, normal_dim, reshape
+from .shape import need_tensor, normal_dim
 from .views import _refold
 
 # ---------------------------------------------------------------------- the three transforms
@@ -443,7 +443,7 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     if not 0 < win <= n_fft:
         raise ShapeError("istft(...): expected 0 < win_length <= n_fft")
     if window is not None and (window.ndim != 1 or window.shape[0] != win):
-        raise ShapeError(f"Invalid window shape. window has to be 1D and length of `win_length`")
+        raise ShapeError("Invalid window shape. window has to be 1D and length of `win_length`")
     window = _centered_window(window, win, n_fft, input._array.real.dtype)
     x = input.unsqueeze(0) if input.ndim == 2 else input
     x = x.transpose(1, 2)

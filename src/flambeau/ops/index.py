@@ -15,9 +15,8 @@ from ..errors import ArgumentError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
 from .promotion import as_tensor, scalar_array
-from .shape import _select_array, _select_key, _unslice, need_tensor, reshape
+from .shape import _select_array, _select_key, _unslice, linked, need_tensor, reshape
 
-_new = object.__new__
 
 # ---------------------------------------------------------------------- whole-tensor writes
 
@@ -204,10 +203,6 @@ def parse_key(key, shape):
                     dim += k.ndim
                 final.append(k)
             else:
-                n = shape[dim]
-                if k.size and type(k) is np.ndarray and not (-n <= k.min() and k.max() < n):
-                    bad = int(k[(k < -n) | (k >= n)].ravel()[0])
-                    raise IndexOutOfRange(f"index {bad} is out of bounds for dimension {dim} with size {n}")
                 basic.append(slice(None))
                 final.append(k)
                 dim += 1
@@ -305,23 +300,16 @@ def _index_error(error, key, shape):
 def _getitem(self, key):
     """x[key]: a view for ints, slices, None and ...; a copy for index tensors and masks."""
     kind = key.__class__
-    if kind is tuple:
-        for k in key:
-            c = k.__class__
-            if c is not int and not (c is slice and k.step is None and k.start.__class__ in _SLICE_ENDS
-                                     and k.stop.__class__ in _SLICE_ENDS):  # fmt: skip
-                break
-        else:
-            return _quick_view(self, key)
-    elif kind is int or kind is slice and key.step is None and (
-        key.start.__class__ in _SLICE_ENDS and key.stop.__class__ in _SLICE_ENDS
-    ):
+    if kind is int or (kind is tuple or kind is slice) and _is_quick(key):
         return _quick_view(self, key)
-    basic, arrays = parse_key(key, self._array.shape)
-    if basic is not None:
-        self = _slow_view(self, basic)
-    if arrays is None:
-        return self
+    if kind is Tensor and key._array.dtype == np.int64 and key._array.ndim and self._array.ndim:
+        arrays = (key._array,)  # one index tensor: rows
+    else:
+        basic, arrays = parse_key(key, self._array.shape)
+        if basic is not None:
+            self = _slow_view(self, basic)
+        if arrays is None:
+            return self
     try:
         return _gather_key(self, key=arrays)
     except IndexError as error:
@@ -332,6 +320,19 @@ def _getitem(self, key):
 
 
 _SLICE_ENDS = (int, type(None))
+_NUMBERS = (int, float, bool)
+
+
+def _is_quick(key) -> bool:
+    """Whether a subscript has only ints and plain slices."""
+    for k in key if key.__class__ is tuple else (key,):
+        c = k.__class__
+        if c is not int and not (c is slice and k.step is None and k.start.__class__ in _SLICE_ENDS
+                                 and k.stop.__class__ in _SLICE_ENDS):  # fmt: skip
+            return False
+    return True
+
+
 _ndarray = np.ndarray
 
 
@@ -344,25 +345,8 @@ def _quick_view(self, key):
             r = a[(*key, ...) if key.__class__ is tuple else (key, ...)]
     except IndexError as error:
         raise _index_error(error, key, a.shape) from None
-    t = _new(Tensor)
-    t._array = r
-    cell = self._cell
-    if cell is None:
-        cell = self._cell = [0]
-    t._cell = cell
-    base = self._base
-    options = {"key": key}
-    if base is None:
-        t._base, t._seen, t._chain = self, self._rebases, ((_select_key, options),)
-    else:
-        t._base, t._seen, t._chain = base, base._rebases, (*self._chain, (_select_key, options))
-    if state.grad:
-        if self._rg or base is not None and self.requires_grad:
-            last = key[-1] if key.__class__ is tuple and key else key
-            (_select_int if last.__class__ is int else _select_key).record((self,), (t,), options)
-    elif state.inference:
-        t._inference = True
-    return t
+    last = key[-1] if key.__class__ is tuple and key else key
+    return linked(self, r, _select_int if last.__class__ is int else _select_key, {"key": key})
 
 
 _select_int = view_primitive(
@@ -373,6 +357,20 @@ _select_int = view_primitive(
 
 def _setitem(self, key, value):
     """x[key] = value."""
+    a = self._array
+    if (
+        value.__class__ in _NUMBERS
+        and _is_quick(key)
+        and a.dtype.kind == "f"
+        and not (state.grad and (self._rg or self._base is not None and self.requires_grad))
+    ):
+        check_writable(self)
+        try:
+            a[key] = value
+        except IndexError as error:
+            raise _index_error(error, key, a.shape) from None
+        self._bump()
+        return
     basic, arrays = parse_key(key, self._array.shape)
     if isinstance(value, Tensor):
         source = value

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from ..autograd.mode import autocasting
+from ..autograd.mode import autocasting, state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
+from ..kernels import fused as kernels
 from ..tensor import Tensor, attach
-from .elementwise import conj
+from .elementwise import F32, F64, conj
 from .entry import primitive, public
 from .precision import lower
 from .promotion import check_devices
@@ -19,6 +20,8 @@ from .shape import need_tensor, normal_dim, reshape
 
 
 def _matmul_array(input, other):
+    if input.dtype is F32 or input.dtype is F64:
+        return kernels.matmul(input, other)
     if input.dtype.kind in "iu":
         return np.matmul(input, other)
     if FROM_NUMPY[input.dtype] in HALVES:
@@ -123,7 +126,28 @@ def _mismatch(a, b):
     return f"Expected size for first two dimensions of batch2 tensor to be: {[*a[:-2], a[-1]]} but got: {list(b[:-1])}."
 
 
-attach("__matmul__", lambda self, other: matmul(self, other) if isinstance(other, Tensor) else NotImplemented)
+def _operator(self, other):
+    if not isinstance(other, Tensor):
+        return NotImplemented
+    a, b = self._array, other._array
+    d = a.dtype
+    if (
+        (d is F32 or d is F64) and b.dtype is d and a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0]
+        and type(a) is np.ndarray and type(b) is np.ndarray and not autocasting
+    ):  # fmt: skip
+        # Two matrices of one dtype, by far the commonest: nothing to check, one object to make.
+        made = _new(Tensor)
+        made._array = kernels.matmul(a, b)
+        if (self._rg or other._rg or self._base is not None or other._base is not None) and state.grad:
+            _matmul.record((self, other), (made,), {})
+        elif state.inference:
+            made._inference = True
+        return made
+    return matmul(self, other)
+
+
+_new = object.__new__
+attach("__matmul__", _operator)
 attach("__rmatmul__", lambda self, other: matmul(other, self) if isinstance(other, Tensor) else NotImplemented)
 
 
@@ -215,6 +239,16 @@ def _times(x, factor, name):
     return x * factor
 
 
+def _in_single(function, input, x, y, beta, alpha):
+    """A product and sum of 16-bit floats: computed in float32, rounded once."""
+    wide = function(input.float(), x.float(), y.float(), beta=beta, alpha=alpha)
+    return wide.to(input.dtype)
+
+
+def _all_halves(*tensors):
+    return all(t.dtype in HALVES for t in tensors)
+
+
 def _plus(input, product, beta, alpha):
     if input.dtype is not product.dtype:
         raise DtypeError(f"self and mat2 must have the same dtype, but got {input.dtype} and {product.dtype}")
@@ -255,6 +289,8 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1):
             n == 1 or n == m for n, m in zip(a.shape[::-1], (c.shape[1], b.shape[0]))
         ):  # fmt: skip
             return _addmm(input, mat1, mat2)
+    if _all_halves(input, mat1, mat2):
+        return _in_single(addmm, input, mat1, mat2, beta, alpha)
     return _plus(input, matmul(mat1, mat2), beta, alpha)
 
 
@@ -262,6 +298,8 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1):
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta * input + alpha * (mat @ vec)."""
     _ranks("addmv", (input, "input", None), (mat, "mat", 2), (vec, "vec", 1))
+    if _all_halves(input, mat, vec):
+        return _in_single(addmv, input, mat, vec, beta, alpha)
     return _plus(input, matmul(mat, vec), beta, alpha)
 
 
@@ -269,6 +307,8 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """beta * input + alpha * outer(vec1, vec2)."""
     _ranks("addr", (input, "input", None), (vec1, "vec1", 1), (vec2, "vec2", 1))
+    if _all_halves(input, vec1, vec2):
+        return _in_single(addr, input, vec1, vec2, beta, alpha)
     from_outer = outer(vec1, vec2)
     if input.dtype is not from_outer.dtype:
         return _times(input, beta, "beta") + _times(from_outer, alpha, "alpha")
@@ -287,6 +327,8 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     _ranks("baddbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
     if autocasting:
         input, batch1, batch2 = lower(input, batch1, batch2)
+    if _all_halves(input, batch1, batch2):
+        return _in_single(baddbmm, input, batch1, batch2, beta, alpha)
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
@@ -296,6 +338,8 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     _ranks("addbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
     if autocasting:
         input, batch1, batch2 = lower(input, batch1, batch2)
+    if _all_halves(input, batch1, batch2):
+        return _in_single(addbmm, input, batch1, batch2, beta, alpha)
     product = bmm(batch1, batch2).sum(0)
     return _plus(input, product.to(batch1.dtype) if product.dtype is not batch1.dtype else product, beta, alpha)
 
@@ -364,9 +408,9 @@ def tensordot(a, b, dims=2):
             raise ShapeError(f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size "
                              f"{m} in dim {j}")
         if n == 1 and m > 1:
-            b = b.sum(j, True)
+            b = b.sum(j, True).to(b.dtype)
         elif m == 1 and n > 1:
-            a = a.sum(i, True)
+            a = a.sum(i, True).to(a.dtype)
         summed *= a.shape[i]
     left = [d for d in range(a.ndim) if d not in first]
     right = [d for d in range(b.ndim) if d not in second]

@@ -15,9 +15,9 @@ from .entry import REGISTRY, primitive, public
 from .join import cat
 from .linalg import matmul, multiply_chain
 from .linalg_array import flat_batch
-from .linalg_solve import eye, inv, is_vector, need_float, need_matrix, need_same, need_square, solve
-from .linalg_spectral import _eigh, _side, _svd, eigvalsh, linalg_qr, svdvals
-from .promotion import NUMBERS, broadcast_error, result_type
+from .linalg_solve import eye, inv, is_vector, need_float, need_matrix, need_square, solve
+from .linalg_spectral import _svd, linalg_qr
+from .promotion import broadcast_error, result_type
 from .reduce import title
 from .shape import need_tensor, normal_dim, reshape
 from .views import diagonal
@@ -222,6 +222,8 @@ _expm = primitive("linalg_matrix_exp", _expm_array, vjp={"A": _expm_vjp})
 @public("linalg.matrix_exp", aliases=("matrix_exp",))
 def matrix_exp(A):
     """The exponential of square matrices: the sum of A^k / k!."""
+    if isinstance(A, Tensor) and A.dtype in dtypes.HALVES:
+        return matrix_exp(A.float()).to(A.dtype)
     need_square(A, "linalg.matrix_exp")
     return _expm(A)
 
@@ -293,7 +295,7 @@ def vander(x, *, N=None):
     x = reshape(x, (1,)) if not x.ndim else x
     n = x.shape[-1] if N is None else operator.index(N)
     if n < 1 and N is not None:
-        raise ShapeError(f"N must be greater than 1.")
+        raise ShapeError("N must be greater than 1.")
     if x.dtype.category < 2 and x.dtype is not dtypes.int64 or x.dtype is dtypes.bool:
         x = x.to(dtypes.int64)
     ones = x.new_zeros((*x.shape, 1)) + 1
@@ -309,7 +311,7 @@ def _vander_old(x, N=None, increasing=False):
         raise ShapeError("x must be a one-dimensional tensor.")
     n = len(x) if N is None else N
     if n < 0:
-        raise ShapeError(f"N must be non-negative")
+        raise ShapeError("N must be non-negative")
     if n == 0:
         return x.new_zeros((len(x), 0))
     made = vander(x, N=n)

@@ -12,9 +12,20 @@ from .entry import REGISTRY, primitive, public
 from .join import cat
 from .linalg import matmul
 from .linalg_array import (
-    LinAlgError, flat_batch, ldl_factor as _ldl_array, ldl_solve as _ldl_solve_array, lu_factor as _lu_array,
-    permutation_matrix, substitute,
+    LinAlgError,
+    flat_batch,
+    permutation_matrix,
+    substitute,
 )  # fmt: skip
+from .linalg_array import (
+    ldl_factor as _ldl_array,
+)
+from .linalg_array import (
+    ldl_solve as _ldl_solve_array,
+)
+from .linalg_array import (
+    lu_factor as _lu_array,
+)
 from .reduce import title
 from .shape import need_tensor
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import dtypes, return_types
+from .. import return_types
 from ..errors import DtypeError, GradientError, ShapeError
-from ..tensor import Tensor, wrap
+from ..tensor import wrap
 from .elementwise import conj
 from .entry import primitive, public
 from .join import cat

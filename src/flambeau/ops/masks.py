@@ -35,6 +35,13 @@ def where(condition, input=None, other=None):
     >>> torch.where(torch.tensor([True, False]), torch.tensor([1, 2]), 0)
     tensor([1, 0])
     """
+    if isinstance(condition, Tensor) and isinstance(input, Tensor) and isinstance(other, Tensor):
+        c, a, b = condition._array, input._array, other._array
+        if c.dtype == np.bool_ and a.dtype is b.dtype and type(c) is type(a) is type(b):
+            try:
+                return _where(condition, input, other)
+            except ShapeError:
+                raise _clash(condition, input, other) from None
     need_tensor(condition, "where", "condition")
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)

@@ -12,7 +12,7 @@ from ..arrays import MetaArray
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
-from ..tensor import Tensor, wrap
+from ..tensor import wrap
 from .entry import primitive, public
 from .shape import need_tensor, normal_dim, normal_dims, reshape
 
@@ -124,7 +124,9 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
 
 
 def _mean_array(input, axes, keepdim, count):
-    total = np.asarray(_sum_array(input, axes, keepdim)) if not isinstance(input, MetaArray) else _sum_array(input, axes, keepdim)
+    total = _sum_array(input, axes, keepdim)
+    if count and not isinstance(input, MetaArray):
+        return np.true_divide(total, total.real.dtype.type(count))
     with np.errstate(all="ignore"):
         return np.divide(total, np.asarray(count, total.dtype if total.dtype.kind != "c" else total.real.dtype))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import dtypes, return_types
+from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, wrap
@@ -139,17 +140,24 @@ def _logcumsumexp_array(input, dim):
         else:
             for i in range(1, len(a)):
                 x, y = out[i - 1], a[i]
-                top = np.maximum(x.real, y.real)
-                top = np.where(np.isfinite(top), top, 0)
-                out[i] = np.log(np.exp(x - top) + np.exp(y - top)) + top
+                first = x.real >= y.real
+                high, low = np.where(first, x, y), np.where(first, y, x)
+                # The angle is not brought back into -pi ... pi: the larger number's is kept and turned.
+                made = np.log1p(np.exp(low - high)) + high
+                flat = ~np.isfinite(high.real) & (low.real == high.real)
+                made = np.where(flat & (high.real > 0), np.log(np.exp(low) + np.exp(high)), np.where(flat, low, made))
+                out[i] = np.where(np.isnan(x) | np.isnan(y), np.nan, made)
     return np.ascontiguousarray(np.moveaxis(out, 0, dim))
 
 
 def _logcumsumexp_vjp(g, input, out, dim):
     if not input.ndim:
         return g
-    if input.is_complex():
-        return _backwards(g * conj((-out).exp()), dim) * conj(input.exp())
+    if input.is_complex() or state.grad:
+        # g * exp(-out), shifted so that exp stays in range; differentiable again, which the logarithms below are not.
+        top = np.maximum.reduce(out._array.real, axis=dim, keepdims=True, initial=-np.inf)
+        top = wrap(np.where(np.isfinite(top), top, 0).astype(out._array.real.dtype))
+        return _backwards(g * conj((top - out).exp()), dim) * conj((input - top).exp())
     # Positive and negative gradients apart, in logarithms, so that nothing overflows. The smallest finite number stands
     # for the logarithm of 0: with -inf the gradient of this gradient would be nan.
     lowest = float(np.finfo(g._array.dtype).min)

@@ -3,88 +3,43 @@
 from __future__ import annotations
 
 import math
-import operator as _operator
 
 import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import MetaArray, element_strides, meta_empty
+from ..dtypes import dtype
 from ..autograd.mode import state
-from ..dtypes import FROM_NUMPY, dtype
-from ..errors import DeviceError, DtypeError, IndexOutOfRange, ShapeError
+from ..errors import ShapeError
 from ..tensor import Tensor, attach, wrap
+from .arguments import infer_size, need_tensor, normal_dim, normal_dims, sizes_of
 from .entry import link_view, primitive, public, view_primitive
 
-# ---------------------------------------------------------------------- arguments
-
-
-def sizes_of(args) -> tuple[int, ...]:
-    """The sizes of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
-    if len(args) == 1 and isinstance(args[0], (tuple, list)):
-        args = args[0]
-    try:
-        return tuple([_operator.index(s) for s in args])
-    except TypeError:
-        bad = next(s for s in args if not hasattr(s, "__index__"))
-        raise TypeError(f"sizes must be integers, not {type(bad).__name__}") from None
-
-
-def normal_dim(dim, ndim, scalar=True) -> int:
-    """A dimension number made non-negative; IndexError if out of range (a 0-d tensor has dimensions -1 and 0)."""
-    dim = _operator.index(dim)
-    n = ndim or (1 if scalar else 0)
-    if not -n <= dim < n:
-        if n == 0:
-            raise IndexOutOfRange(f"Dimension specified as {dim} but tensor has no dimensions")
-        raise IndexOutOfRange(
-            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
-            why=f"the tensor has {ndim} dimension(s)",
-        )
-    return dim + n if dim < 0 else dim
-
-
-def normal_dims(dims, ndim) -> tuple[int, ...]:
-    """Dimension numbers made non-negative, each at most once."""
-    dims = tuple([normal_dim(d, ndim) for d in dims])
-    if len(set(dims)) != len(dims):
-        repeated = next(d for d in dims if dims.count(d) > 1)
-        raise ShapeError(f"dim {repeated} appears multiple times in the list of dims")
-    return dims
-
-
-def need_tensor(x, name, argument="input", position=1):
-    """TypeError unless `x` is a tensor."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
-
-
-def infer_size(shape, count) -> tuple[int, ...]:
-    """A shape whose single -1, if any, is replaced so that it has `count` elements."""
-    if -1 in shape:
-        known = math.prod(s for s in shape if s != -1)
-        if shape.count(-1) > 1:
-            raise ShapeError("only one dimension can be inferred")
-        if known == 0 and count == 0:
-            raise ShapeError(
-                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
-                "can be any value and is ambiguous"
-            )
-        if known and count % known == 0 and all(s >= -1 for s in shape):
-            return tuple([count // known if s == -1 else s for s in shape])
-    elif math.prod(shape) == count and all(s >= 0 for s in shape):
-        return tuple(shape)
-    bad = next((s for s in shape if s < -1), None)
-    if bad is not None:
-        raise ShapeError(f"invalid shape dimension {bad} at index {shape.index(bad)} of shape {list(shape)}")
-    raise ShapeError(
-        f"shape '{list(shape)}' is invalid for input of size {count}",
-        why=f"{' * '.join(map(str, shape)) or '1'} is not {count}" if -1 not in shape else
-            f"{count} elements cannot be divided into rows of {math.prod(s for s in shape if s != -1)}",
-        fix="use -1 for one dimension to have it computed, or x.flatten(1) to keep the batch dimension",
-    )  # fmt: skip
-
+_new = object.__new__
+_ndarray = np.ndarray
 
 # ---------------------------------------------------------------------- views
+
+
+def linked(input, made, op, options):
+    """The tensor over `made`, a view of the memory of `input` that the view primitive `op` would make: the short way."""
+    t = _new(Tensor)
+    t._array = made
+    cell = input._cell
+    if cell is None:
+        cell = input._cell = [0]
+    t._cell = cell
+    base = input._base
+    if base is None:
+        t._base, t._seen, t._chain = input, input._rebases, ((op, options),)
+    else:
+        t._base, t._seen, t._chain = base, base._rebases, (*input._chain, (op, options))
+    if state.grad:
+        if input._rg or base is not None and input.requires_grad:
+            op.record((input,), (t,), options)
+    elif state.inference:
+        t._inference = True
+    return t
 
 
 def _view_array(input, shape):
@@ -119,9 +74,15 @@ def view(self, *shape):
     >>> torch.arange(6).view(2, -1).shape
     torch.Size([2, 3])
     """
+    a = self._array
+    try:
+        made = a.view()
+        made.shape = shape if len(shape) != 1 else shape[0]
+        return linked(self, made, _view, {"shape": made.shape})
+    except (AttributeError, TypeError, ValueError):
+        pass  # said better below
     if len(shape) == 1 and isinstance(shape[0], dtype):
         return view_dtype(self, shape[0])
-    a = self._array
     sizes = shape[0] if len(shape) == 1 and shape[0].__class__ is not int else shape
     if -1 in sizes or math.prod(sizes) != a.size:
         sizes = infer_size(sizes_of((tuple(sizes),)), a.size)
@@ -157,13 +118,19 @@ def reshape(input, *shape):
     if not shape:
         raise TypeError('reshape() missing 1 required positional arguments: "shape"')
     a = input._array
+    try:
+        made = a.view()
+        made.shape = shape if len(shape) != 1 else shape[0]
+        return linked(input, made, _view, {"shape": made.shape})
+    except (AttributeError, TypeError, ValueError):
+        pass  # an error to explain, or memory in another order: a copy
     sizes = infer_size(sizes_of(shape), a.size)
     try:
-        trial = a.view()
-        trial.shape = sizes
+        made = a.view()
+        made.shape = sizes
     except AttributeError:
         return _unsafe_view(input, shape=sizes)
-    return _view(input, shape=sizes)
+    return linked(input, made, _view, {"shape": sizes})
 
 
 _permute = view_primitive(
@@ -184,7 +151,7 @@ def permute(input, *dims):
     wanted = tuple([normal_dim(d, input.ndim) for d in dims])
     if len(set(wanted)) != len(wanted):
         raise ShapeError("permute(): duplicate dims are not allowed.")
-    return _permute(input, dims=wanted)
+    return linked(input, input._array.transpose(wanted), _permute, {"dims": wanted})
 
 
 _transpose = view_primitive(
@@ -198,7 +165,9 @@ _t = view_primitive("t", lambda input: input.T, vjp={"input": lambda g: _t(g)}, 
 def transpose(input, dim0, dim1):
     """A view with two dimensions exchanged."""
     n = input.ndim
-    return _transpose(input, dim0=normal_dim(dim0, n), dim1=normal_dim(dim1, n))
+    dim0, dim1 = normal_dim(dim0, n), normal_dim(dim1, n)
+    a = input._array
+    return linked(input, a.swapaxes(dim0, dim1) if n else a.view(), _transpose, {"dim0": dim0, "dim1": dim1})
 
 
 @public(method=True)
@@ -207,12 +176,12 @@ def t(input):
     if input.ndim > 2:
         raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D",
                          fix="use x.mT to transpose the last two dimensions")
-    return _t(input)
+    return linked(input, input._array.T, _t, {})
 
 
 def _numpy_t(self):
     """All dimensions reversed."""
-    return _permute(self, dims=tuple(range(self.ndim))[::-1])
+    return linked(self, self._array.T, _permute, {"dims": tuple(range(self.ndim))[::-1]})
 
 
 def _matrix_t(self):
@@ -262,8 +231,11 @@ def expand(self, *sizes, implicit=False):
     return out
 
 
-_unsqueeze = view_primitive("unsqueeze", lambda input, dim: np.expand_dims(input, dim),
+_unsqueeze = view_primitive("unsqueeze", lambda input, dim: input[(slice(None),) * dim + (None,)],
                             vjp={"input": lambda g, dim: _squeeze(g, dims=(dim,))})  # fmt: skip
+
+
+_WHOLE, _NEW = (slice(None),) * 64, (None,)
 
 
 def _squeeze_array(input, dims):
@@ -284,7 +256,9 @@ _squeeze = view_primitive("squeeze_dim", lambda input, dims: np.squeeze(input, d
 def unsqueeze(input, dim):
     """A view with a dimension of size 1 inserted at `dim`."""
     need_tensor(input, "unsqueeze")
-    return _unsqueeze(input, dim=normal_dim(dim, input.ndim + 1))
+    a = input._array
+    dim = normal_dim(dim, a.ndim + 1)
+    return linked(input, a[_WHOLE[:dim] + _NEW], _unsqueeze, {"dim": dim})
 
 
 @public(method=True)

@@ -10,11 +10,11 @@ import numpy as np
 from .. import dtypes, return_types
 from ..arrays import MetaArray
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..errors import IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
 from .elementwise import REGISTRY
 from .entry import primitive, public
-from .reduce import _amax, _amin, _axes, _shared, need_elements, not_implemented, unreduced
+from .reduce import _shared, need_elements, not_implemented
 from .shape import need_tensor, normal_dim, reshape
 
 # ---------------------------------------------------------------------- sorting
@@ -149,9 +149,10 @@ def _arg_array(a, dim, largest):
 def _extreme_array(input, dim, keepdim, largest):
     if not input.ndim:
         return input.copy(), np.zeros((), np.int64)
-    index = np.expand_dims(_arg_array(input, dim, largest), dim)
-    value = np.take_along_axis(input, index, dim)
-    return (value, index) if keepdim else (value.squeeze(dim), index.squeeze(dim))
+    # Both answer NaN where there is one: the value, and its first place.
+    value = (np.maximum if largest else np.minimum).reduce(input, axis=dim, keepdims=keepdim)
+    index = _arg_array(input, dim, largest)
+    return np.asarray(value), np.expand_dims(index, dim) if keepdim else np.asarray(index)
 
 
 _max_dim = primitive("max_dim", _extreme_array, vjp={"input": _picked_vjp}, node="MaxBackward0")

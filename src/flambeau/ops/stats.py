@@ -240,7 +240,7 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None
         bins = [bins] * n
     bins = list(bins)
     if len(bins) != n:
-        raise ShapeError(f"torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
+        raise ShapeError("torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     if range is not None and len(range) != 2 * n:
         raise ShapeError(f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, but got "
                          f"{len(range)}")
@@ -405,7 +405,7 @@ def unravel_index(indices, shape):
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
     if builtins.any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")
-    made, rest = [], indices._array
+    made, rest = [], indices._array.astype(np.int64)
     for n in reversed(shape):
         made.append(wrap(np.asarray(rest % n)))
         rest = np.asarray(rest // n)

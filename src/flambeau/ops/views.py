@@ -7,14 +7,21 @@ import operator
 
 import numpy as np
 
-from .. import dtypes
-from ..arrays import MetaArray, address, as_strided as strided_array, element_strides, meta_empty, owner, storage_offset
+from ..arrays import MetaArray, element_strides, meta_empty, storage_offset
+from ..arrays import as_strided as strided_array
 from ..autograd.mode import state
-from ..errors import DtypeError, IndexOutOfRange, ShapeError
-from ..tensor import Tensor, attach, wrap
+from ..errors import IndexOutOfRange, ShapeError
+from ..tensor import Tensor, attach
 from .entry import check_writable, primitive, public, view_primitive
 from .shape import (
-    _matrix_t, _permute, _select_key, _squeeze, _transpose, _view, contiguous_format, infer_size, need_tensor, normal_dim, normal_dims, reshape,
+    _matrix_t,
+    _permute,
+    _select_key,
+    contiguous_format,
+    infer_size,
+    need_tensor,
+    normal_dim,
+    reshape,
     sizes_of,
 )  # fmt: skip
 
@@ -142,7 +149,7 @@ def narrow(input, dim, start, length):
     dim, length, start = normal_dim(dim, input.ndim), operator.index(length), operator.index(start)
     n = input._array.shape[dim]
     if length < 0:
-        raise ShapeError(f"narrow(): length must be non-negative.")
+        raise ShapeError("narrow(): length must be non-negative.")
     if not -n <= start <= n:
         raise IndexOutOfRange(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
     start += n if start < 0 else 0
@@ -155,7 +162,7 @@ def narrow(input, dim, start, length):
 def narrow_copy(input, dim, start, length):
     """As `narrow`, with its own memory."""
     need_tensor(input, "narrow_copy")
-    if not -input.ndim <= dim < max(input.ndim, 1):
+    if dim >= max(input.ndim, 1):
         raise ShapeError(f"Expected dim < self.dim() to be true, but got dim {dim} for {input.ndim} dimensions")
     return narrow(input, dim, start, length).clone()
 

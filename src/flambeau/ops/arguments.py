@@ -1,0 +1,74 @@
+"""Checks and normal forms of the arguments that most operations share: sizes, dimension numbers, tensors."""
+
+from __future__ import annotations
+
+import math
+import operator as _operator
+
+from ..errors import IndexOutOfRange, ShapeError
+from ..tensor import Tensor
+
+def sizes_of(args) -> tuple[int, ...]:
+    """The sizes of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        args = args[0]
+    try:
+        return tuple([_operator.index(s) for s in args])
+    except TypeError:
+        bad = next(s for s in args if not hasattr(s, "__index__"))
+        raise TypeError(f"sizes must be integers, not {type(bad).__name__}") from None
+
+
+def normal_dim(dim, ndim, scalar=True) -> int:
+    """A dimension number made non-negative; IndexError if out of range (a 0-d tensor has dimensions -1 and 0)."""
+    dim = _operator.index(dim)
+    n = ndim or (1 if scalar else 0)
+    if not -n <= dim < n:
+        if n == 0:
+            raise IndexOutOfRange(f"Dimension specified as {dim} but tensor has no dimensions")
+        raise IndexOutOfRange(
+            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
+            why=f"the tensor has {ndim} dimension(s)",
+        )
+    return dim + n if dim < 0 else dim
+
+
+def normal_dims(dims, ndim) -> tuple[int, ...]:
+    """Dimension numbers made non-negative, each at most once."""
+    dims = tuple([normal_dim(d, ndim) for d in dims])
+    if len(set(dims)) != len(dims):
+        repeated = next(d for d in dims if dims.count(d) > 1)
+        raise ShapeError(f"dim {repeated} appears multiple times in the list of dims")
+    return dims
+
+
+def need_tensor(x, name, argument="input", position=1):
+    """TypeError unless `x` is a tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+
+
+def infer_size(shape, count) -> tuple[int, ...]:
+    """A shape whose single -1, if any, is replaced so that it has `count` elements."""
+    if -1 in shape:
+        known = math.prod(s for s in shape if s != -1)
+        if shape.count(-1) > 1:
+            raise ShapeError("only one dimension can be inferred")
+        if known == 0 and count == 0:
+            raise ShapeError(
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+                "can be any value and is ambiguous"
+            )
+        if known and count % known == 0 and all(s >= -1 for s in shape):
+            return tuple([count // known if s == -1 else s for s in shape])
+    elif math.prod(shape) == count and all(s >= 0 for s in shape):
+        return tuple(shape)
+    bad = next((s for s in shape if s < -1), None)
+    if bad is not None:
+        raise ShapeError(f"invalid shape dimension {bad} at index {shape.index(bad)} of shape {list(shape)}")
+    raise ShapeError(
+        f"shape '{list(shape)}' is invalid for input of size {count}",
+        why=f"{' * '.join(map(str, shape)) or '1'} is not {count}" if -1 not in shape else
+            f"{count} elements cannot be divided into rows of {math.prod(s for s in shape if s != -1)}",
+        fix="use -1 for one dimension to have it computed, or x.flatten(1) to keep the batch dimension",
+    )  # fmt: skip
