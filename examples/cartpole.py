@@ -1,4 +1,4 @@
-"""CartPole: keep a pole upright on a cart by pushing left or right. Gymnasium's where it is installed, else this one."""
+"""CartPole: keep a pole upright on a cart by pushing left or right. Gymnasium's if installed, else this one."""
 
 import math
 

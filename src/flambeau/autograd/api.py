@@ -127,7 +127,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     (tensor(27.),)
     """
     if isinstance(inputs, dict):
-        rest = (grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads)
+        rest = grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads
         found = grad(outputs, tuple(inputs.values()), *rest)
         return dict(zip(inputs, found))
     outputs, inputs = _tuple(outputs), tuple([_at_edge(t) for t in _tuple(inputs)])

@@ -51,12 +51,13 @@ class Adafactor(FormulaOptimizer):
 
     def start(self, p, state, options):
         super().start(p, state, options)
-        shape, dtype = p._array.shape, p._array.dtype
+        array = p._array
+        shape = array.shape
         if len(shape) > 1:
-            state["row_var"] = Tensor.wrap(np.zeros((*shape[:-1], 1), dtype))
-            state["col_var"] = Tensor.wrap(np.zeros((*shape[:-2], 1, shape[-1]), dtype))
+            state["row_var"] = Tensor.wrap(np.zeros_like(array, shape=(*shape[:-1], 1)))
+            state["col_var"] = Tensor.wrap(np.zeros_like(array, shape=(*shape[:-2], 1, shape[-1])))
         else:
-            state["variance"] = Tensor.wrap(np.zeros(shape, dtype))
+            state["variance"] = Tensor.wrap(np.zeros_like(array))
 
     def _step_in_place(self, group):
         # The slots depend on the parameter: a matrix keeps rows and columns, a vector its variance.

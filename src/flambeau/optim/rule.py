@@ -12,6 +12,7 @@ import numpy as np
 from ..autograd.mode import enable_grad, set_grad_enabled
 from ..errors import ArgumentError
 from ..kernels import fused
+from ..ops.complexes import view_as_complex, view_as_real
 from ..tensor import Tensor
 from .optimizer import Optimizer, scalar_tensor
 
@@ -137,7 +138,12 @@ class FormulaOptimizer(Optimizer):
                     continue
                 state, numbers = self._begin(p, names, group)
                 # The graph keeps the old values of p, which is changed in place below: hence the copy.
-                new = self.update(TensorMath, p.clone(), p.grad, *[state[name] for name in names], **numbers)
+                tensors = [p.clone(), p.grad, *[state[name] for name in names]]
+                if p.is_complex():
+                    new = self.update(TensorMath, *[view_as_real(t) for t in tensors], **numbers)
+                    new = [view_as_complex(t) for t in new if t is not None]
+                else:
+                    new = self.update(TensorMath, *tensors, **numbers)
                 p.copy_(new[0])
                 for name, value in zip(names, new[1:]):
                     state[name] = value
