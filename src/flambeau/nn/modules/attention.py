@@ -9,15 +9,11 @@ from ...errors import ArgumentError
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
-from .linear import Linear
+from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .utils import blank
 
 __all__ = ["MultiheadAttention"]
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """The output projection, under the name by which PyTorch prints it."""
 
 
 class MultiheadAttention(Module):
@@ -41,6 +37,7 @@ class MultiheadAttention(Module):
     torch.Size([3, 5, 5])
     """
 
+    __module__ = __name__.rpartition(".")[0] + ".activation"  # where PyTorch's pickled models look for it
     __constants__ = ["batch_first"]
 
     def __init__(

@@ -68,6 +68,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """The output projection of attention, under the name by which PyTorch prints it."""
+
+
 def _uniform_bias(bias, weight):
     """Draw a bias within 1/sqrt(fan in)."""
     if bias is not None:

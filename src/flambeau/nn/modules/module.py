@@ -14,6 +14,7 @@ from . import hooks
 from .conversion import Conversion
 from .hooks import *  # noqa: F403  the global hooks belong to this namespace
 from .registry import Registry
+from .state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401  its name in PyTorch's namespace
 from .state import StateDict
 from .traversal import Traversal
 

@@ -248,6 +248,9 @@ class RNNBase(Module):
             text += f", bidirectional={self.bidirectional}"
         return text
 
+    def __getstate__(self):
+        return super().__getstate__() | {"_flat_weights": self._flat_weights}  # PyTorch's __setstate__ asks for it
+
     def __setstate__(self, state):
         super().__setstate__(state)
         self.__dict__.setdefault("proj_size", 0)

@@ -59,6 +59,10 @@ def _activation(activation):
     return activation
 
 
+def _get_clones(module, n):
+    return ModuleList([copy.deepcopy(module) for _ in range(n)])
+
+
 class _Stack(Module):
     """Copies of one layer on top of each other."""
 
@@ -66,7 +70,7 @@ class _Stack(Module):
 
     def __init__(self, layer, num_layers, norm=None):
         super().__init__()
-        self.layers = ModuleList([copy.deepcopy(layer) for _ in range(num_layers)])
+        self.layers = _get_clones(layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
