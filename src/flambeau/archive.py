@@ -136,7 +136,7 @@ class ArchiveReader:
             got = read_into(self.file, data)
             if got != info.file_size:
                 raise self.broken(f"record {name} is cut off", f"{got} of {info.file_size} bytes are there")
-        if zlib.crc32(data) != info.CRC:
+        if zlib.crc32(data.data) != info.CRC:
             raise self.broken(f"record {name} is damaged", "its checksum (CRC-32) does not match its content")
         return data
 

@@ -10,6 +10,7 @@ import math
 import secrets
 import struct
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Generator:
     """
 
     # What `get_state` hands out. Tensors are defined later than this file, and replace it.
-    state_type = staticmethod(np.asarray)
+    state_type: Any = staticmethod(np.asarray)
 
     def __init__(self, device="cpu"):
         device = _device(device)

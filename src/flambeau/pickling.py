@@ -13,6 +13,7 @@ import importlib
 import io
 import pickle
 import types
+from typing import ClassVar
 
 from . import constants, dtypes
 from .arrays import MetaArray, as_strided, element_strides, meta_empty, storage_offset
@@ -195,7 +196,7 @@ class Pickler(pickle._Pickler):
     storages: key -> array of bytes.
     """
 
-    dispatch = pickle._Pickler.dispatch.copy()
+    dispatch: ClassVar[dict] = pickle._Pickler.dispatch.copy()
 
     def __init__(self, file, protocol=2):
         super().__init__(file, protocol)
@@ -315,7 +316,7 @@ class FullUnpickler(pickle.Unpickler):
 class WeightsUnpickler(pickle._Unpickler):
     """Loads what the allow-list names, and nothing else."""
 
-    dispatch = pickle._Unpickler.dispatch.copy()
+    dispatch: ClassVar[dict] = pickle._Unpickler.dispatch.copy()
 
     def __init__(self, file, load_storage, **options):
         super().__init__(file, **options)

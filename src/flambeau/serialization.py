@@ -354,7 +354,7 @@ def get_unsafe_globals_in_checkpoint(f) -> list[str]:
     named = set()
     for opcode, argument, _ in pickletools.genops(text):
         if opcode.name == "GLOBAL":
-            named.add(tuple(argument.split(" ", 1)))
+            named.add(tuple(str(argument).split(" ", 1)))
     allowed = pickling.SAFE.keys() | pickling._SAFE_BY_NAME | pickling._user_names().keys()
     return sorted(".".join(n) for n in named - allowed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ class UntypedStorage:
 class TypedStorage:
     """The memory under a tensor, as a flat sequence of its elements."""
 
-    dtype = None
+    dtype: Any = None
 
     def __init__(self, *args, wrap_storage=None, dtype=None, device=None, _internal=False):
         dtype = self.dtype or dtype or dtypes.get_default_dtype()
@@ -262,7 +263,8 @@ def share_memory_(self):
         a = self._array
         memory = np.frombuffer(mmap.mmap(-1, max(a.nbytes, 1)), a.dtype, a.size)
         order = sorted(range(a.ndim), key=lambda d: -a.strides[d])
-        moved = memory.reshape([a.shape[d] for d in order]).transpose(np.argsort(order)) if a.ndim else memory.reshape(())
+        moved = memory.reshape([a.shape[d] for d in order])
+        moved = moved.transpose(np.argsort(order)) if a.ndim else moved
         moved[...] = a
         self._array = moved
     return self

@@ -189,7 +189,8 @@ def array_of(data, dt) -> np.ndarray:
         )
     if not isinstance(data, (list, tuple)):
         data = list(data)
-    kinds, others = set(), []
+    kinds: set[type] = set()
+    others: list = []
     _leaves(data, kinds, others)
     if others:
         if dt is None:
@@ -202,7 +203,7 @@ def array_of(data, dt) -> np.ndarray:
             return np.stack(data).astype(dt.numpy)
         data = _plain(data)
     if dt is None:
-        dt = dtype_of_number(max(kinds, key=_NUMBERS.get)()) if kinds else dtypes.get_default_dtype()
+        dt = dtype_of_number(max(kinds, key=_NUMBERS.__getitem__)()) if kinds else dtypes.get_default_dtype()
     return _numbers(data, dt)
 
 

@@ -35,7 +35,7 @@ def build(data, dt) -> Tensor:
     return wrap(np.empty(sizes_of(data) if data else (0,), dt.numpy))
 
 
-Tensor._legacy = staticmethod(lambda data, dt, device=None: build(data, dt)._array)
+setattr(Tensor, "_legacy", staticmethod(lambda data, dt, device=None: build(data, dt)._array))  # noqa: B010
 
 
 class _TypedTensor(type):
