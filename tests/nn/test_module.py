@@ -245,3 +245,22 @@ def test_error_of_a_missing_attribute_suggests():
     with pytest.raises(AttributeError) as error:
         nn.Linear(1, 1).wieght  # noqa: B018
     assert error.value.name == "wieght"
+
+
+def test_an_error_says_in_which_module():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Linear(5, 2))
+
+        def forward(self, x):
+            return self.features(x)
+
+    with pytest.raises(RuntimeError) as error:
+        Model()(torch.ones(2, 4))
+    assert error.value.__notes__ == [
+        "  in Model.features.2 = Linear(in_features=5, out_features=2, bias=True)",
+    ]
+    with pytest.raises(RuntimeError) as error:
+        nn.Linear(5, 2)(torch.ones(2, 4))
+    assert error.value.__notes__ == ["  in Linear(in_features=5, out_features=2, bias=True)"]
