@@ -146,7 +146,9 @@ def progress_bar(console: Console, epochs: int, images: int) -> Iterator:
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:.2%}  {task.fields[rate]:,.0f} img/s  ETA"),
+        TextColumn(
+            "loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:.2%}  {task.fields[rate]:,.0f} img/s  ETA"
+        ),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
@@ -296,7 +298,8 @@ PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-table {{ border-collapse: collapse }} td, th {{ padding: .2rem .8rem; border-bottom: 1px solid #ddd; text-align: right }}
+table {{ border-collapse: collapse }} td, th {{ padding: .2rem .8rem; border-bottom: 1px solid #ddd }}
+td, th {{ text-align: right }}
 th:first-child, td:first-child {{ text-align: left }} img {{ max-width: 100% }}
 .big {{ font-size: 2.2rem; font-weight: 600 }}
 </style>
@@ -326,9 +329,7 @@ def write_report(out: Path, setting: Setting, facts: dict, table: np.ndarray, na
     per_class = []
     for k, name in enumerate(names):
         found, given = table[k].sum(), table[:, k].sum()
-        per_class.append(
-            (name, int(found), f"{table[k, k] / max(found, 1):.1%}", f"{table[k, k] / max(given, 1):.1%}")
-        )
+        per_class.append((name, int(found), f"{table[k, k] / max(found, 1):.1%}", f"{table[k, k] / max(given, 1):.1%}"))
     path = out / "report.html"
     path.write_text(
         PAGE.format(

@@ -65,7 +65,9 @@ def test_ragged_error_names_samples_and_cure():
 def test_errors():
     with pytest.raises(RuntimeError, match="each element in list of batch should be of equal size"):
         default_collate([[1, 2], [3]])
-    with pytest.raises(TypeError, match="batch must contain tensors, numpy arrays, numbers, dicts or lists; found <class 'object'"):
+    with pytest.raises(
+        TypeError, match="batch must contain tensors, numpy arrays, numbers, dicts or lists; found <class 'object'"
+    ):
         default_collate([object()])
     with pytest.raises(TypeError, match="found <U1"):
         default_collate([np.array(["a"])])

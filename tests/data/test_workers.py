@@ -77,7 +77,9 @@ def test_same_batches_as_without(options):
     loader = DataLoader(Images(), batch_size=3, num_workers=2, **options)
     for _ in range(2):
         got = [(x[:, 0].tolist(), y.tolist()) for x, y in loader]
-        assert got == [(list(map(float, part)), part) for part in [list(range(k, min(k + 3, 20))) for k in range(0, 20, 3)]]
+        assert got == [
+            (list(map(float, part)), part) for part in [list(range(k, min(k + 3, 20))) for k in range(0, 20, 3)]
+        ]
 
 
 def test_batches_stay_valid_and_writable():
@@ -247,7 +249,11 @@ def test_structures_travel():
             return 2
 
         def __getitem__(self, i):
-            return {"a": np.full((2000,), i, np.float32), "b": ("text", fb.zeros(0)), "c": fb.ones(3, dtype=fb.bfloat16)}
+            return {
+                "a": np.full((2000,), i, np.float32),
+                "b": ("text", fb.zeros(0)),
+                "c": fb.ones(3, dtype=fb.bfloat16),
+            }
 
     (batch,) = DataLoader(Mixed(), batch_size=2, num_workers=1)
     assert batch["a"].shape == (2, 2000) and list(batch["b"][0]) == ["text", "text"] and batch["c"].dtype == fb.bfloat16

@@ -69,8 +69,14 @@ def test_random_erasing_recorded():
         (T.RandomRotation(30), "RandomRotation(degrees=[-30.0, 30.0], interpolation=nearest, expand=False, fill=0)"),
         (T.RandomAffine(10, scale=(0.5, 2)), "RandomAffine(degrees=[-10.0, 10.0], scale=(0.5, 2))"),
         (T.RandomErasing(), "RandomErasing(p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False)"),
-        (T.Compose([T.PILToTensor(), T.RandomPosterize(3)]), "Compose(\n    PILToTensor()\n    RandomPosterize(bits=3,p=0.5)\n)"),
-        (T.RandomApply([T.Pad(1)], p=0.3), "RandomApply(\n    p=0.3\n    Pad(padding=1, fill=0, padding_mode=constant)\n)"),
+        (
+            T.Compose([T.PILToTensor(), T.RandomPosterize(3)]),
+            "Compose(\n    PILToTensor()\n    RandomPosterize(bits=3,p=0.5)\n)",
+        ),
+        (
+            T.RandomApply([T.Pad(1)], p=0.3),
+            "RandomApply(\n    p=0.3\n    Pad(padding=1, fill=0, padding_mode=constant)\n)",
+        ),
         (T.Lambda(lambda x: x), "Lambda()"),
     ],
 )

@@ -21,9 +21,7 @@ def sample():
 def test_kinds():
     s = sample()
     assert type(s["image"] + 1) is fb.Tensor
-    assert repr(s["boxes"]) == (
-        "BoundingBoxes([[1, 0, 3, 2]], format=BoundingBoxFormat.XYXY, canvas_size=(4, 6))"
-    )
+    assert repr(s["boxes"]) == ("BoundingBoxes([[1, 0, 3, 2]], format=BoundingBoxFormat.XYXY, canvas_size=(4, 6))")
     again = tv_tensors.wrap(fb.zeros(1, 4), like=s["boxes"])
     assert isinstance(again, tv_tensors.BoundingBoxes) and again.canvas_size == (4, 6)
     assert tv_tensors.Image(Image.new("RGB", (5, 4))).shape == (3, 4, 5)

@@ -2,8 +2,7 @@
 
 from . import datasets, io, models, transforms, tv_tensors, utils
 
-__all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "tv_tensors",
-           "utils"]
+__all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "tv_tensors", "utils"]
 
 
 def set_image_backend(backend: str) -> None:

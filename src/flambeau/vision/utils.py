@@ -86,7 +86,9 @@ def _colours(colors, count: int) -> list[tuple[int, ...]]:
         return [tuple(int(v) for v in (k * palette) % 255) for k in range(count)]
     if isinstance(colors, list):
         if len(colors) < count:
-            raise ValueError(f"Number of colors must be equal or larger than the number of objects, but got {len(colors)} < {count}.")
+            raise ValueError(
+                f"Number of colors must be equal or larger than the number of objects, but got {len(colors)} < {count}."
+            )
     else:
         colors = [colors] * count
     return [pillow().ImageColor.getrgb(c) if isinstance(c, str) else tuple(c) for c in colors]

@@ -30,9 +30,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         raise RuntimeError(f"{path} is damaged ({error})\n  try: delete it and load with download=True") from error
     rank = raw[3] if len(raw) > 3 else 0
     if raw[:3] != b"\x00\x00\x08" or len(raw) < 4 + 4 * rank:
-        raise RuntimeError(
-            f"{path} is not an IDX file of bytes: it starts with {raw[:4].hex(' ')}, expected 00 00 08 01 or 00 00 08 03"
-        )
+        raise RuntimeError(f"{path} is not an IDX file of bytes: it starts with {raw[:4].hex(' ')}, not with 00 00 08")
     shape = tuple(np.frombuffer(raw, ">u4", rank, 4).tolist())
     data = np.frombuffer(raw, np.uint8, offset=4 + 4 * rank)
     if len(data) != np.prod(shape, dtype=np.int64):

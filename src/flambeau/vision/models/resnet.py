@@ -9,9 +9,7 @@ __all__ = ["BasicBlock", "Bottleneck", "ResNet"]
 
 
 def _conv3x3(inputs: int, outputs: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(
-        inputs, outputs, 3, stride=stride, padding=dilation, groups=groups, bias=False, dilation=dilation
-    )
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=dilation, groups=groups, bias=False, dilation=dilation)
 
 
 def _conv1x1(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -105,8 +103,7 @@ class ResNet(nn.Module):
         dilate = replace_stride_with_dilation or [False, False, False]
         if len(dilate) != 3:
             raise ValueError(
-                "replace_stride_with_dilation should be None "
-                f"or a 3-element tuple, got {replace_stride_with_dilation}"
+                f"replace_stride_with_dilation should be None or a 3-element tuple, got {replace_stride_with_dilation}"
             )
         self.groups, self.base_width = groups, width_per_group
         self.conv1 = nn.Conv2d(3, self.inplanes, kernel_size=7, stride=2, padding=3, bias=False)
@@ -176,9 +173,7 @@ def _files(name: str, first: str, second: str | None = None) -> dict[str, str]:
 
 resnet18 = _resnet("resnet18", "ResNet18_Weights", BasicBlock, [2, 2, 2, 2], _files("resnet18", "f37072fd"))
 resnet34 = _resnet("resnet34", "ResNet34_Weights", BasicBlock, [3, 4, 6, 3], _files("resnet34", "b627a593"))
-resnet50 = _resnet(
-    "resnet50", "ResNet50_Weights", Bottleneck, [3, 4, 6, 3], _files("resnet50", "0676ba61", "11ad3fa6")
-)
+resnet50 = _resnet("resnet50", "ResNet50_Weights", Bottleneck, [3, 4, 6, 3], _files("resnet50", "0676ba61", "11ad3fa6"))
 resnet101 = _resnet(
     "resnet101", "ResNet101_Weights", Bottleneck, [3, 4, 23, 3], _files("resnet101", "63fe2227", "cd907fc2")
 )

@@ -174,9 +174,7 @@ def inverse_affine_matrix(centre, angle, translate, scale, shear, inverted: bool
 def expanded_size(matrix, width: int, height: int) -> tuple[int, int]:
     """(width, height) of the smallest image that holds the whole mapped one."""
     theta = np.asarray(matrix, np.float32).reshape(2, 3)
-    corners = np.array(
-        [[sx * 0.5 * width, sy * 0.5 * height, 1.0] for sx in (-1, 1) for sy in (-1, 1)], np.float32
-    )
+    corners = np.array([[sx * 0.5 * width, sy * 0.5 * height, 1.0] for sx in (-1, 1) for sy in (-1, 1)], np.float32)
     points = corners @ theta.T + np.array([width * 0.5, height * 0.5], np.float32)
     low, high = points.min(axis=0), points.max(axis=0)
     tolerance = 1e-4  # a corner that misses a pixel's edge by rounding alone must not add a pixel

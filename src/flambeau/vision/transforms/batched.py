@@ -13,7 +13,7 @@ import numpy as np
 import flambeau as fb
 
 from .._pillow import pillow
-from . import _draw
+from . import _colour, _draw
 from . import functional as F
 from . import transforms as T
 
@@ -77,7 +77,7 @@ class _Normalize(_Step):
 
 class _ConvertDtype(_Step):
     def run(self, a, drawn):
-        return F._colour.convert_dtype(a, F.numpy_dtype(self.t.dtype))
+        return _colour.convert_dtype(a, F.numpy_dtype(self.t.dtype))
 
 
 class _Flip(_Step):

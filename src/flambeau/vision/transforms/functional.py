@@ -1,72 +1,55 @@
 """Image operations as functions: on PIL images, and on tensors of shape (..., C, H, W)."""
 
 import numbers
-import sys
 from collections.abc import Sequence
-from enum import Enum
-from typing import Any
 
 import numpy as np
 
-import flambeau as fb
+from .._pillow import is_pil
+from . import _pil, _resample
+from ._adjust import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_gamma,
+    adjust_hue,
+    adjust_saturation,
+    adjust_sharpness,
+    autocontrast,
+    equalize,
+    invert,
+    posterize,
+    rgb_to_grayscale,
+    solarize,
+    to_grayscale,
+)  # fmt: skip
+from ._convert import (
+    PIL_CODES,
+    InterpolationMode,
+    array_of,
+    convert_image_dtype,
+    get_dimensions,
+    get_image_num_channels,
+    get_image_size,
+    interpolation_mode,
+    normalize,
+    numpy_dtype,
+    pil_to_tensor,
+    scale_bytes,
+    shift_and_scale,
+    to_pil_image,
+    to_tensor,
+    wrap,
+)  # fmt: skip
 
-from .._pillow import is_pil, pillow
-from . import _colour, _pil, _resample
-
-__all__ = ["InterpolationMode"]
-
-
-class InterpolationMode(Enum):
-    """How to read an image between its pixels."""
-
-    NEAREST = "nearest"
-    NEAREST_EXACT = "nearest-exact"
-    BILINEAR = "bilinear"
-    BICUBIC = "bicubic"
-    BOX = "box"
-    HAMMING = "hamming"
-    LANCZOS = "lanczos"
-
-
-_PIL_CODES = {
-    InterpolationMode.NEAREST: 0,
-    InterpolationMode.LANCZOS: 1,
-    InterpolationMode.BILINEAR: 2,
-    InterpolationMode.BICUBIC: 3,
-    InterpolationMode.BOX: 4,
-    InterpolationMode.HAMMING: 5,
-    InterpolationMode.NEAREST_EXACT: 0,
-}
-
-
-def _interpolation_modes_from_int(code: int) -> InterpolationMode:
-    return {code: mode for mode, code in list(_PIL_CODES.items())[:-1]}[code]
-
-
-def interpolation_mode(value) -> InterpolationMode:
-    """An interpolation given as a mode, its name, or Pillow's number."""
-    if isinstance(value, InterpolationMode):
-        return value
-    if isinstance(value, str):
-        return InterpolationMode(value.lower())
-    if isinstance(value, int):
-        return _interpolation_modes_from_int(value)
-    raise TypeError(f"Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, but got {value}")
-
-
-def array_of(image) -> np.ndarray:
-    """The memory of an image tensor.
-
-    Errors: TypeError for what is neither a tensor nor a PIL image.
-    """
-    if not isinstance(image, fb.Tensor):
-        raise TypeError(f"img should be PIL Image or Tensor Image. Got {type(image)}")
-    return image.detach().numpy() if image.requires_grad else image.numpy()
-
-
-def wrap(a: np.ndarray):
-    """A tensor over an array that nobody else holds."""
-    return fb.from_numpy(np.ascontiguousarray(a) if a.ndim else a)
+__all__ = [
+    "InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation",
+    "adjust_sharpness", "affine", "array_of", "autocontrast", "center_crop", "convert_image_dtype", "crop",
+    "crop_array", "elastic_transform", "equalize", "erase", "five_crop", "gaussian_blur", "get_dimensions",
+    "get_image_num_channels", "get_image_size", "hflip", "interpolation_mode", "invert", "normalize", "numpy_dtype",
+    "pad", "pad_array", "perspective", "pil_to_tensor", "posterize", "resize", "resized_crop", "resized_size",
+    "rgb_to_grayscale", "rotate", "scale_bytes", "shift_and_scale", "solarize", "ten_crop", "to_grayscale",
+    "to_pil_image", "to_tensor", "vflip", "wrap",
+]  # fmt: skip
 
 
 def _warp_mode(mode) -> str:
@@ -86,193 +69,6 @@ def _warp_fill(a: np.ndarray, fill):
             f"channels of the image ({len(fill)} != {a.shape[-3]})"
         )
     return fill
-
-
-# ---------------------------------------------------------------------- sizes and conversions
-
-
-def get_dimensions(img) -> list[int]:
-    """Channels, height and width of an image.
-
-    Example:
-        >>> get_dimensions(fb.zeros(3, 4, 5))
-        [3, 4, 5]
-    """
-    if isinstance(img, fb.Tensor):
-        return [1 if img.ndim == 2 else img.shape[-3], img.shape[-2], img.shape[-1]]
-    return _pil.dimensions(img) if is_pil(img) else list(array_of(img).shape)
-
-
-def get_image_size(img) -> list[int]:
-    """Width and height of an image."""
-    _, height, width = get_dimensions(img)
-    return [width, height]
-
-
-def get_image_num_channels(img) -> int:
-    """Number of channels of an image."""
-    return get_dimensions(img)[0]
-
-
-def to_tensor(pic):
-    """A PIL image or an array (H, W[, C]) as a tensor (C, H, W); bytes become float32 in 0 ... 1.
-
-    Errors: TypeError for anything else; ValueError for arrays of other ranks.
-
-    Example:
-        >>> to_tensor(np.full((2, 2), 255, np.uint8))
-        tensor([[[1., 1.],
-                 [1., 1.]]])
-    """
-    if isinstance(pic, np.ndarray):
-        if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
-        a = pic[:, :, None] if pic.ndim == 2 else pic
-        a = a.transpose(2, 0, 1)
-        return wrap(scale_bytes(a)) if a.dtype == np.uint8 else wrap(np.array(a))
-    if not is_pil(pic):
-        raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
-    a = _pil_array(pic)
-    return wrap(scale_bytes(a)) if a.dtype == np.uint8 else wrap(a)
-
-
-def scale_bytes(a: np.ndarray) -> np.ndarray:
-    """Bytes as float32 in 0 ... 1, in C order."""
-    out = np.empty(a.shape, np.float32)
-    np.divide(a, np.float32(255), out=out)
-    return out
-
-
-def _pil_array(image) -> np.ndarray:
-    """The pixels of a PIL image as a new array (C, H, W)."""
-    dtype = {"I": np.int32, "I;16": np.uint16, "I;16B": np.uint16, "F": np.float32}.get(image.mode, np.uint8)
-    a = np.array(image, dtype=dtype, copy=True)
-    if image.mode == "1":
-        a = a * np.uint8(255)
-    a = a.reshape(image.height, image.width, len(image.getbands()))
-    return a.transpose(2, 0, 1)
-
-
-def pil_to_tensor(pic):
-    """A PIL image as a tensor (C, H, W) of its own dtype.
-
-    Errors: TypeError for anything but a PIL image.
-    """
-    if not is_pil(pic):
-        raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
-    a = np.array(pic, copy=True)
-    if a.dtype == np.bool_:
-        a = a.astype(np.uint8)  # mode "1"
-    return wrap(a.reshape(pic.height, pic.width, len(pic.getbands())).transpose(2, 0, 1))
-
-
-def to_pil_image(pic, mode: str | None = None):
-    """A tensor (C, H, W) or an array (H, W[, C]) as a PIL image; floating point 0 ... 1 becomes bytes.
-
-    Arguments:
-        mode: Pillow's mode. Default: chosen by dtype and channels.
-
-    Errors: TypeError for other types, ValueError for other ranks, channels or a mode that does not fit.
-    """
-    if isinstance(pic, fb.Tensor):
-        if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
-        if pic.ndim == 3 and pic.shape[-3] > 4:
-            raise ValueError(f"pic should not have > 4 channels. Got {pic.shape[-3]} channels.")
-        a = array_of(pic)
-        if a.dtype.kind == "f" and mode != "F":
-            a = (a * a.dtype.type(255)).astype(np.uint8)
-        a = a[..., None] if a.ndim == 2 else a.transpose(1, 2, 0)
-    elif isinstance(pic, np.ndarray):
-        if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
-        a = pic[:, :, None] if pic.ndim == 2 else pic
-        if a.shape[-1] > 4:
-            raise ValueError(f"pic should not have > 4 channels. Got {a.shape[-1]} channels.")
-    else:
-        raise TypeError(f"pic should be Tensor or ndarray. Got {type(pic)}.")
-
-    channels = a.shape[2]
-    if channels == 1:
-        a = a[:, :, 0]
-        expected = {"uint8": "L", "int16": "I;16", "uint16": "I;16", "int32": "I", "float32": "F"}.get(str(a.dtype))
-        if mode is not None and mode != expected:
-            raise ValueError(f"Incorrect mode ({mode}) supplied for input type {a.dtype}. Should be {expected}")
-        mode = expected
-    else:
-        allowed = {2: ["LA"], 3: ["RGB", "YCbCr", "HSV"], 4: ["RGBA", "CMYK", "RGBX"]}[channels]
-        if mode is not None and mode not in allowed:
-            raise ValueError(f"Only modes {allowed} are supported for {channels}D inputs")
-        if mode is None and a.dtype == np.uint8:
-            mode = allowed[0]
-    if mode is None:
-        raise TypeError(f"Input type {a.dtype} is not supported")
-    a = np.ascontiguousarray(a)
-    # frombuffer takes any mode of the right size, where fromarray guesses from the dtype.
-    raw = {"I": "I;32", "F": "F;32F" if sys.byteorder == "little" else "F;32BF"}.get(mode, mode)
-    if mode == "I":
-        raw = "I;32S"
-    size = (a.shape[1], a.shape[0])
-    return pillow().Image.frombytes(mode, size, a.tobytes(), "raw", raw)
-
-
-def convert_image_dtype(image, dtype=None):
-    """To another dtype, with the range of values: 255 of uint8 becomes 1.0.
-
-    Errors: RuntimeError where the target cannot hold the source's precision.
-    """
-    dtype = fb.float32 if dtype is None else dtype
-    if not isinstance(image, fb.Tensor):
-        raise TypeError("Input img should be Tensor Image")
-    if image.dtype == dtype:
-        return image
-    return wrap(_colour.convert_dtype(array_of(image), numpy_dtype(dtype)))
-
-
-def numpy_dtype(dtype) -> np.dtype:
-    """NumPy's name for a dtype."""
-    return np.dtype(str(dtype).rpartition(".")[2])
-
-
-def normalize(tensor, mean, std, inplace: bool = False):
-    """(tensor - mean) / std, channel by channel.
-
-    Errors: TypeError if it is no floating point tensor; ValueError for fewer than 3 dimensions or a zero in `std`.
-    """
-    if not isinstance(tensor, fb.Tensor):
-        raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
-    if not tensor.is_floating_point():
-        raise TypeError(
-            f"Input tensor should be a float tensor. Got {tensor.dtype}."
-            "\n  try: ToTensor() or ConvertImageDtype(flambeau.float32) before Normalize"
-        )
-    if tensor.ndim < 3:
-        size = tuple(tensor.shape)
-        raise ValueError(f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {size}")
-    if tensor.requires_grad:  # the only transform that people differentiate through
-        mean = fb.as_tensor(mean, dtype=tensor.dtype, device=tensor.device).view(-1, 1, 1)
-        std = fb.as_tensor(std, dtype=tensor.dtype, device=tensor.device).view(-1, 1, 1)
-        return tensor.sub_(mean).div_(std) if inplace else tensor.sub(mean).div(std)
-    a = array_of(tensor)
-    out = a if inplace else np.empty(a.shape, a.dtype)
-    shift_and_scale(a, mean, std, out)
-    return tensor if inplace else wrap(out)
-
-
-def shift_and_scale(a: np.ndarray, mean, std, out: np.ndarray) -> np.ndarray:
-    """(a - mean) / std by channel, written into `out`."""
-    mean, std = (np.asarray(v, dtype=a.dtype).reshape(-1, 1, 1) for v in (_plain(mean), _plain(std)))
-    if (std == 0).any():
-        raise ValueError(f"std evaluated to zero after conversion to torch.{a.dtype}, leading to division by zero.")
-    np.subtract(a, mean, out=out)
-    return np.divide(out, std, out=out)
-
-
-def _plain(value):
-    return value.tolist() if isinstance(value, fb.Tensor) else value
-
-
-# ---------------------------------------------------------------------- geometry
 
 
 def _setup_size(size, error_msg: str) -> tuple[int, int]:
@@ -316,13 +112,16 @@ def resize(img, size, interpolation=InterpolationMode.BILINEAR, max_size: int | 
         antialias: average over the pixels that fall together (PIL images always do).
 
     Example:
+        >>> import flambeau as fb
         >>> resize(fb.zeros(3, 10, 20), 5).shape
         torch.Size([3, 5, 10])
     """
     mode = interpolation_mode(interpolation)
     if isinstance(size, (list, tuple)):
         if len(size) not in (1, 2):
-            raise ValueError(f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element tuple/list")
+            raise ValueError(
+                f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element tuple/list"
+            )
         if max_size is not None and len(size) != 1:
             raise ValueError(
                 "max_size should only be passed if size specifies the length of the smaller edge, "
@@ -333,7 +132,7 @@ def resize(img, size, interpolation=InterpolationMode.BILINEAR, max_size: int | 
     if (new_height, new_width) == (height, width):
         return img
     if is_pil(img):
-        return img.resize((new_width, new_height), _PIL_CODES[mode])
+        return img.resize((new_width, new_height), PIL_CODES[mode])
     if mode.value not in ("nearest", "nearest-exact", "bilinear", "bicubic"):
         raise ValueError("This interpolation mode is unsupported with Tensor input")
     return wrap(_resample.resize(array_of(img), new_height, new_width, mode.value, bool(antialias)))
@@ -347,9 +146,7 @@ def _parse_padding(padding) -> list[int]:
         raise TypeError("Got inappropriate padding arg")
     padding = [int(p) for p in padding]
     if len(padding) not in (1, 2, 4):
-        raise ValueError(
-            f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple"
-        )
+        raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
     return padding if len(padding) == 4 else (padding * (4 // len(padding)))
 
 
@@ -361,6 +158,7 @@ def pad(img, padding, fill=0, padding_mode: str = "constant"):
         padding_mode: constant (`fill`), edge, reflect or symmetric.
 
     Example:
+        >>> import flambeau as fb
         >>> pad(fb.ones(1, 1, 1), 1)
         tensor([[[0., 0., 0.],
                  [0., 1., 0.],
@@ -397,6 +195,7 @@ def crop(img, top: int, left: int, height: int, width: int):
     """The rectangle at (top, left); what lies outside the image is 0.
 
     Example:
+        >>> import flambeau as fb
         >>> crop(fb.arange(9).view(1, 3, 3), 1, 1, 2, 2)
         tensor([[[4, 5],
                  [7, 8]]])
@@ -514,7 +313,7 @@ def affine(
     if is_pil(img):
         centre = [width * 0.5, height * 0.5] if center is None else center
         matrix = _resample.inverse_affine_matrix(centre, angle, translate, scale, shear)
-        return img.transform(img.size, 0, matrix, _PIL_CODES[mode], fillcolor=_pil.fill_colour(img, fill))
+        return img.transform(img.size, 0, matrix, PIL_CODES[mode], fillcolor=_pil.fill_colour(img, fill))
     centre = [0.0, 0.0] if center is None else [c - s * 0.5 for c, s in zip(center, (width, height), strict=True)]
     matrix = _resample.inverse_affine_matrix(centre, angle, translate, scale, shear)
     a = array_of(img)
@@ -534,9 +333,7 @@ def rotate(img, angle: float, interpolation=InterpolationMode.NEAREST, expand: b
     if center is not None and not isinstance(center, (list, tuple)):
         raise TypeError("Argument center should be a sequence")
     if is_pil(img):
-        return img.rotate(
-            angle, _PIL_CODES[mode], expand=expand, center=center, fillcolor=_pil.fill_colour(img, fill)
-        )
+        return img.rotate(angle, PIL_CODES[mode], expand=expand, center=center, fillcolor=_pil.fill_colour(img, fill))
     _, height, width = get_dimensions(img)
     centre = [0.0, 0.0] if center is None else [c - s * 0.5 for c, s in zip(center, (width, height), strict=True)]
     matrix = _resample.inverse_affine_matrix(centre, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
@@ -550,7 +347,7 @@ def perspective(img, startpoints, endpoints, interpolation=InterpolationMode.BIL
     mode = interpolation_mode(interpolation)
     coefficients = _resample.perspective_coefficients(startpoints, endpoints)
     if is_pil(img):
-        return img.transform(img.size, 2, coefficients, _PIL_CODES[mode], fillcolor=_pil.fill_colour(img, fill))
+        return img.transform(img.size, 2, coefficients, PIL_CODES[mode], fillcolor=_pil.fill_colour(img, fill))
     a = array_of(img)
     return wrap(_resample.warp_perspective(a, coefficients, _warp_mode(mode), _warp_fill(a, fill)))
 
@@ -608,118 +405,3 @@ def erase(img, i: int, j: int, h: int, w: int, v, inplace: bool = False):
         img = img.clone()
     img[..., i : i + h, j : j + w] = v
     return img
-
-
-# ---------------------------------------------------------------------- colour
-
-
-def adjust_brightness(img, brightness_factor: float):
-    """0 gives black, 1 the image, 2 twice the brightness."""
-    if brightness_factor < 0:
-        raise ValueError(f"brightness_factor ({brightness_factor}) is not non-negative.")
-    if is_pil(img):
-        return pillow().ImageEnhance.Brightness(img).enhance(brightness_factor)
-    return wrap(_colour.blend(array_of(img), 0.0, brightness_factor))
-
-
-def adjust_contrast(img, contrast_factor: float):
-    """0 gives grey, 1 the image, 2 twice the contrast."""
-    if contrast_factor < 0:
-        raise ValueError(f"contrast_factor ({contrast_factor}) is not non-negative.")
-    if is_pil(img):
-        return pillow().ImageEnhance.Contrast(img).enhance(contrast_factor)
-    return wrap(_colour.adjust_contrast(array_of(img), contrast_factor))
-
-
-def adjust_saturation(img, saturation_factor: float):
-    """0 gives grey levels, 1 the image, 2 twice the saturation."""
-    if saturation_factor < 0:
-        raise ValueError(f"saturation_factor ({saturation_factor}) is not non-negative.")
-    if is_pil(img):
-        return pillow().ImageEnhance.Color(img).enhance(saturation_factor)
-    return wrap(_colour.adjust_saturation(array_of(img), saturation_factor))
-
-
-def adjust_hue(img, hue_factor: float):
-    """Turn the colour circle: -0.5 ... 0.5 is a whole turn."""
-    if not -0.5 <= hue_factor <= 0.5:
-        raise ValueError(f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
-    return _pil.hue(img, hue_factor) if is_pil(img) else wrap(_colour.adjust_hue(array_of(img), hue_factor))
-
-
-def adjust_gamma(img, gamma: float, gain: float = 1):
-    """gain * img ** gamma."""
-    if gamma < 0:
-        raise ValueError("Gamma should be a non-negative real number")
-    return _pil.gamma(img, gamma, gain) if is_pil(img) else wrap(_colour.adjust_gamma(array_of(img), gamma, gain))
-
-
-def adjust_sharpness(img, sharpness_factor: float):
-    """0 gives a smoothed image, 1 the image, 2 twice the sharpness."""
-    if sharpness_factor < 0:
-        raise ValueError(f"sharpness_factor ({sharpness_factor}) is not non-negative.")
-    if is_pil(img):
-        return pillow().ImageEnhance.Sharpness(img).enhance(sharpness_factor)
-    return wrap(_colour.adjust_sharpness(array_of(img), sharpness_factor))
-
-
-def to_grayscale(img, num_output_channels: int = 1):
-    """A PIL image in grey levels, in 1 or 3 bands."""
-    if not is_pil(img):
-        raise TypeError("Input should be PIL Image")
-    if num_output_channels not in (1, 3):
-        raise ValueError("num_output_channels should be either 1 or 3")
-    return _pil.grey(img, num_output_channels)
-
-
-def rgb_to_grayscale(img, num_output_channels: int = 1):
-    """The luminance of an RGB image, in 1 or 3 channels."""
-    if is_pil(img):
-        return to_grayscale(img, num_output_channels)
-    if num_output_channels not in (1, 3):
-        raise ValueError("num_output_channels should be either 1 or 3")
-    a = _colour.grey(array_of(img))
-    return wrap(np.repeat(a, 3, axis=-3) if num_output_channels == 3 and a.shape[-3] == 1 else a.copy())
-
-
-def invert(img):
-    """The negative."""
-    return pillow().ImageOps.invert(img) if is_pil(img) else wrap(_colour.invert(array_of(img)))
-
-
-def posterize(img, bits: int):
-    """Keep only the highest `bits` bits of each byte."""
-    if not 0 <= bits <= 8:
-        raise ValueError(f"The number if bits should be between 0 and 8. Got {bits}")
-    if is_pil(img):
-        return _pil.posterize(img, bits)
-    a = array_of(img)
-    if a.dtype != np.uint8:
-        raise TypeError(f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}")
-    return wrap(_colour.posterize(a, bits))
-
-
-def solarize(img, threshold: float):
-    """Invert all values from the threshold on."""
-    if is_pil(img):
-        return pillow().ImageOps.solarize(img, threshold)
-    a = array_of(img)
-    if threshold > _colour.bound(a.dtype):
-        raise TypeError("Threshold should be less than bound of img.")
-    return wrap(_colour.solarize(a, threshold))
-
-
-def autocontrast(img):
-    """Stretch each channel to the full range."""
-    return pillow().ImageOps.autocontrast(img) if is_pil(img) else wrap(_colour.autocontrast(array_of(img)))
-
-
-def equalize(img):
-    """Flatten the histogram."""
-    if is_pil(img):
-        return pillow().ImageOps.equalize(img)
-    a = array_of(img)
-    if a.dtype != np.uint8:
-        raise TypeError(f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}")
-    return wrap(_colour.equalize(a))
-

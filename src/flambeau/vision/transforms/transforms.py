@@ -1,7 +1,6 @@
-"""Transforms of one image: objects to be called, printed and composed."""
+"""Transforms of one image that move pixels or change colours."""
 
 import numbers
-import random
 import warnings
 from collections.abc import Sequence
 
@@ -10,110 +9,29 @@ import flambeau as fb
 from .._pillow import is_pil
 from . import _check, _draw
 from . import functional as F
+from ._basic import (  # noqa: F401
+    Compose,
+    ConvertImageDtype,
+    Lambda,
+    LinearTransformation,
+    Normalize,
+    OneNumber,
+    PILToTensor,
+    RandomApply,
+    RandomChoice,
+    RandomOrder,
+    RandomTransforms,
+    Shown,
+    ToPILImage,
+    ToTensor,
+    WithProbability,
+)  # fmt: skip
 from .functional import InterpolationMode
 
 _TWO = "Please provide only two dimensions (h, w) for size."
 
 
-class _Shown(fb.nn.Module):
-    """A module that prints the attributes named in `_shows`: Name(a=1, b=2)."""
-
-    _shows: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={_plain(getattr(self, name))}" for name in self._shows)
-        return f"{type(self).__name__}({shown})"
-
-
-def _plain(value):
-    return value.value if isinstance(value, InterpolationMode) else value
-
-
-def _nested(name: str, lines) -> str:
-    return "\n".join([f"{name}(", *(f"    {line}" for line in lines), ")"])
-
-
-class Compose:
-    """Transforms one after another.
-
-    Example:
-        >>> Compose([ToTensor(), Normalize((0.5,), (0.5,))])
-        Compose(
-            ToTensor()
-            Normalize(mean=(0.5,), std=(0.5,))
-        )
-    """
-
-    def __init__(self, transforms) -> None:
-        self.transforms = transforms
-
-    def __call__(self, img):
-        for transform in self.transforms:
-            img = transform(img)
-        return img
-
-    def __repr__(self) -> str:
-        return _nested(type(self).__name__, self.transforms)
-
-
-class ToTensor:
-    """A PIL image or array (H, W, C) as a tensor (C, H, W); bytes become float32 in 0 ... 1."""
-
-    def __call__(self, pic):
-        return F.to_tensor(pic)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-class PILToTensor:
-    """A PIL image as a tensor (C, H, W) with the values of the image."""
-
-    def __call__(self, pic):
-        return F.pil_to_tensor(pic)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-class ConvertImageDtype(fb.nn.Module):
-    """Another dtype, with its range of values."""
-
-    def __init__(self, dtype) -> None:
-        super().__init__()
-        self.dtype = dtype
-
-    def forward(self, image):
-        return F.convert_image_dtype(image, self.dtype)
-
-
-class ToPILImage:
-    """A tensor (C, H, W) or array (H, W, C) as a PIL image."""
-
-    def __init__(self, mode: str | None = None) -> None:
-        self.mode = mode
-
-    def __call__(self, pic):
-        return F.to_pil_image(pic, self.mode)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({'' if self.mode is None else f'mode={self.mode}'})"
-
-
-class Normalize(_Shown):
-    """(image - mean) / std by channel, for floating point tensors."""
-
-    _shows = ("mean", "std")
-
-    def __init__(self, mean, std, inplace: bool = False) -> None:
-        super().__init__()
-        self.mean, self.std, self.inplace = mean, std, inplace
-
-    def forward(self, tensor):
-        return F.normalize(tensor, self.mean, self.std, self.inplace)
-
-
-class Resize(_Shown):
+class Resize(Shown):
     """Resize to (height, width), or the shorter edge to one length.
 
     Arguments:
@@ -135,7 +53,7 @@ class Resize(_Shown):
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
 
-class CenterCrop(_Shown):
+class CenterCrop(Shown):
     """The middle of the image."""
 
     _shows = ("size",)
@@ -148,7 +66,7 @@ class CenterCrop(_Shown):
         return F.center_crop(img, self.size)
 
 
-class Pad(_Shown):
+class Pad(Shown):
     """A border around the image."""
 
     _shows = ("padding", "fill", "padding_mode")
@@ -171,82 +89,7 @@ class Pad(_Shown):
         return F.pad(img, self.padding, self.fill, self.padding_mode)
 
 
-class Lambda:
-    """A function as a transform."""
-
-    def __init__(self, lambd) -> None:
-        if not callable(lambd):
-            raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
-        self.lambd = lambd
-
-    def __call__(self, img):
-        return self.lambd(img)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-class RandomTransforms:
-    """Base of transforms that choose among others."""
-
-    def __init__(self, transforms) -> None:
-        if not isinstance(transforms, Sequence):
-            raise TypeError("Argument transforms should be a sequence")
-        self.transforms = transforms
-
-    def __call__(self, *args, **kwargs):
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return _nested(type(self).__name__, self.transforms)
-
-
-class RandomApply(fb.nn.Module):
-    """All of the transforms, with probability `p`; otherwise none."""
-
-    def __init__(self, transforms, p: float = 0.5) -> None:
-        super().__init__()
-        self.transforms, self.p = transforms, p
-
-    def forward(self, img):
-        if self.p < _draw.coin():
-            return img
-        for transform in self.transforms:
-            img = transform(img)
-        return img
-
-    def __repr__(self) -> str:
-        return _nested(type(self).__name__, [f"p={self.p}", *self.transforms])
-
-
-class RandomOrder(RandomTransforms):
-    """All of the transforms, in random order."""
-
-    def __call__(self, img):
-        order = list(range(len(self.transforms)))
-        random.shuffle(order)
-        for k in order:
-            img = self.transforms[k](img)
-        return img
-
-
-class RandomChoice(RandomTransforms):
-    """One of the transforms, with weights `p`."""
-
-    def __init__(self, transforms, p=None) -> None:
-        super().__init__(transforms)
-        if p is not None and not isinstance(p, Sequence):
-            raise TypeError("Argument p should be a sequence")
-        self.p = p
-
-    def __call__(self, *args):
-        return random.choices(self.transforms, weights=self.p)[0](*args)
-
-    def __repr__(self) -> str:
-        return f"{super().__repr__()}(p={self.p})"
-
-
-class RandomCrop(_Shown):
+class RandomCrop(Shown):
     """A part of the given size at a random place.
 
     Arguments:
@@ -282,65 +125,42 @@ class RandomCrop(_Shown):
         return F.crop(img, *self.get_params(img, self.size))
 
 
-class _WithProbability(_Shown):
-    """A transform that happens with probability `p`."""
-
-    _shows = ("p",)
-
-    def __init__(self, p: float = 0.5) -> None:
-        super().__init__()
-        self.p = p
-
-    def _apply_to(self, img):
-        raise NotImplementedError
-
-    def forward(self, img):
-        return self._apply_to(img) if _draw.coin() < self.p else img
-
-
-class RandomHorizontalFlip(_WithProbability):
+class RandomHorizontalFlip(WithProbability):
     """Left and right exchanged, with probability `p`."""
 
     def _apply_to(self, img):
         return F.hflip(img)
 
 
-class RandomVerticalFlip(_WithProbability):
+class RandomVerticalFlip(WithProbability):
     """Top and bottom exchanged, with probability `p`."""
 
     def _apply_to(self, img):
         return F.vflip(img)
 
 
-class RandomInvert(_WithProbability):
+class RandomInvert(WithProbability):
     """The negative, with probability `p`."""
 
     def _apply_to(self, img):
         return F.invert(img)
 
 
-class RandomAutocontrast(_WithProbability):
+class RandomAutocontrast(WithProbability):
     """Full contrast, with probability `p`."""
 
     def _apply_to(self, img):
         return F.autocontrast(img)
 
 
-class RandomEqualize(_WithProbability):
+class RandomEqualize(WithProbability):
     """A flat histogram, with probability `p`."""
 
     def _apply_to(self, img):
         return F.equalize(img)
 
 
-class _OneNumber(_WithProbability):
-    """Prints as Name(number=...,p=...)."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._shows[0]}={getattr(self, self._shows[0])},p={self.p})"
-
-
-class RandomPosterize(_OneNumber):
+class RandomPosterize(OneNumber):
     """Fewer bits per channel, with probability `p`."""
 
     _shows = ("bits",)
@@ -353,7 +173,7 @@ class RandomPosterize(_OneNumber):
         return F.posterize(img, self.bits)
 
 
-class RandomSolarize(_OneNumber):
+class RandomSolarize(OneNumber):
     """Bright values inverted, with probability `p`."""
 
     _shows = ("threshold",)
@@ -366,7 +186,7 @@ class RandomSolarize(_OneNumber):
         return F.solarize(img, self.threshold)
 
 
-class RandomAdjustSharpness(_OneNumber):
+class RandomAdjustSharpness(OneNumber):
     """Another sharpness, with probability `p`."""
 
     _shows = ("sharpness_factor",)
@@ -379,7 +199,7 @@ class RandomAdjustSharpness(_OneNumber):
         return F.adjust_sharpness(img, self.sharpness_factor)
 
 
-class RandomPerspective(_Shown):
+class RandomPerspective(Shown):
     """A random perspective, with probability `p`."""
 
     _shows = ("p",)
@@ -418,7 +238,7 @@ def _channels(img, fill, channels: int):
     return [float(fill)] * channels if isinstance(fill, numbers.Number) else [float(f) for f in fill]
 
 
-class RandomResizedCrop(_Shown):
+class RandomResizedCrop(Shown):
     """A random part of the image, resized to `size`: the usual augmentation for ImageNet.
 
     Arguments:
@@ -462,7 +282,7 @@ class RandomResizedCrop(_Shown):
         )
 
 
-class FiveCrop(_Shown):
+class FiveCrop(Shown):
     """The corners and the middle, as a tuple."""
 
     _shows = ("size",)
@@ -475,7 +295,7 @@ class FiveCrop(_Shown):
         return F.five_crop(img, self.size)
 
 
-class TenCrop(_Shown):
+class TenCrop(Shown):
     """`FiveCrop` of the image and of its mirror image."""
 
     _shows = ("size", "vertical_flip")
@@ -488,37 +308,7 @@ class TenCrop(_Shown):
         return F.ten_crop(img, self.size, self.vertical_flip)
 
 
-class LinearTransformation(fb.nn.Module):
-    """The flattened image, less a mean, times a square matrix (whitening)."""
-
-    def __init__(self, transformation_matrix, mean_vector) -> None:
-        super().__init__()
-        rows, columns = transformation_matrix.shape
-        if rows != columns:
-            raise ValueError(f"transformation_matrix should be square. Got {rows} x {columns} rectangular matrix.")
-        if mean_vector.shape[0] != rows:
-            raise ValueError(
-                f"mean_vector should have the same length {mean_vector.shape[0]} as any one of the dimensions "
-                f"of the transformation_matrix [{rows} x {columns}]"
-            )
-        self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
-
-    def forward(self, tensor):
-        shape = tensor.shape
-        n = shape[-3] * shape[-2] * shape[-1]
-        if n != self.transformation_matrix.shape[0]:
-            raise ValueError(
-                f"Input tensor and transformation matrix have incompatible shape.[{shape[-3]} x {shape[-2]} x "
-                f"{shape[-1]}] != {self.transformation_matrix.shape[0]}"
-            )
-        return fb.mm(tensor.reshape(-1, n) - self.mean_vector, self.transformation_matrix).reshape(shape)
-
-    def __repr__(self) -> str:
-        matrix, mean = self.transformation_matrix.tolist(), self.mean_vector.tolist()
-        return f"{type(self).__name__}(transformation_matrix={matrix}, mean_vector={mean})"
-
-
-class ColorJitter(_Shown):
+class ColorJitter(Shown):
     """Random brightness, contrast, saturation and hue, in random order.
 
     Arguments: each a number x (factors from max(0, 1 - x) to 1 + x; hue from -x to x) or the interval itself.
@@ -632,7 +422,7 @@ class RandomAffine(fb.nn.Module):
         return text + (f", center={self.center})" if self.center is not None else ")")
 
 
-class Grayscale(_Shown):
+class Grayscale(Shown):
     """Grey levels, in 1 or 3 channels."""
 
     _shows = ("num_output_channels",)
@@ -645,7 +435,7 @@ class Grayscale(_Shown):
         return F.rgb_to_grayscale(img, self.num_output_channels)
 
 
-class RandomGrayscale(_WithProbability):
+class RandomGrayscale(WithProbability):
     """Grey levels with probability `p`, in as many channels as the image has."""
 
     def __init__(self, p: float = 0.1) -> None:
@@ -655,7 +445,7 @@ class RandomGrayscale(_WithProbability):
         return F.rgb_to_grayscale(img, F.get_dimensions(img)[0])
 
 
-class RandomErasing(_Shown):
+class RandomErasing(Shown):
     """A random rectangle set to `value` (a number, one per channel, or "random"), with probability `p`."""
 
     _shows = ("p", "scale", "ratio", "value", "inplace")
@@ -696,12 +486,13 @@ class RandomErasing(_Shown):
             value = [float(v) for v in value]
         if value is not None and len(value) not in (1, img.shape[-3]):
             raise ValueError(
-                f"If value is a sequence, it should have either a single value or {img.shape[-3]} (number of input channels)"
+                f"If value is a sequence, it should have either a single value or "
+                f"{img.shape[-3]} (number of input channels)"
             )
         return F.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
 
 
-class GaussianBlur(_Shown):
+class GaussianBlur(Shown):
     """A blur with random strength.
 
     Arguments:

@@ -32,7 +32,7 @@ class RaggedBatchError(ShapeError):
             f"stack expects each tensor to be equal size, but got {list(first_shape)} at entry {first} "
             f"and {list(shape)} at entry {entry}"
         )
-        name = f"sample {{}} of the batch (dataset[{{}}])" if indices is not None else "sample {} of the batch"
+        name = "sample {} of the batch (dataset[{}])" if indices is not None else "sample {} of the batch"
         a, b = (name.format(k, indices[k]) if indices is not None else name.format(k) for k in (first, entry))
         super().__init__(fact, why=f"{a} has shape {list(first_shape)}, {b} has shape {list(shape)}", fix=_PAD)
         self.details = (first, first_shape, entry, shape)

@@ -222,9 +222,7 @@ class AutoAugment(_OfImages):
 class RandAugment(_OfImages):
     """See `flambeau.vision.transforms.RandAugment`."""
 
-    def __init__(
-        self, num_ops=2, magnitude=9, num_magnitude_bins=31, interpolation="nearest", fill=None
-    ) -> None:
+    def __init__(self, num_ops=2, magnitude=9, num_magnitude_bins=31, interpolation="nearest", fill=None) -> None:
         super().__init__()
         if not isinstance(num_ops, int) or num_ops < 0:
             raise ValueError(f"num_ops should be a non-negative integer, but got {num_ops} instead.")

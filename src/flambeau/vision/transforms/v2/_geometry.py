@@ -221,7 +221,9 @@ class RandomCrop(Transform):
         height, width = height + top + bottom, width + left + right
         if height < self.size[0] or width < self.size[1]:
             padded = "padded " if self.padding is not None else ""
-            raise ValueError(f"Required crop size {self.size} is larger than {padded}input image size {(height, width)}.")
+            raise ValueError(
+                f"Required crop size {self.size} is larger than {padded}input image size {(height, width)}."
+            )
         at = [
             int(fb.randint(0, have - want + 1, size=()).item()) if have > want else 0
             for have, want in zip((height, width), self.size, strict=True)
@@ -271,9 +273,7 @@ class ElasticTransform(Transform):
 class ScaleJitter(Transform):
     """Resize by a random factor relative to a target size."""
 
-    def __init__(
-        self, target_size, scale_range=(0.1, 2.0), interpolation="bilinear", antialias=True
-    ) -> None:
+    def __init__(self, target_size, scale_range=(0.1, 2.0), interpolation="bilinear", antialias=True) -> None:
         super().__init__()
         self.target_size, self.scale_range = target_size, scale_range
         self.interpolation, self.antialias = interpolation, antialias

@@ -18,7 +18,6 @@ from . import functional as F
 from ._transform import RandomApplyTransform, Transform, flatten, image_size, is_picture, is_pure
 
 
-
 class Compose(Transform):
     """Transforms one after another."""
 
@@ -143,7 +142,7 @@ class PILToTensor(Transform):
 
 
 class ToTensor(Transform):
-    """PIL images and arrays as float tensors in 0 ... 1. Better: ``Compose([ToImage(), ToDtype(float32, scale=True)])``."""
+    """PIL images and arrays as float tensors in 0 ... 1; better: `ToImage`, then `ToDtype(float32, scale=True)`."""
 
     def __init__(self) -> None:
         warnings.warn(

@@ -53,7 +53,9 @@ def is_picture(x) -> bool:
 def image_size(leaves: list) -> list[int]:
     """Height and width of the images, masks or boxes, which must agree."""
     sizes = {
-        tuple(F.get_size(x)) for x in leaves if is_picture(x) or isinstance(x, (tv_tensors.Mask, tv_tensors.BoundingBoxes))
+        tuple(F.get_size(x))
+        for x in leaves
+        if is_picture(x) or isinstance(x, (tv_tensors.Mask, tv_tensors.BoundingBoxes))
     }
     if not sizes:
         raise TypeError("No image, video, mask, bounding box of keypoint was found in the sample")

@@ -12,10 +12,8 @@ from ..functional import (
     InterpolationMode,
     get_dimensions,
     get_image_num_channels,
-    get_image_size,
     pil_to_tensor,
     to_pil_image,
-    to_tensor,
 )
 
 get_num_channels = get_image_num_channels
@@ -210,9 +208,7 @@ def rotate(inpt, angle, interpolation=InterpolationMode.NEAREST, expand=False, c
 
 def affine(inpt, angle, translate, scale, shear, interpolation=InterpolationMode.NEAREST, fill=None, center=None):
     """Rotation, translation, scale and shear."""
-    return _warp(
-        inpt, lambda x, mode: F.affine(x, angle, translate, scale, shear, mode, fill, center), interpolation
-    )
+    return _warp(inpt, lambda x, mode: F.affine(x, angle, translate, scale, shear, mode, fill, center), interpolation)
 
 
 def perspective(inpt, startpoints, endpoints, interpolation=InterpolationMode.BILINEAR, fill=None):
@@ -230,7 +226,9 @@ elastic_transform = elastic
 
 def five_crop(inpt, size):
     """The corners and the middle."""
-    return tuple(tv_tensors.wrap(x, like=inpt) if isinstance(inpt, fb.Tensor) else x for x in F.five_crop(_plain(inpt), size))
+    return tuple(
+        tv_tensors.wrap(x, like=inpt) if isinstance(inpt, fb.Tensor) else x for x in F.five_crop(_plain(inpt), size)
+    )
 
 
 def ten_crop(inpt, size, vertical_flip: bool = False):
@@ -288,7 +286,9 @@ def grayscale_to_rgb(inpt):
 
 def posterize(inpt, bits: int):
     """Fewer bits per channel."""
-    return _pixels(inpt, lambda x: F._pil.posterize(x, bits) if is_pil(x) else F.wrap(_colour.posterize(F.array_of(x), bits)))
+    return _pixels(
+        inpt, lambda x: F._pil.posterize(x, bits) if is_pil(x) else F.wrap(_colour.posterize(F.array_of(x), bits))
+    )
 
 
 def equalize(inpt):

@@ -1,0 +1,123 @@
+"""Colours of PIL images and tensors."""
+
+import numpy as np
+
+from .._pillow import is_pil, pillow
+from . import _colour, _pil
+from ._convert import array_of, wrap
+
+__all__ = [
+    "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "adjust_sharpness",
+    "autocontrast", "equalize", "invert", "posterize", "rgb_to_grayscale", "solarize", "to_grayscale",
+]  # fmt: skip
+
+
+def adjust_brightness(img, brightness_factor: float):
+    """0 gives black, 1 the image, 2 twice the brightness."""
+    if brightness_factor < 0:
+        raise ValueError(f"brightness_factor ({brightness_factor}) is not non-negative.")
+    if is_pil(img):
+        return pillow().ImageEnhance.Brightness(img).enhance(brightness_factor)
+    return wrap(_colour.blend(array_of(img), 0.0, brightness_factor))
+
+
+def adjust_contrast(img, contrast_factor: float):
+    """0 gives grey, 1 the image, 2 twice the contrast."""
+    if contrast_factor < 0:
+        raise ValueError(f"contrast_factor ({contrast_factor}) is not non-negative.")
+    if is_pil(img):
+        return pillow().ImageEnhance.Contrast(img).enhance(contrast_factor)
+    return wrap(_colour.adjust_contrast(array_of(img), contrast_factor))
+
+
+def adjust_saturation(img, saturation_factor: float):
+    """0 gives grey levels, 1 the image, 2 twice the saturation."""
+    if saturation_factor < 0:
+        raise ValueError(f"saturation_factor ({saturation_factor}) is not non-negative.")
+    if is_pil(img):
+        return pillow().ImageEnhance.Color(img).enhance(saturation_factor)
+    return wrap(_colour.adjust_saturation(array_of(img), saturation_factor))
+
+
+def adjust_hue(img, hue_factor: float):
+    """Turn the colour circle: -0.5 ... 0.5 is a whole turn."""
+    if not -0.5 <= hue_factor <= 0.5:
+        raise ValueError(f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
+    return _pil.hue(img, hue_factor) if is_pil(img) else wrap(_colour.adjust_hue(array_of(img), hue_factor))
+
+
+def adjust_gamma(img, gamma: float, gain: float = 1):
+    """gain * img ** gamma."""
+    if gamma < 0:
+        raise ValueError("Gamma should be a non-negative real number")
+    return _pil.gamma(img, gamma, gain) if is_pil(img) else wrap(_colour.adjust_gamma(array_of(img), gamma, gain))
+
+
+def adjust_sharpness(img, sharpness_factor: float):
+    """0 gives a smoothed image, 1 the image, 2 twice the sharpness."""
+    if sharpness_factor < 0:
+        raise ValueError(f"sharpness_factor ({sharpness_factor}) is not non-negative.")
+    if is_pil(img):
+        return pillow().ImageEnhance.Sharpness(img).enhance(sharpness_factor)
+    return wrap(_colour.adjust_sharpness(array_of(img), sharpness_factor))
+
+
+def to_grayscale(img, num_output_channels: int = 1):
+    """A PIL image in grey levels, in 1 or 3 bands."""
+    if not is_pil(img):
+        raise TypeError("Input should be PIL Image")
+    if num_output_channels not in (1, 3):
+        raise ValueError("num_output_channels should be either 1 or 3")
+    return _pil.grey(img, num_output_channels)
+
+
+def rgb_to_grayscale(img, num_output_channels: int = 1):
+    """The luminance of an RGB image, in 1 or 3 channels."""
+    if is_pil(img):
+        return to_grayscale(img, num_output_channels)
+    if num_output_channels not in (1, 3):
+        raise ValueError("num_output_channels should be either 1 or 3")
+    a = _colour.grey(array_of(img))
+    return wrap(np.repeat(a, 3, axis=-3) if num_output_channels == 3 and a.shape[-3] == 1 else a.copy())
+
+
+def invert(img):
+    """The negative."""
+    return pillow().ImageOps.invert(img) if is_pil(img) else wrap(_colour.invert(array_of(img)))
+
+
+def posterize(img, bits: int):
+    """Keep only the highest `bits` bits of each byte."""
+    if not 0 <= bits <= 8:
+        raise ValueError(f"The number if bits should be between 0 and 8. Got {bits}")
+    if is_pil(img):
+        return _pil.posterize(img, bits)
+    a = array_of(img)
+    if a.dtype != np.uint8:
+        raise TypeError(f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}")
+    return wrap(_colour.posterize(a, bits))
+
+
+def solarize(img, threshold: float):
+    """Invert all values from the threshold on."""
+    if is_pil(img):
+        return pillow().ImageOps.solarize(img, threshold)
+    a = array_of(img)
+    if threshold > _colour.bound(a.dtype):
+        raise TypeError("Threshold should be less than bound of img.")
+    return wrap(_colour.solarize(a, threshold))
+
+
+def autocontrast(img):
+    """Stretch each channel to the full range."""
+    return pillow().ImageOps.autocontrast(img) if is_pil(img) else wrap(_colour.autocontrast(array_of(img)))
+
+
+def equalize(img):
+    """Flatten the histogram."""
+    if is_pil(img):
+        return pillow().ImageOps.equalize(img)
+    a = array_of(img)
+    if a.dtype != np.uint8:
+        raise TypeError(f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}")
+    return wrap(_colour.equalize(a))
