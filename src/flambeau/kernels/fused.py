@@ -403,10 +403,12 @@ def sum_pool2d(x, kernel, stride, padding, size):
 
 def matmul(a, b, out=None):
     """np.matmul, through `products` where that is worth it."""
-    if a.ndim >= 2 and a.size * b.shape[-1] >= products.SMALL:
+    if b.ndim >= 2 and a.size * b.shape[-1] >= products.SMALL:
         made = products.matmul(a, b, out)
         if made is not None:
             return made
+    if a.ndim == 2 and b.ndim == 2 and out is None and type(a) is _ndarray is type(b):
+        return a.dot(b)  # the same BLAS call, at half of matmul's cost for a small one
     return np.matmul(a, b, out=out)
 
 

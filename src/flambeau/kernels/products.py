@@ -76,6 +76,9 @@ def matmul(a, b, out=None):
     if k != k2 or m < 1 or n < 1 or k < 1:
         return None
     item = a.itemsize
+    if b.ndim == 2 and a.ndim > 2 and out is None and a.flags.c_contiguous:
+        made = matmul(a.reshape(-1, k), b)  # one tall matrix
+        return made if made is None else made.reshape(*a.shape[:-1], n)
     if a.ndim == 2 and b.ndim == 2:
         outer, inner, a_steps, b_steps, shape = 1, 1, (0, 0), (0, 0), (m, n)
     else:
@@ -110,11 +113,12 @@ def matmul(a, b, out=None):
 
 def _batch(a, b, item):
     """(outer, inner, steps of a, steps of b, leading shape): the leading dimensions as at most two; None if more."""
-    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    while_ = len(lead)
+    lead, other = a.shape[:-2], b.shape[:-2]
+    if lead != other:  # np.broadcast_shapes costs microseconds
+        lead = lead if not other else other if not lead else np.broadcast_shapes(lead, other)
     steps = []
     for x in (a, b):
-        strides = [0] * (while_ - x.ndim + 2) + [
+        strides = [0] * (len(lead) - x.ndim + 2) + [
             0 if size == 1 else stride for size, stride in zip(x.shape[:-2], x.strides[:-2], strict=True)
         ]
         if any(s < 0 or s % item for s in strides):
