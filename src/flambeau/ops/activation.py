@@ -308,6 +308,7 @@ def prelu(input, weight):
             raise ShapeError(
                 f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} and "
                 f"channel size = {channels}.",
+                why=f"the input {list(input.shape)} has its channels in dimension 1",
                 fix=f"PReLU(num_parameters={channels})",
             )
     if weight.ndim > 1:

@@ -14,7 +14,7 @@ import functools
 
 import numpy as np
 
-from ..arrays import as_array
+from ..arrays import as_array, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import NotSupported
@@ -101,9 +101,12 @@ def need_float(t, kernel, complex=False):
                            why="it is defined for floating-point tensors", fix="x.float()")  # fmt: skip
 
 
-def constant(array) -> Tensor:
-    """A tensor over an array that takes no part in differentiation."""
-    return wrap(as_array(array))
+def constant(array, like=None) -> Tensor:
+    """A tensor over an array that takes no part in differentiation, on the device of `like`."""
+    array = as_array(array)
+    if like is not None and type(like._array) is not np.ndarray:
+        array = meta_empty(array.shape, array.dtype)
+    return wrap(array)
 
 
 def with_out(f):

@@ -258,6 +258,8 @@ def distance_loss(name, value, slope, formula):
 def _whole(losses, reduction):
     if reduction == "none":
         return losses
+    if type(losses) is not np.ndarray:
+        return losses.sum()
     with np.errstate(all="ignore"):
         return np.asarray(losses.mean() if reduction == "mean" else losses.sum())
 

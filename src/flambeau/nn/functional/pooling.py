@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import ArgumentError, IndexOutOfRange, NotSupported, ShapeError
 from ...ops import pooling as P
 from ...ops.entry import public
-from ...ops.fused import need_float, title, with_out
+from ...ops.fused import constant, need_float, title, with_out
 from ...ops.linalg import matmul
 from ...ops.shape import need_tensor
 from ...tensor import wrap
@@ -322,7 +322,7 @@ def _adaptive_avg(input, output_size, n):
         kernel = tuple([have // s for s, have in zip(sizes, shape[-n:])])
         geometry = tuple([(k, k, 0, 1, s) for k, s in zip(kernel, sizes)])
         return P._avg_pool(input, geometry=geometry, divide=math.prod(kernel))
-    out = input
+    out = input.float() if input.itemsize == 2 else input
     for axis in range(n):
         # Windows of one dimension are a matrix of weights; the whole is their product, one dimension at a time.
         have, wanted = shape[axis - n], sizes[axis]
@@ -331,9 +331,9 @@ def _adaptive_avg(input, output_size, n):
         start, end = _bounds(have, wanted)
         at = np.arange(have)
         inside = (at >= start[:, None]) & (at < end[:, None])
-        weights = (inside / np.maximum(end - start, 1)[:, None]).astype(input._array.dtype)
-        out = matmul(out.movedim(axis - n, -1), wrap(weights).mT).movedim(-1, axis - n)
-    return out
+        weights = (inside / np.maximum(end - start, 1)[:, None]).astype(out._array.dtype)
+        out = matmul(out.movedim(axis - n, -1), constant(weights, out).mT).movedim(-1, axis - n)
+    return out.to(input.dtype)
 
 
 @public()

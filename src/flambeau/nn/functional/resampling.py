@@ -8,11 +8,10 @@ import warnings
 import numpy as np
 
 from ...errors import ArgumentError, NotSupported, ShapeError
-from ...ops.fused import need_float
+from ...ops.fused import constant, need_float
 from ...ops.linalg import matmul
 from ...ops.padding import _take_axis
 from ...ops.shape import need_tensor
-from ...tensor import wrap
 from .pooling import _adaptive_avg
 
 _SMOOTH = {"linear": 3, "bilinear": 4, "trilinear": 5, "bicubic": 4}
@@ -69,7 +68,7 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
         return made.round().clamp(0, 255).to(input.dtype)
     if not input.is_floating_point():
         need_float(input, f"compute_indices_weights_{mode}")
-    out = input
+    out = input.float() if input.itemsize == 2 else input  # one rounding at the end, not one per dimension
     for axis, (wanted, scale) in enumerate(zip(sizes, scales), 2):
         have = input.shape[axis]
         if antialias:
@@ -77,8 +76,8 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
         else:
             weights = _matrix(have, wanted, scale, mode, bool(align_corners))
         if have != wanted or not np.array_equal(weights, np.eye(have)):
-            out = _along(out, weights.astype(input._array.dtype), axis)
-    return out if out is not input else input.clone()
+            out = _along(out, weights.astype(out._array.dtype), axis)
+    return out.to(input.dtype) if out is not input else input.clone()
 
 
 def _listed(sizes):
@@ -118,7 +117,7 @@ def _whole(s):
 
 def _along(x, weights, axis):
     """A matrix (out, in) applied to one dimension."""
-    w = wrap(weights)
+    w = constant(weights, x)
     if axis == x.ndim - 1:
         return matmul(x, w.mT)
     if axis == x.ndim - 2:

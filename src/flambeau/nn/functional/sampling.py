@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import ArgumentError, DtypeError, NotSupported, ShapeError
 from ...ops.entry import public
-from ...ops.fused import need_float, title
+from ...ops.fused import constant, need_float, title
 from ...ops.linalg import matmul
 from ...ops.pooling import _take_flat
 from ...ops.shape import need_tensor
@@ -56,7 +56,7 @@ def affine_grid(theta, size, align_corners=None):
     points = [_steps(s, align_corners) for s in size[2:]]
     # The last dimension comes first in a point: x, y, z.
     mesh = np.stack([*np.meshgrid(*points, indexing="ij")[::-1], np.ones(size[2:])], axis=-1)
-    base = wrap(mesh.reshape(-1, n + 1).astype(dtype))
+    base = constant(mesh.reshape(-1, n + 1).astype(dtype), theta)
     return matmul(base, theta.mT).reshape(size[0], *size[2:], n)
 
 

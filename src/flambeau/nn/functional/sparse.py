@@ -148,6 +148,8 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
                              f"the end. Got offsets[-1] = {starts[-1]} and an input of {input.shape[0]}")  # fmt: skip
     else:
         raise ArgumentError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    if input.is_meta:
+        return weight[:1].expand(bags, weight.shape[1]).clone()
     rows = weight.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
@@ -163,18 +165,22 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
         input, bag = input[wrap(chosen)], bag[chosen]
         if per_sample_weights is not None:
             per_sample_weights = per_sample_weights[wrap(chosen)]
+    kind = weight.dtype
+    if kind.itemsize == 2:
+        weight = weight.float()
+        per_sample_weights = None if per_sample_weights is None else per_sample_weights.float()
     looked = _embedding(weight, input, padding=None, by_frequency=bool(scale_grad_by_freq))
     if per_sample_weights is not None:
         if per_sample_weights.dtype is not weight.dtype:
             raise ShapeError(f"expected scalar type {title(weight)} but found {title(per_sample_weights)}")
         looked = looked * per_sample_weights.unsqueeze(1)
     if mode == "max":
-        return _bag_max(looked, bag, bags)
+        return _bag_max(looked, bag, bags).to(kind)
     total = looked.new_zeros((bags, weight.shape[1])).index_add(0, wrap(bag), looked)
     if mode == "mean":
         sizes = np.maximum(np.bincount(bag, minlength=bags), 1).astype(weight._array.dtype)
         total = total / wrap(sizes[:, None])
-    return total
+    return total.to(kind)
 
 
 def _bag_max(looked, bag, bags):
@@ -214,6 +220,8 @@ def one_hot(tensor, num_classes=-1):
     """
     need_tensor(tensor, "one_hot")
     a = tensor._array
+    if tensor.is_meta and num_classes > 0:
+        return tensor.unsqueeze(-1).expand(*tensor.shape, num_classes).clone()
     if a.dtype != np.int64:
         raise DtypeError("one_hot is only applicable to index tensor of type LongTensor.",
                          why=f"the tensor is {tensor.dtype}", fix="tensor.long()")  # fmt: skip
