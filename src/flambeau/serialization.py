@@ -9,7 +9,6 @@ import pickle
 import pickletools
 import struct
 import sys
-import tarfile
 import uuid
 
 import numpy as np
@@ -336,11 +335,7 @@ def _load_legacy(file, name, place, weights_only, options):
 
 
 def _is_tar(file):
-    try:
-        with tarfile.open(fileobj=file, mode="r:"):
-            return True
-    except tarfile.TarError:
-        return False
+    return file.read(262)[257:] == b"ustar"
 
 
 # ---------------------------------------------------------------------- questions

@@ -431,8 +431,8 @@ def __array__(self, dtype=None, copy=None):
 
 
 # NumPy's names for functions that have another one here.
-_UFUNCS = {"multiply": "mul", "subtract": "sub", "divide": "div", "power": "pow", "absolute": "abs", "equal": "eq",
-           "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "negative": "neg",
+_UFUNCS = {"multiply": "mul", "subtract": "sub", "divide": "div", "power": "pow", "absolute": "abs",
+           "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "negative": "neg",
            "conjugate": "conj", "invert": "bitwise_not"}  # fmt: skip
 
 
