@@ -176,7 +176,7 @@ for _name in (
     setattr(UninitializedTensorMixin, _name, _refuse(_name))
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """A parameter whose shape is not known yet; lazy modules give it one at the first call (`materialize`).
 
     Arguments:
@@ -194,7 +194,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         pass
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """A buffer whose shape is not known yet; lazy modules give it one at the first call (`materialize`)."""
 
     cls_to_become = Tensor

@@ -9,9 +9,10 @@ from ...dtypes import dtype as Dtype
 from ...errors import ArgumentError, ArgumentTypeError, NotSupported
 from ...tensor import Tensor
 from ..parameter import Parameter
+from .traversal import Traversal
 
 
-class Conversion:
+class Conversion(Traversal):
     """The part of `Module` that changes mode, device and dtype."""
 
     def train(self, mode: bool = True):

@@ -11,16 +11,16 @@ from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 
 # Hooks on every module of the process, in order of registration.
-forward_pre = OrderedDict()
-forward = OrderedDict()
-forward_with_kwargs = OrderedDict()
-forward_always = OrderedDict()
-backward_pre = OrderedDict()
-backward = OrderedDict()
-backward_kind = {"full": None}
-parameter_registration = OrderedDict()
-buffer_registration = OrderedDict()
-module_registration = OrderedDict()
+forward_pre: OrderedDict = OrderedDict()
+forward: OrderedDict = OrderedDict()
+forward_with_kwargs: OrderedDict = OrderedDict()
+forward_always: OrderedDict = OrderedDict()
+backward_pre: OrderedDict = OrderedDict()
+backward: OrderedDict = OrderedDict()
+backward_kind: dict = {"full": None}
+parameter_registration: OrderedDict = OrderedDict()
+buffer_registration: OrderedDict = OrderedDict()
+module_registration: OrderedDict = OrderedDict()
 
 
 class _Active:

@@ -17,7 +17,6 @@ from .place import note_place
 from .registry import Registry
 from .state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401  its name in PyTorch's namespace
 from .state import StateDict
-from .traversal import Traversal
 
 __all__ = [*hooks.__all__, "Module"]
 
@@ -38,7 +37,7 @@ _HOOK_TABLES = (
 _globally = hooks._Active
 
 
-class Module(StateDict, Traversal, Conversion):
+class Module(StateDict, Conversion):
     """Base class of all layers and models.
 
     A subclass creates its parts in `__init__`, after `super().__init__()`, and computes in `forward`. Parameters,
@@ -412,9 +411,6 @@ class Module(StateDict, Traversal, Conversion):
             self.__dict__["_hooked"] = True
 
     # ------------------------------------------------------------ printing
-
-    def _get_name(self):
-        return self.__class__.__name__
 
     def extra_repr(self) -> str:
         """What stands in the brackets when the module is printed; override it."""

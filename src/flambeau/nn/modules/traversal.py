@@ -10,6 +10,13 @@ from ..parameter import Parameter
 class Traversal:
     """The part of `Module` that finds what it holds."""
 
+    _modules: dict
+    _parameters: dict
+    _buffers: dict
+
+    def _get_name(self):
+        return self.__class__.__name__
+
     def children(self):
         """The direct submodules, each once."""
         for _, module in self.named_children():
