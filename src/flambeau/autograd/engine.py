@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
+import os
 import traceback
 import warnings
 import weakref
@@ -22,6 +23,7 @@ from ..tensor import Tensor, wrap
 from .mode import state
 
 next_number = itertools.count(1).__next__
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 LEAF = -1  # the output number of an edge that ends in a leaf tensor
 
 FREED = (
@@ -51,8 +53,9 @@ class Node:
             self.remember_line()
 
     def remember_line(self):
-        """Keep the forward stack, for anomaly mode."""
-        self.trace = "".join(traceback.format_stack()[:-2])
+        """Keep the forward stack up to the user's own line, for anomaly mode."""
+        frames = [frame for frame in traceback.extract_stack() if not frame.filename.startswith(_PACKAGE)]
+        self.trace = "".join(traceback.format_list(frames))
 
     @functools.cached_property
     def metadata(self):
