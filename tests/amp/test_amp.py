@@ -98,3 +98,18 @@ def test_disabled_scaler():
     scaler.step(optimizer)
     scaler.update()
     assert p[0].item() == pytest.approx(0.9) and scaler.state_dict() == {} and scaler.get_scale() == 1.0
+
+
+def test_old_names_run_without_cuda():
+    from flambeau.cuda.amp import GradScaler, autocast
+
+    p, optimizer = problem()
+    with pytest.warns(FutureWarning, match="is deprecated"):
+        scaler, mode = GradScaler(), autocast()
+    with mode:
+        loss = (p @ p).sum()
+    assert loss.dtype is torch.float32
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert p[0].item() == pytest.approx(0.8)

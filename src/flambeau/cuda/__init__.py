@@ -1,8 +1,10 @@
 """torch.cuda on a machine without CUDA: the questions get true answers, everything else a clear error."""
 
-from . import errors
-from .devices import usable
-from .errors import OutOfMemoryError as OutOfMemoryError
+import importlib as _importlib
+
+from .. import errors
+from ..devices import usable
+from ..errors import OutOfMemoryError as OutOfMemoryError
 
 is_initialized = is_bf16_supported = is_current_stream_capturing = lambda *a, **k: False
 
@@ -54,8 +56,6 @@ def reset_peak_memory_stats(device=None) -> None:
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in ("amp",):
-        from . import amp  # noqa: PLC0415 - torch.cuda.amp is another name of torch.amp
-
-        return amp
+    if name == "amp":
+        return _importlib.import_module(".amp", __name__)
     raise errors.attr_error("torch.cuda", name)
