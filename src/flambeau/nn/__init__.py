@@ -1,6 +1,6 @@
 """Neural networks: modules, their functions, initial values and utilities."""
 
-from . import attention, functional, init, modules, parallel, parameter, utils
+from . import attention, common_types, functional, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403  every layer is public here
 from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter

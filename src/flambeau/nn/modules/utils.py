@@ -30,3 +30,19 @@ def _reverse_repeat_tuple(t, n):
 def blank(*shape, device=None, dtype=None):
     """An uninitialised tensor for a parameter."""
     return ops.empty(shape, device=device, dtype=dtype)
+
+
+def consume_prefix_in_state_dict_if_present(state_dict, prefix) -> None:
+    """Take a prefix such as 'module.' off all keys that have it, in place, and off the metadata's.
+
+    >>> from flambeau.nn.modules.utils import consume_prefix_in_state_dict_if_present
+    >>> state = {"module.weight": 1}
+    >>> consume_prefix_in_state_dict_if_present(state, "module."); state
+    {'weight': 1}
+    """
+    for key in [k for k in state_dict if k.startswith(prefix)]:
+        state_dict[key[len(prefix) :]] = state_dict.pop(key)
+    metadata = getattr(state_dict, "_metadata", None)
+    for key in list(metadata or ()):
+        if key.startswith(prefix) or key == prefix.rstrip("."):
+            metadata[key[len(prefix) :]] = metadata.pop(key)
