@@ -57,8 +57,8 @@ def _attention_array(query, key, value, mask, keep, scale, causal):
 
 
 @in_single
-def _attention_backward_array(g, query, key, value, mask, keep, out, scale, causal, needs):
-    g, p = g[0], out[1].astype(query.dtype, copy=False)
+def _attention_backward_array(g, query, key, value, mask, keep, aux, scale, causal, needs):
+    g, p = g[0], aux[1].astype(query.dtype, copy=False)
     d_query = d_key = d_value = d_scores = None
     if needs[2]:
         d_value = kernels.matmul((p if keep is None else p * keep).swapaxes(-1, -2), g)
@@ -82,7 +82,7 @@ def _attention_backward_array(g, query, key, value, mask, keep, out, scale, caus
 
 
 @fused(_attention_backward_array)
-def _attention_rule(g, query, key, value, mask, keep, out, scale, causal, needs):
+def _attention_rule(g, query, key, value, mask, keep, aux, scale, causal, needs):
     g = g[0]
     s = matmul(query, key.mT) * scale
     rows, columns = s.shape[-2:]

@@ -128,9 +128,9 @@ def _cross_entropy_array(input, target, weight, ignore_index, reduction, smoothi
 
 
 @in_single
-def _cross_entropy_backward_array(g, input, target, weight, out, ignore_index, reduction, smoothing):
+def _cross_entropy_backward_array(g, input, target, weight, aux, ignore_index, reduction, smoothing):
     classes, kind = input.shape[1], input.dtype.type
-    lse, total = out[1], out[2]
+    lse, total = aux[1], aux[2]
     if type(input) is not np.ndarray:
         return input * 1
     target, valid = class_indices(target, classes, ignore_index)
@@ -167,10 +167,10 @@ def class_coefficients(input, target, weight, ignore_index, smoothing):
 
 
 @fused(_cross_entropy_backward_array)
-def _cross_entropy_rule(g, input, target, weight, out, ignore_index, reduction, smoothing):
+def _cross_entropy_rule(g, input, target, weight, aux, ignore_index, reduction, smoothing):
     w = None if weight is None else weight._array
     k = class_coefficients(input._array, target._array, w, ignore_index, smoothing)
-    each = g[0] / out[2].detach() if reduction == "mean" else g[0]
+    each = g[0] / aux[2].detach() if reduction == "mean" else g[0]
     each = each.unsqueeze(1) if reduction == "none" else each
     return each * (constant(k.sum(axis=1, keepdims=True)) * _softmax(input, axis=1) - constant(k))
 
@@ -219,8 +219,8 @@ _nll_loss_backward = primitive(
 )  # fmt: skip
 
 
-def _nll_rule(g, target, weight, out, input_shape, ignore_index, reduction):
-    return _nll_loss_backward(g[0], out[1].detach(), target, weight, shape=input_shape, ignore_index=ignore_index,
+def _nll_rule(g, target, weight, aux, input_shape, ignore_index, reduction):
+    return _nll_loss_backward(g[0], aux[1].detach(), target, weight, shape=input_shape, ignore_index=ignore_index,
                               reduction=reduction)  # fmt: skip
 
 

@@ -50,6 +50,24 @@ def test_in_place_gradient():
         F.relu(x, inplace=True)
 
 
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm", "attention", "max_pool", "linear", "losses"])
+def test_relu_in_place_after_a_layer(name):
+    layers = {
+        "batch_norm": lambda x: F.batch_norm(x, None, None, training=True),
+        "layer_norm": lambda x: F.layer_norm(x, (4,)),
+        "group_norm": lambda x: F.group_norm(x, 3),
+        "attention": lambda x: F.scaled_dot_product_attention(x, x, x),
+        "max_pool": lambda x: F.max_pool2d(x, 2),
+        "linear": lambda x: F.linear(x, torch.ones(2, 4)),
+        "losses": lambda x: F.cross_entropy(x, torch.zeros(2, 4, 4, dtype=torch.int64), reduction="none"),
+    }
+    x = torch.randn(2, 3, 4, 4, requires_grad=True)
+    F.relu(layers[name](x)).sum().backward()
+    expected, x.grad = x.grad, None
+    F.relu(layers[name](x), inplace=True).sum().backward()
+    assert torch.equal(x.grad, expected)
+
+
 def test_dropout_draws():
     torch.manual_seed(0)
     x = torch.ones(20000, requires_grad=True)

@@ -18,7 +18,8 @@ WRONG = {
     "linear dtype": (lambda: F.linear(x.double(), torch.ones(2, 5), torch.ones(2)), RuntimeError,
                      "mat1 and mat2 must have the same dtype, but got Double and Float"),
     "linear bias": (lambda: F.linear(x, torch.ones(2, 5), torch.ones(3)), RuntimeError,
-                    "The expanded size of the tensor (2) must match the existing size (3) at non-singleton dimension 1."),
+                    "The expanded size of the tensor (2) must match the existing size (3) at non-singleton dimension "
+                    "1."),
     "target": (lambda: F.cross_entropy(x, torch.tensor([10, 0, 0])), IndexError, "Target 10 is out of bounds."),
     "target dtype": (lambda: F.cross_entropy(x, torch.ones(3)), RuntimeError,
                      "expected target dtype to be Long or Byte, but got Float"),
@@ -27,7 +28,8 @@ WRONG = {
     "target column": (lambda: F.cross_entropy(x, torch.tensor([[1], [0], [2]])), RuntimeError,
                       "0D or 1D target tensor expected, multi-target not supported"),
     "target weights": (lambda: F.cross_entropy(x, torch.tensor([1, 0, 2]), torch.ones(3)), RuntimeError,
-                       "weight tensor should be defined either for all 5 classes or no classes but got weight tensor of "
+                       "weight tensor should be defined either for all 5 classes or no classes but got weight tensor "
+                       "of "
                        "shape: [3]"),
     "target one-hot": (lambda: F.cross_entropy(x, ints), RuntimeError,
                        "Expected floating point type for target with class probabilities, got Long"),
@@ -41,7 +43,8 @@ WRONG = {
                  "Target size (torch.Size([4])) must be the same as input size (torch.Size([3, 5]))"),
     "embedding range": (lambda: F.embedding(torch.tensor([9]), x), IndexError, "index out of range in self"),
     "embedding dtype": (lambda: F.embedding(x, x), RuntimeError,
-                        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+                        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, "
+                        "Int; "
                         "but got torch.FloatTensor instead (while checking arguments for embedding)"),
     "softmax dtype": (lambda: F.softmax(ints, 1), NotImplementedError,
                       "\"softmax_lastdim_kernel_impl\" not implemented for 'Long'"),
@@ -54,7 +57,8 @@ WRONG = {
     "batch_norm of one": (lambda: F.batch_norm(x[:1], None, None, training=True), ValueError,
                           "Expected more than 1 value per channel when training, got input size torch.Size([1, 5])"),
     "group_norm": (lambda: F.group_norm(x, 2), RuntimeError,
-                   "Expected number of channels in input to be divisible by num_groups, but got input of shape [3, 5] and "
+                   "Expected number of channels in input to be divisible by num_groups, but got input of shape [3, 5] "
+                   "and "
                    "num_groups=2"),
     "max_pool2d": (lambda: F.max_pool2d(image, 7), RuntimeError,
                    "Given input size: (3x4x4). Calculated output size: (3x0x0). Output size is too small"),
@@ -69,7 +73,8 @@ WRONG = {
                 "dropout probability has to be between 0 and 1, but got 1.5"),
     "glu": (lambda: F.glu(x), RuntimeError, "Halving dimension must be even, but dimension 1 is size 5"),
     "prelu": (lambda: F.prelu(x, torch.ones(3)), RuntimeError,
-              "Mismatch of parameter numbers and input channel size. Found parameter numbers = 3 and channel size = 5."),
+              "Mismatch of parameter numbers and input channel size. Found parameter numbers = 3 and channel size = "
+              "5."),
     "attention dtype": (lambda: attention(q, q.double(), q), RuntimeError,
                         "Expected query, key, and value to have the same dtype, but got query.dtype: float key.dtype: "
                         "double and value.dtype: float instead."),

@@ -143,7 +143,8 @@ def test_probabilities():
     x, t = real(3, 4, low=0.1, high=0.9), real(3, 4, low=0.1, high=0.9)
     assert torch.autograd.gradcheck(F.binary_cross_entropy, (x, t))
     assert torch.autograd.gradgradcheck(lambda x: F.binary_cross_entropy(x, t.detach()), (x,), atol=1e-3)
-    assert torch.autograd.gradcheck(lambda x, v: F.gaussian_nll_loss(x, SIGNS, v, full=True), (real(4), real(4, low=0.1)))
+    inputs = (real(4), real(4, low=0.1))
+    assert torch.autograd.gradcheck(lambda x, v: F.gaussian_nll_loss(x, SIGNS, v, full=True), inputs)
 
 
 def test_unpooling():
@@ -163,6 +164,7 @@ def test_attention_heads():
     weights = [real(12, 4), real(12), real(4, 4)]
     for need in (True, False):
         def heads(x, w, b, o, need=need):
-            return F.multi_head_attention_forward(x, x, x, 4, 2, w, b, None, None, False, 0.0, o, None, need_weights=need)[0]
+            out = F.multi_head_attention_forward(x, x, x, 4, 2, w, b, None, None, False, 0.0, o, None, need_weights=need)
+            return out[0]
 
         assert torch.autograd.gradcheck(heads, (real(3, 2, 4), *weights))
