@@ -178,6 +178,19 @@ def test_totals(normal):
     assert fused.total(normal(6, 6).T, 0) is None
 
 
+@pytest.mark.parametrize("axes", [None, (0,), (3,), (0, 2, 3), (2, 3), (1, 2, 3), (0, 1, 2, 3), (-1, 0), (1, 2), ()])
+def test_sums_over_axes(normal, axes):
+    x = normal(3, 4, 5, 6)
+    for keep in (False, True):
+        made = fused.reduce_sum(x, axes, keep)
+        if axes in ((1, 2), ()):
+            assert made is None
+        else:
+            expected = wide(x)[0].sum(axis=axes, keepdims=keep)
+            assert made.shape == expected.shape
+            close(made, expected)
+
+
 # ---------------------------------------------------------------------- moving elements
 
 

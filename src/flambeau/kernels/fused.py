@@ -287,6 +287,30 @@ def total(x, axis):
     return np.asarray(out.sum(dtype=np.float64) + rest.sum(dtype=np.float64), x.dtype) if axis is None else out
 
 
+def reduce_sum(x, axes, keepdims: bool):
+    """np.add.reduce over a tuple of axes (None: all) of a C-contiguous array."""
+    if _kind(x) is None or not x.flags.c_contiguous:
+        return None
+    axes = tuple(range(x.ndim)) if axes is None else tuple(sorted(a % x.ndim for a in axes))
+    if not axes:
+        return None
+    if len(axes) == x.ndim:
+        made = total(x, None)
+    elif len(axes) == 1:
+        made = total(x, axes[0])
+    else:
+        # The last axes together are one; what is left after them is small.
+        tail = next(i for i in range(x.ndim, -1, -1) if i == 0 or i - 1 not in axes)
+        if tail == x.ndim:
+            return None
+        made = total(x.reshape(*x.shape[:tail], -1), tail)
+        if made is not None and axes[0] < tail:
+            made = np.add.reduce(made, axis=tuple(a for a in axes if a < tail))
+    if made is None or not keepdims:
+        return made
+    return made.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
+
+
 def gather_rows(x, index):
     """x[index] for an int64 array of good, non-negative row numbers."""
     kind = _kind(x, 0)

@@ -518,12 +518,25 @@ for _fn in (eq, ne, lt, le, gt, ge):
 
 # ---------------------------------------------------------------------- the commonest functions
 
-exp = unary("exp", np.exp, lambda g, out: g * conj(out), floats=True, doc="e to the power of each element.")
-log = unary("log", np.log, lambda g, input: g / conj(input), floats=True, doc="Natural logarithm of each element.")
+
+@fused(kernels.prefer("tanh_backward", lambda g, out: g * np.conj(1 - out * out)))
+def _tanh_rule(g, out):
+    return g * conj(1 - out * out)
+
+
+@fused(kernels.prefer("sigmoid_backward", lambda g, out: g * np.conj((1 - out) * out)))
+def _sigmoid_rule(g, out):
+    return g * conj((1 - out) * out)
+
+
+exp = unary("exp", kernels.prefer("exp", np.exp), lambda g, out: g * conj(out), floats=True,
+            doc="e to the power of each element.")  # fmt: skip
+log = unary("log", kernels.prefer("log", np.log), lambda g, input: g / conj(input), floats=True,
+            doc="Natural logarithm of each element.")  # fmt: skip
 sqrt = unary("sqrt", np.sqrt, lambda g, out: g / (2 * conj(out)), floats=True, doc="Square root of each element.")
 sin = unary("sin", np.sin, lambda g, input: g * conj(cos(input)), floats=True, doc="Sine of each element.")
 cos = unary("cos", np.cos, lambda g, input: -g * conj(sin(input)), floats=True, doc="Cosine of each element.")
-tanh = unary("tanh", np.tanh, lambda g, out: g * conj(1 - out * out), floats=True,
+tanh = unary("tanh", kernels.prefer("tanh", np.tanh), _tanh_rule, floats=True,
              doc="Hyperbolic tangent of each element.")  # fmt: skip
 
 
@@ -535,7 +548,7 @@ def _sigmoid(a):
     return np.where(a >= 0, 1 / (1 + e), e / (1 + e)).astype(a.dtype, copy=False)
 
 
-sigmoid = unary("sigmoid", _sigmoid, lambda g, out: g * conj((1 - out) * out), floats=True,
+sigmoid = unary("sigmoid", kernels.prefer("sigmoid", _sigmoid), _sigmoid_rule, floats=True,
                 aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element.")  # fmt: skip
 relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, a.dtype.type(0))),
              fused(kernels.prefer("relu_backward", lambda g, out: g * (out > 0)))(lambda g, out: g * (out > 0)),

@@ -12,6 +12,7 @@ from ..arrays import MetaArray
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..kernels import fused as kernels
 from ..tensor import wrap
 from .entry import primitive, public
 from .shape import need_tensor, normal_dim, normal_dims, reshape
@@ -53,7 +54,8 @@ def need_elements(a: np.ndarray, axes, name) -> None:
 def _sum_array(input, axes, keepdim):
     if FROM_NUMPY[input.dtype] in HALVES:
         return np.add.reduce(input, axis=axes, dtype=np.float32, keepdims=keepdim).astype(input.dtype)
-    return np.add.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype)
+    made = kernels.reduce_sum(input, axes, keepdim)
+    return np.add.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype) if made is None else made
 
 
 def unreduced(t, axes, keepdim, shape):
