@@ -60,12 +60,14 @@ class GradScaler:
             self._overflow: dict[int, bool] = {}  # id(optimizer) -> whether its gradients held inf or nan
             self._stepped: set[int] = set()
 
-    def _check_started(self, name):
+    def _started(self, name) -> float:
+        """The scale, which the first `scale(loss)` sets."""
         if self._scale is None:
             raise AssertionError(
                 f"Attempted {name} but _scale is None.  This may indicate your script did not use "
                 "scaler.scale(loss or outputs) earlier in the iteration."
             )
+        return self._scale
 
     def scale(self, outputs):
         """A loss (or nested lists and tuples of them) times the scale."""
@@ -83,7 +85,7 @@ class GradScaler:
         """Divide the optimizer's gradients by the scale now, to clip them before the step."""
         if not self._enabled:
             return
-        self._check_started("unscale_")
+        scale = self._started("unscale_")
         key = id(optimizer)
         if key in self._stepped:
             raise RuntimeError("unscale_() is being called after step().")
@@ -100,7 +102,7 @@ class GradScaler:
                 found = True
                 array = p.grad._array
                 overflow |= not bool(np.isfinite(array).all())
-                array *= 1.0 / self._scale
+                array *= 1.0 / scale
                 p.grad._bump()
         if found:
             self._overflow[key] = overflow
@@ -111,7 +113,7 @@ class GradScaler:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
-        self._check_started("step")
+        self._started("step")
         key = id(optimizer)
         if key in self._stepped:
             raise RuntimeError("step() has already been called since the last update().")
@@ -126,20 +128,20 @@ class GradScaler:
         """Set the scale for the next iteration: by whether this one overflowed, or to `new_scale`."""
         if not self._enabled:
             return
-        self._check_started("update")
+        scale = self._started("update")
         if new_scale is not None:
             self._scale = float(new_scale)
         else:
             if not self._overflow:
                 raise AssertionError("No inf checks were recorded prior to update.")
             if any(self._overflow.values()):
-                self._scale *= self._backoff_factor
+                self._scale = scale * self._backoff_factor
                 self._growth_tracker = 0
             else:
                 self._growth_tracker += 1
                 if self._growth_tracker == self._growth_interval:
-                    grown = self._scale * self._growth_factor
-                    self._scale = grown if np.isfinite(np.float32(grown)) else self._scale
+                    grown = scale * self._growth_factor
+                    self._scale = grown if np.isfinite(np.float32(grown)) else scale
                     self._growth_tracker = 0
         self._overflow, self._stepped = {}, set()
 

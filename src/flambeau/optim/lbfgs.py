@@ -181,7 +181,10 @@ class _Memory:
 
     def __init__(self, size: int):
         self.size = size
-        self.y, self.s, self.rho, self.scale = [], [], [], 1
+        self.y: list = []
+        self.s: list = []
+        self.rho: list = []
+        self.scale = 1
         self.alpha = None
 
     @classmethod

@@ -132,10 +132,12 @@ class Optimizer:
             self.add_param_group(group)
 
     def _start_hooks(self):
-        for name in ("step_pre", "step_post", "state_dict_pre", "state_dict_post"):
-            self.__dict__.setdefault(f"_optimizer_{name}_hooks", OrderedDict())
-        for name in ("load_state_dict_pre", "load_state_dict_post"):
-            self.__dict__.setdefault(f"_optimizer_{name}_hooks", OrderedDict())
+        self._optimizer_step_pre_hooks: OrderedDict = OrderedDict()
+        self._optimizer_step_post_hooks: OrderedDict = OrderedDict()
+        self._optimizer_state_dict_pre_hooks: OrderedDict = OrderedDict()
+        self._optimizer_state_dict_post_hooks: OrderedDict = OrderedDict()
+        self._optimizer_load_state_dict_pre_hooks: OrderedDict = OrderedDict()
+        self._optimizer_load_state_dict_post_hooks: OrderedDict = OrderedDict()
 
     # ------------------------------------------------------------------ use
 
@@ -208,7 +210,7 @@ class Optimizer:
         """What `load_state_dict` needs to go on: "state" by parameter number, and "param_groups"."""
         for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
-        number = {}
+        number: dict[int, int] = {}
         groups = []
         start = 0
         for group in self.param_groups:
@@ -253,7 +255,7 @@ class Optimizer:
                 chain.from_iterable(g["params"] for g in groups),
             )
         )
-        state = defaultdict(dict)
+        state: defaultdict = defaultdict(dict)
         for number, kept in state_dict["state"].items():
             if number in parameter:
                 state[parameter[number]] = _cast(parameter[number], kept, state_dict["param_groups"])
@@ -272,7 +274,8 @@ class Optimizer:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._start_hooks()
+        if "_optimizer_step_pre_hooks" not in self.__dict__:
+            self._start_hooks()
         # Options and forms that older checkpoints do not have.
         self.defaults.setdefault("differentiable", False)
         for group in self.param_groups:

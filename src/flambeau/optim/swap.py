@@ -37,7 +37,7 @@ def swap_in_optimizer_params_and_state(optimizer: Optimizer, swapin_parameters: 
         )
     mine = optimizer.state, optimizer.param_groups
     by_number = dict(zip([number for g in groups for number in g["params"]], params))
-    state = defaultdict(dict)
+    state: defaultdict = defaultdict(dict)
     for number, kept in swapin_optim_state["state"].items():
         state[by_number.get(number, number)] = dict(kept) if isinstance(kept, dict) else kept
     optimizer.state = state

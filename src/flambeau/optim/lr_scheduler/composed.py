@@ -25,6 +25,8 @@ def _check(name, optimizer, schedulers):
 
 
 class _Composed(LRScheduler):
+    _schedulers: list
+
     def state_dict(self) -> dict:
         """Everything but the optimizer; of each scheduler, its own state dict."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
@@ -84,7 +86,7 @@ class SequentialLR(_Composed):
         schedulers[0]._initial_step()
         self._last_lr = schedulers[0].get_last_lr()
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Go on by one epoch."""
         self.last_epoch += 1
         i = bisect_right(self._milestones, self.last_epoch)
@@ -112,7 +114,7 @@ class ChainedScheduler(_Composed):
         self.optimizer = optimizer
         self._remember(schedulers[-1])
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Go on by one epoch."""
         for scheduler in self._schedulers:
             scheduler.step()

@@ -68,7 +68,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
-    def step(self, metrics, epoch=None) -> None:
+    def step(self, metrics, epoch=None) -> None:  # type: ignore[override]
         """Count an epoch with this metric; reduce the rate when patience is over."""
         current = float(metrics)
         if epoch is None:
