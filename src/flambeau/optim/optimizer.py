@@ -117,7 +117,7 @@ class Optimizer:
             )
         self.defaults = defaults
         self._start_hooks()
-        self.state = defaultdict(dict)
+        self.state: defaultdict = defaultdict(dict)
         self.param_groups: list[dict] = []
         groups = list(params)
         if not groups:
