@@ -17,14 +17,14 @@ import numpy as np
 from .devices import CPU
 from .devices import device as _device
 from .errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError
-from .normal import box_muller32, box_muller64, fma, libm
+from .kernels.random import shuffle
+from .normal import box_muller64, fma, libm, normals32, words_to_units
 
 DEFAULT_SEED = 67280421310721
 STATE_SIZE = 5056  # bytes of PyTorch's CPU generator state
 _HEAD = struct.Struct("<Qiiq")  # seed, words left, seeded, next word
 _TAIL = struct.Struct("<3dixxxxf?xxx")  # x, y, rho, y is valid; float normal and whether it is valid
 _WIDE = 1 << 28  # ranges from here on take 64-bit draws, which keeps the bias of the modulo small
-_U24 = np.float32(2.0**-24)
 _U53 = 2.0**-53
 
 
@@ -169,12 +169,7 @@ class Generator:
 
     def unit32(self, n: int) -> np.ndarray:
         """`n` numbers of [0, 1) with 24 random bits, float32."""
-        words = self.words32(n)
-        np.bitwise_and(words, np.uint32(0xFFFFFF), out=words)
-        # Below 2**24, so the signed conversion, which the processor has, is exact.
-        made = words.view(np.int32).astype(np.float32)
-        made *= _U24
-        return made
+        return words_to_units(self.words32(n))
 
     def unit64(self, n: int) -> np.ndarray:
         """`n` numbers of [0, 1) with 53 random bits, float64."""
@@ -216,13 +211,13 @@ class Generator:
         if dtype == np.float64:
             return box_muller64(self.unit64(n), self.unit64(16) if n % 16 else None, mean, std)
         if dtype == np.float32:
-            return box_muller32(self.unit32(n), self.unit32(16) if n % 16 else None, mean, std)
+            return normals32(self.words32, n, mean, std)
         # In half precision the rest of the last block is not drawn twice.
         whole = n - n % 16
         made = np.empty(n, np.float32)
-        made[:whole] = box_muller32(self.unit32(whole), None, mean, std)
+        made[:whole] = normals32(self.words32, whole, mean, std)
         if whole != n:
-            made[-16:] = box_muller32(self.unit32(16), None, mean, std)
+            made[-16:] = normals32(self.words32, 16, mean, std)
         return made.astype(dtype)
 
     def _normal_pairs(self, n):
@@ -279,6 +274,11 @@ class Generator:
             steps = self.words32(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
         else:
             steps = self.words64(n - 1) % np.arange(n, 1, -1, dtype=np.uint64)
+        run = shuffle.get("f4")
+        if run is not None:
+            made = np.arange(n)
+            run(made, steps.astype(np.int64), n, n - 1, 1)
+            return made
         order = list(range(n))
         for i, j in enumerate((steps + np.arange(n - 1, dtype=steps.dtype)).tolist()):
             order[i], order[j] = order[j], order[i]

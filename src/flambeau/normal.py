@@ -2,7 +2,8 @@
 
 Each block of 16 uniform numbers gives 16 normal ones: the first eight make radii, the last eight angles. In float32
 the logarithm, sine and cosine are the Cephes polynomials (Moshier) with fused multiply-adds, which NumPy does not
-have: a product of two float32 numbers is exact in float64, so multiply, add and round there.
+have: a product of two float32 numbers is exact in float64, so multiply, add and round there. Where there is LLVM a
+kernel does the same with the processor's own instruction.
 """
 
 from __future__ import annotations
@@ -11,17 +12,9 @@ import math
 
 import numpy as np
 
+from .kernels.random import COS, FOUR_OVER_PI, LN2_HIGH, LN2_LOW, LOG, QUARTER_PI, SIN, SQRT_HALF, TWO_PI, box_muller
+
 _F = np.float32
-_LOG = [float(_F(c)) for c in (
-    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-    2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)]  # fmt: skip
-_SQRT_HALF = _F(0.707106781186547524)
-_LN2_HIGH, _LN2_LOW = 0.693359375, float(_F(-2.12194440e-4))
-_FOUR_OVER_PI = _F(1.27323954473516)
-_QUARTER_PI = [float(_F(c)) for c in (0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)]
-_COS = [float(_F(c)) for c in (2.443315711809948e-005, -1.388731625493765e-003, 4.166664568298827e-002)]
-_SIN = [float(_F(c)) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
-_TWO_PI = _F(2 * math.pi)
 _BLOCK = 1 << 14  # pairs worked on at a time, so that the intermediate arrays stay in the cache
 
 
@@ -35,34 +28,34 @@ def _fma(a, b, c):
 def log32(x):
     """Natural logarithm of positive float32 numbers."""
     m, e = np.frexp(x)
-    small = m < _SQRT_HALF
+    small = m < _F(SQRT_HALF)
     e = (e - small).astype(np.float64)
     m = np.where(small, m + (m - _F(1)), m - _F(1))
     z = m * m
     wide = m.astype(np.float64)
-    y = _fma(wide, _LOG[0], _LOG[1])
-    for c in _LOG[2:]:
+    y = _fma(wide, LOG[0], LOG[1])
+    for c in LOG[2:]:
         y = _fma(y, wide, c)
     y *= m
-    y = _fma(y, z, (e * _LN2_LOW).astype(np.float32))
+    y = _fma(y, z, (e * LN2_LOW).astype(np.float32))
     y = _fma(z, -0.5, y)
-    return _fma(e, _LN2_HIGH, m + y)
+    return _fma(e, LN2_HIGH, m + y)
 
 
 def sincos32(x):
     """Sine and cosine of non-negative float32 numbers of moderate size."""
-    octant = (x * _FOUR_OVER_PI).astype(np.int32)
+    octant = (x * _F(FOUR_OVER_PI)).astype(np.int32)
     octant = (octant + 1) & ~1
     y = octant.astype(np.float64)
-    for c in _QUARTER_PI:
+    for c in QUARTER_PI:
         x = _fma(y, -c, x)
     z = x * x
     wide = z.astype(np.float64)
-    c = _fma(_fma(wide, _COS[0], _COS[1]), wide, _COS[2])
+    c = _fma(_fma(wide, COS[0], COS[1]), wide, COS[2])
     c *= z
     c = _fma(c, wide, -(z * _F(0.5)))
     c += _F(1)
-    s = _fma(_fma(wide, _SIN[0], _SIN[1]), wide, _SIN[2])
+    s = _fma(_fma(wide, SIN[0], SIN[1]), wide, SIN[2])
     s *= z
     s = _fma(s, x, x)
     quadrant = octant >> 1
@@ -76,12 +69,34 @@ def sincos32(x):
 
 def _pair32(u1, u2, mean, std):
     radius = np.sqrt(_F(-2) * log32(_F(1) - u1))
-    sin, cos = sincos32(_TWO_PI * u2)
+    sin, cos = sincos32(_F(TWO_PI) * u2)
     cos *= radius
     sin *= radius
     if mean != 0 or std != 1:
         cos, sin = _fma(cos, float(_F(std)), float(_F(mean))), _fma(sin, float(_F(std)), float(_F(mean)))
     return cos, sin
+
+
+def normals32(draw, n, mean, std):
+    """16 or more float32 normal numbers; `draw(n)` gives words of 32 bits."""
+    run = box_muller.get("f4")
+    if run is None:
+        units = words_to_units(draw(n))
+        return box_muller32(units, words_to_units(draw(16)) if n % 16 else None, mean, std)
+    made, whole = np.empty(n, np.float32), n // 16
+    run(draw(n).view(np.int32)[: whole * 16], made[: whole * 16], whole, 16, float(mean), float(std))
+    if n % 16:
+        run(draw(16).view(np.int32), made[-16:], 1, 16, float(mean), float(std))
+    return made
+
+
+def words_to_units(words):
+    """Words of 32 bits, which are overwritten, to float32 numbers of [0, 1) with 24 random bits."""
+    np.bitwise_and(words, np.uint32(0xFFFFFF), out=words)
+    # Below 2**24, so the signed conversion, which the processor has, is exact.
+    made = words.view(np.int32).astype(np.float32)
+    made *= _F(2.0**-24)
+    return made
 
 
 def box_muller32(units, tail, mean, std):
