@@ -30,6 +30,12 @@ def test_clip_grad_norm():
     assert utils.clip_grad_norm_(with_grads([3.0, -4.0]), 1.0, norm_type=1) == 7
 
 
+def test_norm_of_half_precision_does_not_overflow():
+    grads = [torch.full((4,), 300.0, dtype=torch.float16)]
+    assert utils.get_total_norm(grads).item() == 600 and utils.get_total_norm(grads).dtype is torch.float16
+    assert utils.get_total_norm([torch.tensor([3 + 4j])]).item() == pytest.approx(5)
+
+
 def test_clip_errors_and_values():
     params = with_grads([float("nan"), 1.0])
     with pytest.raises(RuntimeError, match="The total norm of order 2.0 for gradients from `parameters` is non-finite"):

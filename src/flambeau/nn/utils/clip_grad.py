@@ -46,15 +46,19 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
 
 
 def _norm(t, p):
-    if p == 2.0:
-        return (t.reshape(-1) @ t.reshape(-1)).sqrt() if not t.is_complex() else (t.abs() ** 2).sum().sqrt()
+    if t.itemsize == 2:  # squares of half-precision gradients overflow
+        return _norm(t.float(), p).to(t.dtype)
+    if p == 2.0 and not t.is_complex():
+        flat = t.reshape(-1)
+        return (flat @ flat).sqrt()
+    sizes = t.abs()
     if p == float("inf"):
-        return t.abs().max()
+        return sizes.max()
     if p == float("-inf"):
-        return t.abs().min()
+        return sizes.min()
     if p == 0.0:
-        return (t != 0).sum().to(t.dtype)
-    return t.abs().pow(p).sum().pow(1 / p)
+        return (sizes != 0).sum().to(sizes.dtype)
+    return sizes.pow(p).sum().pow(1 / p)
 
 
 @no_grad()
