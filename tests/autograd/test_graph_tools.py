@@ -167,3 +167,20 @@ def test_anomaly_mode_names_the_forward_line():
             y.backward()
     text = next(str(w.message) for w in shown if "Error detected in SqrtBackward0" in str(w.message))
     assert "the line that is named" in text
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_checkpoint_under_autocast(use_reentrant):
+    layer, x = nn.Linear(2, 2), torch.ones(1, 2, requires_grad=True)
+    seen = []
+
+    def f(x):
+        y = layer(x)
+        seen.append(y.dtype)
+        return y.exp()
+
+    with torch.autocast("cpu"):
+        y = checkpoint(f, x, use_reentrant=use_reentrant)
+    y.float().sum().backward()  # outside of autocast
+    assert seen == [torch.bfloat16, torch.bfloat16]
+    assert x.grad.dtype is torch.float32

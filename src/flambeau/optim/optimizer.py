@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from copy import deepcopy
 from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from ..errors import ArgumentError, ArgumentTypeError
 from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
 
+ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 _step_pre_hooks: OrderedDict = OrderedDict()
 _step_post_hooks: OrderedDict = OrderedDict()
 
@@ -132,7 +135,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def _start_hooks(self):
-        self._optimizer_step_pre_hooks: OrderedDict = OrderedDict()
+        self._optimizerParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+_step_pre_hooks: OrderedDict = OrderedDict()
         self._optimizer_step_post_hooks: OrderedDict = OrderedDict()
         self._optimizer_state_dict_pre_hooks: OrderedDict = OrderedDict()
         self._optimizer_state_dict_post_hooks: OrderedDict = OrderedDict()

@@ -9,7 +9,7 @@ import weakref
 
 from ..autograd import Function, backward, enable_grad, no_grad
 from ..autograd.graph import saved_tensors_hooks
-from ..autograd.mode import is_grad_enabled
+from ..autograd.mode import autocasting, is_grad_enabled, state
 from ..errors import GradientError, NotSupported
 from ..generator import default_generator
 from ..tensor import Tensor
@@ -174,23 +174,27 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
     return part(stop, len(functions))(input)
 
 
-class _SameRandomNumbers:
-    """Remembers the random state, and gives it to a block."""
+class _SameConditions:
+    """Remembers the random state and autocast, and gives them to a block."""
 
     def __init__(self, preserve):
-        self.state = default_generator.get_state() if preserve else None
+        self.random = default_generator.get_state() if preserve else None
+        self.autocast = state.autocast
 
     @contextlib.contextmanager
     def __call__(self):
-        if self.state is None:
-            yield
-            return
-        now = default_generator.get_state()
-        default_generator.set_state(self.state)
+        random, autocast = default_generator.get_state(), state.autocast
+        if self.random is not None:
+            default_generator.set_state(self.random)
+        state.autocast = self.autocast
+        autocasting.append(None)
         try:
             yield
         finally:
-            default_generator.set_state(now)
+            autocasting.pop()
+            state.autocast = autocast
+            if self.random is not None:
+                default_generator.set_state(random)
 
 
 class _Kept:
@@ -210,7 +214,7 @@ class _Run:
     def __init__(self, call, preserve, context, check, early_stop):
         self.call, self.context, self.check = call, context, check
         self.early_stop = early_stop
-        self.random = _SameRandomNumbers(preserve)
+        self.same = _SameConditions(preserve)
         self.kept: list[weakref.ref] = []
         # A tensor computed again lives as long as the graph refers to what stands for it.
         self.found: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
@@ -246,7 +250,7 @@ class _Run:
             return t.detach()
 
         try:
-            with self.random(), enable_grad(), saved_tensors_hooks(collect, lambda t: t), self.context:
+            with self.same(), enable_grad(), saved_tensors_hooks(collect, lambda t: t), self.context:
                 self.call()
         except _Enough:
             pass
@@ -267,7 +271,7 @@ class _Reentrant(Function):
     @staticmethod
     def forward(ctx, function, preserve, *args):
         ctx.function = function
-        ctx.random = _SameRandomNumbers(preserve)
+        ctx.same = _SameConditions(preserve)
         ctx.args = [None if isinstance(a, Tensor) else a for a in args]
         ctx.where = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         ctx.save_for_backward(*[args[i] for i in ctx.where])
@@ -280,7 +284,7 @@ class _Reentrant(Function):
         for i, t in zip(ctx.where, ctx.saved_tensors):
             args[i] = t.detach()
             args[i].requires_grad_(t.requires_grad)
-        with ctx.random(), enable_grad():
+        with ctx.same(), enable_grad():
             outs = ctx.function(*args)
         outs = (outs,) if isinstance(outs, Tensor) else outs
         live = [(o, g) for o, g in zip(outs, grads) if isinstance(o, Tensor) and o.requires_grad]
