@@ -54,7 +54,7 @@ def _embedding_backward_array(g, indices, count, padding, by_frequency):
     if type(g) is not np.ndarray:
         return g[..., :1].sum() * np.zeros((count, g.shape[-1]), g.dtype)
     flat = indices.reshape(-1)
-    rows = g.reshape(flat.size, -1)
+    rows = g.reshape(flat.size, g.shape[-1])
     table = sum_rows(rows, flat, count)
     if padding is not None:
         table[padding] = 0

@@ -50,7 +50,9 @@ def test_in_place_gradient():
         F.relu(x, inplace=True)
 
 
-@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm", "attention", "max_pool", "linear", "losses"])
+@pytest.mark.parametrize(
+    "name", ["batch_norm", "layer_norm", "group_norm", "attention", "max_pool", "linear", "losses"]
+)
 def test_relu_in_place_after_a_layer(name):
     layers = {
         "batch_norm": lambda x: F.batch_norm(x, None, None, training=True),

@@ -160,11 +160,11 @@ def test_ctc():
     assert torch.autograd.gradcheck(loss, (real(6, 2, 4),))
 
 
-def test_attention_heads():
-    weights = [real(12, 4), real(12), real(4, 4)]
-    for need in (True, False):
-        def heads(x, w, b, o, need=need):
-            out = F.multi_head_attention_forward(x, x, x, 4, 2, w, b, None, None, False, 0.0, o, None, need_weights=need)
-            return out[0]
+@pytest.mark.parametrize("need", [True, False])
+def test_attention_heads(need):
+    def heads(x, w, b, o):
+        return F.multi_head_attention_forward(
+            x, x, x, 4, 2, w, b, None, None, False, 0.0, o, None, need_weights=need
+        )[0]  # fmt: skip
 
-        assert torch.autograd.gradcheck(heads, (real(3, 2, 4), *weights))
+    assert torch.autograd.gradcheck(heads, (real(3, 2, 4), real(12, 4), real(12), real(4, 4)))
