@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -21,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import flambeau as fb
 from flambeau import nn
-from flambeau.utils.data import DataLoader, Dataset, random_split
+from flambeau.utils.data import DataLoader, random_split
 from flambeau.vision import datasets, transforms
 
 __all__ = ["main"]
@@ -64,16 +65,18 @@ class SmallConvNet(nn.Module):
 
     def __init__(self, size: int, classes: int) -> None:
         super().__init__()
+        large = size >= 16
         self.features = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1),
             nn.BatchNorm2d(16),
             nn.ReLU(),
+            nn.MaxPool2d(2) if large else nn.Identity(),
             nn.Conv2d(16, 32, 3, padding=1),
             nn.BatchNorm2d(32),
             nn.ReLU(),
-            nn.MaxPool2d(2 if size < 16 else 4),
+            nn.MaxPool2d(2),
         )
-        side = size // (2 if size < 16 else 4)
+        side = size // (4 if large else 2)
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(0.25),
@@ -86,13 +89,15 @@ class SmallConvNet(nn.Module):
         return self.classifier(self.features(x))
 
 
-def load(name: str, root: str, seed: int) -> tuple[Dataset, Dataset, Dataset, list[str]]:
+def load(name: str, root: str, seed: int) -> tuple[Any, Any, Any, list[str]]:
     """Training, validation and test set, and the names of the classes."""
     mean, std = {"digits": (0.305, 0.376), "mnist": (0.1307, 0.3081), "fashion-mnist": (0.286, 0.353)}[name]
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((mean,), (std,))])
+    train: Any
+    val: Any
     if name == "digits":
         train, val, test = (datasets.Digits(split, transform) for split in ("train", "val", "test"))
-        return train, val, test, train.classes
+        return train, val, test, datasets.Digits.classes
     kind = datasets.MNIST if name == "mnist" else datasets.FashionMNIST
     whole = kind(root, train=True, transform=transform, download=True)
     held = max(1, len(whole) // 12)
@@ -164,7 +169,7 @@ def progress_bar(console: Console, epochs: int, images: int) -> Iterator:
         yield show
 
 
-def fit(model, train: Dataset, val: Dataset, setting: Setting, checkpoint: Path, console: Console) -> History:
+def fit(model, train: Any, val: Any, setting: Setting, checkpoint: Path, console: Console) -> History:
     """Train with early stopping; the best model by validation loss is kept in `checkpoint`."""
     train_loader = DataLoader(train, batch_size=setting.batch_size, shuffle=True)
     val_loader = DataLoader(val, batch_size=512)
@@ -224,11 +229,12 @@ def draw_curves(plt, history: History, path: Path) -> None:
         (left, "loss", history.train_loss, history.val_loss),
         (right, "accuracy", history.train_accuracy, history.val_accuracy),
     ):
-        axes.plot(epochs, train, label="training", color="#4477aa")
-        axes.plot(epochs, val, label="validation", color="#cc6677")
+        axes.plot(epochs, train, label="training", color="#4477aa", marker=".")
+        axes.plot(epochs, val, label="validation", color="#cc6677", marker=".")
         axes.axvline(best, color="grey", linewidth=0.8, linestyle=":", label=f"best (epoch {best})")
         axes.set(xlabel="epoch", title=name.capitalize())
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.set_xlim(0.5, len(epochs) + 0.5)
         axes.grid(alpha=0.3)
         axes.legend()
     left.set_yscale("log")
@@ -258,10 +264,11 @@ def draw_confusion(plt, table: np.ndarray, names: list[str], path: Path) -> None
 
 
 def draw_samples(plt, images, probabilities: np.ndarray, labels: np.ndarray, names: list[str], path: Path) -> None:
-    """Some mistakes, then the least certain of the others, each with what was predicted."""
+    """The surest mistakes, then the least certain of the others, each with what was predicted."""
     predicted = probabilities.argmax(1)
     order = np.argsort(probabilities.max(1))
-    wrong = order[predicted[order] != labels[order]][:12]
+    mistakes = order[predicted[order] != labels[order]]
+    wrong = mistakes[::-1][:12]
     right = order[predicted[order] == labels[order]][: 24 - len(wrong)]
     figure, grid = plt.subplots(4, 6, figsize=(8.4, 6.6), layout="constrained")
     for axes in grid.flat:
@@ -271,13 +278,13 @@ def draw_samples(plt, images, probabilities: np.ndarray, labels: np.ndarray, nam
         good = predicted[k] == labels[k]
         text = names[predicted[k]] if good else f"{names[predicted[k]]}, not {names[labels[k]]}"
         axes.set_title(f"{text} ({probabilities[k].max():.0%})", fontsize=9, color="black" if good else "#bb0000")
-    title = f"{len(wrong)} mistakes (red), then the" if len(wrong) else "The"
+    title = f"{len(wrong)} of {len(mistakes)} mistakes (red), then the" if len(wrong) else "No mistakes; the"
     figure.suptitle(f"{title} least certain test images, with predictions", fontsize=11)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
-def pictures(out: Path, history: History, table, test: Dataset, probabilities, labels, names) -> list[tuple[str, Path]]:
+def pictures(out: Path, history: History, table, test: Any, probabilities, labels, names) -> list[tuple[str, Path]]:
     """Draw all pictures that can be drawn; (title, path) of each."""
     try:
         import matplotlib
@@ -290,7 +297,7 @@ def pictures(out: Path, history: History, table, test: Dataset, probabilities, l
     draw_curves(plt, history, made[0][1])
     draw_confusion(plt, table, names, made[1][1])
     made.append(("Sample predictions", out / "samples.png"))
-    draw_samples(plt, test.data.numpy(), probabilities, labels, names, made[2][1])  # type: ignore[attr-defined]
+    draw_samples(plt, test.data.numpy(), probabilities, labels, names, made[2][1])
     return made
 
 
@@ -354,7 +361,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", choices=list(SOURCES), default="digits", help="data set (default: digits, embedded)")
     parser.add_argument("--root", default="data", help="folder of the MNIST files (default: ./data)")
     parser.add_argument("--out", help="folder for the results (default: runs/demo-<time>)")
-    parser.add_argument("--epochs", type=int, help="at most so many epochs (default: 16, or 4 for the MNIST sets)")
+    parser.add_argument("--epochs", type=int, help="at most so many epochs (default: 16, or 3 for the MNIST sets)")
     parser.add_argument("--batch-size", type=int, help="images per step (default: 32, or 128)")
     parser.add_argument("--lr", type=float, default=3e-3, help="learning rate (default: 0.003)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
@@ -373,7 +380,7 @@ def main(argv: list[str] | None = None) -> int:
     small = options.data == "digits"
     setting = Setting(
         data=options.data,
-        epochs=options.epochs or (16 if small else 4),
+        epochs=options.epochs or (16 if small else 3),
         batch_size=options.batch_size or (32 if small else 128),
         lr=options.lr,
         seed=options.seed,

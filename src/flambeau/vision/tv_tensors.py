@@ -26,7 +26,7 @@ class TVTensor(fb.Tensor):
     def __reduce_ex__(self, protocol):
         return _rebuild, (type(self), fb.Tensor.wrap(self._array), _facts(self))
 
-    def __repr__(self, **kwargs) -> str:
+    def __repr__(self, *, tensor_contents=None) -> str:  # type: ignore[override]
         body = fb.Tensor.__repr__(fb.Tensor.wrap(self._array))
         facts = "".join(f", {name}={value}" for name, value in _facts(self).items())
         return f"{type(self).__name__}{body[len('tensor') : -1]}{facts})"

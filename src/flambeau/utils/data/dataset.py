@@ -11,6 +11,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ...tensor import Tensor
 from ._utils.batch import SampleBatch
 
 T_co = TypeVar("T_co", covariant=True)
@@ -94,7 +95,7 @@ class TensorDataset(Dataset[tuple]):
             return [self[i] for i in indices]
         try:
             chosen = np.asarray(indices, dtype=np.int64)
-            batch = [fb.Tensor.wrap(tensor._array[chosen]) for tensor in self.tensors]
+            batch = [Tensor.wrap(tensor._array[chosen]) for tensor in self.tensors]
         except (TypeError, ValueError, IndexError, OverflowError):
             return [self[i] for i in indices]  # raises what a single read raises, or reads what NumPy cannot
         return SampleBatch(batch, len(chosen), lambda k: tuple(column[k] for column in batch))
@@ -119,7 +120,7 @@ class StackDataset(Dataset):
             )
         if not args and not kwargs:
             raise ValueError("At least one dataset should be passed")
-        self.datasets = args or kwargs
+        self.datasets: Any = args or kwargs
         members = list(args or kwargs.values())
         self._length = len(members[0])
         if any(len(dataset) != self._length for dataset in members):
@@ -243,7 +244,7 @@ class Subset(Dataset[T_co]):
         return len(self.indices)
 
 
-def random_split(dataset: Dataset, lengths: Sequence[int | float], generator: Any = None) -> list[Subset]:
+def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = None) -> list[Subset]:
     """Split a data set at random into parts that do not overlap.
 
     Arguments:

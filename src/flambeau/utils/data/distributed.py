@@ -3,10 +3,10 @@
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import flambeau as fb
 
-from .dataset import Dataset
 from .sampler import Sampler
 
 __all__ = ["DistributedSampler"]
@@ -29,7 +29,7 @@ class DistributedSampler(Sampler[int]):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Any,
         num_replicas: int | None = None,
         rank: int | None = None,
         shuffle: bool = True,

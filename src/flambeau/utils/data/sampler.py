@@ -134,11 +134,11 @@ class WeightedRandomSampler(Sampler[int]):
             raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
-        weights = fb.as_tensor(weights, dtype=fb.float64)
-        if len(weights.shape) != 1:
-            shape = tuple(weights.shape)
+        tensor = fb.as_tensor(weights, dtype=fb.float64)
+        if len(tensor.shape) != 1:
+            shape = tuple(tensor.shape)
             raise ValueError(f"weights should be a 1d sequence but given weights have shape {shape}")
-        self.weights = weights
+        self.weights = tensor
         self.num_samples = num_samples
         self.replacement = replacement
         self.generator = generator
@@ -179,5 +179,5 @@ class BatchSampler(Sampler[list[int]]):
             yield batch
 
     def __len__(self) -> int:
-        n = len(self.sampler)
+        n = len(self.sampler)  # type: ignore[arg-type]
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)

@@ -108,7 +108,7 @@ class CIFAR10(ArrayDataset):
         """Fetch and unpack the archive, unless its files are there."""
         if not self._missing():
             return
-        with atomic_folder(self.root) as root, tempfile.TemporaryDirectory(dir=root) as scratch:
+        with atomic_folder(self._folder.parent) as root, tempfile.TemporaryDirectory(dir=root) as scratch:
             mirror = os.path.dirname(self.url) + "/"
             download_from([mirror], scratch, self.filename, self.tgz_md5, type(self).__name__)
             extract_archive(Path(scratch) / self.filename, scratch)

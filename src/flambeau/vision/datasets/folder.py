@@ -51,12 +51,13 @@ def make_dataset(
         def is_valid_file(path: str) -> bool:
             return has_file_allowed_extension(path, extensions)
 
-    samples, empty = [], []
+    samples: list[tuple[str, int]] = []
+    empty = []
     for name in sorted(class_to_idx):
-        found = []
+        paths: list[str] = []
         for folder, _, files in sorted(os.walk(os.path.join(directory, name), followlinks=True)):
-            found += [os.path.join(folder, file) for file in sorted(files)]
-        found = [(path, class_to_idx[name]) for path in found if is_valid_file(path)]  # type: ignore[misc]
+            paths += [os.path.join(folder, file) for file in sorted(files)]
+        found = [(path, class_to_idx[name]) for path in paths if is_valid_file(path)]  # type: ignore[misc]
         samples += found
         if not found:
             empty.append(name)

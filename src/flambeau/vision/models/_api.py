@@ -72,7 +72,7 @@ def weights_enum(name: str, files: dict[str, str], **options) -> Any:
     """An enumeration of weights; the last file is its DEFAULT."""
     members = {version: (file, options) for version, file in files.items()}
     members["DEFAULT"] = list(members.values())[-1]  # an alias of the last
-    made = Weights(name, members)  # type: ignore[call-overload]
+    made: Any = Weights(name, members)  # type: ignore
     made.__module__ = __name__
     return made
 

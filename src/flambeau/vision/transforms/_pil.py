@@ -35,7 +35,7 @@ def fill_colour(image, fill):
     return fill
 
 
-def pad(image, padding, fill, mode: str):
+def pad(image, padding, fill, mode):
     """Borders (left, top, right, bottom) added; negative ones cut."""
     left, top, right, bottom = padding
     if mode == "constant":

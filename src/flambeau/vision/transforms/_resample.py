@@ -145,7 +145,8 @@ def warp_affine(a, matrix, mode: str, fill, out_size=None) -> np.ndarray:
     """An affine map of the image; `out_size` is (width, height)."""
     h, w = a.shape[-2:]
     out_width, out_height = out_size or (w, h)
-    return sample(a, *affine_coordinates(matrix, w, h, out_width, out_height), mode, fill)
+    x, y = affine_coordinates(matrix, w, h, out_width, out_height)
+    return sample(a, x, y, mode, fill)
 
 
 def inverse_affine_matrix(centre, angle, translate, scale, shear, inverted: bool = True) -> list[float]:

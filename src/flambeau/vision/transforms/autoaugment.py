@@ -148,7 +148,7 @@ class _Augment(fb.nn.Module):
         """Whether a strength that has a sign is taken with a minus."""
         return bool(fb.randint(2, (1,)).item())
 
-    def _apply(self, img, name: str, magnitude: float, fill):
+    def _perform(self, img, name: str, magnitude: float, fill):
         return apply_op(img, name, magnitude, self.interpolation, fill, self._functions)
 
     def _fill_for(self, img, channels: int):
@@ -196,7 +196,7 @@ class AutoAugment(_Augment):
                 magnitude = float(strengths[strength]) if strength is not None and strengths is not None else 0.0
                 if signed and signs[k].item() == 0:
                     magnitude = -magnitude
-                img = self._apply(img, name, magnitude, fill)
+                img = self._perform(img, name, magnitude, fill)
         return img
 
     def __repr__(self) -> str:
@@ -222,7 +222,7 @@ class RandAugment(_Augment):
             magnitude = 0.0 if strengths is None else float(strengths[self.magnitude])
             if signed and self._negative():
                 magnitude = -magnitude
-            img = self._apply(img, name, magnitude, fill)
+            img = self._perform(img, name, magnitude, fill)
         return img
 
     def __repr__(self) -> str:
@@ -253,7 +253,7 @@ class TrivialAugmentWide(_Augment):
             magnitude = float(strengths[int(fb.randint(len(strengths), (1,), dtype=fb.int64).item())])
         if signed and self._negative():
             magnitude = -magnitude
-        return self._apply(img, name, magnitude, self._fill_for(img, channels))
+        return self._perform(img, name, magnitude, self._fill_for(img, channels))
 
     def __repr__(self) -> str:
         return (
@@ -310,7 +310,7 @@ class AugMix(_Augment):
                 magnitude = 0.0 if strengths is None else float(strengths[level])
                 if signed and self._negative():
                     magnitude = -magnitude
-                chain = self._apply(chain, name, magnitude, fill)
+                chain = self._perform(chain, name, magnitude, fill)
             mixed = mixed + weight * chain.to(fb.float32)
         mixed = mixed.to(picture.dtype)
         return F.to_pil_image(mixed) if is_pil(img) else mixed

@@ -2,6 +2,7 @@
 
 import numbers
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def _warp_mode(mode) -> str:
 def _warp_fill(a: np.ndarray, fill):
     if fill is None:
         return None
-    fill = [float(fill)] if isinstance(fill, numbers.Number) else [float(f) for f in fill]
+    fill = [float(fill)] if isinstance(fill, (int, float)) else [float(f) for f in fill]
     if len(fill) not in (1, a.shape[-3]):
         raise ValueError(
             "The number of elements in 'fill' cannot broadcast to match the number of "
@@ -174,7 +175,7 @@ def pad(img, padding, fill=0, padding_mode: str = "constant"):
     return wrap(pad_array(array_of(img), sides, fill, padding_mode))
 
 
-def pad_array(a: np.ndarray, sides, fill=0, padding_mode: str = "constant") -> np.ndarray:
+def pad_array(a: np.ndarray, sides, fill=0, padding_mode: Any = "constant") -> np.ndarray:
     """The border (left, top, right, bottom) around an array; negative widths cut."""
     left, top, right, bottom = sides
     h, w = a.shape[-2:]

@@ -235,7 +235,7 @@ def _channels(img, fill, channels: int):
     """The fill for a tensor: one number per channel."""
     if is_pil(img):
         return fill
-    return [float(fill)] * channels if isinstance(fill, numbers.Number) else [float(f) for f in fill]
+    return [float(fill)] * channels if isinstance(fill, (int, float)) else [float(f) for f in fill]
 
 
 class RandomResizedCrop(Shown):

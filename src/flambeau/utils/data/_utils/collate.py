@@ -12,6 +12,7 @@ import numpy as np
 import flambeau as fb
 
 from ....errors import ShapeError
+from ....tensor import Tensor
 from .batch import SampleBatch
 
 __all__ = ["RaggedBatchError", "collate", "default_collate", "default_collate_fn_map", "default_convert"]
@@ -37,6 +38,11 @@ class RaggedBatchError(ShapeError):
         super().__init__(fact, why=f"{a} has shape {list(first_shape)}, {b} has shape {list(shape)}", fix=_PAD)
         self.details = (first, first_shape, entry, shape)
 
+    def naming(self, indices) -> "RaggedBatchError":
+        """The same error, with the samples' places in the data set."""
+        first, first_shape, entry, shape = self.details
+        return RaggedBatchError(first, first_shape, entry, shape, indices)
+
     def __reduce__(self):
         return (type(self), self.details)
 
@@ -48,7 +54,7 @@ def default_convert(data: Any) -> Any:
         >>> default_convert([np.zeros(2), "a", 1])
         [tensor([0., 0.], dtype=torch.float64), 'a', 1]
     """
-    if isinstance(data, fb.Tensor):
+    if isinstance(data, Tensor):
         return data
     if isinstance(data, (np.ndarray, np.generic)):
         if isinstance(data, np.ndarray) and _NOT_NUMERIC.search(data.dtype.str) is not None:
@@ -96,8 +102,8 @@ def collate(batch, *, collate_fn_map: dict | None = None) -> Any:
                     why=f"sample 0 of the batch has {size} elements, sample {k} has {len(other)}",
                     fix="give the samples one length, or pass a collate_fn that pads them",
                 )
-        columns = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]
-        return columns if isinstance(elem, tuple) else _like_sequence(elem, columns)
+        made = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]
+        return made if isinstance(elem, tuple) else _like_sequence(elem, made)
     raise TypeError(_WRONG_TYPE.format(kind))
 
 
@@ -142,8 +148,8 @@ def _stack_tensors(batch, *, collate_fn_map=None):
     if not plain:
         return fb.stack(list(batch), 0)
     if not shape:
-        return fb.Tensor.wrap(np.array(arrays, dtype))
-    return fb.Tensor.wrap(np.concatenate(arrays).reshape(len(arrays), *shape))
+        return Tensor.wrap(np.array(arrays, dtype))
+    return Tensor.wrap(np.concatenate(arrays).reshape(len(arrays), *shape))
 
 
 def _stack_arrays(batch, *, collate_fn_map=None):
@@ -168,7 +174,7 @@ def _ints(batch, *, collate_fn_map=None):
     with contextlib.suppress(OverflowError, ValueError):
         array = np.array(batch)
         if array.ndim == 1 and (array.dtype == np.int64 or array.dtype == np.bool_):
-            return fb.Tensor.wrap(array)
+            return Tensor.wrap(array)
     return fb.tensor(batch)
 
 
@@ -177,7 +183,7 @@ def _unchanged(batch, *, collate_fn_map=None):
 
 
 default_collate_fn_map: dict[type | tuple[type, ...], Callable] = {
-    fb.Tensor: _stack_tensors,
+    Tensor: _stack_tensors,
     np.ndarray: _stack_arrays,
     (np.bool_, np.number, np.object_): _scalars,
     float: _floats,

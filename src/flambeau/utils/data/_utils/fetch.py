@@ -56,7 +56,7 @@ class MapFetcher:
         try:
             return self.collate_fn(samples)
         except RaggedBatchError as error:
-            raise RaggedBatchError(*error.details, indices=list(indices)) from None
+            raise error.naming(list(indices)) from None
         except Exception as error:
             note(error, f"raised while collating dataset{list(indices)}")
             raise
@@ -95,7 +95,7 @@ class IterableFetcher:
         try:
             return self.collate_fn(samples)
         except RaggedBatchError as error:
-            raise RaggedBatchError(*error.details, indices=[f"number {k}" for k in indices]) from None
+            raise error.naming([f"number {k}" for k in indices]) from None
 
     def _next(self):
         sample = next(self.stream)

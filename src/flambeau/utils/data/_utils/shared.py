@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-import flambeau as fb
+from ....tensor import Tensor
 
 __all__ = ["Receiver", "Sender"]
 
@@ -41,7 +41,7 @@ def _anonymous_file(size: int) -> int:
 
 
 def _rebuild(array: np.ndarray, dtype, requires_grad: bool):
-    tensor = fb.Tensor.wrap(array if dtype is None else array.view(dtype.numpy))
+    tensor = Tensor.wrap(array if dtype is None else array.view(dtype.numpy))
     return tensor.requires_grad_() if requires_grad else tensor
 
 
@@ -64,7 +64,7 @@ def _reduce(tensor):
 class _Pickler(pickle.Pickler):
     """Pickles plain tensors as their arrays, so that these travel as buffers."""
 
-    dispatch_table = {**reduction.ForkingPickler._extra_reducers, fb.Tensor: _reduce}  # type: ignore[attr-defined]
+    dispatch_table = {**reduction.ForkingPickler._extra_reducers, Tensor: _reduce}  # type: ignore[attr-defined]
 
 
 class Sender:
@@ -156,6 +156,6 @@ class Receiver:
             freed.append(slot)
         else:
             leases[slot] = weakref.ref(lease, release)
-        memory = memoryview(lease)
+        memory = memoryview(lease)  # type: ignore[arg-type]
         parts = [memory[start : start + length] for start, length in layout]
         return head, lambda: pickle.loads(parts[0], buffers=parts[1:])

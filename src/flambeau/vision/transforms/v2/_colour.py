@@ -181,7 +181,7 @@ class _AutoAugment(_Drawn, A.AutoAugment):
             magnitude = 0.0 if strengths is None else float(strengths[strength])
             if signed and self._negative():
                 magnitude = -magnitude
-            img = self._apply(img, name, magnitude, fill)
+            img = self._perform(img, name, magnitude, fill)
         return img
 
 

@@ -1,7 +1,5 @@
 """Transforms of places: size, position, orientation."""
 
-import numbers
-
 import flambeau as fb
 
 from ... import tv_tensors
@@ -206,7 +204,7 @@ class RandomCrop(Transform):
         self.size = tuple(_check.pair(size, _TWO))
         if padding is not None:
             left, top, right, bottom = F.F._parse_padding(padding)
-            self.padding = [left, right, top, bottom]
+            self.padding: list[int] | None = [left, right, top, bottom]
         else:
             self.padding = None
         self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
@@ -259,7 +257,7 @@ class ElasticTransform(Transform):
 
     def __init__(self, alpha=50.0, sigma=5.0, interpolation="bilinear", fill=0) -> None:
         super().__init__()
-        two = [[float(v)] * 2 if isinstance(v, numbers.Number) else [float(x) for x in v] for v in (alpha, sigma)]
+        two = [[float(v)] * 2 if isinstance(v, (int, float)) else [float(x) for x in v] for v in (alpha, sigma)]
         self.alpha, self.sigma = two
         self.interpolation, self.fill = interpolation, fill
 
