@@ -135,8 +135,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def _start_hooks(self):
-        self._optimizerParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
-_step_pre_hooks: OrderedDict = OrderedDict()
+        self._optimizer_step_pre_hooks: OrderedDict = OrderedDict()
         self._optimizer_step_post_hooks: OrderedDict = OrderedDict()
         self._optimizer_state_dict_pre_hooks: OrderedDict = OrderedDict()
         self._optimizer_state_dict_post_hooks: OrderedDict = OrderedDict()

@@ -258,8 +258,8 @@ class _Run:
     def compared(self, kept, t):
         if self.check == "default" and (kept.shape != t.shape or kept.dtype is not t.dtype):
             raise CheckpointError(
-                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during "
-                f"the forward pass.\ntensor at position {kept.number}:\nsaved metadata: {_metadata(kept)}\n"
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
+                f"during the forward pass.\ntensor at position {kept.number}:\nsaved metadata: {_metadata(kept)}\n"
                 f"recomputed metadata: {_metadata(t)}"
             )
         return t
