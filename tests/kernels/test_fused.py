@@ -230,7 +230,8 @@ WINDOWS = [
 
 
 def out_size(size, kernel, stride, padding, dilation):
-    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, kernel, stride, padding, dilation))
+    each = zip(size, kernel, stride, padding, dilation)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in each)
 
 
 def windows(x, kernel, stride, padding, dilation, fill=0.0):
@@ -379,3 +380,68 @@ def test_what_kernels_do_not_take(dtype):
     turned = np.arange(10_000, dtype=dtype).reshape(100, 100).T / 1e4
     close(fused.pointwise("exp", turned), np.exp(turned))
     close(fused.softmax(turned[::2, ::-1], -1), soft(turned[::2, ::-1]))
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def slopes(function, inputs, *gradients):
+    """Gradients of sum(g * out) by differences, for every input."""
+    found = []
+    for x in inputs:
+        d = np.empty_like(x)
+        for i in np.ndindex(*x.shape):
+            kept, sides = x[i], []
+            for step in (1e-6, -1e-6):
+                x[i] = kept + step
+                sides.append(sum((g * out).sum() for g, out in zip(gradients, function(*inputs))))
+            x[i] = kept
+            d[i] = (sides[0] - sides[1]) / 2e-6
+        found.append(d)
+    return found
+
+
+@pytest.mark.parametrize("batch,size", [(1, 1), (3, 17), (5, 33)])
+def test_lstm_cell(normal, batch, size):
+    gates, rec, c0 = normal(batch, 4 * size), normal(batch, 4 * size), normal(batch, size)
+
+    def cell(z, c0):
+        i, f, g, o = np.split(z, 4, axis=1)
+        c = logistic(f) * c0 + logistic(i) * np.tanh(g)
+        return logistic(o) * np.tanh(c), c
+
+    acts, c, h = np.empty_like(gates), np.empty_like(c0), np.empty_like(c0)
+    assert fused.lstm_step(gates)(gates, rec, c0, acts, c, h, batch, size)
+    z, start = wide(gates + rec, c0)
+    close((h, c), cell(z, start))
+    i, f, g, o = np.split(z, 4, axis=1)
+    close(acts, np.concatenate([logistic(i), logistic(f), np.tanh(g), logistic(o)], axis=1))
+    dh, dc = normal(batch, size), normal(batch, size)
+    expected = slopes(cell, [z, start], dh.astype(float), dc.astype(float))
+    d_gates = np.empty_like(gates)
+    assert fused.lstm_step_backward(gates)(acts, c0, c, dh, dc, d_gates, batch, size)
+    np.testing.assert_allclose(d_gates, expected[0], atol=1e-4)
+    np.testing.assert_allclose(dc, expected[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("batch,size", [(1, 1), (3, 17), (5, 33)])
+def test_gru_cell(normal, batch, size):
+    gates, rec, h0 = normal(batch, 3 * size), normal(batch, 3 * size), normal(batch, size)
+
+    def cell(z, rec, h0):
+        (r, u, n), (own_r, own_u, own_n) = np.split(z, 3, axis=1), np.split(rec, 3, axis=1)
+        r, u = logistic(r + own_r), logistic(u + own_u)
+        n = np.tanh(n + r * own_n)
+        return (n + u * (h0 - n),)
+
+    acts, h = np.empty_like(gates), np.empty_like(h0)
+    assert fused.gru_step(gates)(gates, rec, h0, acts, h, batch, size)
+    inputs = wide(gates, rec, h0)
+    close(h, cell(*inputs)[0])
+    dh = normal(batch, size)
+    expected = slopes(cell, inputs, dh.astype(float))
+    d_gates, d_rec, inner = np.empty_like(gates), np.empty_like(gates), rec[:, 2 * size :].copy()
+    assert fused.gru_step_backward(gates)(acts, inner, h0, dh, d_gates, d_rec, batch, size)
+    for found, want in zip((d_gates, d_rec, dh), expected):
+        np.testing.assert_allclose(found, want, atol=1e-4)

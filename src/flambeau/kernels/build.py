@@ -6,8 +6,9 @@
 
 Each parameter is `name`, `name:kind` or `name:kind=size`. Kinds: `T` an array of the kernel's floating-point type,
 `f4 f8 i8 u1 b1` arrays of that type, `n` (default) an int, `d` a float. `!` marks an array that is written, `?` one
-that may be None (a specialisation of the kernel then leaves it out), `~` one that may have any strides. `size` is a product of other parameters: an
-array of another size is refused. Arrays must be plain, aligned `np.ndarray`s, C-contiguous unless marked.
+that may be None (a specialisation of the kernel then leaves it out), `~` one that may have any strides. `size` is a
+product of other parameters: an array of another size is refused. Arrays must be plain, aligned `np.ndarray`s,
+C-contiguous unless marked.
 
 `softmax.get("f4")` is the builtin, or None where there is no LLVM: callers then use NumPy. The builtin returns True,
 or False without having touched anything if an argument does not fit. The body computes items `begin` to `end`
@@ -73,7 +74,8 @@ def parse(signature: str) -> list[Parameter]:
         if match is None:
             raise ValueError(f"kernel signature: cannot read {text!r}")
         name, kind, marks, size = match.groups()
-        found.append(Parameter(name, kind or "n", "!" in marks, "?" in marks, "~" in marks, tuple(size.split("*")) if size else ()))
+        factors = tuple(size.split("*")) if size else ()
+        found.append(Parameter(name, kind or "n", "!" in marks, "?" in marks, "~" in marks, factors))
     return found
 
 

@@ -448,6 +448,18 @@ def lstm_step_backward(gates):
     return kind and recurrent.lstm_backward.get(kind)
 
 
+def gru_step(gates):
+    """The builtin for one step, recurrent.gru, for gates (rows, 3 * size) of a whole sequence; or None."""
+    kind = _kind(gates)
+    return kind and recurrent.gru.get(kind)
+
+
+def gru_step_backward(gates):
+    """recurrent.gru_backward, likewise."""
+    kind = _kind(gates)
+    return kind and recurrent.gru_backward.get(kind)
+
+
 def attention_softmax(s, mask, scale: float, causal: bool) -> bool:
     """softmax(s * scale + mask) along the last dimension, in place; False where nothing was done.
 

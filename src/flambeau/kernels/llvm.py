@@ -30,7 +30,7 @@ _lock = threading.RLock()
 counts = {"compiled": 0, "from disk": 0}
 
 # Rows of the address table (64-bit words); generated wrappers read them.
-NDARRAY, INT, FLOAT, LIST, NONE, BOOL, SAVE, RESTORE, POOL_RUN, POOL_STATE, AS_INT, CLEAR, BLAS_THREADS, TABLE_SIZE = range(14)
+NDARRAY, INT, FLOAT, BOOL, SAVE, RESTORE, POOL_RUN, POOL_STATE, AS_INT, CLEAR, BLAS_THREADS, TABLE_SIZE = range(12)
 HEADER = object.__basicsize__  # bytes of reference count and type that start every Python object
 
 
@@ -122,7 +122,7 @@ def _c_address(function: Any) -> int:
 def table() -> np.ndarray:
     """The addresses that generated wrappers need, as an array that is `self` of every builtin."""
     words = np.zeros(TABLE_SIZE, np.int64)
-    for row, kind in {NDARRAY: np.ndarray, INT: int, FLOAT: float, LIST: list, NONE: None}.items():
+    for row, kind in {NDARRAY: np.ndarray, INT: int, FLOAT: float}.items():
         words[row] = id(kind)
     api = ctypes.pythonapi
     words[BOOL], words[AS_INT] = _c_address(api.PyBool_FromLong), _c_address(api.PyLong_AsSsize_t)
@@ -134,7 +134,9 @@ def table() -> np.ndarray:
 
 
 class _MethodDef(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+    _fields_ = [
+        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
+    ]  # fmt: skip
 
 
 _METH_FASTCALL = 0x0080
@@ -154,4 +156,5 @@ def builtin(function: int, name: str, doc: str = "") -> Callable[..., bool]:
 def usable() -> bool:
     """Whether this interpreter's objects have the layout that generated wrappers read."""
     standard = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
-    return standard and HEADER == 16 and ctypes.sizeof(ctypes.c_void_p) == 8 and sys.byteorder == "little" and os.name == "posix"
+    words = HEADER == 16 and ctypes.sizeof(ctypes.c_void_p) == 8 and sys.byteorder == "little"
+    return bool(standard and words and os.name == "posix")

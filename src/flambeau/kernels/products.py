@@ -25,8 +25,8 @@ ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
     "parts across weight",
     work="outer*inner*parts", cost="weight", blas=True,
 )  # fmt: skip
-def product(k, begin, end, a, b, c, gemm, outer, inner, m, n, depth, lda, ldb, a_outer, a_inner, b_outer, b_inner, a_turned,
-            b_turned, parts, across, weight, wide=True):  # fmt: skip
+def product(k, begin, end, a, b, c, gemm, outer, inner, m, n, depth, lda, ldb, a_outer, a_inner, b_outer, b_inner,
+            a_turned, b_turned, parts, across, weight, wide=True):  # fmt: skip
     """c = a b for each of outer * inner pairs of matrices. A task is a band of rows of one, or of columns (`across`).
 
     lda, ldb: elements from one row to the next, of the transposed matrix where `turned`; a_outer...: from one
@@ -36,8 +36,9 @@ def product(k, begin, end, a, b, c, gemm, outer, inner, m, n, depth, lda, ldb, a
     for task in k.range(begin, end):
         pair, part = task // parts, task % parts
         i, j = pair // inner, pair % inner
-        low_m, high_m = k.select(across != 0, 0 * m, m * part // parts), k.select(across != 0, m, m * (part + 1) // parts)
-        low_n, high_n = k.select(across != 0, n * part // parts, 0 * n), k.select(across != 0, n * (part + 1) // parts, n)
+        split = across != 0
+        low_m, high_m = k.select(split, 0 * m, m * part // parts), k.select(split, m, m * (part + 1) // parts)
+        low_n, high_n = k.select(split, n * part // parts, 0 * n), k.select(split, n * (part + 1) // parts, n)
         left = a.at(i * a_outer + j * a_inner + low_m * k.select(a_turned != 0, k.int(1), lda))
         right = b.at(i * b_outer + j * b_inner + low_n * k.select(b_turned != 0, ldb, k.int(1)))
         out = c.at(pair * m * n + low_m * n + low_n)
@@ -104,8 +105,8 @@ def matmul(a, b, out=None):
     parts, across = 1, 0
     if outer * inner < 4 * threads.get_num_threads():
         across = int(n > m)
-        # Narrow bands would copy the other factor too often.
-        parts = max(1, min(2 * threads.get_num_threads() if each > 1 << 25 else threads.get_num_threads(), max(m, n) // 32))
+        wanted = threads.get_num_threads() * (2 if each > 1 << 25 else 1)
+        parts = max(1, min(wanted, max(m, n) // 32))  # narrow bands would copy the other factor too often
     done = f(a, b, out, gemm, outer, inner, m, n, k, left[0], right[0], *a_steps, *b_steps, left[1], right[1], parts,
              across, max(1, each // (6 * parts)))  # fmt: skip
     return out if done else None

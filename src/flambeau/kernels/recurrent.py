@@ -9,10 +9,10 @@ from .build import kernel
 from .scalars import sigmoid, tanh
 
 
-@kernel("gates:T=batch*4*size rec:T=batch*4*size c0:T=batch*size acts:T!=batch*4*size c:T!=batch*size h:T!=batch*size "
-        "batch size", work="batch", cost="size*16")  # fmt: skip
+@kernel("gates:T=batch*4*size rec:T=batch*4*size c0:T=batch*size acts:T!=batch*4*size c:T!=batch*size "
+        "h:T!=batch*size batch size", work="batch", cost="size*16")  # fmt: skip
 def lstm(k, begin, end, gates, rec, c0, acts, c, h, batch, size):
-    """c = f c0 + i g, h = o tanh(c). `gates` is the input's part of the gates, rec the state's; `acts` their activations."""
+    """c = f c0 + i g, h = o tanh(c). `gates` is the input's part of the gates, rec the state's; `acts` the results."""
     for b in k.range(begin, end):
         row, add, to = gates.at(b * 4 * size), rec.at(b * 4 * size), acts.at(b * 4 * size)
         old, new, out = c0.at(b * size), c.at(b * size), h.at(b * size)
@@ -27,8 +27,8 @@ def lstm(k, begin, end, gates, rec, c0, acts, c, h, batch, size):
             to[j], to[size + j], to[size * 2 + j], to[size * 3 + j] = i, f, g, o
 
 
-@kernel("acts:T=batch*4*size c0:T=batch*size c:T=batch*size dh:T=batch*size dc:T!=batch*size dgates:T!=batch*4*size batch size",
-        work="batch", cost="size*8")  # fmt: skip
+@kernel("acts:T=batch*4*size c0:T=batch*size c:T=batch*size dh:T=batch*size dc:T!=batch*size "
+        "dgates:T!=batch*4*size batch size", work="batch", cost="size*8")  # fmt: skip
 def lstm_backward(k, begin, end, acts, c0, c, dh, dc, dgates, batch, size):
     """Gradients before the activations; `dc` comes in as the gradient of c and leaves as that of c0."""
     for b in k.range(begin, end):
@@ -60,18 +60,18 @@ def gru(k, begin, end, gates, rec, h0, acts, h, batch, size):
             to[j], to[size + j], to[size * 2 + j] = r, z, n
 
 
-@kernel("acts:T=batch*3*size rec:T=batch*3*size h0:T=batch*size dh:T!=batch*size dgates:T!=batch*3*size "
+@kernel("acts:T=batch*3*size inner:T=batch*size h0:T=batch*size dh:T!=batch*size dgates:T!=batch*3*size "
         "drec:T!=batch*3*size batch size", work="batch", cost="size*6")  # fmt: skip
-def gru_backward(k, begin, end, acts, rec, h0, dh, dgates, drec, batch, size):
-    """Gradients of `gates` and `rec`; `dh` leaves as the part of h0's gradient that does not go through rec."""
+def gru_backward(k, begin, end, acts, inner, h0, dh, dgates, drec, batch, size):
+    """Gradients of `gates` and `rec`, whose part n is `inner`; `dh` leaves as what reaches h0 not through rec."""
     for b in k.range(begin, end):
-        row, add, old, gh = acts.at(b * 3 * size), rec.at(b * 3 * size), h0.at(b * size), dh.at(b * size)
+        row, add, old, gh = acts.at(b * 3 * size), inner.at(b * size), h0.at(b * size), dh.at(b * size)
         to, to_rec = dgates.at(b * 3 * size), drec.at(b * 3 * size)
         for j in k.range(size):
             r, z, n, d = row[j], row[size + j], row[size * 2 + j], gh[j]
             dn = d * (1.0 - z) * (1.0 - n * n)
             dz = d * (old[j] - n) * z * (1.0 - z)
-            dr = dn * add[size * 2 + j] * r * (1.0 - r)
+            dr = dn * add[j] * r * (1.0 - r)
             to[j], to[size + j], to[size * 2 + j] = dr, dz, dn
             to_rec[j], to_rec[size + j], to_rec[size * 2 + j] = dr, dz, dn * r
             gh[j] = d * z

@@ -99,7 +99,8 @@ def cross_entropy_backward(k, begin, end, x, target, total, g, dx, rows, cols):
             out[t] = out[t] - gr
 
 
-@kernel("x:T=rows*cols w:T?=cols b:T?=cols y:T!=rows*cols mean:T!=rows rstd:T!=rows rows cols eps:d", work="rows", cost="cols")
+@kernel("x:T=rows*cols w:T?=cols b:T?=cols y:T!=rows*cols mean:T!=rows rstd:T!=rows rows cols eps:d",
+        work="rows", cost="cols")  # fmt: skip
 def layer_norm(k, begin, end, x, w, b, y, mean, rstd, rows, cols, eps):
     """(x - mean) / sqrt(var + eps) * w + b over each row."""
     n = k.float(cols)
@@ -115,8 +116,8 @@ def layer_norm(k, begin, end, x, w, b, y, mean, rstd, rows, cols, eps):
             out[j] = v if b is None else v + b[j]
 
 
-@kernel("g:T=rows*cols x:T=rows*cols w:T?=cols mean:T=rows rstd:T=rows dx:T!=rows*cols dw:T!=blocks*cols db:T!=blocks*cols "
-        "rows cols blocks", work="blocks", cost="1024")  # fmt: skip
+@kernel("g:T=rows*cols x:T=rows*cols w:T?=cols mean:T=rows rstd:T=rows dx:T!=rows*cols dw:T!=blocks*cols "
+        "db:T!=blocks*cols rows cols blocks", work="blocks", cost="16384")  # fmt: skip
 def layer_norm_backward(k, begin, end, g, x, w, mean, rstd, dx, dw, db, rows, cols, blocks):
     """Gradients of layer_norm. Rows are cut into blocks, each with its own partial sums for weight and bias."""
     n = k.float(cols)
@@ -155,7 +156,7 @@ def rms_norm(k, begin, end, x, w, y, rstd, rows, cols, eps):
 
 
 @kernel("g:T=rows*cols x:T=rows*cols w:T?=cols rstd:T=rows dx:T!=rows*cols dw:T!=blocks*cols rows cols blocks",
-        work="blocks", cost="1024")  # fmt: skip
+        work="blocks", cost="16384")  # fmt: skip
 def rms_norm_backward(k, begin, end, g, x, w, rstd, dx, dw, rows, cols, blocks):
     """Gradients of rms_norm, as in layer_norm_backward."""
     for block in k.range(begin, end):

@@ -66,7 +66,9 @@ def _write_part(kernel: Kernel, module: ir.Module, present: list[Parameter], rea
     return part
 
 
-def _write_entry(kernel: Kernel, module: ir.Module, name: str, present: list[Parameter], real: str, part: ir.Function) -> None:
+def _write_entry(
+    kernel: Kernel, module: ir.Module, name: str, present: list[Parameter], real: str, part: ir.Function
+) -> None:
     entry = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), name)
     k = Emitter(module, ir.IRBuilder(entry.append_basic_block("entry")), real)
     b = k.b

@@ -192,6 +192,18 @@ def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
         gates += b_ih
     output, inner = np.empty((rows, hidden), gates.dtype), np.empty((rows, hidden), gates.dtype)
     h, w = h0.astype(gates.dtype), w_hh.T
+    step = kernels.gru_step(gates)
+    if step is not None:
+        acts = np.empty_like(gates)
+        for start, n in _spans(sizes, reverse):
+            at, own = slice(start, start + n), kernels.matmul(h[:n], w)
+            if b_hh is not None:
+                own += b_hh
+            if not step(gates[at], own, h[:n], acts[at], output[at], n, hidden):
+                raise RuntimeError("gru: the kernel refused its arguments")
+            inner[at] = own[:, 2 * hidden :]
+            h[:n] = output[at]
+        return tuple(a.astype(kind, copy=False) for a in (output, h, acts, inner))
     with np.errstate(over="ignore"):
         for start, n in _spans(sizes, reverse):
             own = kernels.matmul(h[:n], w)
@@ -224,11 +236,18 @@ def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
     dh = np.zeros_like(first) if d_h is None else d_h.copy()
     before = _previous(output, first, sizes, reverse)
     d_gates, d_own = np.empty_like(gates), np.empty_like(gates)
+    step = kernels.gru_step_backward(gates)
     for start, n in reversed(_spans(sizes, reverse)):
         at = slice(start, start + n)
         d = dh[:n]
         if d_out is not None:
             d = d + d_out[at]
+        if step is not None:
+            d = np.ascontiguousarray(d)  # a copy only if it is not
+            if not step(gates[at], inner[at], before[at], d, d_gates[at], d_own[at], n, hidden):
+                raise RuntimeError("gru: the kernel refused its arguments")
+            np.add(d, kernels.matmul(d_own[at], wh), out=dh[:n])
+            continue
         r, z, new = (gates[at, k * hidden : (k + 1) * hidden] for k in range(3))
         dz, mine = d_gates[at], d_own[at]
         d_new = d * (1 - z)
@@ -326,7 +345,7 @@ _rnn_layer = primitive(
 
 
 def _tensors(found, needs, kind):
-    return [wrap(d.astype(kind, copy=False)) if n and d is not None else None for d, n in zip(found, needs, strict=True)]
+    return [wrap(d.astype(kind, copy=False)) if n and d is not None else None for d, n in zip(found, needs)]
 
 
 # ---------------------------------------------------------------------------------------------- step by step
@@ -436,7 +455,8 @@ def _run(name, layer, states, biases_of, args, kw):
     elif "batch_sizes" in kw:
         names = ("data", "batch_sizes", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional")
     else:
-        names = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first")
+        names = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional")
+        names = (*names, "batch_first")
     if len(args) > len(names):
         raise ArgumentTypeError(f"{name}() takes at most {len(names)} arguments, got {len(args)}")
     given = dict(zip(names, args, strict=False)) | kw
