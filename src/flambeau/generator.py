@@ -17,7 +17,7 @@ import numpy as np
 from .devices import CPU
 from .devices import device as _device
 from .errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError
-from .kernels.random import shuffle
+from .kernels.random import keep, shuffle
 from .normal import box_muller64, fma, libm, normals32, words_to_units
 
 DEFAULT_SEED = 67280421310721
@@ -292,6 +292,15 @@ class Generator:
             np.bitwise_and(bits, np.uint64((1 << 53) - 1), out=bits)
             return bits < np.uint64(math.ceil(p * (1 << 53)))
         return (self.unit64(n) if p.dtype == np.float64 else self.unit32(n)) < p
+
+    def keep(self, n: int, p: float, value: float, dtype) -> np.ndarray:
+        """`value` with probability `p`, else 0: what dropout multiplies by. Draws what `bernoulli` draws."""
+        run = keep.get(dtype.str[1:]) if dtype.kind == "f" and dtype.itemsize > 2 else None
+        if run is None:
+            return self.bernoulli(n, p) * dtype.type(value)
+        made = np.empty(n, dtype)
+        run(self.words32(2 * n).view(np.int32), made, 2, n, math.ceil(p * (1 << 53)), float(value))
+        return made
 
     def exponential(self, n: int, rate=1.0, dtype=np.float64) -> np.ndarray:
         """Exponentially distributed, float64; `dtype` is what it is for: below float64 the last bit is no matter."""

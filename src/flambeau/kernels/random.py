@@ -78,3 +78,11 @@ def shuffle(k, begin, end, order, steps, n, moves, once):
         kept = order[i]
         order[i] = order[other]
         order[other] = kept
+
+
+@kernel("words:i4=pairs*n y:T!=n pairs n limit value:d", work="n")
+def keep(k, begin, end, words, y, pairs, n, limit, value):
+    """`value` where a number of 53 bits, made from two words, is below the limit, else 0."""
+    for i in k.range(begin, end):
+        high, low = words[i * 2].cast("i8") & 0x1FFFFF, words[i * 2 + 1].cast("i8") & 0xFFFFFFFF
+        y[i] = k.select(((high << 32) | low) < limit, value.cast(k.real), 0.0)

@@ -21,10 +21,9 @@ def _check(input, p, name):
         raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def keep_mask(shape, p, dtype):
-    """1 with probability 1 - p, else 0, as an array."""
-    count = math.prod(shape)
-    return default_generator.bernoulli(count, 1 - p).reshape(shape).astype(dtype)
+def keep_mask(shape, p, dtype, value=1.0):
+    """`value` with probability 1 - p, else 0, as an array."""
+    return default_generator.keep(math.prod(shape), 1 - p, value, dtype).reshape(shape)
 
 
 def factors(input, p, shape=None):
@@ -35,13 +34,12 @@ def factors(input, p, shape=None):
         return input[tuple(slice(0, n) for n in shape)].detach()
     if a.dtype.kind not in "fcV":
         raise DtypeError(f"result type Float can't be cast to the desired output type {title(input)}", fix="x.float()")
+    scale = 1 / (1 - p) if p < 1 else 0.0
     if shape == a.shape and not a.flags.c_contiguous:  # the mask lies in memory as its input does
         order = memory_order(a)
-        mask = keep_mask([shape[d] for d in order], p, a.dtype).transpose(np.argsort(order))
+        mask = keep_mask([shape[d] for d in order], p, a.dtype, scale).transpose(np.argsort(order))
     else:
-        mask = keep_mask(shape, p, a.dtype)
-    if p < 1:
-        mask *= mask.dtype.type(1 / (1 - p))
+        mask = keep_mask(shape, p, a.dtype, scale)
     return wrap(mask)
 
 
