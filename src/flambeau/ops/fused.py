@@ -32,13 +32,10 @@ def title(t) -> str:
 
 
 def _arrays_of(x):
-    if isinstance(x, Tensor):
-        return x._array
-    if x.__class__ is tuple and any(isinstance(v, Tensor) for v in x):
-        return tuple([v if v is None else v._array for v in x])
-    if x.__class__ is list and any(isinstance(v, Tensor) for v in x):
-        return [v if v is None else v._array for v in x]
-    return x
+    """Tensors and tuples of tensors (the gradients or results of several outputs) as arrays; options as they are."""
+    if x.__class__ is tuple or x.__class__ is list:
+        return x.__class__([v._array if isinstance(v, Tensor) else v for v in x])
+    return x._array if isinstance(x, Tensor) else x
 
 
 def fused(kernel):
@@ -49,7 +46,7 @@ def fused(kernel):
         def rule(*args):
             if state.grad:
                 return formula(*args)
-            made = kernel(*[_arrays_of(a) for a in args])
+            made = kernel(*[a._array if a.__class__ is Tensor else _arrays_of(a) for a in args])
             if made.__class__ is tuple:
                 return tuple([None if a is None else wrap(as_array(a)) for a in made])
             return None if made is None else wrap(as_array(made))

@@ -73,19 +73,20 @@ def _total(w, target, x):
 
 
 def _reduce(losses, total, reduction):
-    if reduction == "none":
-        return losses
-    with np.errstate(all="ignore"):
-        return np.divide(losses.sum(), total, dtype=losses.dtype) if reduction == "mean" else losses.sum()
+    if reduction != "mean":
+        return losses if reduction == "none" else losses.sum()
+    if total:
+        return np.divide(losses.sum(), total, dtype=losses.dtype)
+    return np.asarray(np.nan, losses.dtype)
 
 
 def _per_sample(g, total, reduction, shape, dtype):
     """The gradient that reaches each sample's loss."""
     if reduction == "none":
         return g
-    with np.errstate(all="ignore"):
-        # No sample that counts: the loss is 0 / 0, its gradient 0.
-        return np.broadcast_to(np.asarray((g / total if total else 0) if reduction == "mean" else g, dtype), shape)
+    if reduction == "mean":
+        g = g / total if total else 0  # no sample that counts: the loss is 0 / 0, its gradient 0
+    return np.full(shape, g, dtype)
 
 
 def _log_sum_exp(x):

@@ -6,6 +6,7 @@ maximum (or sum) of k slices, each a whole array. Maxima remember which slice wo
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
@@ -159,6 +160,7 @@ def flat_positions(winner, geometry, sizes):
 # ---------------------------------------------------------------------- means
 
 
+@functools.lru_cache(maxsize=256)
 def divisors(geometry, sizes, count_include_pad, override, dtype):
     """What each window's sum is divided by: a number, or an array over the windows."""
     if override is not None:

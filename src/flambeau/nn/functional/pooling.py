@@ -89,9 +89,25 @@ def _check_window(name, n, k, s, p, d):
                          f"dilation={d}", fix=fix)  # fmt: skip
 
 
+_known: dict = {}  # geometries of calls that were found to be right
+
+
 def _geometry(input, n, kernel, stride, padding, dilation, ceil, name):
     """((kernel, stride, padding, dilation, windows), ...) per dimension, checked."""
     need_tensor(input, name)
+    key = (name, input._array.shape, kernel, stride, padding, dilation, ceil)
+    try:
+        return _known[key]
+    except KeyError:
+        if len(_known) > 1000:
+            _known.clear()
+        found = _known[key] = _new_geometry(input, n, kernel, stride, padding, dilation, ceil, name)
+        return found
+    except TypeError:  # a list among the arguments
+        return _new_geometry(input, n, kernel, stride, padding, dilation, ceil, name)
+
+
+def _new_geometry(input, n, kernel, stride, padding, dilation, ceil, name):
     kernel = _each(kernel, n, "kernel_size", name)
     stride = kernel if stride is None or stride == [] or stride == () else _each(stride, n, "stride", name)
     padding, dilation = _each(padding, n, "padding", name), _each(dilation, n, "dilation", name)
@@ -105,10 +121,10 @@ def _geometry(input, n, kernel, stride, padding, dilation, ceil, name):
         found.append((k, s, p, d, P.pooled_size(size, k, s, p, d, ceil)))
     if 0 in shape[len(shape) - n - 1 :]:
         if name == "max_pool3d":
-            raise ShapeError("max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to "
-                             "have "
-                             f"positive length, but input has a shape of {list(shape)} and non-batch dimension 0 has "
-                             "length zero!")  # fmt: skip
+            raise ShapeError(
+                "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have positive length, "
+                f"but input has a shape of {list(shape)} and non-batch dimension 0 has length zero!"
+            )
         raise _empty(input, n, "max_pool1d: " if name == "max_pool1d" else "")
     if any(out <= 0 for *_, out in found):
         raise _too_small(shape, n, found, name)
