@@ -223,6 +223,24 @@ def test_copies():
     assert copy.copy(layer).weight is layer.weight
 
 
+class Restored(nn.Linear):
+    def __getstate__(self):
+        return self.__dict__.copy()
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+
+def test_copies_of_modules_with_a_state_of_their_own():
+    layer = Restored(2, 2)
+    twin = pickle.loads(pickle.dumps(layer)).double()
+    assert twin.weight.dtype is torch.float64 and twin(torch.ones(1, 2).double()).shape == (1, 2)
+    for twin in (copy.copy(layer), copy.deepcopy(layer)):
+        twin.weight = new = nn.Parameter(torch.zeros(2, 2))
+        assert twin.weight is new is twin._parameters["weight"] and layer.weight is not new
+        assert layer._parameters["weight"] is layer.weight
+
+
 def test_a_tied_parameter_stays_tied_in_a_copy():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     net[1].weight = net[0].weight

@@ -55,6 +55,7 @@ class Conversion(Traversal):
         if recurse:
             for module in self.children():
                 module._apply(fn, recurse)
+        self._own_registries()
         for name, param in self._parameters.items():
             if param is None:
                 continue

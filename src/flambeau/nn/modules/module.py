@@ -353,6 +353,15 @@ class Module(StateDict, Conversion):
     def _before_init(self, registry, what):
         if registry not in self.__dict__:
             raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+        if not Registry.is_of(self, self.__dict__[registry]):
+            self._own_registries()
+
+    def _own_registries(self):
+        """Replace plain dicts, and another module's registries: a `__setstate__` of its own may leave them here."""
+        for name in _REGISTRIES:
+            table = self.__dict__.get(name, {})
+            if not Registry.is_of(self, table):
+                self.__dict__[name] = Registry(self, table)
 
     def _forget(self, name, *registries):
         """Take a name out of the other registries and the plain attributes."""
@@ -404,8 +413,7 @@ class Module(StateDict, Conversion):
             self.__dict__.setdefault(name, OrderedDict())
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
         self.__dict__.setdefault("_is_full_backward_hook", None)
-        for name in _REGISTRIES:
-            self.__dict__[name] = Registry(self, self.__dict__.get(name, {}))
+        self._own_registries()
         calls = (self._forward_hooks, self._forward_pre_hooks, self._backward_hooks, self._backward_pre_hooks)
         if any(calls):
             self.__dict__["_hooked"] = True

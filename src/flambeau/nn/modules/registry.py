@@ -22,6 +22,11 @@ class Registry(dict):
         for name, value in dict(items).items():
             self[name] = value
 
+    @staticmethod
+    def is_of(owner, table) -> bool:
+        """Whether a table is a registry of this module."""
+        return type(table) is Registry and table._owner() is owner
+
     def __setitem__(self, name, value):
         super().__setitem__(name, value)
         owner = self._owner()
