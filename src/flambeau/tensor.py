@@ -14,7 +14,7 @@ import numpy as np
 from . import devices, dtypes
 from .arrays import address, device_of, element_strides, owner, storage_offset
 from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
-from .errors import ArgumentTypeError, GradientError, IndexOutOfRange, ShapeError
+from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange, NotSupported, ShapeError
 
 _new = object.__new__
 
@@ -79,6 +79,7 @@ class Tensor:
     _chain = ()  # for views: the view operations that lead from the base to this tensor
     _rebases = 0  # how often in-place operations gave this tensor a new history
     _seen = 0  # for views: the base's `_rebases` when this tensor's history was last derived from it
+    _made = ""  # for views: "no_grad", "inference" or "multi" (one of several views) forbids tracked in-place changes
     _hooks = None  # on leaves: functions called with the gradient before it is accumulated
     _post_hooks = None  # on leaves: functions called after accumulation
     _accumulate = None  # on leaves: weak reference to the AccumulateGrad that stands for it in the graph
@@ -230,7 +231,7 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, value):
         if not isinstance(value, (bool, np.bool_, int)):
-            raise TypeError("requires_grad must be a bool")
+            raise GradientError("requires_grad must be a bool", why=f"it is a {type(value).__name__}")
         if self._node is not None:
             if not value:
                 raise GradientError(
@@ -241,7 +242,7 @@ class Tensor:
             return
         if value and self._array.dtype.kind not in "fcV":
             raise GradientError(
-                "only Tensors of floating point dtype can require gradients",
+                "only Tensors of floating point and complex dtype can require gradients",
                 why=f"this tensor is {self.dtype}",
                 fix="x = x.float().requires_grad_()",
             )
@@ -261,16 +262,6 @@ class Tensor:
             self._refresh()
         return self._node
 
-    def _refresh(self):
-        """Derive a view's history anew: an in-place operation has given its base another one."""
-        base = self._base
-        self._seen = base._rebases
-        if base._rg:
-            again = base
-            for op, options in self._chain:
-                again = op(again, **options)
-            self._node, self._index, self._rg = again._node, again._index, again._rg
-
     @property
     def output_nr(self) -> int:
         """Which output of `grad_fn` it is."""
@@ -289,19 +280,22 @@ class Tensor:
                                 f"{type(value).__name__}")  # fmt: skip
             if value is self:
                 raise GradientError("can't assign Variable as its own grad")
-            if value._array.shape != self._array.shape:
-                raise ShapeError(
-                    f"assigned grad has data of a different size",
-                    why=f"the tensor has shape {list(self.shape)}, the gradient {list(value.shape)}",
+            if value.device != self.device:
+                raise GradientError(
+                    f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
+                    f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
                 )
             if value._array.dtype != self._array.dtype:
                 raise GradientError(
-                    f"assigned grad has data of a different type",
-                    why=f"the tensor is {self.dtype}, the gradient {value.dtype}",
+                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with dtype "
+                    f"'{self.dtype.name}'. The gradient must match the tensor's dtype",
                     fix=f"p.grad = g.to({self.dtype})",
                 )
-            if value.device != self.device:
-                raise GradientError("assigned grad has data located on a different device")
+            if value._array.shape != self._array.shape:
+                raise ShapeError(
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+                )
         self._grad = value
 
     @grad.deleter
@@ -335,6 +329,9 @@ class Tensor:
     def data(self, value):
         if not isinstance(value, Tensor):
             raise ArgumentTypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._rg and value._array.dtype.kind not in "fcV":
+            raise GradientError("data set to a tensor that requires gradients must be floating point or complex dtype",
+                                why=f"the data is {value.dtype}")
         self._array = value._array
 
     # ------------------------------------------------------------------ as a Python value
@@ -365,6 +362,8 @@ class Tensor:
 
     def tolist(self):
         """The elements as (nested lists of) Python numbers."""
+        if self.is_meta:
+            raise NotSupported("Cannot copy out of meta tensor; no data!")
         if self._array.dtype.kind == "V":
             return self._array.astype(np.float32).tolist()
         return self._array.tolist()
@@ -377,16 +376,22 @@ class Tensor:
                 "Boolean value of Tensor with more than one value is ambiguous",
                 fix="use .any() or .all(), or x.numel() > 0",
             )
-        return bool(self._array.item())
+        return bool(self._array.item() if type(self._array) is np.ndarray else self.item())
+
+    def _scalar(self):
+        if self._array.size != 1:
+            raise ArgumentError("only one element tensors can be converted to Python scalars",
+                                why=f"the tensor has shape {list(self._array.shape)}", fix="x.tolist(), or reduce it first")
+        return self.item()
 
     def __float__(self):
-        return float(self.item())
+        return float(self._scalar())
 
     def __int__(self):
-        return int(self.item())
+        return int(self._scalar())
 
     def __complex__(self):
-        return complex(self.item())
+        return complex(self._scalar())
 
     def __index__(self):
         if self._array.size != 1 or self._array.dtype.kind not in "iub":

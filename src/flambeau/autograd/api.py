@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from ..arrays import MetaArray
-from ..errors import ArgumentError, GradientError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
 from ..tensor import Tensor, attach, wrap
 from .engine import LEAF, AccumulateGrad, _Handle, accumulate, checked_hook_result, edge_of, run
 from .graph import GradientEdge
@@ -44,7 +44,20 @@ def _seed(t: Tensor, g):
 
 
 def _tuple(x):
-    return (x,) if isinstance(x, (Tensor, GradientEdge)) else tuple(x)
+    if isinstance(x, (Tensor, GradientEdge)):
+        return (x,)
+    try:
+        return tuple(x)
+    except TypeError:
+        raise ArgumentTypeError(f"expected a tensor or a sequence of tensors, got {type(x).__name__}") from None
+
+
+def _tensors(items, what):
+    """Error unless all are tensors (or edges of the graph)."""
+    for t in items:
+        if not isinstance(t, (Tensor, GradientEdge)):
+            raise GradientError(f"all {what} have to be Tensors or GradientEdges, but got {type(t).__name__}")
+    return items
 
 
 def _at_edge(x, g=None):
@@ -85,12 +98,15 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     tensors = _tuple(tensors)
     grad_tensors = grad_variables if grad_tensors is None else grad_tensors
     given = (None,) * len(tensors) if grad_tensors is None else _tuple(grad_tensors)
+    for g in given:
+        if g is not None and not isinstance(g, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if len(given) != len(tensors):
         raise ArgumentError(f"got {len(tensors)} tensors and {len(given)} gradients")
     if inputs is not None and len(_tuple(inputs)) == 0:
         raise GradientError("`inputs` argument to `backward()` cannot be empty.")
     roots, seeds = [], []
-    for i, (t, g) in enumerate(zip(tensors, given)):
+    for i, (t, g) in enumerate(zip(_tensors(tensors, "tensors"), given)):
         t = _at_edge(t, g)
         g = _seed(t, g)
         if not t.requires_grad:
@@ -130,7 +146,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         rest = grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads
         found = grad(outputs, tuple(inputs.values()), *rest)
         return dict(zip(inputs, found))
-    outputs, inputs = _tuple(outputs), tuple([_at_edge(t) for t in _tuple(inputs)])
+    outputs, inputs = _tuple(outputs), tuple([_at_edge(t) for t in _tensors(_tuple(inputs), "inputs")])
     if is_grads_batched:
         batches = _tuple(grad_outputs)
         rows = [
@@ -163,11 +179,11 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
             )
     found = run(roots, seeds, create_graph if retain_graph is None else retain_graph, create_graph, targets=inputs)
     result = []
-    for t, g in zip(inputs, found):
+    for i, (t, g) in enumerate(zip(inputs, found)):
         if g is None:
             if not allow_unused:
                 raise GradientError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused="
+                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused="
                     "True if this is the desired behavior.",
                     why=f"the outputs do not depend on the input of shape {list(t.shape)}",
                 )
@@ -251,7 +267,7 @@ def register_hook(self, hook):
         new = hook(grads[index])
         if new is None:
             return None
-        return (*grads[:index], checked_hook_result(new, grads[index]), *grads[index + 1 :])
+        return (*grads[:index], checked_hook_result(new, grads[index], hook), *grads[index + 1 :])
 
     return _Handle.add(self._node, "pre_hooks", pre_hook)
 

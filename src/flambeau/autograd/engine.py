@@ -347,7 +347,7 @@ def _prepare(node, g):
     for hook in list((node.pre_hooks or {}).values()):
         new = hook(tuple(grads))
         if new is not None:
-            grads = list(new) if isinstance(new, (tuple, list)) else [new]
+            grads = list(_returned(new, len(grads), hook))
     for index, ref in (node.retained or {}).items():
         t = ref()
         if t is not None and grads[index] is not None:
@@ -362,15 +362,30 @@ def _finish(node, g, found):
     for hook in list(node.post_hooks.values()):
         new = hook(found, outputs)
         if new is not None:
-            found = tuple(new) if isinstance(new, (tuple, list)) else (new,)
+            found = _returned(new, len(found), hook)
     return found
+
+
+def _returned(new, count, hook):
+    """What a node's hook returned, if it may stand for `count` gradients."""
+    if isinstance(new, Tensor) and count == 1:
+        return (new,)
+    if not isinstance(new, (tuple, list)):
+        raise TypeError(f"expected tuple, but hook returned '{type(new).__name__}'")
+    if len(new) != count:
+        raise GradientError(f"hook '{getattr(hook, '__name__', 'hook')}' has returned an incorrect number of values (got "
+                            f"{len(new)}, but expected {count})")
+    for g in new:
+        if g is not None and not isinstance(g, Tensor):
+            raise TypeError(f"expected Variable, but hook returned '{type(g).__name__}'")
+    return tuple(new)
 
 
 def _leaf_hooks(leaf, g):
     for hook in list((leaf._hooks or {}).values()):
         new = hook(g)
         if new is not None:
-            g = checked_hook_result(new, g)
+            g = checked_hook_result(new, g, hook)
     acc = leaf._accumulate and leaf._accumulate()
     if acc is not None and acc.pre_hooks:
         for hook in list(acc.pre_hooks.values()):
@@ -380,12 +395,16 @@ def _leaf_hooks(leaf, g):
     return g
 
 
-def checked_hook_result(new, g):
+def checked_hook_result(new, g, hook):
     """What a tensor hook returned, if it may stand for the gradient `g`."""
     if not isinstance(new, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(new).__name__}'")
-    if new.shape != g.shape:
-        raise ShapeError(f"hook has changed the size of value (was {list(g.shape)}, is {list(new.shape)})")
+    name = getattr(hook, "__name__", "hook")
+    if new._array.dtype != g._array.dtype:
+        raise GradientError(f"hook '{name}' has changed the type of value (was {g.type()} got {new.type()})")
+    if new._array.shape != g._array.shape:
+        raise ShapeError(f"hook '{name}' has changed the size of value",
+                         why=f"the gradient has shape {list(g.shape)}, the hook returned {list(new.shape)}")
     return new
 
 

@@ -132,7 +132,7 @@ class _FunctionNode(Node):
             if d is None or e is None:
                 continue
             if not isinstance(d, Tensor):
-                raise TypeError(f"expected Variable or None (got {type(d).__name__})")
+                raise GradientError(f"expected Variable or None (got {type(d).__name__})")
             if d._array.shape != e[2]:
                 lead = d.ndim - len(e[2])
                 fits = lead >= 0 and all(n in (1, m) for n, m in zip(e[2], d._array.shape[lead:]))
@@ -216,6 +216,9 @@ class Function(metaclass=_FunctionMeta):
                 cls.setup_context(ctx, args, result)
         finally:
             state.grad = recording
+        for t in ctx._dirty if recording else ():
+            if t._node is None and t.requires_grad:
+                raise GradientError("a leaf Variable that requires grad has been used in an in-place operation.")
         many = isinstance(result, (tuple, list))
         outs = list(result) if many else [result]
         if not recording or not any(edges):

@@ -230,7 +230,7 @@ def _random_like(out, non_contiguous):
     rng = np.random.default_rng(0)
     array = rng.standard_normal(out._array.shape)
     if out._array.dtype.kind == "c":
-        array = array + 1j * rng.standard_normal(out._array.shape)
+        array = np.asarray(array + 1j * rng.standard_normal(out._array.shape))
     array = array.astype(out._array.dtype)
     if non_contiguous and array.ndim:
         array = np.repeat(array, 2, axis=-1)[..., ::2]

@@ -91,7 +91,7 @@ class _GradMode(_Switch):
 
     def __enter__(self):
         self.before.append(state.grad)
-        state.grad = self.grad
+        state.grad = self.grad and not state.inference  # nothing is recorded in inference mode
         return None
 
     def __exit__(self, *exc):

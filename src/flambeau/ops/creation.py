@@ -11,6 +11,7 @@ import numpy as np
 from .. import devices, dtypes
 from ..arrays import as_strided, meta_empty
 from ..arrays import empty as _empty_array
+from ..autograd.mode import inference_depth, state
 from ..constants import strided
 from ..devices import CPU
 from ..dtypes import dtype as _dtype
@@ -58,6 +59,8 @@ def finish(array, requires_grad=False) -> Tensor:
                 fix="pass a floating-point dtype, such as dtype=torch.float32",
             )
         t._rg = True
+    if inference_depth and state.inference:
+        t._inference = True
     return t
 
 

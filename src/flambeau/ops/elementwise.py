@@ -91,7 +91,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
                 t = _new(Tensor)
                 r = ufunc(a)
                 t._array = r if isinstance(r, _ndarray) else np.asarray(r)
-                if input._rg and tracks and state.grad:
+                if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
                     record((input,), (t,), {})
                 elif inference_depth and state.inference:
                     t._inference = True
@@ -177,7 +177,11 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                             raise broadcast_error(a.shape, b.shape) from None
                         t = _new(Tensor)
                         t._array = r if isinstance(r, _ndarray) else np.asarray(r)
-                        if (input._rg or other._rg) and tracks and state.grad:
+                        if (
+                            (input._rg or other._rg or input._base is not None and input.requires_grad
+                             or other._base is not None and other.requires_grad)
+                            and tracks and state.grad
+                        ):  # fmt: skip
                             record((input, other), (t,), {})
                         elif inference_depth and state.inference:
                             t._inference = True
@@ -186,7 +190,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                     r = ufunc(a, d.type(other))
                     t = _new(Tensor)
                     t._array = r if isinstance(r, _ndarray) else np.asarray(r)
-                    if input._rg and tracks and state.grad:
+                    if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
                         scalar = _new(Tensor)
                         scalar._array = np.asarray(other, d)
                         record((input, scalar), (t,), {})
@@ -429,7 +433,7 @@ def _power(a, b):
 
 
 def _pow_input(g, input, other):
-    if other._array.ndim == 0 and not other._rg:
+    if other._array.ndim == 0 and not other.requires_grad:
         exponent = other.item()
         if exponent == 0:
             return g * 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 
 import numpy as np
 
@@ -79,6 +80,9 @@ class OpNode(Node):
         t, version, unpack = kept
         if unpack is not None:
             t = unpack(t)
+            if not isinstance(t, Tensor):
+                raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                                f"{type(t).__name__}")
         elif (t._cell[0] if t._cell else 0) != version:
             raise overwritten(self, key, t, version)
         if key.__class__ is tuple and state.grad:
@@ -117,8 +121,9 @@ def overwritten(node, key, t, then) -> GradientError:
     )
 
 
-INFERENCE = ("Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor "
-             "and use it in autograd.")
+INFERENCE = ("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+             "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+             "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.")
 
 
 def _twin(o: Tensor):
@@ -128,6 +133,19 @@ def _twin(o: Tensor):
     twin = _new(Tensor)
     twin._array, twin._cell = o._array, o._cell
     return twin, o._cell[0], None
+
+
+def _packed(pack, t: Tensor):
+    """What a saved_tensors_hooks pack function makes of a tensor."""
+    before = t._version
+    made = pack[0](t)
+    if t._version != before:
+        raise GradientError(
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
+            "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
+            "need to perform in-place operations on the input to a pack hook."
+        )
+    return made, 0, pack[1]
 
 
 class Primitive:
@@ -249,12 +267,12 @@ class Primitive:
         for i in positions:
             t = tensors[i]
             if t is not None:
-                saved[i] = (t, t._version, None) if pack is None else (pack[0](t), 0, pack[1])
+                saved[i] = (t, t._version, None) if pack is None else _packed(pack, t)
         if keep_out:
             for i, o in enumerate(outs):
                 if o is not None and (i or keep_out is True):
                     kept = _twin(o)
-                    saved["out", i] = kept if pack is None else (pack[0](kept[0]), 0, pack[1])
+                    saved["out", i] = kept if pack is None else _packed(pack, kept[0])
 
     def _plan(self, mask, count):
         """For a set of inputs that need gradients: which inputs to keep, whether the result, whether shapes."""
@@ -383,10 +401,17 @@ class ViewPrimitive(Primitive):
         else:
             t._base = base
             t._chain = (*input._chain, (self, options))
-            if input.requires_grad and state.grad:
-                self.record((input,), (t,), options)
-            t._seen = base._rebases
-        if state.inference:
+            if input._made:
+                t._made = input._made
+            if state.grad:
+                if input.requires_grad:
+                    self.record((input,), (t,), options)
+                t._seen = base._rebases
+            else:
+                t._seen = input._seen
+        if not state.grad and not t._made:
+            t._made = "inference" if state.inference else "no_grad"
+        if input._inference:
             t._inference = True
         return t
 
@@ -408,9 +433,15 @@ def link_view(outs, input, op, options):
         base, chain = input, ()
     else:
         chain = input._chain
+    many = isinstance(op, ViewPrimitive) and op.multi
+    made = "multi" if many else input._made or ("" if state.grad else "inference" if state.inference else "no_grad")
     for i, t in enumerate(outs):
         t._cell, t._base, t._seen = cell, base, base._rebases
-        t._chain = (*chain, (op if len(outs) == 1 else _Output(op, i), options))
+        t._chain = (*chain, (_Output(op, i) if many else op, options))
+        if made:
+            t._made = made
+        if input._inference:
+            t._inference = True
 
 
 class _Output:
@@ -502,6 +533,9 @@ def write_out(result, out, name):
     if out.device != result.device:
         raise ShapeError(f"Expected all tensors to be on the same device, but found at least two devices, "
                          f"{result.device} and {out.device}!")
+    if out._inference and not state.inference:
+        raise GradientError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+                            "to get a normal tensor before doing inplace update.")
     if out._array.shape != result._array.shape:
         resize(out, result._array.shape)
     if out._array.size:
@@ -542,24 +576,29 @@ def _in_place(fn, name):
 
 def check_writable(t: Tensor):
     """Errors of changing `t` in place: leaves that require grad, expanded memory."""
-    if state.grad and t._rg and t._node is None:
-        raise GradientError(
-            "a leaf Variable that requires grad is being used in an in-place operation.",
-            why="the graph refers to this leaf's value; changing it would make its gradient wrong",
-            fix="with torch.no_grad(): w -= lr * w.grad",
-        )
-    if state.grad and t._base is not None and t._base._rg and t._base._node is None:
-        raise GradientError(
-            "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-            fix="wrap the change in `with torch.no_grad():`",
-        )
+    base = t._base
+    if base is None:
+        if t._rg and t._node is None and state.grad:
+            raise GradientError(
+                "a leaf Variable that requires grad is being used in an in-place operation.",
+                why="the graph refers to this leaf's value; changing it would make its gradient wrong",
+                fix="with torch.no_grad(): w -= lr * w.grad",
+            )
+    elif state.grad and (base._rg or t.requires_grad):
+        if t._made:
+            raise forbidden_view(t)
+        if base._node is None:
+            raise GradientError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+                fix="wrap the change in `with torch.no_grad():`",
+            )
     a = t._array
     if not a.flags.writeable and a.size and a.__class__ is np.ndarray:  # a meta tensor has nothing to write
         raise ShapeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
-    if 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape)):
+    if a.size and 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape)):
         raise ShapeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation.",
@@ -570,9 +609,67 @@ def check_writable(t: Tensor):
                             "to get a normal tensor before doing inplace update.")
 
 
+_WHERE = {
+    "no_grad": ("no_grad mode", "no_grad block", "with grad mode enabled"),
+    "inference": ("inference mode", "inference_mode block", "in normal mode"),
+}
+
+
+def forbidden_view(t: Tensor, indirect=False) -> GradientError:
+    """The error of a tracked in-place change of a view whose history could not be derived from its base's."""
+    what = "its base or another view of its base has been" if indirect else "is being"
+    if t._made == "multi":
+        node = t._node.name().rstrip("0123456789").removesuffix("Backward") if t._node is not None else ""
+        fact = f"Output {t._index} of {node} is a view and {what} modified inplace." if node else (
+            f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled.")
+        return GradientError(
+            f"{fact} This view is the output of a function that returns multiple views. Such functions do not allow the "
+            "output views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
+            fix="index the tensor instead (x[i] is a view that may be modified)",
+        )
+    mode, block, now = _WHERE[t._made]
+    return GradientError(
+        f"A view was created in {mode} and {what} modified inplace {now}. Given that this use case is ambiguous and "
+        f"error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
+        f"inside the {block} (if you don't want the inplace to be tracked) or both outside (if you want the inplace to "
+        "be tracked)."
+    )
+
+
+def _refresh(t: Tensor):
+    """Derive a view's history anew: a tracked in-place operation has given its base another one."""
+    base = t._base
+    if base._rg:
+        if t._made:
+            raise forbidden_view(t, indirect=True)
+        before, state.grad = state.grad, True  # the history exists, whoever looks at it and wherever
+        try:
+            again = base
+            for op, options in t._chain:
+                again = op(again, **options)
+        finally:
+            state.grad = before
+        set_history(t, again._node, again._index, again._rg)
+    t._seen = base._rebases
+
+
+attach("_refresh", _refresh)
+
+
+def set_history(t: Tensor, node, index, rg):
+    """Give `t` another place in the graph; what it was told to retain goes with it."""
+    if t._retains and t._node is not None:
+        (t._node.retained or {}).pop(t._index, None)
+        if node is not None:
+            node.retained = {**(node.retained or {}), index: weakref.ref(t)}
+    t._node, t._index, t._rg = node, index, rg
+
+
 def assign(t: Tensor, result: Tensor) -> Tensor:
     """Store an operation's result in `t`, in place: memory, version, history; returns `t`."""
     a = t._array
+    if t._made and result._rg and state.grad:
+        raise forbidden_view(t)
     check_castable(result.dtype, t.dtype)
     if result._array.shape != a.shape:
         try:
@@ -621,7 +718,7 @@ def rebase(t: Tensor, result: Tensor):
     """Give `t` the history of `result`; for a view, its base too."""
     base = t._base
     if base is None:
-        t._node, t._index, t._rg = result._node, result._index, result._rg
+        set_history(t, result._node, result._index, result._rg)
         t._rebases += 1
         return
     if not result._rg and not base._rg:
@@ -629,7 +726,7 @@ def rebase(t: Tensor, result: Tensor):
     edge, new = edge_of(base), edge_of(result)
     node = CopySlices((edge, new))
     node.chain = t._chain
-    base._node, base._index, base._rg = node, 0, True
+    set_history(base, node, 0, True)
     base._rebases += 1
     t._refresh()
 

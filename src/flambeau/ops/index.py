@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import ArgumentError, IndexOutOfRange, ShapeError
+from ..errors import ArgumentError, IndexOutOfRange, NotSupported, ShapeError
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
 from .promotion import as_tensor, scalar_array
@@ -28,7 +28,9 @@ _overwrite = primitive(
 
 def _write(self, source):
     """Store `source` (a tensor) in `self`, with history."""
-    if state.grad and (self._rg or source._rg):
+    if type(source._array) is not np.ndarray and type(self._array) is np.ndarray:
+        raise NotSupported("Cannot copy out of meta tensor; no data!")
+    if state.grad and (self.requires_grad or source.requires_grad):
         check_writable(self)
         return assign(self, _overwrite(self, source))
     check_writable(self)
@@ -409,7 +411,7 @@ def index_put(target, key, source, accumulate):
     except ValueError:
         raise ShapeError(f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing result of "
                          f"shape {list(shape)}") from None
-    if state.grad and (target._rg or source._rg or target._base is not None and target.requires_grad):
+    if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))
     if accumulate:
         accumulate_at(a, key, b.astype(a.dtype, copy=False))

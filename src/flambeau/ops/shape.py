@@ -33,11 +33,20 @@ def linked(input, made, op, options):
     if base is None:
         t._base, t._seen, t._chain = input, input._rebases, ((op, options),)
     else:
-        t._base, t._seen, t._chain = base, base._rebases, (*input._chain, (op, options))
+        t._base, t._chain = base, (*input._chain, (op, options))
+        if input._made:
+            t._made = input._made
     if state.grad:
         if input._rg or base is not None and input.requires_grad:
             op.record((input,), (t,), options)
-    elif state.inference:
+        if base is not None:
+            t._seen = base._rebases
+    else:
+        if base is not None:
+            t._seen = input._seen
+        if not t._made:
+            t._made = "inference" if state.inference else "no_grad"
+    if input._inference:
         t._inference = True
     return t
 
