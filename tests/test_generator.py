@@ -9,6 +9,7 @@ import pytest
 
 import flambeau as torch
 from flambeau.generator import Generator
+from flambeau.normal import box_muller32, normals32, words_to_units
 
 RECORDED = [
     (
@@ -269,3 +270,25 @@ def test_seeds():
     assert g.manual_seed(-5).initial_seed() == 2**64 - 5
     assert g.seed() == g.initial_seed()
     assert torch.manual_seed(9) is torch.default_generator and torch.initial_seed() == 9
+
+
+@pytest.mark.parametrize("mean, std", [(0.0, 1.0), (0.3, 1.7)])
+def test_kernel_and_numpy_give_the_same_bits(mean, std):
+    words = Generator().manual_seed(5).words32(1 << 14)
+    by_kernel = normals32(lambda n: words[:n].copy(), len(words), mean, std)
+    by_numpy = box_muller32(words_to_units(words.copy()), None, mean, std)
+    assert np.array_equal(by_kernel, by_numpy)
+
+
+def test_permutation_by_hand():
+    g, twin = Generator().manual_seed(6), Generator().manual_seed(6)
+    order = list(range(50))
+    for i, step in enumerate(twin.words32(49) % np.arange(50, 1, -1)):
+        order[i], order[i + step] = order[i + step], order[i]
+    assert g.permutation(50).tolist() == order
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_masks_are_bernoulli_draws(dtype):
+    g, twin = Generator().manual_seed(7), Generator().manual_seed(7)
+    assert np.array_equal(g.keep(1000, 0.3, 2.0, np.dtype(dtype)), twin.bernoulli(1000, 0.3) * dtype(2))
