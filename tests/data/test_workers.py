@@ -303,3 +303,28 @@ def test_workers_end_when_the_parent_is_killed(tmp_path):
     while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+def test_control_c_ends_everything_with_one_traceback(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from flambeau.utils.data import DataLoader, Dataset\n"
+        "class Slow(Dataset):\n"
+        "    def __len__(self): return 10000\n"
+        "    def __getitem__(self, i):\n"
+        "        time.sleep(0.02)\n"
+        "        return i\n"
+        "for batch in DataLoader(Slow(), num_workers=2):\n"
+        "    print(1, flush=True)\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert run.stdout is not None and run.stdout.readline() == "1\n"
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=20)
+    assert errors.count("Traceback") == 1 and "KeyboardInterrupt" in errors
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)

@@ -1,5 +1,6 @@
 """Images: data sets, transforms, models, reading and writing (torchvision's names)."""
 
+from ..version import __version__
 from . import datasets, io, models, transforms, tv_tensors, utils
 
 __all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "tv_tensors", "utils"]
@@ -17,3 +18,7 @@ def set_image_backend(backend: str) -> None:
 def get_image_backend() -> str:
     """What reads images: "PIL"."""
     return "PIL"
+
+
+def disable_beta_transforms_warning() -> None:
+    """Accepted: there is no such warning here."""
