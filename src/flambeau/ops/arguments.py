@@ -8,6 +8,7 @@ import operator as _operator
 from ..errors import IndexOutOfRange, ShapeError
 from ..tensor import Tensor
 
+
 def sizes_of(args) -> tuple[int, ...]:
     """The sizes of `f(2, 3)` or `f((2, 3))` as a tuple of ints."""
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
@@ -56,7 +57,8 @@ def infer_size(shape, count) -> tuple[int, ...]:
             raise ShapeError("only one dimension can be inferred")
         if known == 0 and count == 0:
             raise ShapeError(
-                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
+                "size -1 "
                 "can be any value and is ambiguous"
             )
         if known and count % known == 0 and all(s >= -1 for s in shape):

@@ -274,7 +274,8 @@ def block_diag(*tensors):
     for t in tensors:
         need_tensor(t, "torch.block_diag")
         if t.ndim > 2:
-            raise ShapeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input has {t.ndim} dimensions")
+            raise ShapeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input has {t.ndim} "
+                             "dimensions")
     parts = [reshape(t, (1, t.numel())) if t.ndim < 2 else t for t in tensors]
     if not parts:
         return wrap(np.empty((1, 0), dtypes.get_default_dtype().numpy))
@@ -349,9 +350,7 @@ def combinations(input, r=2, with_replacement=False):
 # ---------------------------------------------------------------------- other sizes in place
 
 
-def _resized(t, shape, stretch=None):
-    if t._rg and t.is_leaf and False:
-        raise ShapeError("cannot resize variables that require grad")
+def _resized(t, shape):
     have = t._array
     count = int(np.prod(shape))
     flat = np.zeros(count, have.dtype)

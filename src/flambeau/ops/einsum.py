@@ -55,7 +55,8 @@ def einsum(equation, *operands):
         operands = operands[0]
     operands = tensor_list(operands, "einsum")
     if not operands:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and "
+        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one "
+                         "operand and "
                          "its subscripts list")
     labels, output = _parse(equation, operands)
     return _contract(operands, labels, output)
@@ -68,7 +69,8 @@ def _parse(equation, operands):
     terms = left.split(",")
     if len(terms) != len(operands):
         raise ShapeError(
-            f"einsum(): {'more' if len(operands) > len(terms) else 'fewer'} operands were provided than specified in the "
+            f"einsum(): {'more' if len(operands) > len(terms) else 'fewer'} operands were provided than specified in "
+            "the "
             "equation", why=f"the equation '{equation}' names {len(terms)}, {len(operands)} were given",
         )  # fmt: skip
     labels, most = [], 0
@@ -76,7 +78,8 @@ def _parse(equation, operands):
         head, dots, tail = term.partition("...")
         for c in head + tail:
             if c not in _LETTERS:
-                raise ShapeError(f"einsum(): invalid subscript given at index {equation.find(c)} in the equation string, "
+                raise ShapeError(f"einsum(): invalid subscript given at index {equation.find(c)} in the equation "
+                                 "string, "
                                  "subscripts must be in [a-zA-Z]" if c != "." else
                                  f"einsum(): found '.' for operand {i} that is not part of any ellipsis")
         spare = t.ndim - len(head) - len(tail)
@@ -98,12 +101,14 @@ def _parse(equation, operands):
         output = [*head, *(ellipsis if dots else []), *tail]
         for c in head + tail:
             if c not in _LETTERS:
-                raise ShapeError("einsum(): invalid subscript in the output of the equation string, subscripts must be in "
+                raise ShapeError("einsum(): invalid subscript in the output of the equation string, subscripts must "
+                                 "be in "
                                  "[a-zA-Z]")
             if output.count(c) > 1:
                 raise ShapeError(f"einsum(): output subscript {c} appears more than once in the output")
             if not any(c in ls for ls in labels):
-                raise ShapeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
+                raise ShapeError(f"einsum(): output subscript {c} does not appear in the equation for any input "
+                                 "operand")
     return labels, output
 
 

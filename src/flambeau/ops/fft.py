@@ -88,7 +88,8 @@ def _number(input, name, need_complex=False, need_real=False):
     need_tensor(input, name)
     dt = input.dtype
     if need_real and dt.is_complex:
-        raise DtypeError(f"{name} expects a real input tensor, but got {title(dt)}", fix="use the complex transform: fft")
+        raise DtypeError(f"{name} expects a real input tensor, but got {title(dt)}", fix="use the complex transform: "
+                                                                                         "fft")
     if dt.category < 2:
         dt = dtypes.get_default_dtype()
     elif dt.itemsize < 4 and dt.category == 2:
@@ -159,12 +160,14 @@ def _whole(name, forward):
         dim, size = _one_dim(input, n, dim)
         return _complex(_sized(input, (dim,), (size,)), dims=(dim,), scale=_scale(norm, size, forward), forward=forward)
 
-    return _named(transform, name, f"Discrete Fourier transform of complex numbers, {'forward' if forward else 'inverse'}.")
+    return _named(transform, name, "Discrete Fourier transform of complex numbers, "
+                                   f"{'forward' if forward else 'inverse'}.")
 
 
 def _named(function, name, doc):
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc + "\n\n    n, s: sizes to cut or fill up to; norm: None or \"backward\", \"ortho\", \"forward\".\n    "
+    sizes = 'n, s: sizes to cut or fill up to; norm: None or "backward", "ortho", "forward".'
+    function.__doc__ = f"{doc}\n\n    {sizes}\n    "
     return public(f"fft.{name}", out=True)(function)
 
 
@@ -271,7 +274,8 @@ def _hfft_n(name, dims=None):
             x = _complex(x, dims=axes[:-1], scale=_scale(norm, math.prod(sizes[:-1]), True), forward=True)
         return _real(x.conj(), dims=axes[-1:], scale=_scale(norm, last, True), size=last)
 
-    return _named(transform, name, "Transform of half of a Hermitian signal over several dimensions; the result is real.")
+    return _named(transform, name, "Transform of half of a Hermitian signal over several dimensions; the result is "
+                                   "real.")
 
 
 def _ihfft_n(name, dims=None):
@@ -289,8 +293,10 @@ def _ihfft_n(name, dims=None):
 
 fftn, ifftn, fft2, ifft2 = (_whole_n("fftn", True), _whole_n("ifftn", False), _whole_n("fft2", True, (-2, -1)),
                             _whole_n("ifft2", False, (-2, -1)))  # fmt: skip
-rfftn, rfft2, irfftn, irfft2 = _rfft_n("rfftn"), _rfft_n("rfft2", (-2, -1)), _irfft_n("irfftn"), _irfft_n("irfft2", (-2, -1))
-hfftn, hfft2, ihfftn, ihfft2 = _hfft_n("hfftn"), _hfft_n("hfft2", (-2, -1)), _ihfft_n("ihfftn"), _ihfft_n("ihfft2", (-2, -1))
+rfftn, rfft2 = _rfft_n("rfftn"), _rfft_n("rfft2", (-2, -1))
+irfftn, irfft2 = _irfft_n("irfftn"), _irfft_n("irfft2", (-2, -1))
+hfftn, hfft2 = _hfft_n("hfftn"), _hfft_n("hfft2", (-2, -1))
+ihfftn, ihfft2 = _ihfft_n("ihfftn"), _ihfft_n("ihfft2", (-2, -1))
 
 # ---------------------------------------------------------------------- order and frequencies
 
@@ -348,7 +354,8 @@ def _padded(x, before, after, mode):
     at = np.arange(-before, n + after)
     if mode == "reflect":
         if before >= n or after >= n:
-            raise ShapeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but got: "
+            raise ShapeError("Argument #4: Padding size should be less than the corresponding input dimension, but "
+                             "got: "
                              f"padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}")
         at = np.abs(at)
         at = np.where(at >= n, 2 * (n - 1) - at, at)
@@ -384,7 +391,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     complex_window = window is not None and window.is_complex()
     if return_complex is None:
         if not (input.is_complex() or complex_window):
-            raise ShapeError("stft requires the return_complex parameter be given for real inputs, and will further require "
+            raise ShapeError("stft requires the return_complex parameter be given for real inputs, and will further "
+                             "require "
                              "that return_complex=True in a future PyTorch release.", fix="return_complex=True")
         return_complex = True
     if input.dtype.category < 2:
@@ -402,7 +410,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     if not 0 < win <= n_fft:
         raise ShapeError(f"stft(...): expected 0 < win_length <= n_fft, but got win_length={win}")
     if window is not None and (window.ndim != 1 or window.shape[0] != win):
-        raise ShapeError(f"stft(...): expected a 1D window tensor of size equal to win_length={win}, but got window with "
+        raise ShapeError(f"stft(...): expected a 1D window tensor of size equal to win_length={win}, but got window "
+                         "with "
                          f"size {list(window.shape)}")
     frames = x.unfold(-1, n_fft, hop) * _centered_window(window, win, n_fft, input._array.real.dtype)
     if onesided is None:
@@ -433,10 +442,12 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     bins = input.shape[-2]
     onesided = bins != n_fft if onesided is None else onesided
     if onesided and bins != n_fft // 2 + 1:
-        raise ShapeError(f"istft(...): expected the frequency dimension (3rd to the last) of the input tensor to match n_fft / "
+        raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
+                         "match n_fft / "
                          f"2 + 1 when onesided=True, but got {bins}")
     if not onesided and bins != n_fft:
-        raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to match n_fft "
+        raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
+                         "match n_fft "
                          f"when onesided=False, but got {bins}")
     if not 0 < hop <= win:
         raise ShapeError("istft(...): expected 0 < hop_length <= win_length")

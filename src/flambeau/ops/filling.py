@@ -33,12 +33,14 @@ def constant_pad_nd(input, pad, value=0):
     if len(pad) % 2:
         raise ShapeError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * input.ndim:
-        raise ShapeError(f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is "
+        raise ShapeError("Length of pad should be no more than twice the number of dimensions of the input. Pad "
+                         "length is "
                          f"{len(pad)} while the input has {input.ndim} dimensions.")
     widths = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2]))[::-1]
     for n, (a, b) in zip(input.shape, widths):
         if n + a + b < 0:
-            raise ShapeError(f"The input size {n}, plus negative padding {a} and {b}, resulted in a negative output size, "
+            raise ShapeError(f"The input size {n}, plus negative padding {a} and {b}, resulted in a negative output "
+                             "size, "
                              "which is invalid.")
     return _pad_constant(input, widths=tuple(widths), value=value)
 
@@ -105,7 +107,7 @@ def hash_tensor(input, dim=(), keepdim=False, mode=0):
     if a.dtype.kind in "fV":
         bits = np.ascontiguousarray(a.astype(np.float64)).view(np.uint64).reshape(a.shape)
     else:
-        bits = a.astype(np.int64).view(np.uint64) if a.ndim else a.astype(np.int64).reshape(1).view(np.uint64).reshape(())
+        bits = np.ascontiguousarray(a.astype(np.int64)).view(np.uint64).reshape(a.shape)
     return wrap(np.asarray(np.bitwise_xor.reduce(bits, axis=_axes(dim, a.ndim), keepdims=bool(keepdim))))
 
 

@@ -17,7 +17,6 @@ from .entry import assign, check_writable, primitive, public, view_primitive
 from .promotion import as_tensor, scalar_array
 from .shape import _select_array, _select_key, _unslice, linked, need_tensor, reshape
 
-
 # ---------------------------------------------------------------------- whole-tensor writes
 
 _overwrite = primitive(
@@ -60,7 +59,8 @@ def fill_(self, value):
     """Set every element to `value` (a number or a 0-dimensional tensor), in place."""
     if isinstance(value, Tensor):
         if value.ndim:
-            raise ShapeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+            raise ShapeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
+                             "dimensions.")
         return _write(self, value)
     return _write(self, wrap(scalar_array(value, self._array.dtype) if not isinstance(value, complex)
                              else np.asarray(value)))  # fmt: skip
@@ -198,7 +198,8 @@ def parse_key(key, shape):
                     if k.shape != tuple(shape[dim : dim + k.ndim]):
                         bad = next(i for i in range(k.ndim) if k.shape[i] != shape[dim + i])
                         raise IndexOutOfRange(
-                            f"The shape of the mask {list(k.shape)} at index {bad} does not match the shape of the indexed "
+                            f"The shape of the mask {list(k.shape)} at index {bad} does not match the shape of the "
+                            "indexed "
                             f"tensor {list(shape)} at index {dim + bad}"
                         )
                     basic += [slice(None)] * k.ndim
@@ -285,14 +286,16 @@ def _index_error(error, key, shape):
     found = re.match(r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)", text)
     if found:
         if len(shape) == 0:
-            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                                   "`tensor.item<T>()` "
                                    "in C++ to convert a 0-dim tensor to a number")
         i, d, n = found.groups()
         return IndexOutOfRange(f"index {i} is out of bounds for dimension {d} with size {n}",
                                why=f"the tensor has shape {list(shape)}, so the last index is {int(n) - 1}")
     if text.startswith("too many indices"):
         if len(shape) == 0:
-            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                                   "`tensor.item<T>()` "
                                    "in C++ to convert a 0-dim tensor to a number")
         return IndexOutOfRange(f"too many indices for tensor of dimension {len(shape)}",
                                why=f"the tensor has shape {list(shape)}")
@@ -401,7 +404,8 @@ def index_put(target, key, source, accumulate):
     try:
         shape = a.view(np.ndarray)[key].shape
     except IndexError as error:
-        raise IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together", why=str(error)) from None
+        raise IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together",
+                              why=str(error)) from None
     b = source._array
     while b.ndim > len(shape) and b.shape[0] == 1:
         source = reshape(source, b.shape[1:])
@@ -409,7 +413,8 @@ def index_put(target, key, source, accumulate):
     try:
         np.broadcast_to(b, shape)
     except ValueError:
-        raise ShapeError(f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing result of "
+        raise ShapeError(f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing "
+                         "result of "
                          f"shape {list(shape)}") from None
     if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))

@@ -22,7 +22,8 @@ _ndarray = np.ndarray
 def tensor_list(tensors, name) -> list:
     """The argument of a function that takes a sequence of tensors, checked."""
     if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__"):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+                        f"{type(tensors).__name__}")
     tensors = list(tensors)
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor):
@@ -324,7 +325,8 @@ def split_with_sizes(input, split_sizes, dim=0):
                          f"split_sizes={list(sizes)}")
     if sum(sizes) != n:
         raise ShapeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got "
+            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
+            "but got "
             f"split_sizes={list(sizes)}", why=f"they add up to {sum(sizes)}",
         )  # fmt: skip
     return _cut(input, sizes, dim)
@@ -392,7 +394,8 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
     at = next((x for x in (indices_or_sections, indices, sections) if x is not None), None)
     if isinstance(at, Tensor):
         if at.dtype.name != "int64":
-            raise ShapeError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {at.dtype}")
+            raise ShapeError("tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                             f"{at.dtype}")
         if at.ndim > 1:
             raise ShapeError(f"tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
                              f"one-dimensional tensor, but got a tensor with {at.ndim} dims")

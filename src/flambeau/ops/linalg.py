@@ -117,8 +117,8 @@ def _c_name(a):
 def _mismatch(a, b):
     if len(a) <= 2 and len(b) <= 2:
         if len(a) == 1 and len(b) == 1:
-            return f"inconsistent tensor size, expected tensor {list(a)} and src {list(b)} to have the same number of " \
-                   f"elements, but got {a[0]} and {b[0]} elements respectively"
+            return (f"inconsistent tensor size, expected tensor {list(a)} and src {list(b)} to have the same number of "
+                    f"elements, but got {a[0]} and {b[0]} elements respectively")
         if len(b) == 1:
             return f"size mismatch, got input ({a[0]}), mat ({a[0]}x{a[1]}), vec ({b[0]})"
         m = a if len(a) == 2 else (1, *a)
@@ -259,7 +259,8 @@ def _plus(input, product, beta, alpha):
     if not full:
         raise ShapeError(f"The expanded size of the tensor ({product.shape[-1] if product.ndim else 1}) must match the "
                          f"existing size ({input.shape[-1] if input.ndim else 1}) at non-singleton dimension "
-                         f"{product.ndim - 1}.  Target sizes: {list(product.shape)}.  Tensor sizes: {list(input.shape)}")
+                         f"{product.ndim - 1}.  Target sizes: {list(product.shape)}.  Tensor sizes: "
+                         f"{list(input.shape)}")
     product = _times(product, alpha, "alpha")
     if beta == 0:  # what is ignored may be nan
         if isinstance(beta, float) and input.dtype.category < 2:
@@ -405,7 +406,8 @@ def tensordot(a, b, dims=2):
     for i, j in zip(first, second):
         n, m = a.shape[i], b.shape[j]
         if n != m and 1 not in (n, m):
-            raise ShapeError(f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size "
+            raise ShapeError(f"contracted dimensions need to match, but first has size {n} in dim {i} and second has "
+                             "size "
                              f"{m} in dim {j}")
         if n == 1 and m > 1:
             b = b.sum(j, True).to(b.dtype)

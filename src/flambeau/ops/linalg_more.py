@@ -119,7 +119,8 @@ def lstsq(A, B, rcond=None, *, driver=None):
         raise ShapeError(f"{name}: other must have at least 1 dimension")
     need_float(A, name)
     if A.dtype is not B.dtype:
-        raise DtypeError(f"{name}: Expected input and other to have the same dtype, but got input's dtype {title(A.dtype)} "
+        raise DtypeError(f"{name}: Expected input and other to have the same dtype, but got input's dtype "
+                         f"{title(A.dtype)} "
                          f"and other's dtype {title(B.dtype)}")
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise ShapeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
@@ -248,12 +249,15 @@ def multi_dot(tensors):
             raise ShapeError(f"multi_dot(): tensor {i} must be 2D but got {t.ndim}D")
     for i, t in enumerate(tensors):
         if t.dtype is not first.dtype:
-            raise DtypeError(f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {first.dtype} and tensor "
+            raise DtypeError(f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {first.dtype} "
+                             "and tensor "
                              f"{i} {t.dtype}")
-    chain = [first.unsqueeze(0) if first.ndim == 1 else first, *tensors[1:-1], last.unsqueeze(1) if last.ndim == 1 else last]
+    chain = [first.unsqueeze(0) if first.ndim == 1 else first, *tensors[1:-1],
+             last.unsqueeze(1) if last.ndim == 1 else last]  # fmt: skip
     for i, (a, b) in enumerate(zip(chain, chain[1:])):
         if a.shape[1] != b.shape[0]:
-            raise ShapeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} cannot be "
+            raise ShapeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
+                             "cannot be "
                              "multiplied")
     made = multiply_chain(chain)
     shape = [*(first.shape[:1] if first.ndim == 2 else ()), *(last.shape[1:] if last.ndim == 2 else ())]
@@ -268,7 +272,8 @@ def tensorinv(A, ind=2):
         raise ShapeError("Expected a strictly positive integer for 'ind'")
     head, tail = A.shape[:ind], A.shape[ind:]
     if math.prod(head) != math.prod(tail):
-        raise ShapeError(f"Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+        raise ShapeError("Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+                         "prod(self.shape[:ind]), but got "
                          f"{math.prod(tail)} != {math.prod(head)}")
     return reshape(inv(reshape(A, (math.prod(head), -1))), (*tail, *head))
 
@@ -324,7 +329,8 @@ def vecdot(x, y, *, dim=-1):
     need_tensor(x, "linalg.vecdot", "x")
     need_tensor(y, "linalg.vecdot", "y", 2)
     if x.dtype is not y.dtype:
-        raise DtypeError(f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {title(x.dtype)} and y "
+        raise DtypeError("linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
+                         f"{title(x.dtype)} and y "
                          f"of type {title(y.dtype)} instead")
     made = (conj(x) * y).sum(dim)
     return made.to(x.dtype) if made.dtype is not x.dtype else made
@@ -357,7 +363,8 @@ def linalg_cross(input, other, *, dim=-1):
     need_tensor(input, "linalg.cross")
     need_tensor(other, "linalg.cross", "other", 2)
     if input.ndim != other.ndim:
-        raise ShapeError(f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and {other.ndim}")
+        raise ShapeError(f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and "
+                         f"{other.ndim}")
     dim = normal_dim(dim, input.ndim)
     if not input.ndim or input.shape[dim] != 3 or other.shape[dim] != 3:
         raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got "

@@ -75,7 +75,8 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
         for axis in axes:
             if not x.shape[axis]:
                 raise ShapeError(f"linalg.vector_norm cannot compute the {ord:g} norm on an empty "
-                                 f"{'tensor' if dim is None else 'dimension ' + str(axis)} because the operation does not "
+                                 f"{'tensor' if dim is None else 'dimension ' + str(axis)} because the operation "
+                                 "does not "
                                  "have an identity")
     return _vector_norm(x, ord=ord, axes=axes, keepdim=bool(keepdim))
 
@@ -138,7 +139,8 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
             raise ShapeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
     elif ord is not None:
         if A.ndim not in (1, 2):
-            raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
+            raise ShapeError("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
+                             f"{A.ndim}D.")
     if ord is not None and (len(dims) == 2 if dim is not None else A.ndim == 2):
         return matrix_norm(A, ord, dims if dim is not None else (0, 1), keepdim, dtype=dtype)
     if isinstance(ord, str):
@@ -188,8 +190,10 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         raise ArgumentError(f"{compute_mode} is not a valid value for compute_mode")
     if p < 0:
         raise ShapeError("cdist only supports non-negative p values")
-    return _vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), ord=float(p), axes=(max(x1.ndim, x2.ndim),), keepdim=False) \
-        if x1.shape[-1] else (x1.unsqueeze(-2) - x2.unsqueeze(-3)).sum(-1)
+    apart = x1.unsqueeze(-2) - x2.unsqueeze(-3)
+    if not x1.shape[-1]:
+        return apart.sum(-1)
+    return _vector_norm(apart, ord=float(p), axes=(apart.ndim - 1,), keepdim=False)
 
 
 @public(method=True, inplace="method", out=True)

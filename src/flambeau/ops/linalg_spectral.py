@@ -75,7 +75,8 @@ def linalg_qr(A, mode="reduced"):
     need_matrix(A, "linalg.qr")
     need_float(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
-        raise ShapeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+        raise ShapeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or "
+                         "'complete'")
     return return_types.linalg_qr(_qr(A, mode=mode))
 
 
@@ -118,7 +119,8 @@ def _check_reflectors(A, tau, name):
     if A.shape[-1] < tau.shape[-1]:
         raise ShapeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if A.ndim - tau.ndim != 1:
-        raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.ndim} "
+        raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
+                         f"{tau.ndim} "
                          f"and input.ndim is equal to {A.ndim}")
     if tau.shape[:-1] != A.shape[:-2]:
         raise ShapeError(f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
@@ -157,10 +159,12 @@ def ormqr(input, tau, other, left=True, transpose=False):
     if tau.shape[-1] > input.shape[-1]:
         raise ShapeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
     if input.ndim - tau.ndim != 1:
-        raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.ndim} "
+        raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
+                         f"{tau.ndim} "
                          f"and input.ndim is equal to {input.ndim}")
     if input.ndim != other.ndim:
-        raise ShapeError(f"{name}: Expected other to have the same number of dimensions as input, but got other.ndim equal "
+        raise ShapeError(f"{name}: Expected other to have the same number of dimensions as input, but got other.ndim "
+                         "equal "
                          f"to {other.ndim} and input.ndim is equal to {input.ndim}")
     if tau.shape[:-1] != input.shape[:-2] or other.shape[:-2] != input.shape[:-2]:
         raise ShapeError(f"{name}: Expected batch dimensions of tau and other to be equal to input.shape[:-2]")
@@ -178,7 +182,8 @@ def ormqr(input, tau, other, left=True, transpose=False):
 
 
 def _failed(name):
-    return LinAlgError(f"{name}: The algorithm failed to converge.", why="the matrix has nan or inf, or is ill-conditioned",
+    return LinAlgError(f"{name}: The algorithm failed to converge.", why="the matrix has nan or inf, or is "
+                                                                         "ill-conditioned",
                        fix="check it with torch.isfinite(A).all()")
 
 

@@ -174,7 +174,8 @@ def _check_out(out, *inputs):
     check_writable(out)
     for t in inputs:
         if np.may_share_memory(out._array, t._array) and out._array.size and t._array.size:
-            raise ShapeError("unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+            raise ShapeError("unsupported operation: some elements of the input tensor and the written-to tensor "
+                             "refer to a "
                              "single memory location. Please clone() the tensor before performing the operation.")
     return out
 
@@ -222,10 +223,12 @@ def put(input, index, source, accumulate=False):
     if index.dtype is not dtypes.int64:
         raise DtypeError(f"put_(): Expected a long tensor for index, but got {index.dtype}", fix="index.long()")
     if source.dtype is not input.dtype:
-        raise DtypeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = {input.dtype} and "
+        raise DtypeError("put_(): self and source expected to have the same dtype, but got self.dtype = "
+                         f"{input.dtype} and "
                          f"source.dtype = {source.dtype}")
     if index.numel() != source.numel():
-        raise ShapeError(f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+        raise ShapeError("put_(): Expected source and index to have the same number of elements, but got "
+                         "source.numel() = "
                          f"{source.numel()}, index.numel() = {index.numel()}")
     check_bounds(index._array, input.numel(), 0, IndexOutOfRange, negative=True)
     return _put_at(input, source, index, accumulate=bool(accumulate))
@@ -242,7 +245,8 @@ def take_along_dim(input, indices, dim=None):
     if dim is None:
         return _from_ends(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     if input.ndim != indices.ndim:
-        raise ShapeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+        raise ShapeError("torch.take_along_dim(): input and indices should have the same number of dimensions, but "
+                         "got "
                          f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
     dim = normal_dim(dim, input.ndim)
     size = list(np.broadcast_shapes(_without(input.shape, dim), _without(indices.shape, dim)))
@@ -356,10 +360,12 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
         raise DtypeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right "
                          "was True")
     if values.dtype is not sorted_sequence.dtype:
-        raise DtypeError(f"torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got "
+        raise DtypeError("torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but "
+                         "got "
                          f"boundary tensor dtype {sorted_sequence.dtype} and input value tensor dtype {values.dtype}")
     if not values.ndim and sorted_sequence.ndim != 1:
-        raise ShapeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but "
+        raise ShapeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is "
+                         "1, but "
                          f"we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0)")
     if not sorted_sequence.ndim:
         raise ShapeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
@@ -370,10 +376,12 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
     order = None
     if sorter is not None:
         if sorter.shape != sorted_sequence.shape:
-            raise ShapeError(f"torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
+            raise ShapeError("torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+                             "tensor "
                              f"{list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}")
         if sorter.dtype is not dtypes.int64:
-            raise DtypeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype}")
+            raise DtypeError("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
+                             f"{sorter.dtype}")
         order = sorter._array
         if order.size and not (order.min() >= 0 and order.max() < sorted_sequence.shape[-1]):
             raise ShapeError("torch.searchsorted(): sorter index out of range")
@@ -396,5 +404,6 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise ArgumentTypeError("isin(): one of the arguments must be a Tensor")
     common = result_type(elements, test_elements)
-    a, b = [np.asarray(x._array if isinstance(x, Tensor) else x).astype(common.numpy) for x in (elements, test_elements)]
+    a, b = [np.asarray(x._array if isinstance(x, Tensor) else x).astype(common.numpy)
+            for x in (elements, test_elements)]  # fmt: skip
     return wrap(np.asarray(np.isin(a, b, assume_unique=builtins.bool(assume_unique), invert=builtins.bool(invert))))

@@ -101,12 +101,14 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 def _floating(input, name, dtype=None):
     if dtype is not None:
         if dtype.category < 2:
-            raise DtypeError(f"{name}(): could not infer output dtype. Optional dtype must be either a floating point or "
+            raise DtypeError(f"{name}(): could not infer output dtype. Optional dtype must be either a floating "
+                             "point or "
                              f"complex dtype. Got: {title(dtype)}")
         return input.to(dtype)
     if input.dtype.category < 2:
         raise DtypeError(
-            f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
+            f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            "Got: "
             f"{title(input.dtype)}",
             fix=f"x.float().{name}()",
         )
@@ -157,7 +159,8 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """Mean of the elements that are not NaN."""
     need_tensor(input, "nanmean")
     if input.dtype.category < 2:
-        raise DtypeError(f"nanmean(): expected input to have floating point or complex dtype but got {title(input.dtype)}")
+        raise DtypeError("nanmean(): expected input to have floating point or complex dtype but got "
+                         f"{title(input.dtype)}")
     count = (input == input).sum(dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / count if not input.is_complex() else (
         input.masked_fill(input != input, 0).sum(dim, keepdim, dtype=dtype) / count
@@ -277,7 +280,8 @@ def aminmax(input, *, dim=None, keepdim=False):
         raise not_implemented("aminmax", input.dtype)
     if dim is None:
         if not input.numel():
-            raise ShapeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+            raise ShapeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+                             "identity.")
         axes = tuple(range(input.ndim))
     else:
         axes = (normal_dim(dim, input.ndim),) if input.ndim else _axes(dim, 0)
@@ -362,7 +366,8 @@ _std = primitive("std", lambda input, axes, keepdim, correction: np.sqrt(_var_ar
 def _spread_arguments(input, dim, unbiased, correction, name):
     need_tensor(input, name)
     if input.dtype.category < 2:
-        raise DtypeError(f"{name}: Expected to be called with a floating point or complex tensor, but got {title(input.dtype)}",
+        raise DtypeError(f"{name}: Expected to be called with a floating point or complex tensor, but got "
+                         f"{title(input.dtype)}",
                          fix=f"x.float().{name}()")
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim

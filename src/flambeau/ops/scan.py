@@ -195,7 +195,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         if extra is not None and extra.ndim != input.ndim:
             raise ShapeError("diff expects prepend or append to be the same dimension as input")
         if extra is not None and any(a != b for i, (a, b) in enumerate(zip(extra.shape, input.shape)) if i != dim):
-            raise ShapeError("diff expects the shape of tensor to prepend or append to match that of input except along the "
+            raise ShapeError("diff expects the shape of tensor to prepend or append to match that of input except "
+                             "along the "
                              "differencing dimension;")
     if n == 0:
         return input.clone()
@@ -216,8 +217,7 @@ def _pairs(y, x, dx, dim, name):
     if y.dtype is dtypes.bool:
         raise DtypeError(f"{name}: received a bool input for `y`, but bool is not supported")
     if not y.ndim:
-        raise ShapeError(f"{name}: expects at least a 1-dimensional tensor") if x is None else IndexError(
-            f"{name}: y has no dimension {dim}")
+        normal_dim(dim, 0, scalar=False)
     dim = normal_dim(dim, y.ndim)
     n = y.shape[dim]
     both = narrow_to(y, dim, 0, max(n - 1, 0)) + narrow_to(y, dim, 1, max(n - 1, 0)) if n else y
@@ -227,7 +227,7 @@ def _pairs(y, x, dx, dim, name):
         raise DtypeError(f"{name}: received a bool input for `x`, but bool is not supported")
     if not isinstance(x, Tensor):
         return both, x, dim, None
-    if not x.ndim or (x.ndim < y.ndim and x.ndim != 1 and False):
+    if not x.ndim:
         raise ShapeError(f"{name}: expected x to be at least a 1-dimensional tensor")
     if x.ndim == 1:
         if x.shape[0] != n:

@@ -98,7 +98,8 @@ _scatter = primitive(
 )  # fmt: skip
 _scatter_add = primitive(
     "scatter_add", _scatter_add_array,
-    vjp={"input": lambda g: g, "src": lambda g, index, dim, src_shape: _into_corner(_gather(g, index, dim=dim), src_shape)},
+    vjp={"input": lambda g: g,
+         "src": lambda g, index, dim, src_shape: _into_corner(_gather(g, index, dim=dim), src_shape)},
 )  # fmt: skip
 
 
@@ -129,7 +130,8 @@ def _check_scatter(input, dim, index, src, name):
     if index._array.size == 0:
         return dim
     if n != m:
-        raise ShapeError(f"Index tensor must have the same number of dimensions as {'input' if src is None else 'self'} "
+        raise ShapeError("Index tensor must have the same number of dimensions as "
+                         f"{'input' if src is None else 'self'} "
                          f"tensor", why=f"index has shape {list(index.shape)}, the tensor {list(input.shape)}")
     shape = input.shape or (1,)
     for d, k in enumerate(index.shape):
@@ -142,10 +144,9 @@ def _check_scatter(input, dim, index, src, name):
         if (src.ndim or 1) != m:
             raise ShapeError("Index tensor must have the same number of dimensions as src tensor",
                              why=f"index has shape {list(index.shape)}, src {list(src.shape)}")
-        for d, (k, s) in enumerate(zip(index.shape, src.shape)):
-            if k > s:
-                raise ShapeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
-                                 f"from dimension {dim} and to be no larger size than src {list(src.shape)}")
+        if any(k > s for k, s in zip(index.shape, src.shape)):
+            raise ShapeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
+                             f"from dimension {dim} and to be no larger size than src {list(src.shape)}")
         if src.dtype is not input.dtype:
             raise DtypeError(f"{name}(): Expected self.dtype to be equal to src.dtype", fix=f"src.to({input.dtype})")
     check_bounds(index._array, shape[dim], dim)
@@ -386,7 +387,8 @@ def _check_source(input, dim, index, source, name):
                              f"({source.shape[dim]}), for dim: {dim}")
         for d, (a, b) in enumerate(zip(input.shape, source.shape)):
             if d != dim and a != b:
-                raise ShapeError(f"source tensor shape must match self tensor shape, excluding the specified dimension. "
+                raise ShapeError("source tensor shape must match self tensor shape, excluding the specified "
+                                 "dimension. "
                                  f"Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}")
     elif n != 1:
         raise ShapeError(f"{name}(): When source is scalar, index should have one element (got {n})")

@@ -8,8 +8,8 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import MetaArray, element_strides, meta_empty
-from ..dtypes import dtype
 from ..autograd.mode import state
+from ..dtypes import dtype
 from ..errors import ShapeError
 from ..tensor import Tensor, attach, wrap
 from .arguments import infer_size, need_tensor, normal_dim, normal_dims, sizes_of
@@ -22,7 +22,7 @@ _ndarray = np.ndarray
 
 
 def linked(input, made, op, options):
-    """The tensor over `made`, a view of the memory of `input` that the view primitive `op` would make: the short way."""
+    """The tensor over `made`, a view of the memory of `input`: what the view primitive `op` would make, sooner."""
     t = _new(Tensor)
     t._array = made
     cell = input._cell
@@ -218,7 +218,8 @@ def expand(self, *sizes, implicit=False):
     sizes, have = sizes_of(sizes), self._array.shape
     if len(sizes) < len(have):
         raise ShapeError(
-            f"expand({self.dtype}{list(have)}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) must be "
+            f"expand({self.dtype}{list(have)}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) must "
+            "be "
             f"greater or equal to the number of dimensions in the tensor ({len(have)})"
         )
     lead = len(sizes) - len(have)
@@ -227,12 +228,14 @@ def expand(self, *sizes, implicit=False):
         n = have[i - lead] if i >= lead else None
         if s == -1:
             if n is None:
-                raise ShapeError(f"expand({self.dtype}{list(have)}, size={list(sizes)}): the expanded size of the tensor "
+                raise ShapeError(f"expand({self.dtype}{list(have)}, size={list(sizes)}): the expanded size of the "
+                                 "tensor "
                                  f"(-1) isn't allowed in a leading, non-existing dimension {i}")
             s = n
         elif n is not None and n != 1 and n != s:
             raise ShapeError(
-                f"The expanded size of the tensor ({s}) must match the existing size ({n}) at non-singleton dimension {i}."
+                f"The expanded size of the tensor ({s}) must match the existing size ({n}) at non-singleton "
+                f"dimension {i}."
                 f"  Target sizes: {list(sizes)}.  Tensor sizes: {list(have)}"
             )
         full.append(s)
@@ -397,7 +400,8 @@ def _to_device(t, dev):
         return t
     if dev is devices.META:
         return wrap(meta_empty(t._array.shape, t._array.dtype))
-    raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+    raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
+                              "instead of "
                               "torch.nn.Module.to() when moving module from meta to a different device.")
 
 
@@ -407,7 +411,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
 
     Forms: `to(dtype)`, `to(device, dtype)`, `to(other)`.
     """
-    for i, a in enumerate(args):
+    for a in args:
         if isinstance(a, dtypes.dtype):
             dtype = a
         elif isinstance(a, (devices.device, str)):
@@ -420,7 +424,8 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         elif isinstance(a, int):
             device = devices.device("cuda", a)
         elif a is not None:
-            raise TypeError(f"to() received an invalid combination of arguments - got ({type(a).__name__}), but expected "
+            raise TypeError(f"to() received an invalid combination of arguments - got ({type(a).__name__}), but "
+                            "expected "
                             "a dtype, a device or a tensor")
     if other is not None:
         dtype, device = other.dtype, other.device
@@ -472,8 +477,10 @@ def _select_array(input, key):
     return input[(*key, ...) if key.__class__ is tuple else (key, ...)]  # a view, where NumPy gives a number
 
 
-_select_key = view_primitive("slice", _select_array, node="SliceBackward0",
-                             vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)})  # fmt: skip
+_select_key = view_primitive(
+    "slice", _select_array, node="SliceBackward0",
+    vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)},
+)  # fmt: skip
 
 
 def _unslice_array(g, key, shape):

@@ -207,7 +207,8 @@ def _arg(input, dim, keepdim, name, largest):
     a = input._array
     if dim is None:
         if not a.size:
-            raise IndexOutOfRange(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+            raise IndexOutOfRange(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+                                  "the "
                                   "reduction dim with the 'dim' argument.")
         index = np.asarray(_arg_array(a.reshape(-1), 0, largest))
         return wrap(index.reshape((1,) * a.ndim) if keepdim else index)
@@ -358,7 +359,7 @@ def mode(input, dim=-1, keepdim=False):
 
 @public(method=True)
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The distinct elements in order (or distinct slices of a dimension), with inverse indices and counts on request."""
+    """The distinct elements in order (or slices of a dimension), with inverse indices and counts on request."""
     need_tensor(input, "unique")
     a = input._array
     if dim is not None:

@@ -163,10 +163,12 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
     w = None
     if weight is not None:
         if weight.shape != input.shape:
-            raise ShapeError("torch.histogram: if weight tensor is provided it should have the same shape as the input tensor "
+            raise ShapeError("torch.histogram: if weight tensor is provided it should have the same shape as the "
+                             "input tensor "
                              "excluding its innermost dimension")
         if weight.dtype is not input.dtype:
-            raise DtypeError("torch.histogram: if weight tensor is provided, input tensor and weight tensor should have the "
+            raise DtypeError("torch.histogram: if weight tensor is provided, input tensor and weight tensor should "
+                             "have the "
                              "same dtype")
         w = weight._array.reshape(-1)
     hist, edges = _one_histogram(a, bins, range, w, density, "torch.histogram")
@@ -183,7 +185,8 @@ def _edges(a, bins, bounds, name):
         if bins.ndim != 1:
             raise ShapeError(f"{name}: bins tensor should have one dimension, but got {bins.ndim} dimensions")
         if bins._array.dtype != a.dtype:
-            raise DtypeError(f"{name}: input tensor and bins tensors should have the same dtype, but got input with dtype "
+            raise DtypeError(f"{name}: input tensor and bins tensors should have the same dtype, but got input with "
+                             "dtype "
                              f"{a.dtype} and bins with dtype {bins.dtype}")
         if bins.numel() < 1:
             raise ShapeError(f"{name}: bins tensor should have at least 1 element")
@@ -242,10 +245,11 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None
     if len(bins) != n:
         raise ShapeError("torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     if range is not None and len(range) != 2 * n:
-        raise ShapeError(f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, but got "
+        raise ShapeError(f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, "
+                         "but got "
                          f"{len(range)}")
-    edges = [_edges(points[:, i], bins[i], None if range is None else tuple(range[2 * i : 2 * i + 2]), "torch.histogramdd")
-             for i in builtins.range(n)]  # fmt: skip
+    bounds = [None if range is None else tuple(range[2 * i : 2 * i + 2]) for i in builtins.range(n)]
+    edges = [_edges(points[:, i], bins[i], bounds[i], "torch.histogramdd") for i in builtins.range(n)]
     shape = [len(e) - 1 for e in edges]
     places = [_place(points[:, i], e) for i, e in enumerate(edges)]
     inside = np.logical_and.reduce([p >= 0 for p in places]) if places else np.ones(len(points), bool)
@@ -268,7 +272,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     """Covariance matrix of variables in rows, observations in columns."""
     need_tensor(input, "cov")
     if input.ndim > 2:
-        raise ShapeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        raise ShapeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
+                         "dimensions")
     if input.dtype is dtypes.bool:
         raise DtypeError("cov(): bool dtype is not supported for input")
     x = reshape(input, (1, -1)) if input.ndim < 2 else input
@@ -278,13 +283,16 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         if t is None:
             continue
         if t.ndim > 1:
-            raise ShapeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {t.ndim} dimensions")
+            raise ShapeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {t.ndim} "
+                             "dimensions")
         if name == "fweights" and t.dtype.category != 1:
             raise DtypeError(f"cov(): expected fweights to have integral dtype but got fweights with {t.dtype} dtype")
         if name == "aweights" and t.dtype.category != 2:
-            raise DtypeError(f"cov(): expected aweights to have floating point dtype but got aweights with {t.dtype} dtype")
+            raise DtypeError(f"cov(): expected aweights to have floating point dtype but got aweights with {t.dtype} "
+                             "dtype")
         if t.numel() != count:
-            raise ShapeError(f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+            raise ShapeError(f"cov(): expected {name} to have the same numel as there are observations in the input "
+                             "but got "
                              f"{t.numel()} != {count}")
         if count and t._array.min() < 0:
             raise ShapeError(f"cov(): {name} cannot be negative")
@@ -306,7 +314,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     made = matmul(apart, conj(scaled).mT.to(apart.dtype))
     if isinstance(norm, Tensor):
         norm = norm.to(dtypes.float64).item() if not norm._rg else norm
-    made = made / norm if not (isinstance(norm, (int, float)) and norm == 0) else made / wrap(np.zeros((), made._array.real.dtype))
+    made = made / (norm if isinstance(norm, Tensor) else wrap(np.asarray(norm, made._array.real.dtype)))
     return reshape(made, ()) if made.numel() == 1 and input.ndim < 2 or made.shape == (1, 1) else made
 
 
@@ -315,7 +323,8 @@ def corrcoef(input):
     """Pearson correlations of variables in rows."""
     need_tensor(input, "corrcoef")
     if input.ndim > 2:
-        raise ShapeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
+        raise ShapeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
+                         f"{input.ndim} "
                          "dimensions")
     c = cov(input)
     if not c.ndim:
@@ -346,7 +355,8 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     if dim is None:
         dims = list(range(input.ndim))
         if many and len(spacing) != input.ndim and not (len(spacing) == 1):
-            raise ShapeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to "
+            raise ShapeError("torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+                             "equal to "
                              f"'self.dim() - 1', but got a list of length {len(spacing)}")
     else:
         dims = [normal_dim(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
@@ -369,7 +379,8 @@ def _derivative(x, d, h, order):
     column = lambda t: reshape(t, [-1 if i == d else 1 for i in range(x.ndim)])
     if isinstance(h, Tensor) and h.ndim:
         if h.ndim != 1 or h.numel() != n:
-            raise ShapeError("torch.gradient expected each element of `spacing` to have one dimension and the size of the "
+            raise ShapeError("torch.gradient expected each element of `spacing` to have one dimension and the size "
+                             "of the "
                              "dimension")
         gaps = h.diff()
         one, two = column(narrow_to(gaps, 0, 0, n - 2)), column(narrow_to(gaps, 0, 1, n - 2))

@@ -7,23 +7,14 @@ import operator
 
 import numpy as np
 
-from ..arrays import MetaArray, element_strides, meta_empty, storage_offset
+from ..arrays import MetaArray, element_strides, meta_empty, storage_offset as storage_start
 from ..arrays import as_strided as strided_array
 from ..autograd.mode import state
 from ..errors import IndexOutOfRange, ShapeError
 from ..tensor import Tensor, attach
+from .arguments import infer_size, need_tensor, normal_dim, sizes_of
 from .entry import check_writable, primitive, public, view_primitive
-from .shape import (
-    _matrix_t,
-    _permute,
-    _select_key,
-    contiguous_format,
-    infer_size,
-    need_tensor,
-    normal_dim,
-    reshape,
-    sizes_of,
-)  # fmt: skip
+from .shape import _matrix_t, _permute, _select_key, contiguous_format, reshape
 
 # ---------------------------------------------------------------------- geometry by hand
 
@@ -79,7 +70,7 @@ _as_strided = view_primitive(
 
 @public(method=True)
 def as_strided(input, size, stride, storage_offset=None):
-    """A view of the storage with any sizes, strides and offset, in elements. RuntimeError if it would leave the storage."""
+    """A view of the storage with any sizes, strides and offset, in elements; RuntimeError if it would leave it."""
     need_tensor(input, "as_strided")
     size, stride = sizes_of((tuple(size),)), sizes_of((tuple(stride),))
     if len(size) != len(stride):
@@ -87,13 +78,9 @@ def as_strided(input, size, stride, storage_offset=None):
     if any(s < 0 for s in size):
         raise ShapeError(f"as_strided: sizes must be non-negative, got {list(size)}")
     a = input._array
-    start = _offset(a)
+    start = storage_start(a)
     offset = start if storage_offset is None else operator.index(storage_offset)
     return _as_strided(input, size=size, stride=stride, offset=offset, geometry=(a.shape, element_strides(a), start))
-
-
-def _offset(a):
-    return storage_offset(a)
 
 
 @public(method=True, inplace=False)
@@ -129,7 +116,7 @@ def into_view(input, src, view_of, name):
 def as_strided_scatter(input, src, size, stride, storage_offset=None):
     """A copy of `input` whose strided part holds `src`."""
     need_tensor(input, "as_strided_scatter")
-    base = input.clone(memory_format=contiguous_format) if _offset(input._array) == 0 else input.clone()
+    base = input.clone(memory_format=contiguous_format) if storage_start(input._array) == 0 else input.clone()
     return into_view(base, src, lambda t: as_strided(t, size, stride, storage_offset), "as_strided_scatter")
 
 
@@ -176,7 +163,8 @@ def _select_part(input, dim, index):
     dim, index = normal_dim(dim, input.ndim), operator.index(index)
     n = input._array.shape[dim]
     if not -n <= index < n:
-        raise IndexOutOfRange(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension "
+        raise IndexOutOfRange(f"select(): index {index} out of range for tensor of size {list(input.shape)} at "
+                              "dimension "
                               f"{dim}")
     return input[(slice(None),) * dim + (index,)]
 
@@ -334,7 +322,8 @@ def movedim(input, source, destination):
     source = source if isinstance(source, (tuple, list)) else (source,)
     destination = destination if isinstance(destination, (tuple, list)) else (destination,)
     if len(source) != len(destination):
-        raise ShapeError(f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the "
+        raise ShapeError(f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain "
+                         "the "
                          f"same number of dims as destination ({list(destination)} dims)")
     n = input.ndim
     src, dst = [tuple([normal_dim(d, n) for d in dims]) for dims in (source, destination)]
@@ -363,7 +352,8 @@ def unflatten(input, dim, sizes):
     try:
         sizes = infer_size(sizes, n)
     except ShapeError:
-        raise ShapeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) in the "
+        raise ShapeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) "
+                         "in the "
                          "input tensor") from None
     return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
@@ -432,7 +422,8 @@ def broadcast_shapes(*shapes):
 def adjoint(input):
     """The last two dimensions exchanged, conjugated."""
     if input.ndim < 2:
-        raise ShapeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
+        raise ShapeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D "
+                         "tensor.")
     return _matrix_t(input).conj() if input.is_complex() else _matrix_t(input)
 
 

@@ -1,0 +1,215 @@
+"""LU and LDL factors of matrices, and solving with them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import dtypes, return_types
+from ..errors import DtypeError, ShapeError
+from ..tensor import wrap
+from .entry import primitive, public
+from .join import cat
+from .linalg import matmul
+from .linalg_array import (
+    LinAlgError,
+    permutation_matrix,
+)  # fmt: skip
+from .linalg_array import (
+    ldl_factor as _ldl_array,
+)
+from .linalg_array import (
+    ldl_solve as _ldl_solve_array,
+)
+from .linalg_array import (
+    lu_factor as _lu_array,
+)
+from .linalg_solve import _substitute, batch_text, first, need_matrix, need_same, need_square
+from .reduce import title
+
+# ---------------------------------------------------------------------- LU
+
+
+def _lu_vjp(g, out):
+    """The gradient of the packed factors, for square, wide and tall matrices."""
+    if g[0] is None:
+        return None
+    packed, pivots = out[0], out[1]
+    m, n = packed.shape[-2:]
+    k = min(m, n)
+    low, up = unpack_low(packed), packed[..., :k, :].triu()
+    g_low, g_up = g[0][..., :, :k].tril(-1), g[0][..., :k, :].triu()
+    square_low, square_up = low[..., :k, :], up[..., :, :k]
+    lower_part = matmul(square_low.mH, g_low[..., :k, :])
+    upper_part = matmul(g_up[..., :, :k], square_up.mH)
+    if n > m:
+        lower_part = lower_part - matmul(g_up[..., :, k:], up[..., :, k:].mH)
+    elif m > n:
+        upper_part = upper_part - matmul(low[..., k:, :].mH, g_low[..., k:, :])
+    phi = lower_part.tril(-1) + upper_part.triu()
+
+    def over_up(x):  # x U^-H
+        return _substitute(square_up, x.mH, upper=True, unit=False).mH
+
+    def under_low(x):  # L^-H x
+        return _substitute(square_low.mH, x, upper=True, unit=True)
+
+    d = over_up(under_low(phi))
+    if n > m:
+        d = cat([d, under_low(g_up[..., :, k:])], -1)
+    elif m > n:
+        d = cat([d, over_up(g_low[..., k:, :])], -2)
+    p = wrap(permutation_matrix(pivots._array, m, packed._array.dtype))
+    return matmul(p, d)
+
+
+_lu = primitive("linalg_lu_factor_ex", lambda A, pivot: _lu_array(A, pivot), vjp={"A": _lu_vjp})
+
+
+def unpack_low(packed):
+    """L (m, k) of packed factors."""
+    m, n = packed.shape[-2:]
+    k = min(m, n)
+    ones = wrap(np.eye(m, k, dtype=packed._array.dtype))
+    return packed[..., :, :k].tril(-1) + ones
+
+
+def _lu_checked(A, pivot, name, check):
+    need_matrix(A, name)
+    if A.dtype.category < 2 or A.dtype.itemsize < 4:
+        raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}")
+    if not pivot:
+        raise ShapeError(f"{name}: LU without pivoting is not implemented on the CPU")
+    made, pivots, info = _lu(A, pivot=True)
+    if check and info._array.any():
+        i = first(info._array)
+        raise LinAlgError(f"{name}: {batch_text(info._array)}U[{i},{i}] is zero and using it on lu_solve would "
+                          "result in a "
+                          "division by zero. If you still want to perform the factorization, consider calling "
+                          "linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)")
+    return made, pivots, info
+
+
+@public("linalg.lu_factor", out=True)
+def lu_factor(A, *, pivot=True):
+    """(L and U packed in one matrix, pivots) of A = P L U."""
+    return return_types.linalg_lu_factor(_lu_checked(A, pivot, "torch.linalg.lu_factor", True)[:2])
+
+
+@public("linalg.lu_factor_ex", out=True)
+def lu_factor_ex(A, *, pivot=True, check_errors=False):
+    """(packed factors, pivots, info): info is not 0 where U is singular."""
+    return return_types.linalg_lu_factor_ex(_lu_checked(A, pivot, "torch.linalg.lu_factor_ex", check_errors))
+
+
+@public("linalg.lu", out=True)
+def linalg_lu(A, *, pivot=True):
+    """(P, L, U) with A = P L U."""
+    packed, pivots, _ = _lu_checked(A, pivot, "linalg.lu", False)
+    return return_types.linalg_lu(_unpacked(packed, pivots))
+
+
+def _unpacked(packed, pivots):
+    m, n = packed.shape[-2:]
+    p = wrap(permutation_matrix(pivots._array, m, packed._array.dtype))
+    return p, unpack_low(packed), packed[..., : min(m, n), :].triu()
+
+
+@public()
+def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=None):
+    """(P, L, U) from packed factors and pivots."""
+    if LU_pivots.dtype is not dtypes.int32:
+        raise DtypeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.",
+                         why=f"it is {LU_pivots.dtype}")
+    nothing = wrap(np.empty(0, LU_data._array.dtype))
+    p = low = up = nothing
+    if unpack_pivots:
+        p = wrap(permutation_matrix(LU_pivots._array, LU_data.shape[-2], LU_data._array.dtype))
+    if unpack_data:
+        low, up = unpack_low(LU_data), LU_data[..., : min(LU_data.shape[-2:]), :].triu()
+    made = return_types.lu_unpack((p, low, up))
+    if out is not None:
+        for t, o in zip(made, out):
+            o.resize_(t.shape).copy_(t)
+        return return_types.lu_unpack(out)
+    return made
+
+
+@public(method=True)
+def lu(A, pivot=True, get_infos=False, out=None):
+    """(packed factors, pivots) and infos on request; see torch.linalg.lu_factor."""
+    made, pivots, info = _lu_checked(A, pivot, "torch.lu", not get_infos)
+    made = (return_types.linalg_lu_factor_ex((made, pivots, info)) if get_infos
+            else return_types.linalg_lu_factor((made, pivots)))  # fmt: skip
+    if out is not None:
+        for t, o in zip(made, out):
+            o.resize_(t.shape).copy_(t)
+        return out
+    return made
+
+
+@public("linalg.lu_solve", out=True)
+def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
+    """X of A X = B (X A = B; with A^H for adjoint=True) from the packed factors of A."""
+    name = "linalg.lu_solve"
+    need_square(LU, name, "LU")
+    need_matrix(B, name, "B")
+    if LU.dtype is not B.dtype:
+        raise DtypeError(f"{name}: Expected LU and B to have the same dtype, but found LU of type {title(LU.dtype)} "
+                         "and B of "
+                         f"type {title(B.dtype)} instead")
+    if pivots.dtype is not dtypes.int32:
+        raise DtypeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
+    if pivots.shape != LU.shape[:-1]:
+        raise ShapeError(f"{name}: Number of pivots per batch should be same as the dimension of the matrix")
+    if B.shape[-2 if left else -1] != LU.shape[-1]:
+        raise ShapeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+                         f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+    if not left:
+        return linalg_lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
+    p = wrap(permutation_matrix(pivots._array, LU.shape[-1], LU._array.dtype))
+    if adjoint:  # A^H = U^H L^H P^T
+        y = _substitute(LU.mH, B, upper=False, unit=False)
+        return matmul(p, _substitute(LU.mH, y, upper=True, unit=True))
+    y = _substitute(LU, matmul(p.mT, B), upper=False, unit=True)
+    return _substitute(LU, y, upper=True, unit=False)
+
+
+@public(method=True, out=True)
+def lu_solve(b, LU_data, LU_pivots):
+    """X of A X = b from the packed factors of A; see torch.linalg.lu_solve."""
+    return linalg_lu_solve(LU_data, LU_pivots, b)
+
+
+# ---------------------------------------------------------------------- LDL
+
+
+@public("linalg.ldl_factor_ex", out=True)
+def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
+    """(L and D packed, pivots, info) of symmetric (or Hermitian) matrices A = L D L^T."""
+    need_square(A, "torch.linalg.ldl_factor_ex")
+    made, pivots, info = _ldl_array(A._array, bool(hermitian))
+    if check_errors and info.any():
+        raise LinAlgError(f"torch.linalg.ldl_factor_ex: D[{first(info)},{first(info)}] is zero")
+    return return_types.linalg_ldl_factor_ex((wrap(made), wrap(pivots), wrap(info)))
+
+
+@public("linalg.ldl_factor", out=True)
+def ldl_factor(A, *, hermitian=False):
+    """(L and D packed, pivots) of symmetric (or Hermitian) matrices A = L D L^T."""
+    return return_types.linalg_ldl_factor(ldl_factor_ex(A, hermitian=hermitian)[:2])
+
+
+@public("linalg.ldl_solve", out=True)
+def ldl_solve(LD, pivots, B, *, hermitian=False):
+    """X of A X = B from the factors of `ldl_factor`."""
+    name = "torch.linalg.ldl_solve"
+    need_square(LD, name, "LD")
+    need_matrix(B, name, "B")
+    need_same(LD, B, name)
+    if pivots.shape != LD.shape[:-1]:
+        raise ShapeError(f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got "
+                         f"{list(LD.shape[:-1])} and "
+                         f"{list(pivots.shape)}")
+    if B.shape[-2] != LD.shape[-1]:
+        raise ShapeError(f"{name}: Incompatible matrix sizes: {list(LD.shape)} and {list(B.shape)}")
+    return wrap(_ldl_solve_array(LD._array, pivots._array, B._array, bool(hermitian)))
