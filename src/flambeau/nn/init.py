@@ -108,6 +108,9 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
             stacklevel=2,
         )
 
+    if tensor.is_meta:  # no values to draw again
+        return tensor
+
     def below(x):
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
