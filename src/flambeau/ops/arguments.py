@@ -46,7 +46,8 @@ def normal_dims(dims, ndim) -> tuple[int, ...]:
 def need_tensor(x, name, argument="input", position=1):
     """TypeError unless `x` is a tensor."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+        kind = "numpy.ndarray" if type(x).__name__ == "ndarray" else type(x).__name__
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind}")
 
 
 def infer_size(shape, count) -> tuple[int, ...]:

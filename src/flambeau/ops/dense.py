@@ -116,6 +116,8 @@ def _linear_vector(input, weight, bias):
     if not input.ndim or not weight.ndim:
         raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and "
                          f"{weight.ndim}D")  # fmt: skip
+    if bias is not None and weight.ndim == 1:
+        raise ShapeError("mat2 must be a matrix, got 1-D tensor", fix="weight.unsqueeze(0)")
     out = matmul(input, weight.t())
     return out if bias is None else out + bias
 

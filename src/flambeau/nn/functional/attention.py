@@ -102,7 +102,7 @@ def _spread_heads(query, t):
 
 def _checked_mask(mask, query, key):
     if mask.dtype.name != "bool" and mask.dtype is not query.dtype:
-        if not mask.is_floating_point() or query.dtype.itemsize > mask.itemsize:
+        if mask.dtype.name != "float32":
             raise DtypeError(
                 "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
                 f"{_c(mask)} and  query.dtype: {_c(query)} instead.",

@@ -88,7 +88,7 @@ def _rows(targets, lengths, n):
 
 
 @public("ctc_loss")
-def _torch_ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction=1, zero_infinity=False):
+def _torch_ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction=0, zero_infinity=False):
     """-log of the probability of a label sequence; `reduction` as a number: 0 none, 1 mean, 2 sum."""
     return ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, ("none", "mean", "sum")[reduction],
                     zero_infinity)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...dtypes import promote_types
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops import losses as L
 from ...ops.dense import linear as _linear
@@ -53,7 +54,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     need_tensor(input, "cross_entropy_loss")
     need_tensor(target, "cross_entropy_loss", "target", 2)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ShapeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        raise ShapeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     a, t = input._array, target._array
     if a.shape == t.shape:
         if ignore_index >= 0:
@@ -262,14 +263,24 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
             f"Target size ({target.size()}) must be the same as input size ({input.size()})",
             fix=f"target.reshape({list(input.shape)})" if target.numel() == input.numel() else "one target per input",
         )
-    if target.dtype.category == 1 or target.dtype is not input.dtype:
-        target = target.to(input.dtype)
-    losses = L._bce_logits(input, target, pos_weight)
+    kind = target.dtype
+    if kind is not input.dtype:
+        if not kind.is_floating_point:
+            raise DtypeError(
+                "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+                "operator instead." if kind.category == 0 else
+                f"result type {title(input)} can't be cast to the desired output type {title(target)}",
+                why=f"targets are probabilities, and these are {kind}",
+                fix="target.float()",
+            )  # fmt: skip
+        common = promote_types(input.dtype, kind)
+        input, target = input.to(common), target.to(common)
+    losses = L._bce_logits(input, target, pos_weight).to(kind)  # PyTorch's result has the dtype of the target
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
 @public("binary_cross_entropy_with_logits")
-def _torch_bce_with_logits(input, target, weight=None, pos_weight=None, reduction=1):
+def _torch_bce_with_logits(input, target, weight=None, pos_weight=None, reduction=0):
     """Binary cross-entropy of scores; `reduction` as a number: 0 none, 1 mean, 2 sum."""
     return binary_cross_entropy_with_logits(input, target, weight, reduction=_WORDS[reduction], pos_weight=pos_weight)
 

@@ -46,7 +46,8 @@ def _same_dtype(input, weight, bias, name):
         if t is not None and t._array.dtype != input._array.dtype:
             if t.dtype.name == "float32" and input.dtype.itemsize == 2:
                 continue  # parameters in single precision with 16-bit activations
-            raise DtypeError("mixed dtype (CPU): all inputs must share same datatype.",
+            wrong = "expect parameter to have scalar type of Float" if input.dtype.name == "float32" else ""
+            raise DtypeError(f"mixed dtype (CPU): {wrong or 'all inputs must share same datatype.'}",
                              why=f"the input of {name} is {input.dtype}, its parameters are {t.dtype}",
                              fix=f"layer.to({input.dtype}), or x = x.to({t.dtype})")  # fmt: skip
 

@@ -20,20 +20,23 @@ _COUNTS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 def _each(value, n, name, function):
     """One int, or one per dimension, as a tuple of `n` ints."""
-    if isinstance(value, (tuple, list)):
-        if len(value) == 1:
-            value = list(value) * n
-        if len(value) != n:
-            fact = f"{function}: {name} must either be a single int, or a tuple of {_COUNTS[n]}"
-            if n == 1:
-                fact = f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size "
-                fact += str(len(value))
-            raise ShapeError(fact, why=f"it is {tuple(value)}")
-        return tuple([operator.index(v) for v in value])
-    try:
+    if not isinstance(value, (tuple, list)):
+        if not hasattr(value, "__index__"):
+            raise TypeError(f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}")
         return (operator.index(value),) * n
-    except TypeError:
-        raise TypeError(f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}") from None
+    if len(value) == 1:
+        value = list(value) * n
+    if len(value) != n:
+        fact = f"{function}: {name} must either be a single int, or a tuple of {_COUNTS[n]}"
+        if n == 1:
+            fact = f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size "
+            fact += str(len(value))
+        raise ShapeError(fact, why=f"it is {tuple(value)}")
+    for at, v in enumerate(value, 1):
+        if not hasattr(v, "__index__"):
+            raise TypeError(f"{function}(): argument '{name}' failed to unpack the object at pos {at} with error "
+                            f'"type must be tuple of ints,but got {type(v).__name__}"')  # fmt: skip
+    return tuple([operator.index(v) for v in value])
 
 
 def _check_rank(input, n, name):
@@ -122,8 +125,8 @@ def _new_geometry(input, n, kernel, stride, padding, dilation, ceil, name):
     if 0 in shape[len(shape) - n - 1 :]:
         if name == "max_pool3d":
             raise ShapeError(
-                "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have positive length, "
-                f"but input has a shape of {list(shape)} and non-batch dimension 0 has length zero!"
+                "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have positive "
+                f"length, but input has a shape of {list(shape)} and non-batch dimension 0 has length zero!"
             )
         raise _empty(input, n, "max_pool1d: " if name == "max_pool1d" else "")
     if any(out <= 0 for *_, out in found):

@@ -35,7 +35,7 @@ def _hinge(input, target, margin):
 
 
 @public("hinge_embedding_loss")
-def _torch_hinge_embedding_loss(input, target, margin=1.0, reduction=1):
+def _torch_hinge_embedding_loss(input, target, margin=1.0, reduction=0):
     """x where target is 1, max(0, margin - x) where it is -1; `reduction` as a number."""
     return reduced(_hinge(input, target, margin), _WORDS[reduction])
 
@@ -52,7 +52,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
 
 
 @public("margin_ranking_loss")
-def _torch_margin_ranking_loss(input1, input2, target, margin=0.0, reduction=1):
+def _torch_margin_ranking_loss(input1, input2, target, margin=0.0, reduction=0):
     """max(0, -target (x1 - x2) + margin); `reduction` as a number."""
     return margin_ranking_loss(input1, input2, target, margin, reduction=_WORDS[reduction])
 
@@ -84,7 +84,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
 
 
 @public("cosine_embedding_loss")
-def _torch_cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=1):
+def _torch_cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=0):
     """1 - cos where target is 1, max(0, cos - margin) where it is -1; `reduction` as a number."""
     return cosine_embedding_loss(input1, input2, target, margin, reduction=_WORDS[reduction])
 
@@ -110,7 +110,7 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
 
 
 @public("triplet_margin_loss")
-def _torch_triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-06, swap=False, reduction=1):
+def _torch_triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-06, swap=False, reduction=0):
     """max(0, ‖a - p‖ - ‖a - n‖ + margin); `reduction` as a number."""
     return triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=_WORDS[reduction])
 

@@ -148,7 +148,7 @@ def _kl(input, target, log_target):
 
 
 @public("kl_div")
-def _torch_kl_div(input, target, reduction=1, *, log_target=False):
+def _torch_kl_div(input, target, reduction=0, *, log_target=False):
     """The Kullback-Leibler divergence; `reduction` as a number: 0 none, 1 mean, 2 sum."""
     return reduced(_kl(input, target, log_target), ("none", "mean", "sum")[reduction])
 

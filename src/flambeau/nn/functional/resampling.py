@@ -93,26 +93,24 @@ def _sizes(input, size, scale_factor, recompute, n):
     given = size if size is not None else scale_factor
     given = list(given) if isinstance(given, (tuple, list)) else [given] * n
     if len(given) != n:
-        word = "output size" if size is not None else "scale_factor"
+        first, word, shown, last = "scale_factor", "scale_factor", f"shape {scale_factor}", "s"
+        if size is not None:
+            first, word, shown, last = "output", "output size", size, "o"
         raise ArgumentError(
-            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions "
-            "of "
-            f"{list(input.shape[2:])} and {word} of {size if size is not None else scale_factor}. Please provide input "
-            f"tensor in (N, C, d1, d2, ...,dK) format and {word} in (o1, o2, ...,oK) format."
+            f"Input and {first} must have the same number of spatial dimensions, but got input with spatial dimensions "
+            f"of {list(input.shape[2:])} and {word} of {shown}. Please provide input tensor in (N, C, d1, d2, ...,dK) "
+            f"format and {word} in ({last}1, {last}2, ...,{last}K) format."
         )
     if size is not None:
         if recompute:
             raise ArgumentError("recompute_scale_factor is not meaningful with an explicit size.")
-        sizes = [int(s) if not isinstance(s, float) else _whole(s) for s in given]
-        return sizes, [None] * n
+        if any(isinstance(s, float) for s in given):
+            raise TypeError("expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, "
+                            "int], but got "
+                            f"size with types {[type(s) for s in given]}")  # fmt: skip
+        return [int(s) for s in given], [None] * n
     sizes = [math.floor(have * float(s)) for have, s in zip(input.shape[2:], given)]
     return sizes, [None] * n if recompute else [float(s) for s in given]
-
-
-def _whole(s):
-    raise TypeError("expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but "
-                    "got size "
-                    f"with type {type(s)}")  # fmt: skip
 
 
 def _along(x, weights, axis):
