@@ -16,6 +16,7 @@ from ..constants import strided
 from ..devices import CPU
 from ..dtypes import dtype as _dtype
 from ..errors import ArgumentTypeError, DtypeError, GradientError, NotSupported, ShapeError
+from ..generator import memory_order
 from ..tensor import Tensor, wrap
 from .entry import public, write_out
 from .shape import channels_last, channels_last_3d, contiguous_format, in_format, need_tensor, preserve_format
@@ -300,7 +301,10 @@ def like(name, input, dtype, layout, device, form) -> np.ndarray:
     dt = dtype_of(dtype, input.dtype, name).numpy
     dev = input.device if device is None else devices.usable(device)
     if dev is not CPU:
-        return meta_empty(a.shape, dt)
+        if form is not preserve_format or a.flags.c_contiguous:
+            return meta_empty(a.shape, dt)
+        order = memory_order(a)
+        return meta_empty(tuple(a.shape[d] for d in order), dt).transpose(np.argsort(order))
     if form is preserve_format or form is None:
         return np.empty_like(a, dt, subok=False)
     return in_format(np.empty(a.shape, dt), form)
