@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import warnings
 
 import numpy as np
@@ -15,6 +17,7 @@ from ...ops.shape import need_tensor
 from .pooling import _adaptive_avg
 
 _SMOOTH = {"linear": 3, "bilinear": 4, "trilinear": 5, "bicubic": 4}
+DENSE = 256  # up to this size a dimension is resized by a matrix product; beyond, by a few weighted copies
 _SHARP = ("nearest", "area", "nearest-exact")
 
 
@@ -74,7 +77,11 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
         if antialias:
             weights = _smooth_matrix(have, wanted, scale, mode, bool(align_corners))
         else:
-            weights = _matrix(have, wanted, scale, mode, bool(align_corners))
+            taps = _taps(have, wanted, scale, mode, bool(align_corners))
+            if have > DENSE:
+                out = _by_taps(out, taps, axis)
+                continue
+            weights = _matrix(have, wanted, taps)
         if have != wanted or not np.array_equal(weights, np.eye(have)):
             out = _along(out, weights.astype(out._array.dtype), axis)
     return out.to(input.dtype) if out is not input else input.clone()
@@ -123,6 +130,15 @@ def _along(x, weights, axis):
     return matmul(x.movedim(axis, -1), w.mT).movedim(-1, axis)
 
 
+def _by_taps(x, taps, axis):
+    """The same as `_along` with the matrix of the taps."""
+    shape = [-1 if i == axis else 1 for i in range(x.ndim)]
+    parts = [
+        _take_axis(x, where=at, axis=axis) * constant(w.astype(x._array.dtype).reshape(shape), x) for at, w in taps
+    ]  # fmt: skip
+    return functools.reduce(operator.add, parts)
+
+
 def _nearest(input, sizes, scales, exact):
     out = input
     for axis, (wanted, scale) in enumerate(zip(sizes, scales), 2):
@@ -153,22 +169,25 @@ def _cubic(t, a):
     return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
 
 
-def _matrix(have, wanted, scale, mode, align_corners):
-    """The weights of every input element in every output element, (out, in)."""
+def _taps(have, wanted, scale, mode, align_corners):
+    """[(input positions, weights), ...]: each output is the sum of a few inputs."""
     x = _source(wanted, have, scale, align_corners)
-    weights = np.zeros((wanted, have))
-    rows = np.arange(wanted)
     if mode == "bicubic":
         base = np.floor(x)
-        for k in range(-1, 3):
-            at = np.clip(base + k, 0, have - 1).astype(np.int64)
-            np.add.at(weights, (rows, at), _cubic(x - base - k, -0.75))
-        return weights
+        return [
+            (np.clip(base + k, 0, have - 1).astype(np.int64), _cubic(x - base - k, -0.75)) for k in range(-1, 3)
+        ]  # fmt: skip
     x = np.maximum(x, 0)
     low = np.minimum(x.astype(np.int64), have - 1)
     t = np.where(low < have - 1, x - low, 0)
-    np.add.at(weights, (rows, low), 1 - t)
-    np.add.at(weights, (rows, np.minimum(low + 1, have - 1)), t)
+    return [(low, 1 - t), (np.minimum(low + 1, have - 1), t)]
+
+
+def _matrix(have, wanted, taps):
+    """The weights of every input element in every output element, (out, in)."""
+    weights = np.zeros((wanted, have))
+    for where, w in taps:
+        np.add.at(weights, (np.arange(wanted), where), w)
     return weights
 
 

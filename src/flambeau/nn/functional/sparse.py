@@ -184,18 +184,20 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
 
 
 def _bag_max(looked, bag, bags):
-    """Per bag and column, the largest value; 0 for empty bags."""
+    """Per bag and column, the largest value (the first of equals); 0 for empty bags."""
     a = looked._array
-    columns = a.shape[1]
-    best = np.full((bags, columns), -1)
-    for i in range(len(bag)):
-        row = best[bag[i]]
-        better = (row < 0) | (a[i] > a[row, np.arange(columns)])
-        row[better] = i
     if not a.shape[0]:
-        return looked.new_zeros((bags, columns)) + looked.sum()
-    picked = looked.gather(0, wrap(np.maximum(best, 0)))
-    return picked.masked_fill(wrap(best < 0), 0.0)
+        return looked.new_zeros((bags, a.shape[1])) + looked.sum()
+    full = np.unique(bag)
+    starts = np.searchsorted(bag, full)
+    top = np.zeros((bags, a.shape[1]), a.dtype)
+    top[full] = np.maximum.reduceat(a, starts, axis=0)
+    rows = np.where(a == top[bag], np.arange(len(bag))[:, None], len(bag) - 1)
+    first = np.zeros((bags, a.shape[1]), np.int64)
+    first[full] = np.minimum.reduceat(rows, starts, axis=0)
+    empty = np.ones((bags, 1), bool)
+    empty[full] = False
+    return looked.gather(0, wrap(first)).masked_fill(wrap(empty), 0.0)
 
 
 @public("embedding_bag")
