@@ -268,13 +268,17 @@ def test_ragged_in_worker():
 
 SCRIPT = """
 import sys
+import time
 import flambeau as fb
 from flambeau.utils.data import DataLoader, TensorDataset
 
 if __name__ == "__main__":
-    dataset = TensorDataset(fb.ones(4, 2000), fb.arange(4))
+    dataset = TensorDataset(fb.ones(8, 2000), fb.arange(8))
     loader = DataLoader(dataset, batch_size=2, num_workers=1, multiprocessing_context=sys.argv[1])
-    print([(x.sum().item(), y.tolist()) for x, y in loader])
+    iterator = iter(loader)
+    first = next(iterator)
+    time.sleep(float(sys.argv[2]))  # longer than a worker waits before it looks for its parent
+    print([(x.sum().item(), y.tolist()) for x, y in (first, *iterator)])
 """
 
 
@@ -282,8 +286,13 @@ if __name__ == "__main__":
 def test_other_start_methods(method, tmp_path):
     path = tmp_path / "script.py"
     path.write_text(SCRIPT)
-    run = subprocess.run([sys.executable, str(path), method], capture_output=True, text=True, timeout=60)
-    assert run.stdout.strip() == "[(4000.0, [0, 1]), (4000.0, [2, 3])]", run.stderr
+    run = subprocess.run(
+        [sys.executable, str(path), method, "2.5" if method == "forkserver" else "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.stdout.strip() == str([(4000.0, [k, k + 1]) for k in range(0, 8, 2)]), run.stderr
     assert run.stderr == ""
 
 

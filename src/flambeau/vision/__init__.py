@@ -1,9 +1,19 @@
 """Images: data sets, transforms, models, reading and writing (torchvision's names)."""
 
 from ..version import __version__
-from . import datasets, io, models, transforms, tv_tensors, utils
+from . import datasets, io, models, ops, transforms, tv_tensors, utils
 
-__all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "tv_tensors", "utils"]
+__all__ = [
+    "datasets",
+    "get_image_backend",
+    "io",
+    "models",
+    "ops",
+    "set_image_backend",
+    "transforms",
+    "tv_tensors",
+    "utils",
+]
 
 
 def set_image_backend(backend: str) -> None:

@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import multiprocessing
 import os
 import pickle
 import random
@@ -132,6 +133,14 @@ def run(job: Job, tasks, results, forked: bool) -> None:
     sys.stderr.flush()
 
 
+def _orphaned(job: Job) -> bool:
+    """Whether the main process was killed."""
+    if job.method == "forkserver":  # the parent of this process is the server
+        parent = multiprocessing.parent_process()
+        return parent is not None and not parent.is_alive()
+    return os.getppid() != job.parent_pid
+
+
 def _serve(job: Job, tasks, sender: Sender) -> None:
     global _info
     where = f"in DataLoader worker process {job.worker_id}"
@@ -155,8 +164,8 @@ def _serve(job: Job, tasks, sender: Sender) -> None:
 
     while True:
         while not tasks.poll(2.0):
-            if os.getppid() != job.parent_pid:
-                return  # the parent was killed
+            if _orphaned(job):
+                return
         request = pickle.loads(tasks.recv_bytes())
         if request is None:
             return
