@@ -126,6 +126,7 @@ SAFE = _FUNCTIONS | {
     ("_codecs", "encode"): _encode,
     **{(m, n): getattr(__import__("builtins"), n) for m in ("builtins", "__builtin__")
        for n in ("set", "frozenset", "complex", "bytearray", "slice", "range")},
+    ("__builtin__", "xrange"): range,
 }  # fmt: skip
 _SAFE_BY_NAME = {("torch.nn.parameter", "Parameter"), ("torch.nn", "Parameter"), ("torch.nn.parameter", "Buffer")}
 _user_safe: list = []

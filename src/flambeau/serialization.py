@@ -133,10 +133,13 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
 
     Raises `pickle.UnpicklingError` for a refused class, RuntimeError for a file that is truncated or damaged.
     """
+    if weights_only is None and pickle_module is not None:
+        weights_only = False
     if weights_only is None:
         weights_only = os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "0").lower() not in ("1", "y", "yes", "true")
     if weights_only and pickle_module is not None:
-        raise ArgumentError("Can not safely load weights when explicit pickle_module is specified")
+        raise FileError("Can not safely load weights when explicit pickle_module is specified",
+                                fix="leave pickle_module out")  # fmt: skip
     if isinstance(f, (str, os.PathLike)):
         if os.path.isdir(f):
             raise IsADirectoryError(f"[Errno 21] Is a directory: {os.fspath(f)!r}")
@@ -215,9 +218,9 @@ class _Placer:
 
 
 def _unpickle(stream, name, load_storage, weights_only, options):
-    kind = WeightsUnpickler if weights_only else FullUnpickler
+    unpickler = (WeightsUnpickler if weights_only else FullUnpickler)(stream, load_storage, **options)
     try:
-        return kind(stream, load_storage, **options).load()
+        return unpickler.load()
     except FlambeauError:
         raise
     except (
