@@ -17,7 +17,10 @@ def _define(name: str, *fields: str):
         parts = ",\n".join(f"{f}={v!r}" for f, v in zip(fields, self))
         return f"torch.return_types.{name}(\n{parts})"
 
-    body = {f: property(lambda self, i=i: tuple.__getitem__(self, i)) for i, f in enumerate(fields)}
+    def field(i):
+        return property(lambda self: tuple.__getitem__(self, i))
+
+    body: dict[str, object] = {f: field(i) for i, f in enumerate(fields)}
     body |= {
         "__new__": new, "__repr__": show, "__slots__": (), "_fields": fields, "__match_args__": fields,
         "n_fields": len(fields), "n_sequence_fields": len(fields), "n_unnamed_fields": 0, "__module__": __name__,

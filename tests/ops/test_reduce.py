@@ -158,3 +158,15 @@ def test_other_forms():
 def test_errors(error, call, words):
     with pytest.raises(error, match=words):
         call(torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("f, shape", [
+    (lambda x: x.sort(1)[1], (2, 3)), (lambda x: x.topk(2)[0], (2, 2)), (lambda x: x.max(0).values, (3,)),
+    (lambda x: x.argmax(), ()), (lambda x: x.logsumexp(1), (2,)), (lambda x: x.std(0), (3,)), (lambda x: x.norm(), ()),
+    (lambda x: x.cummax(0)[0], (2, 3)), (lambda x: torch.linalg.inv(x @ x.mT), (2, 2)),
+    (lambda x: torch.linalg.svd(x)[2], (3, 3)), (lambda x: x.gather(1, x.argmax(1, True)), (2, 1)),
+    (lambda x: torch.cat([x, x]).view(-1)[2:5], (3,)), (lambda x: torch.fft.rfft(x), (2, 2)),
+])  # fmt: skip
+def test_meta_tensors_have_shapes_only(f, shape):
+    made = f(torch.ones(2, 3).to("meta"))
+    assert made.shape == shape and made.device.type == "meta"

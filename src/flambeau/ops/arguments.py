@@ -59,8 +59,7 @@ def infer_size(shape, count) -> tuple[int, ...]:
         if known == 0 and count == 0:
             raise ShapeError(
                 f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
-                "size -1 "
-                "can be any value and is ambiguous"
+                "size -1 can be any value and is ambiguous"
             )
         if known and count % known == 0 and all(s >= -1 for s in shape):
             return tuple([count // known if s == -1 else s for s in shape])

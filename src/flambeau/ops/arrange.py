@@ -14,6 +14,7 @@ from ..tensor import Tensor, wrap
 from .entry import primitive, public
 from .index import accumulate_at
 from .join import cat, stack, tensor_list
+from .meta import array_primitive
 from .scatter import index_select
 from .shape import contiguous_format, need_tensor, normal_dim, normal_dims, reshape, sizes_of
 from .views import _diagonal_array, diagonal
@@ -231,7 +232,7 @@ def _embed_array(input, offset, dim1, dim2):
     return out
 
 
-_embed = primitive(
+_embed = array_primitive(
     "diag_embed", _embed_array,
     vjp={"input": lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2)},
 )  # fmt: skip

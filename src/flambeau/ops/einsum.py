@@ -56,8 +56,7 @@ def einsum(equation, *operands):
     operands = tensor_list(operands, "einsum")
     if not operands:
         raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one "
-                         "operand and "
-                         "its subscripts list")
+                         "operand and its subscripts list")
     labels, output = _parse(equation, operands)
     return _contract(operands, labels, output)
 
@@ -70,8 +69,7 @@ def _parse(equation, operands):
     if len(terms) != len(operands):
         raise ShapeError(
             f"einsum(): {'more' if len(operands) > len(terms) else 'fewer'} operands were provided than specified in "
-            "the "
-            "equation", why=f"the equation '{equation}' names {len(terms)}, {len(operands)} were given",
+            "the equation", why=f"the equation '{equation}' names {len(terms)}, {len(operands)} were given",
         )  # fmt: skip
     labels, most = [], 0
     for i, (term, t) in enumerate(zip(terms, operands)):
@@ -79,8 +77,7 @@ def _parse(equation, operands):
         for c in head + tail:
             if c not in _LETTERS:
                 raise ShapeError(f"einsum(): invalid subscript given at index {equation.find(c)} in the equation "
-                                 "string, "
-                                 "subscripts must be in [a-zA-Z]" if c != "." else
+                                 "string, subscripts must be in [a-zA-Z]" if c != "." else
                                  f"einsum(): found '.' for operand {i} that is not part of any ellipsis")
         spare = t.ndim - len(head) - len(tail)
         if spare < 0 or spare > 0 and not dots:
@@ -102,8 +99,7 @@ def _parse(equation, operands):
         for c in head + tail:
             if c not in _LETTERS:
                 raise ShapeError("einsum(): invalid subscript in the output of the equation string, subscripts must "
-                                 "be in "
-                                 "[a-zA-Z]")
+                                 "be in [a-zA-Z]")
             if output.count(c) > 1:
                 raise ShapeError(f"einsum(): output subscript {c} appears more than once in the output")
             if not any(c in ls for ls in labels):

@@ -355,8 +355,7 @@ def _padded(x, before, after, mode):
     if mode == "reflect":
         if before >= n or after >= n:
             raise ShapeError("Argument #4: Padding size should be less than the corresponding input dimension, but "
-                             "got: "
-                             f"padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}")
+                             f"got: padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}")
         at = np.abs(at)
         at = np.where(at >= n, 2 * (n - 1) - at, at)
     elif mode == "replicate":
@@ -392,8 +391,7 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     if return_complex is None:
         if not (input.is_complex() or complex_window):
             raise ShapeError("stft requires the return_complex parameter be given for real inputs, and will further "
-                             "require "
-                             "that return_complex=True in a future PyTorch release.", fix="return_complex=True")
+                             "require that return_complex=True in a future PyTorch release.", fix="return_complex=True")
         return_complex = True
     if input.dtype.category < 2:
         raise DtypeError(f"stft(...): expected a tensor of floating point or complex values, got {title(input.dtype)}")
@@ -411,8 +409,7 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         raise ShapeError(f"stft(...): expected 0 < win_length <= n_fft, but got win_length={win}")
     if window is not None and (window.ndim != 1 or window.shape[0] != win):
         raise ShapeError(f"stft(...): expected a 1D window tensor of size equal to win_length={win}, but got window "
-                         "with "
-                         f"size {list(window.shape)}")
+                         f"with size {list(window.shape)}")
     frames = x.unfold(-1, n_fft, hop) * _centered_window(window, win, n_fft, input._array.real.dtype)
     if onesided is None:
         onesided = not frames.is_complex()
@@ -443,12 +440,10 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     onesided = bins != n_fft if onesided is None else onesided
     if onesided and bins != n_fft // 2 + 1:
         raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
-                         "match n_fft / "
-                         f"2 + 1 when onesided=True, but got {bins}")
+                         f"match n_fft / 2 + 1 when onesided=True, but got {bins}")
     if not onesided and bins != n_fft:
         raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
-                         "match n_fft "
-                         f"when onesided=False, but got {bins}")
+                         f"match n_fft when onesided=False, but got {bins}")
     if not 0 < hop <= win:
         raise ShapeError("istft(...): expected 0 < hop_length <= win_length")
     if not 0 < win <= n_fft:

@@ -34,14 +34,12 @@ def constant_pad_nd(input, pad, value=0):
         raise ShapeError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * input.ndim:
         raise ShapeError("Length of pad should be no more than twice the number of dimensions of the input. Pad "
-                         "length is "
-                         f"{len(pad)} while the input has {input.ndim} dimensions.")
+                         f"length is {len(pad)} while the input has {input.ndim} dimensions.")
     widths = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2]))[::-1]
     for n, (a, b) in zip(input.shape, widths):
         if n + a + b < 0:
             raise ShapeError(f"The input size {n}, plus negative padding {a} and {b}, resulted in a negative output "
-                             "size, "
-                             "which is invalid.")
+                             "size, which is invalid.")
     return _pad_constant(input, widths=tuple(widths), value=value)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import ArgumentError, IndexOutOfRange, NotSupported, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
-from .promotion import as_tensor, scalar_array
+from .promotion import NUMBERS, as_tensor, stored_scalar
 from .shape import _select_array, _select_key, _unslice, linked, need_tensor, reshape
 
 # ---------------------------------------------------------------------- whole-tensor writes
@@ -36,7 +36,8 @@ def _write(self, source):
     a, b = self._array, source._array
     if a.dtype.kind != "c" and b.dtype.kind == "c":
         b = b.real
-    a[...] = b
+    if a.size:
+        a[...] = b
     self._bump()
     return self
 
@@ -62,8 +63,9 @@ def fill_(self, value):
             raise ShapeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
                              "dimensions.")
         return _write(self, value)
-    return _write(self, wrap(scalar_array(value, self._array.dtype) if not isinstance(value, complex)
-                             else np.asarray(value)))  # fmt: skip
+    if not isinstance(value, NUMBERS):
+        raise ArgumentTypeError(f"fill_(): argument 'value' (position 1) must be Number, not {type(value).__name__}")
+    return _write(self, wrap(stored_scalar(value, self._array.dtype)))
 
 
 @public(method=True, function=True)
@@ -93,9 +95,7 @@ def masked_fill(input, mask, value):
                              f"{value.ndim} dimension(s).")
         value = value.to(input.dtype)
     else:
-        if isinstance(value, complex) and not input.is_complex():
-            raise ShapeError("value cannot be converted to type without overflow")
-        value = wrap(scalar_array(value, input._array.dtype))
+        value = wrap(stored_scalar(value, input._array.dtype))
     return _masked_fill(input, mask, value)
 
 
@@ -165,8 +165,11 @@ def parse_key(key, shape):
             arrays.append(k)
         elif hasattr(k, "__index__"):
             simple.append(k.__index__())
+        elif isinstance(k, str):
+            raise ArgumentTypeError(f"new(): invalid data type '{type(k).__name__}'", why="only integers, slices, ellipsis, None and "
+                                    "integer or bool tensors are valid indices")
         else:
-            raise TypeError(
+            raise IndexOutOfRange(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                 f"(got {type(k).__name__})"
             )
@@ -199,8 +202,7 @@ def parse_key(key, shape):
                         bad = next(i for i in range(k.ndim) if k.shape[i] != shape[dim + i])
                         raise IndexOutOfRange(
                             f"The shape of the mask {list(k.shape)} at index {bad} does not match the shape of the "
-                            "indexed "
-                            f"tensor {list(shape)} at index {dim + bad}"
+                            f"indexed tensor {list(shape)} at index {dim + bad}"
                         )
                     basic += [slice(None)] * k.ndim
                     dim += k.ndim
@@ -287,18 +289,19 @@ def _index_error(error, key, shape):
     if found:
         if len(shape) == 0:
             return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                                   "`tensor.item<T>()` "
-                                   "in C++ to convert a 0-dim tensor to a number")
+                                   "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
         i, d, n = found.groups()
         return IndexOutOfRange(f"index {i} is out of bounds for dimension {d} with size {n}",
                                why=f"the tensor has shape {list(shape)}, so the last index is {int(n) - 1}")
     if text.startswith("too many indices"):
         if len(shape) == 0:
             return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                                   "`tensor.item<T>()` "
-                                   "in C++ to convert a 0-dim tensor to a number")
+                                   "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
         return IndexOutOfRange(f"too many indices for tensor of dimension {len(shape)}",
                                why=f"the tensor has shape {list(shape)}")
+    if "broadcast" in text and isinstance(key, tuple):
+        return IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together with shapes "
+                               + ", ".join(str(list(k.shape)) for k in key if isinstance(k, np.ndarray)))
     return IndexOutOfRange(text, why=f"the tensor has shape {list(shape)}")
 
 
@@ -365,6 +368,7 @@ def _setitem(self, key, value):
     a = self._array
     if (
         value.__class__ in _NUMBERS
+        and -60000 < value < 60000  # what any floating-point dtype holds
         and _is_quick(key)
         and a.dtype.kind == "f"
         and not (state.grad and (self._rg or self._base is not None and self.requires_grad))
@@ -380,10 +384,13 @@ def _setitem(self, key, value):
     if isinstance(value, Tensor):
         source = value
     else:
+        if not isinstance(value, (*NUMBERS, np.ndarray)):
+            raise ArgumentTypeError(f"can't assign a {type(value).__name__} to a {self.type()}",
+                                    fix="torch.tensor(value) makes a tensor of a list")
         source = as_tensor(value, "__setitem__", 2, "value")
         if source._array.dtype != self._array.dtype:
             if not source._array.ndim and not isinstance(value, np.ndarray):
-                source = wrap(scalar_array(value, self._array.dtype))
+                source = wrap(stored_scalar(value, self._array.dtype))
             else:
                 source = wrap(source._array.astype(self._array.dtype))
     target = self
@@ -404,8 +411,7 @@ def index_put(target, key, source, accumulate):
     try:
         shape = a.view(np.ndarray)[key].shape
     except IndexError as error:
-        raise IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together",
-                              why=str(error)) from None
+        raise _index_error(error, key, a.shape) from None
     b = source._array
     while b.ndim > len(shape) and b.shape[0] == 1:
         source = reshape(source, b.shape[1:])
@@ -414,8 +420,7 @@ def index_put(target, key, source, accumulate):
         np.broadcast_to(b, shape)
     except ValueError:
         raise ShapeError(f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing "
-                         "result of "
-                         f"shape {list(shape)}") from None
+                         f"result of shape {list(shape)}") from None
     if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))
     if accumulate:

@@ -326,8 +326,7 @@ def split_with_sizes(input, split_sizes, dim=0):
     if sum(sizes) != n:
         raise ShapeError(
             f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
-            "but got "
-            f"split_sizes={list(sizes)}", why=f"they add up to {sum(sizes)}",
+            f"but got split_sizes={list(sizes)}", why=f"they add up to {sum(sizes)}",
         )  # fmt: skip
     return _cut(input, sizes, dim)
 

@@ -407,8 +407,7 @@ def tensordot(a, b, dims=2):
         n, m = a.shape[i], b.shape[j]
         if n != m and 1 not in (n, m):
             raise ShapeError(f"contracted dimensions need to match, but first has size {n} in dim {i} and second has "
-                             "size "
-                             f"{m} in dim {j}")
+                             f"size {m} in dim {j}")
         if n == 1 and m > 1:
             b = b.sum(j, True).to(b.dtype)
         elif m == 1 and n > 1:

@@ -7,7 +7,7 @@ import numpy as np
 from .. import dtypes, return_types
 from ..errors import DtypeError, ShapeError
 from ..tensor import wrap
-from .entry import primitive, public
+from .entry import public
 from .join import cat
 from .linalg import matmul
 from .linalg_array import (
@@ -24,6 +24,7 @@ from .linalg_array import (
     lu_factor as _lu_array,
 )
 from .linalg_solve import _substitute, batch_text, first, need_matrix, need_same, need_square
+from .meta import array_primitive, on_device_of, plain
 from .reduce import title
 
 # ---------------------------------------------------------------------- LU
@@ -62,14 +63,20 @@ def _lu_vjp(g, out):
     return matmul(p, d)
 
 
-_lu = primitive("linalg_lu_factor_ex", lambda A, pivot: _lu_array(A, pivot), vjp={"A": _lu_vjp})
+_lu = array_primitive("linalg_lu_factor_ex", lambda A, pivot: _lu_array(A, pivot), vjp={"A": _lu_vjp})
+
+
+def _matrix_of(pivots, m, like):
+    """The permutation matrix P of pivots."""
+    counts = pivots._array if type(pivots._array) is np.ndarray else np.ones(pivots.shape, np.int32)
+    return on_device_of(permutation_matrix(counts, m, like._array.dtype), like)
 
 
 def unpack_low(packed):
     """L (m, k) of packed factors."""
     m, n = packed.shape[-2:]
     k = min(m, n)
-    ones = wrap(np.eye(m, k, dtype=packed._array.dtype))
+    ones = on_device_of(np.eye(m, k, dtype=packed._array.dtype), packed)
     return packed[..., :, :k].tril(-1) + ones
 
 
@@ -110,7 +117,7 @@ def linalg_lu(A, *, pivot=True):
 
 def _unpacked(packed, pivots):
     m, n = packed.shape[-2:]
-    p = wrap(permutation_matrix(pivots._array, m, packed._array.dtype))
+    p = _matrix_of(pivots, m, packed)
     return p, unpack_low(packed), packed[..., : min(m, n), :].triu()
 
 
@@ -123,7 +130,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=N
     nothing = wrap(np.empty(0, LU_data._array.dtype))
     p = low = up = nothing
     if unpack_pivots:
-        p = wrap(permutation_matrix(LU_pivots._array, LU_data.shape[-2], LU_data._array.dtype))
+        p = _matrix_of(LU_pivots, LU_data.shape[-2], LU_data)
     if unpack_data:
         low, up = unpack_low(LU_data), LU_data[..., : min(LU_data.shape[-2:]), :].triu()
     made = return_types.lu_unpack((p, low, up))
@@ -155,8 +162,7 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     need_matrix(B, name, "B")
     if LU.dtype is not B.dtype:
         raise DtypeError(f"{name}: Expected LU and B to have the same dtype, but found LU of type {title(LU.dtype)} "
-                         "and B of "
-                         f"type {title(B.dtype)} instead")
+                         f"and B of type {title(B.dtype)} instead")
     if pivots.dtype is not dtypes.int32:
         raise DtypeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
     if pivots.shape != LU.shape[:-1]:
@@ -166,7 +172,7 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
                          f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
     if not left:
         return linalg_lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
-    p = wrap(permutation_matrix(pivots._array, LU.shape[-1], LU._array.dtype))
+    p = _matrix_of(pivots, LU.shape[-1], LU)
     if adjoint:  # A^H = U^H L^H P^T
         y = _substitute(LU.mH, B, upper=False, unit=False)
         return matmul(p, _substitute(LU.mH, y, upper=True, unit=True))
@@ -187,10 +193,10 @@ def lu_solve(b, LU_data, LU_pivots):
 def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     """(L and D packed, pivots, info) of symmetric (or Hermitian) matrices A = L D L^T."""
     need_square(A, "torch.linalg.ldl_factor_ex")
-    made, pivots, info = _ldl_array(A._array, bool(hermitian))
+    made, pivots, info = _ldl_array(plain(A._array), bool(hermitian))
     if check_errors and info.any():
         raise LinAlgError(f"torch.linalg.ldl_factor_ex: D[{first(info)},{first(info)}] is zero")
-    return return_types.linalg_ldl_factor_ex((wrap(made), wrap(pivots), wrap(info)))
+    return return_types.linalg_ldl_factor_ex([on_device_of(x, A) for x in (made, pivots, info)])
 
 
 @public("linalg.ldl_factor", out=True)
@@ -212,4 +218,6 @@ def ldl_solve(LD, pivots, B, *, hermitian=False):
                          f"{list(pivots.shape)}")
     if B.shape[-2] != LD.shape[-1]:
         raise ShapeError(f"{name}: Incompatible matrix sizes: {list(LD.shape)} and {list(B.shape)}")
+    if LD.is_meta:
+        return on_device_of(plain(matmul(LD, B)._array), LD)
     return wrap(_ldl_solve_array(LD._array, pivots._array, B._array, bool(hermitian)))

@@ -11,12 +11,13 @@ from .. import dtypes, return_types
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, wrap
 from .elementwise import conj
-from .entry import REGISTRY, primitive, public
+from .entry import REGISTRY, public
 from .join import cat
 from .linalg import matmul, multiply_chain
 from .linalg_array import flat_batch
 from .linalg_solve import eye, inv, is_vector, need_float, need_matrix, need_square, solve
 from .linalg_spectral import _svd, linalg_qr
+from .meta import array_primitive, on_device_of, plain
 from .promotion import broadcast_error, result_type
 from .reduce import title
 from .shape import need_tensor, normal_dim, reshape
@@ -28,7 +29,7 @@ from .views import diagonal
 def _tolerance(A, atol, rtol, largest):
     """The cut below which singular values count as zero: an array that broadcasts over the batch."""
     def number(x):
-        return None if x is None else (x._array if isinstance(x, Tensor) else np.asarray(x))
+        return None if x is None else (plain(x._array) if isinstance(x, Tensor) else np.asarray(x))
 
     a, r = number(atol), number(rtol)
     default = max(A.shape[-2:]) * np.finfo(A._array.dtype).eps
@@ -67,7 +68,7 @@ def _pinv_vjp(g, A, out):
             - matmul(matmul(h_k, out), A))  # fmt: skip
 
 
-_pinv = primitive("linalg_pinv", _pinv_array, vjp={"A": _pinv_vjp})
+_pinv = array_primitive("linalg_pinv", _pinv_array, vjp={"A": _pinv_vjp})
 
 
 @public("linalg.pinv", out=True)
@@ -79,9 +80,9 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     if not A.numel():
         return A.mT.clone()
     if hermitian:
-        largest = np.abs(np.linalg.eigvalsh(A._array)).max(-1)
+        largest = np.abs(np.linalg.eigvalsh(plain(A._array))).max(-1)
     else:
-        largest = np.linalg.svd(A._array, compute_uv=False)[..., 0]
+        largest = np.linalg.svd(plain(A._array), compute_uv=False)[..., 0]
     return _pinv(A, cut=np.asarray(_tolerance(A, atol, rtol, largest)), hermitian=bool(hermitian))
 
 
@@ -99,14 +100,14 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     if tol is not None:
         atol, rtol = tol, 0.0
     if not A.numel():
-        return wrap(np.zeros(A.shape[:-2], np.int64))
+        return on_device_of(np.zeros(A.shape[:-2], np.int64), A)
     if hermitian:
         need_square(A, "linalg.matrix_rank")
-        s = np.abs(np.linalg.eigvalsh(A._array))
+        s = np.abs(np.linalg.eigvalsh(plain(A._array)))
     else:
-        s = np.linalg.svd(A._array, compute_uv=False)
+        s = np.linalg.svd(plain(A._array), compute_uv=False)
     cut = np.asarray(_tolerance(A, atol, rtol, s.max(-1)))
-    return wrap(np.asarray((s > cut[..., None]).sum(-1), np.int64))
+    return on_device_of(np.asarray((s > cut[..., None]).sum(-1), np.int64), A)
 
 
 @public("linalg.lstsq", out=True)
@@ -120,8 +121,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     need_float(A, name)
     if A.dtype is not B.dtype:
         raise DtypeError(f"{name}: Expected input and other to have the same dtype, but got input's dtype "
-                         f"{title(A.dtype)} "
-                         f"and other's dtype {title(B.dtype)}")
+                         f"{title(A.dtype)} and other's dtype {title(B.dtype)}")
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise ShapeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
     driver = driver or "gelsy"
@@ -217,7 +217,7 @@ def _expm_vjp(g, A):
     return _expm(block)[..., :n, n:]
 
 
-_expm = primitive("linalg_matrix_exp", _expm_array, vjp={"A": _expm_vjp})
+_expm = array_primitive("linalg_matrix_exp", _expm_array, vjp={"A": _expm_vjp})
 
 
 @public("linalg.matrix_exp", aliases=("matrix_exp",))
@@ -250,15 +250,13 @@ def multi_dot(tensors):
     for i, t in enumerate(tensors):
         if t.dtype is not first.dtype:
             raise DtypeError(f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {first.dtype} "
-                             "and tensor "
-                             f"{i} {t.dtype}")
+                             f"and tensor {i} {t.dtype}")
     chain = [first.unsqueeze(0) if first.ndim == 1 else first, *tensors[1:-1],
              last.unsqueeze(1) if last.ndim == 1 else last]  # fmt: skip
     for i, (a, b) in enumerate(zip(chain, chain[1:])):
         if a.shape[1] != b.shape[0]:
             raise ShapeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
-                             "cannot be "
-                             "multiplied")
+                             "cannot be multiplied")
     made = multiply_chain(chain)
     shape = [*(first.shape[:1] if first.ndim == 2 else ()), *(last.shape[1:] if last.ndim == 2 else ())]
     return reshape(made, shape)
@@ -330,8 +328,7 @@ def vecdot(x, y, *, dim=-1):
     need_tensor(y, "linalg.vecdot", "y", 2)
     if x.dtype is not y.dtype:
         raise DtypeError("linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
-                         f"{title(x.dtype)} and y "
-                         f"of type {title(y.dtype)} instead")
+                         f"{title(x.dtype)} and y of type {title(y.dtype)} instead")
     made = (conj(x) * y).sum(dim)
     return made.to(x.dtype) if made.dtype is not x.dtype else made
 
@@ -352,7 +349,7 @@ def _cross_array(input, other, dim):
     return out
 
 
-_cross = primitive("linalg_cross", _cross_array, vjp={
+_cross = array_primitive("linalg_cross", _cross_array, vjp={
     "input": lambda g, other, dim: _cross(conj(other), g, dim=dim),
     "other": lambda g, input, dim: _cross(g, conj(input), dim=dim)})  # fmt: skip
 

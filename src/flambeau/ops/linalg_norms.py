@@ -8,9 +8,10 @@ import numpy as np
 
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, DtypeError, IndexOutOfRange, ShapeError
-from .entry import primitive, public
+from .entry import public
 from .linalg_solve import inv_ex, need_float, need_matrix
 from .linalg_spectral import svdvals
+from .meta import array_primitive
 from .reduce import _amax, _amin, _axes, _sum, title, unreduced
 from .shape import need_tensor, normal_dim, reshape
 
@@ -57,7 +58,7 @@ def _norm_vjp(g, input, out, ord, axes, keepdim):
     return input * size ** (ord - 2) * (g / out ** (ord - 1)).masked_fill(out == 0, 0)
 
 
-_vector_norm = primitive("linalg_vector_norm", _norm_array, vjp={"input": _norm_vjp})
+_vector_norm = array_primitive("linalg_vector_norm", _norm_array, vjp={"input": _norm_vjp})
 
 
 @public("linalg.vector_norm", out=True)
@@ -76,8 +77,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
             if not x.shape[axis]:
                 raise ShapeError(f"linalg.vector_norm cannot compute the {ord:g} norm on an empty "
                                  f"{'tensor' if dim is None else 'dimension ' + str(axis)} because the operation "
-                                 "does not "
-                                 "have an identity")
+                                 "does not have an identity")
     return _vector_norm(x, ord=ord, axes=axes, keepdim=bool(keepdim))
 
 

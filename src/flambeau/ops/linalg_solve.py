@@ -8,7 +8,7 @@ from .. import dtypes, return_types
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, wrap
 from .elementwise import conj
-from .entry import REGISTRY, primitive, public
+from .entry import REGISTRY, public
 from .linalg import matmul
 from .linalg_array import (
     LinAlgError,
@@ -18,6 +18,7 @@ from .linalg_array import (
 from .linalg_array import (
     lu_factor as _lu_array,
 )
+from .meta import array_primitive, on_device_of
 from .reduce import title
 from .shape import need_tensor
 
@@ -42,8 +43,7 @@ def need_float(t, name, dtype=None, argument="A"):
         raise DtypeError(f"{name}: dtype should be real for real inputs, but got {title(dtype)}")
     if dtypes.promote_types(t.dtype, dtype) is not dtype:
         raise DtypeError(f"{name}: the dtype of the input ({title(t.dtype)}) should be convertible without narrowing "
-                         "to the "
-                         f"specified dtype ({title(dtype)})")
+                         f"to the specified dtype ({title(dtype)})")
     return t.to(dtype)
 
 
@@ -72,8 +72,7 @@ def need_same(A, B, name):
     """Error unless two tensors have one dtype."""
     if A.dtype is not B.dtype:
         raise DtypeError(f"{name}: Expected A and B to have the same dtype, but found A of type {title(A.dtype)} and "
-                         "B of "
-                         f"type {title(B.dtype)} instead")
+                         f"B of type {title(B.dtype)} instead")
 
 
 def batch_text(info: np.ndarray) -> str:
@@ -89,7 +88,7 @@ def first(info: np.ndarray) -> int:
 
 def eye(n, like) -> Tensor:
     """The identity matrix in the dtype of `like`."""
-    return wrap(np.eye(n, dtype=like._array.dtype))
+    return on_device_of(np.eye(n, dtype=like._array.dtype), like)
 
 
 # ---------------------------------------------------------------------- inverse and determinant
@@ -108,7 +107,7 @@ def _inverse_array(a):
         return out, info
 
 
-_inv = primitive("linalg_inv_ex", _inverse_array, vjp={"A": lambda g, out: None if g[0] is None else
+_inv = array_primitive("linalg_inv_ex", _inverse_array, vjp={"A": lambda g, out: None if g[0] is None else
                                                        -matmul(matmul(out[0].mH, g[0]), out[0].mH)},
                  names=("A",))  # fmt: skip
 
@@ -127,8 +126,7 @@ def _check_singular(info, name):
     if info.any():
         i = first(info)
         raise LinAlgError(f"{name}: {batch_text(info)}The diagonal element {i} is zero, the inversion could not be "
-                          "completed "
-                          "because the input matrix is singular.")
+                          "completed because the input matrix is singular.")
 
 
 @public("linalg.inv", out=True, method=False, aliases=("inverse",))
@@ -162,7 +160,7 @@ def _det_vjp(g, A, out):
     return g * sign * matmul(u * others.unsqueeze(-2), vh)
 
 
-_det = primitive("linalg_det", lambda A: np.linalg.det(A), vjp={"A": _det_vjp})
+_det = array_primitive("linalg_det", lambda A: np.linalg.det(A), vjp={"A": _det_vjp})
 
 
 @public("linalg.det", out=True, aliases=("det",))
@@ -184,7 +182,7 @@ def _slogdet_vjp(g, A, out):
     return factor.unsqueeze(-1).unsqueeze(-1) * _inv(A)[0].mH
 
 
-_slogdet = primitive("linalg_slogdet", lambda A: tuple(np.linalg.slogdet(A)), vjp={"A": _slogdet_vjp})
+_slogdet = array_primitive("linalg_slogdet", lambda A: tuple(np.linalg.slogdet(A)), vjp={"A": _slogdet_vjp})
 
 
 @public("linalg.slogdet", out=True)
@@ -232,7 +230,7 @@ def _solve_vjp(g, A, out, needs):
     return -matmul(d, out.mH) if needs[0] else None, d
 
 
-_solve = primitive("linalg_solve_ex", _solve_array, vjp={("A", "B"): _solve_vjp})
+_solve = array_primitive("linalg_solve_ex", _solve_array, vjp={("A", "B"): _solve_vjp})
 
 
 def is_vector(A, B):
@@ -248,8 +246,7 @@ def _solved(A, B, left, name):
     if vector:
         if not left:
             raise ShapeError(f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In "
-                             "this "
-                             f"case {name} is equivalent to B / A.squeeze(-1)")
+                             f"this case {name} is equivalent to B / A.squeeze(-1)")
         B = B.unsqueeze(-1)
     if B.ndim < 2:
         raise ShapeError(f"{name}: The input tensor B must have at least 2 dimensions.")
@@ -283,7 +280,7 @@ def solve_ex(A, B, *, left=True, check_errors=False):
             raise
         info = _lu_array(A._array)[2]
         made = B * float("nan")
-    return return_types.linalg_solve_ex((made, wrap(info)))
+    return return_types.linalg_solve_ex((made, on_device_of(info, A)))
 
 
 def _triangle_vjp(g, A, out, upper, unit, needs):
@@ -295,7 +292,7 @@ def _triangle_vjp(g, A, out, upper, unit, needs):
     return grad.triu(k) if upper else grad.tril(-k), d
 
 
-_substitute = primitive("linalg_solve_triangular", lambda A, B, upper, unit: substitute(A, B, upper, unit),
+_substitute = array_primitive("linalg_solve_triangular", lambda A, B, upper, unit: substitute(A, B, upper, unit),
                         vjp={("A", "B"): _triangle_vjp})  # fmt: skip
 
 
@@ -368,7 +365,7 @@ def _cholesky_vjp(g, out, upper):
     return _substitute(low.mH, left.mH, upper=True, unit=False).mH
 
 
-_cholesky = primitive("linalg_cholesky_ex", _cholesky_array, vjp={"A": _cholesky_vjp})
+_cholesky = array_primitive("linalg_cholesky_ex", _cholesky_array, vjp={"A": _cholesky_vjp})
 
 
 @public("linalg.cholesky_ex", out=True)
@@ -416,7 +413,7 @@ def _cholesky_solve_vjp(g, L, out, upper, needs):
     return d, -matmul(L, both) if upper else -matmul(both, L)
 
 
-_cholesky_solve = primitive("cholesky_solve", _cholesky_solve_array, vjp={("B", "L"): _cholesky_solve_vjp})
+_cholesky_solve = array_primitive("cholesky_solve", _cholesky_solve_array, vjp={("B", "L"): _cholesky_solve_vjp})
 
 
 @public(method=True, out=True)
@@ -426,8 +423,7 @@ def cholesky_solve(B, L, upper=False):
     need_square(L, "cholesky_solve", "A")
     if B.shape[-2] != L.shape[-1]:
         raise ShapeError(f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by "
-                         f"{L.shape[-1]} but "
-                         f"each b matrix is {B.shape[-2]} by {B.shape[-1]}")
+                         f"{L.shape[-1]} but each b matrix is {B.shape[-2]} by {B.shape[-1]}")
     need_same(L, B, "cholesky_solve")
     return _cholesky_solve(B, L, upper=bool(upper))
 
@@ -437,7 +433,7 @@ def _cholesky_inverse_vjp(g, L, out, upper):
     return -matmul(L, both) if upper else -matmul(both, L)
 
 
-_cholesky_inverse = primitive(
+_cholesky_inverse = array_primitive(
     "cholesky_inverse",
     lambda L, upper: _cholesky_solve_array(np.broadcast_to(np.eye(L.shape[-1], dtype=L.dtype), L.shape), L, upper),
     vjp={"L": _cholesky_inverse_vjp},

@@ -8,11 +8,12 @@ from .. import return_types
 from ..errors import DtypeError, GradientError, ShapeError
 from ..tensor import wrap
 from .elementwise import conj
-from .entry import primitive, public
+from .entry import public
 from .join import cat
 from .linalg import matmul
 from .linalg_array import LinAlgError, householder
 from .linalg_solve import _solve, _substitute, need_float, need_matrix, need_square
+from .meta import array_primitive
 from .reduce import title
 from .shape import need_tensor
 
@@ -66,7 +67,7 @@ def _qr_vjp(g, out, mode):
     return d
 
 
-_qr = primitive("linalg_qr", _qr_array, vjp={"A": _qr_vjp})
+_qr = array_primitive("linalg_qr", _qr_array, vjp={"A": _qr_vjp})
 
 
 @public("linalg.qr", out=True)
@@ -120,8 +121,7 @@ def _check_reflectors(A, tau, name):
         raise ShapeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if A.ndim - tau.ndim != 1:
         raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
-                         f"{tau.ndim} "
-                         f"and input.ndim is equal to {A.ndim}")
+                         f"{tau.ndim} and input.ndim is equal to {A.ndim}")
     if tau.shape[:-1] != A.shape[:-2]:
         raise ShapeError(f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
                          f"{list(tau.shape[:-1])}")
@@ -160,12 +160,10 @@ def ormqr(input, tau, other, left=True, transpose=False):
         raise ShapeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
     if input.ndim - tau.ndim != 1:
         raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
-                         f"{tau.ndim} "
-                         f"and input.ndim is equal to {input.ndim}")
+                         f"{tau.ndim} and input.ndim is equal to {input.ndim}")
     if input.ndim != other.ndim:
         raise ShapeError(f"{name}: Expected other to have the same number of dimensions as input, but got other.ndim "
-                         "equal "
-                         f"to {other.ndim} and input.ndim is equal to {input.ndim}")
+                         f"equal to {other.ndim} and input.ndim is equal to {input.ndim}")
     if tau.shape[:-1] != input.shape[:-2] or other.shape[:-2] != input.shape[:-2]:
         raise ShapeError(f"{name}: Expected batch dimensions of tau and other to be equal to input.shape[:-2]")
     if tau.dtype is not input.dtype or other.dtype is not input.dtype:
@@ -214,7 +212,7 @@ def _eigh_vjp(g, out):
     return None if inner is None else matmul(matmul(vectors, inner), vectors.mH)
 
 
-_eigh = primitive("linalg_eigh", _eigh_array, vjp={"A": _eigh_vjp})
+_eigh = array_primitive("linalg_eigh", _eigh_array, vjp={"A": _eigh_vjp})
 
 
 def _side(UPLO, name):
@@ -266,7 +264,7 @@ def _eig_vjp(g, out):
     return _solve(vh, matmul(inner, vh))
 
 
-_eig = primitive("linalg_eig", _eig_array, vjp={"A": _eig_vjp})
+_eig = array_primitive("linalg_eig", _eig_array, vjp={"A": _eig_vjp})
 
 
 @public("linalg.eig", out=True)
@@ -329,7 +327,7 @@ def _svd_vjp(g, out, full):
     return d
 
 
-_svd = primitive("linalg_svd", _svd_array, vjp={"A": _svd_vjp})
+_svd = array_primitive("linalg_svd", _svd_array, vjp={"A": _svd_vjp})
 
 
 @public("linalg.svd", out=True)

@@ -12,7 +12,8 @@ from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
 from .entry import check_writable, primitive, public, write_out
 from .index import accumulate_at
-from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, result_type, scalar_array
+from .meta import on_device_of, plain
+from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, result_type, stored_scalar
 from .scatter import check_bounds, gather
 from .shape import need_tensor, normal_dim, reshape
 
@@ -56,7 +57,7 @@ def where(condition, input=None, other=None):
         condition = condition.to(dtypes.bool)
     common = result_type(input, other)
     a, b = [x if isinstance(x, Tensor) and x.dtype is common else x.to(common) if isinstance(x, Tensor)
-            else wrap(scalar_array(x, common.numpy)) for x in (input, other)]  # fmt: skip
+            else wrap(stored_scalar(x, common.numpy)) for x in (input, other)]  # fmt: skip
     check_devices(condition, a, b)
     try:
         np.broadcast_shapes(condition._array.shape, a._array.shape, b._array.shape)
@@ -224,12 +225,10 @@ def put(input, index, source, accumulate=False):
         raise DtypeError(f"put_(): Expected a long tensor for index, but got {index.dtype}", fix="index.long()")
     if source.dtype is not input.dtype:
         raise DtypeError("put_(): self and source expected to have the same dtype, but got self.dtype = "
-                         f"{input.dtype} and "
-                         f"source.dtype = {source.dtype}")
+                         f"{input.dtype} and source.dtype = {source.dtype}")
     if index.numel() != source.numel():
         raise ShapeError("put_(): Expected source and index to have the same number of elements, but got "
-                         "source.numel() = "
-                         f"{source.numel()}, index.numel() = {index.numel()}")
+                         f"source.numel() = {source.numel()}, index.numel() = {index.numel()}")
     check_bounds(index._array, input.numel(), 0, IndexOutOfRange, negative=True)
     return _put_at(input, source, index, accumulate=bool(accumulate))
 
@@ -246,8 +245,7 @@ def take_along_dim(input, indices, dim=None):
         return _from_ends(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     if input.ndim != indices.ndim:
         raise ShapeError("torch.take_along_dim(): input and indices should have the same number of dimensions, but "
-                         "got "
-                         f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
+                         f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
     dim = normal_dim(dim, input.ndim)
     size = list(np.broadcast_shapes(_without(input.shape, dim), _without(indices.shape, dim)))
     size[dim] = input.shape[dim]
@@ -365,8 +363,7 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
                          f"boundary tensor dtype {sorted_sequence.dtype} and input value tensor dtype {values.dtype}")
     if not values.ndim and sorted_sequence.ndim != 1:
         raise ShapeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is "
-                         "1, but "
-                         f"we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0)")
+                         f"1, but we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0)")
     if not sorted_sequence.ndim:
         raise ShapeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
     if sorted_sequence.ndim != 1 and sorted_sequence.shape[:-1] != values.shape[:-1]:
@@ -377,16 +374,15 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
     if sorter is not None:
         if sorter.shape != sorted_sequence.shape:
             raise ShapeError("torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
-                             "tensor "
-                             f"{list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}")
+                             f"tensor {list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}")
         if sorter.dtype is not dtypes.int64:
             raise DtypeError("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
                              f"{sorter.dtype}")
         order = sorter._array
         if order.size and not (order.min() >= 0 and order.max() < sorted_sequence.shape[-1]):
             raise ShapeError("torch.searchsorted(): sorter index out of range")
-    found = _search(sorted_sequence._array, values._array, right or side == "right", order)
-    return wrap(np.asarray(found, np.int32 if out_int32 else np.int64))
+    found = _search(plain(sorted_sequence._array), plain(values._array), right or side == "right", plain(order))
+    return on_device_of(np.asarray(found, np.int32 if out_int32 else np.int64), values, sorted_sequence)
 
 
 @public(out=True)
@@ -404,6 +400,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise ArgumentTypeError("isin(): one of the arguments must be a Tensor")
     common = result_type(elements, test_elements)
-    a, b = [np.asarray(x._array if isinstance(x, Tensor) else x).astype(common.numpy)
+    a, b = [np.asarray(plain(x._array) if isinstance(x, Tensor) else x).astype(common.numpy)
             for x in (elements, test_elements)]  # fmt: skip
-    return wrap(np.asarray(np.isin(a, b, assume_unique=builtins.bool(assume_unique), invert=builtins.bool(invert))))
+    found = np.isin(a, b, assume_unique=builtins.bool(assume_unique), invert=builtins.bool(invert))
+    return on_device_of(found, elements, test_elements)

@@ -15,6 +15,7 @@ from ..errors import DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import fused as kernels
 from ..tensor import wrap
 from .entry import primitive, public
+from .meta import array_primitive, on_device_of, plain
 from .shape import need_tensor, normal_dim, normal_dims, reshape
 
 TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char",
@@ -102,14 +103,12 @@ def _floating(input, name, dtype=None):
     if dtype is not None:
         if dtype.category < 2:
             raise DtypeError(f"{name}(): could not infer output dtype. Optional dtype must be either a floating "
-                             "point or "
-                             f"complex dtype. Got: {title(dtype)}")
+                             f"point or complex dtype. Got: {title(dtype)}")
         return input.to(dtype)
     if input.dtype.category < 2:
         raise DtypeError(
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            "Got: "
-            f"{title(input.dtype)}",
+            f"Got: {title(input.dtype)}",
             fix=f"x.float().{name}()",
         )
     return input
@@ -296,7 +295,8 @@ def aminmax(input, *, dim=None, keepdim=False):
 def _logical(input, dim, keepdim, name, ufunc):
     need_tensor(input, name)
     a = input._array
-    out = ufunc.reduce(a.astype(np.bool_), axis=_axes(dim, a.ndim), keepdims=builtins.bool(keepdim))
+    none = isinstance(dim, (tuple, list)) and not dim  # no dimensions here, all of them in the other reductions
+    out = ufunc.reduce(a.astype(np.bool_), axis=() if none else _axes(dim, a.ndim), keepdims=builtins.bool(keepdim))
     if isinstance(a, MetaArray):
         return wrap(out)
     return wrap(np.asarray(out, np.uint8 if a.dtype == np.uint8 else np.bool_))
@@ -319,7 +319,7 @@ def count_nonzero(input, dim=None):
     """Number of elements that are not zero, or over dimension(s) `dim`."""
     need_tensor(input, "count_nonzero")
     axes = _axes(dim, input.ndim)
-    return wrap(np.asarray(np.add.reduce(input._array != 0, axis=axes, dtype=np.int64)))
+    return on_device_of(np.add.reduce(plain(input._array) != 0, axis=axes, dtype=np.int64), input)
 
 
 # ---------------------------------------------------------------------- spread
@@ -429,7 +429,7 @@ def _logsumexp_vjp(g, input, out, axes, keepdim):
     return g * conj(share)
 
 
-_logsumexp = primitive("logsumexp", _logsumexp_array, vjp={"input": _logsumexp_vjp})
+_logsumexp = array_primitive("logsumexp", _logsumexp_array, vjp={"input": _logsumexp_vjp})
 
 
 @public(method=True, out=True, aliases=("special.logsumexp",))

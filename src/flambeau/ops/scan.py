@@ -11,6 +11,7 @@ from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, wrap
 from .entry import primitive, public
 from .join import cat, narrow_to
+from .meta import array_primitive
 from .reduce import _sum, conj, not_implemented
 from .shape import need_tensor, normal_dim
 from .sort import place_back
@@ -97,9 +98,9 @@ def _running_extreme(ufunc, at_least):
     return forward
 
 
-_cummax = primitive("cummax", _running_extreme(np.maximum, np.greater_equal), vjp={
+_cummax = array_primitive("cummax", _running_extreme(np.maximum, np.greater_equal), vjp={
     "input": lambda g, out, dim, input_shape: place_back(g[0], out[1], dim, input_shape)})  # fmt: skip
-_cummin = primitive("cummin", _running_extreme(np.minimum, np.less_equal), vjp={
+_cummin = array_primitive("cummin", _running_extreme(np.minimum, np.less_equal), vjp={
     "input": lambda g, out, dim, input_shape: place_back(g[0], out[1], dim, input_shape)})  # fmt: skip
 
 
@@ -167,7 +168,7 @@ def _logcumsumexp_vjp(g, input, out, dim):
     return (back(positive) + input).exp() - (back(negative) + input).exp()
 
 
-_logcumsumexp = primitive("logcumsumexp", _logcumsumexp_array, vjp={"input": _logcumsumexp_vjp})
+_logcumsumexp = array_primitive("logcumsumexp", _logcumsumexp_array, vjp={"input": _logcumsumexp_vjp})
 
 
 @public(method=True, out=True)
@@ -196,8 +197,7 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
             raise ShapeError("diff expects prepend or append to be the same dimension as input")
         if extra is not None and any(a != b for i, (a, b) in enumerate(zip(extra.shape, input.shape)) if i != dim):
             raise ShapeError("diff expects the shape of tensor to prepend or append to match that of input except "
-                             "along the "
-                             "differencing dimension;")
+                             "along the differencing dimension;")
     if n == 0:
         return input.clone()
     parts = [t for t in (prepend, input, append) if t is not None]

@@ -10,7 +10,7 @@ from ..errors import DtypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
 from .entry import check_writable, primitive, public, write_out
 from .index import accumulate_at
-from .promotion import scalar_array
+from .promotion import scalar_array, stored_scalar
 from .shape import need_tensor, normal_dim, reshape
 
 # ---------------------------------------------------------------------- positions
@@ -193,7 +193,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
             return _scatter_add(input, source, index, dim=dim)
         return scatter_reduce(input, dim, index, source, "prod")
     if number:
-        source = wrap(scalar_array(source, input._array.dtype))
+        source = wrap(stored_scalar(source, input._array.dtype))
     return _scatter(input, source, index, dim=dim)
 
 
@@ -388,8 +388,7 @@ def _check_source(input, dim, index, source, name):
         for d, (a, b) in enumerate(zip(input.shape, source.shape)):
             if d != dim and a != b:
                 raise ShapeError("source tensor shape must match self tensor shape, excluding the specified "
-                                 "dimension. "
-                                 f"Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}")
+                                 f"dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}")
     elif n != 1:
         raise ShapeError(f"{name}(): When source is scalar, index should have one element (got {n})")
 
@@ -444,7 +443,7 @@ def index_fill(input, dim, index, value):
     else:
         if isinstance(value, complex) and not input.is_complex():
             raise DtypeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
-        value = wrap(scalar_array(value, input._array.dtype))
+        value = wrap(stored_scalar(value, input._array.dtype))
     mask = np.zeros(input.shape[dim] if input.ndim else 1, np.bool_)
     mask[index._array.reshape(-1)] = True
     if not input.ndim:

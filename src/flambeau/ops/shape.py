@@ -11,6 +11,7 @@ from ..arrays import MetaArray, element_strides, meta_empty
 from ..autograd.mode import state
 from ..dtypes import dtype
 from ..errors import ShapeError
+from ..kernels import fused as kernels
 from ..tensor import Tensor, attach, wrap
 from .arguments import infer_size, need_tensor, normal_dim, normal_dims, sizes_of
 from .entry import link_view, primitive, public, view_primitive
@@ -151,6 +152,8 @@ _permute = view_primitive(
 @public(method=True)
 def permute(input, *dims):
     """A view with the dimensions in another order."""
+    if not isinstance(input, Tensor):
+        need_tensor(input, "permute")
     dims = sizes_of(dims)
     if len(dims) != input.ndim:
         raise ShapeError(
@@ -173,6 +176,8 @@ _t = view_primitive("t", lambda input: input.T, vjp={"input": lambda g: _t(g)}, 
 @public(method=True, aliases=("swapaxes", "swapdims"))
 def transpose(input, dim0, dim1):
     """A view with two dimensions exchanged."""
+    if not isinstance(input, Tensor):
+        need_tensor(input, "transpose")
     n = input.ndim
     dim0, dim1 = normal_dim(dim0, n), normal_dim(dim1, n)
     a = input._array
@@ -182,6 +187,8 @@ def transpose(input, dim0, dim1):
 @public(method=True)
 def t(input):
     """The transpose of a matrix; vectors and scalars as they are."""
+    if not isinstance(input, Tensor):
+        need_tensor(input, "t")
     if input.ndim > 2:
         raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D",
                          fix="use x.mT to transpose the last two dimensions")
@@ -208,7 +215,14 @@ def _expand_vjp(g, input_shape):
     return g  # the engine sums what was broadcast
 
 
-_expand = view_primitive("expand", lambda input, shape: np.broadcast_to(input, shape, subok=True),
+def _expand_array(input, shape):
+    made = np.broadcast_to(input, shape, subok=True)
+    if input.flags.writeable:  # NumPy's is read-only; whether it may be written to is for check_writable to say
+        made = np.lib.stride_tricks.as_strided(input, made.shape, made.strides, subok=True)
+    return made
+
+
+_expand = view_primitive("expand", _expand_array,
                          vjp={"input": _expand_vjp})  # fmt: skip
 
 
@@ -219,8 +233,7 @@ def expand(self, *sizes, implicit=False):
     if len(sizes) < len(have):
         raise ShapeError(
             f"expand({self.dtype}{list(have)}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) must "
-            "be "
-            f"greater or equal to the number of dimensions in the tensor ({len(have)})"
+            f"be greater or equal to the number of dimensions in the tensor ({len(have)})"
         )
     lead = len(sizes) - len(have)
     full = []
@@ -229,14 +242,12 @@ def expand(self, *sizes, implicit=False):
         if s == -1:
             if n is None:
                 raise ShapeError(f"expand({self.dtype}{list(have)}, size={list(sizes)}): the expanded size of the "
-                                 "tensor "
-                                 f"(-1) isn't allowed in a leading, non-existing dimension {i}")
+                                 f"tensor (-1) isn't allowed in a leading, non-existing dimension {i}")
             s = n
         elif n is not None and n != 1 and n != s:
             raise ShapeError(
                 f"The expanded size of the tensor ({s}) must match the existing size ({n}) at non-singleton "
-                f"dimension {i}."
-                f"  Target sizes: {list(sizes)}.  Tensor sizes: {list(have)}"
+                f"dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(have)}"
             )
         full.append(s)
     out = _expand(self, shape=tuple(full))
@@ -308,8 +319,14 @@ def _keep_layout(a):
 
 
 _clone = primitive("clone", lambda input: _keep_layout(input), vjp={"input": lambda g: g})
-_contiguous = primitive("contiguous", lambda input: np.ascontiguousarray(input).reshape(input.shape),
-                        vjp={"input": lambda g: g}, node="CloneBackward0")  # fmt: skip
+
+
+def _contiguous_array(input):
+    made = kernels.contiguous(input)
+    return np.ascontiguousarray(input).reshape(input.shape) if made is None else made
+
+
+_contiguous = primitive("contiguous", _contiguous_array, vjp={"input": lambda g: g}, node="CloneBackward0")
 
 
 class memory_format:
@@ -401,8 +418,7 @@ def _to_device(t, dev):
     if dev is devices.META:
         return wrap(meta_empty(t._array.shape, t._array.dtype))
     raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
-                              "instead of "
-                              "torch.nn.Module.to() when moving module from meta to a different device.")
+                              "instead of torch.nn.Module.to() when moving module from meta to a different device.")
 
 
 @public(method=True, function=False)
@@ -425,8 +441,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
             device = devices.device("cuda", a)
         elif a is not None:
             raise TypeError(f"to() received an invalid combination of arguments - got ({type(a).__name__}), but "
-                            "expected "
-                            "a dtype, a device or a tensor")
+                            "expected a dtype, a device or a tensor")
     if other is not None:
         dtype, device = other.dtype, other.device
     made = self

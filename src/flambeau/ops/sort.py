@@ -8,12 +8,12 @@ import operator
 import numpy as np
 
 from .. import dtypes, return_types
-from ..arrays import MetaArray
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
 from .elementwise import REGISTRY
 from .entry import primitive, public
+from .meta import array_primitive, on_device_of, plain
 from .reduce import _shared, need_elements, not_implemented
 from .shape import need_tensor, normal_dim, reshape
 
@@ -63,7 +63,7 @@ def _sort_array(input, dim, descending):
     return pick(input, order, dim), np.ascontiguousarray(order)
 
 
-_sort = primitive("sort", _sort_array, vjp={"input": lambda g, out, dim, input_shape: None if g[0] is None
+_sort = array_primitive("sort", _sort_array, vjp={"input": lambda g, out, dim, input_shape: None if g[0] is None
                                             else place_back(g[0], out[1], dim, input_shape)})  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def _topk_array(input, k, dim, largest):
     return pick(input, order, dim), order
 
 
-_topk = primitive("topk", _topk_array, vjp={"input": lambda g, out, dim, input_shape: None if g[0] is None
+_topk = array_primitive("topk", _topk_array, vjp={"input": lambda g, out, dim, input_shape: None if g[0] is None
                                             else place_back(g[0], out[1], dim, input_shape)})  # fmt: skip
 
 
@@ -155,8 +155,8 @@ def _extreme_array(input, dim, keepdim, largest):
     return np.asarray(value), np.expand_dims(index, dim) if keepdim else np.asarray(index)
 
 
-_max_dim = primitive("max_dim", _extreme_array, vjp={"input": _picked_vjp}, node="MaxBackward0")
-_min_dim = primitive("min_dim", _extreme_array, vjp={"input": _picked_vjp}, node="MinBackward0")
+_max_dim = array_primitive("max_dim", _extreme_array, vjp={"input": _picked_vjp}, node="MaxBackward0")
+_min_dim = array_primitive("min_dim", _extreme_array, vjp={"input": _picked_vjp}, node="MinBackward0")
 _max_all = primitive("max_all", lambda input, axes, keepdim: np.maximum.reduce(input, axis=axes, keepdims=keepdim),
                      vjp={"input": _shared}, node="MaxBackward1")  # fmt: skip
 _min_all = primitive("min_all", lambda input, axes, keepdim: np.minimum.reduce(input, axis=axes, keepdims=keepdim),
@@ -208,16 +208,15 @@ def _arg(input, dim, keepdim, name, largest):
     if dim is None:
         if not a.size:
             raise IndexOutOfRange(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
-                                  "the "
-                                  "reduction dim with the 'dim' argument.")
-        index = np.asarray(_arg_array(a.reshape(-1), 0, largest))
-        return wrap(index.reshape((1,) * a.ndim) if keepdim else index)
+                                  "the reduction dim with the 'dim' argument.")
+        index = np.asarray(_arg_array(plain(a).reshape(-1), 0, largest))
+        return on_device_of(index.reshape((1,) * a.ndim) if keepdim else index, input)
     dim = normal_dim(dim, a.ndim)
     if not a.ndim:
-        return wrap(np.zeros((), np.int64))
+        return on_device_of(np.zeros((), np.int64), input)
     need_elements(a, (dim,), name)
-    index = np.asarray(_arg_array(a, dim, largest)) if not isinstance(a, MetaArray) else _arg_array(a, dim, largest)
-    return wrap(np.expand_dims(index, dim) if keepdim else index)
+    index = np.asarray(_arg_array(plain(a), dim, largest))
+    return on_device_of(np.expand_dims(index, dim) if keepdim else index, input)
 
 
 @public(method=True, out=True)
@@ -245,7 +244,7 @@ def _kth_array(input, k, dim, keepdim):
     return (value, index) if keepdim else (value.squeeze(dim), index.squeeze(dim))
 
 
-_kth = primitive("kthvalue", _kth_array, vjp={"input": _picked_vjp})
+_kth = array_primitive("kthvalue", _kth_array, vjp={"input": _picked_vjp})
 
 
 @public(method=True, out=True)
@@ -284,7 +283,7 @@ def _median_array(input, dim, keepdim, ignore_nan):
     return (value, index) if keepdim else (value.squeeze(dim), index.squeeze(dim))
 
 
-_median = primitive("median", _median_array, vjp={"input": _picked_vjp})
+_median = array_primitive("median", _median_array, vjp={"input": _picked_vjp})
 
 
 def _median_all_array(input, axes, keepdim, ignore_nan):
@@ -293,7 +292,7 @@ def _median_all_array(input, axes, keepdim, ignore_nan):
     return _median_array(input.reshape(-1), 0, False, ignore_nan)[0]
 
 
-_median_all = primitive("median_all", _median_all_array, vjp={"input": _shared}, node="MedianBackward0")
+_median_all = array_primitive("median_all", _median_all_array, vjp={"input": _shared}, node="MedianBackward0")
 
 
 def _any_median(input, dim, keepdim, name, ignore_nan):
@@ -339,7 +338,7 @@ def _mode_array(input, dim, keepdim):
     return (value, index) if keepdim else (value.squeeze(dim), index.squeeze(dim))
 
 
-_mode = primitive("mode", _mode_array, vjp={"input": _picked_vjp})
+_mode = array_primitive("mode", _mode_array, vjp={"input": _picked_vjp})
 
 
 @public(method=True, out=True)

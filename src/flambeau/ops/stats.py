@@ -164,12 +164,10 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
     if weight is not None:
         if weight.shape != input.shape:
             raise ShapeError("torch.histogram: if weight tensor is provided it should have the same shape as the "
-                             "input tensor "
-                             "excluding its innermost dimension")
+                             "input tensor excluding its innermost dimension")
         if weight.dtype is not input.dtype:
             raise DtypeError("torch.histogram: if weight tensor is provided, input tensor and weight tensor should "
-                             "have the "
-                             "same dtype")
+                             "have the same dtype")
         w = weight._array.reshape(-1)
     hist, edges = _one_histogram(a, bins, range, w, density, "torch.histogram")
     made = return_types.histogram((wrap(hist), wrap(edges)))
@@ -186,8 +184,7 @@ def _edges(a, bins, bounds, name):
             raise ShapeError(f"{name}: bins tensor should have one dimension, but got {bins.ndim} dimensions")
         if bins._array.dtype != a.dtype:
             raise DtypeError(f"{name}: input tensor and bins tensors should have the same dtype, but got input with "
-                             "dtype "
-                             f"{a.dtype} and bins with dtype {bins.dtype}")
+                             f"dtype {a.dtype} and bins with dtype {bins.dtype}")
         if bins.numel() < 1:
             raise ShapeError(f"{name}: bins tensor should have at least 1 element")
         return bins._array
@@ -246,8 +243,7 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None
         raise ShapeError("torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     if range is not None and len(range) != 2 * n:
         raise ShapeError(f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, "
-                         "but got "
-                         f"{len(range)}")
+                         f"but got {len(range)}")
     bounds = [None if range is None else tuple(range[2 * i : 2 * i + 2]) for i in builtins.range(n)]
     edges = [_edges(points[:, i], bins[i], bounds[i], "torch.histogramdd") for i in builtins.range(n)]
     shape = [len(e) - 1 for e in edges]
@@ -292,8 +288,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
                              "dtype")
         if t.numel() != count:
             raise ShapeError(f"cov(): expected {name} to have the same numel as there are observations in the input "
-                             "but got "
-                             f"{t.numel()} != {count}")
+                             f"but got {t.numel()} != {count}")
         if count and t._array.min() < 0:
             raise ShapeError(f"cov(): {name} cannot be negative")
         w = t if w is None else w * t
@@ -324,8 +319,7 @@ def corrcoef(input):
     need_tensor(input, "corrcoef")
     if input.ndim > 2:
         raise ShapeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
-                         f"{input.ndim} "
-                         "dimensions")
+                         f"{input.ndim} dimensions")
     c = cov(input)
     if not c.ndim:
         return c / c
@@ -356,8 +350,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
         dims = list(range(input.ndim))
         if many and len(spacing) != input.ndim and not (len(spacing) == 1):
             raise ShapeError("torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
-                             "equal to "
-                             f"'self.dim() - 1', but got a list of length {len(spacing)}")
+                             f"equal to 'self.dim() - 1', but got a list of length {len(spacing)}")
     else:
         dims = [normal_dim(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
         if len(set(dims)) != len(dims):
@@ -380,8 +373,7 @@ def _derivative(x, d, h, order):
     if isinstance(h, Tensor) and h.ndim:
         if h.ndim != 1 or h.numel() != n:
             raise ShapeError("torch.gradient expected each element of `spacing` to have one dimension and the size "
-                             "of the "
-                             "dimension")
+                             "of the dimension")
         gaps = h.diff()
         one, two = column(narrow_to(gaps, 0, 0, n - 2)), column(narrow_to(gaps, 0, 1, n - 2))
         inner = (part(0, n - 2) * (-two / (one * (one + two))) + part(1, n - 1) * ((two - one) / (one * two))

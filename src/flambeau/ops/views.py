@@ -7,8 +7,9 @@ import operator
 
 import numpy as np
 
-from ..arrays import MetaArray, element_strides, meta_empty, storage_offset as storage_start
+from ..arrays import MetaArray, element_strides, meta_empty
 from ..arrays import as_strided as strided_array
+from ..arrays import storage_offset as storage_start
 from ..autograd.mode import state
 from ..errors import IndexOutOfRange, ShapeError
 from ..tensor import Tensor, attach
@@ -164,8 +165,7 @@ def _select_part(input, dim, index):
     n = input._array.shape[dim]
     if not -n <= index < n:
         raise IndexOutOfRange(f"select(): index {index} out of range for tensor of size {list(input.shape)} at "
-                              "dimension "
-                              f"{dim}")
+                              f"dimension {dim}")
     return input[(slice(None),) * dim + (index,)]
 
 
@@ -323,8 +323,7 @@ def movedim(input, source, destination):
     destination = destination if isinstance(destination, (tuple, list)) else (destination,)
     if len(source) != len(destination):
         raise ShapeError(f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain "
-                         "the "
-                         f"same number of dims as destination ({list(destination)} dims)")
+                         f"the same number of dims as destination ({list(destination)} dims)")
     n = input.ndim
     src, dst = [tuple([normal_dim(d, n) for d in dims]) for dims in (source, destination)]
     for dims, what in ((src, "source"), (dst, "destination")):
@@ -353,8 +352,7 @@ def unflatten(input, dim, sizes):
         sizes = infer_size(sizes, n)
     except ShapeError:
         raise ShapeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) "
-                         "in the "
-                         "input tensor") from None
+                         "in the input tensor") from None
     return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
