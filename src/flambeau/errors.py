@@ -66,6 +66,10 @@ class OutOfMemoryError(FlambeauError, RuntimeError, MemoryError):
     """The machine has no memory left for a tensor of this size."""
 
 
+class TooLarge(FlambeauError, OverflowError):
+    """A number that does not fit in 64 bits."""
+
+
 def attr_error(module: str, name: str) -> AttributeError:
     """The error for a PyTorch name that flambeau does not have."""
     return AttributeError(f"module '{module}' has no attribute '{name}' (flambeau does not have this name)")

@@ -358,22 +358,34 @@ def _new(self, name, value, size, dtype, device, layout, requires_grad):
     return finish(made, requires_grad)
 
 
+def _only_size(name, size, named) -> tuple:
+    """The sizes of `f(2, 3)` or `f(size=(2, 3))`; TypeError for any other keyword."""
+    given = named.pop("size", None)
+    if named:
+        raise ArgumentTypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
+    if given is not None:
+        return (given,)
+    if not size:
+        raise ArgumentTypeError(f'{name}() missing 1 required positional arguments: "size"')
+    return size
+
+
 @public(method=True, function=False)
 def new_empty(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
     """An uninitialised tensor of the given size with this tensor's dtype and device."""
-    return _new(self, "new_empty", None, size or (named["size"],), dtype, device, layout, requires_grad)
+    return _new(self, "new_empty", None, _only_size("new_empty", size, named), dtype, device, layout, requires_grad)
 
 
 @public(method=True, function=False)
 def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
     """Zeros of the given size with this tensor's dtype and device."""
-    return _new(self, "new_zeros", 0, size or (named["size"],), dtype, device, layout, requires_grad)
+    return _new(self, "new_zeros", 0, _only_size("new_zeros", size, named), dtype, device, layout, requires_grad)
 
 
 @public(method=True, function=False)
 def new_ones(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
     """Ones of the given size with this tensor's dtype and device."""
-    return _new(self, "new_ones", 1, size or (named["size"],), dtype, device, layout, requires_grad)
+    return _new(self, "new_ones", 1, _only_size("new_ones", size, named), dtype, device, layout, requires_grad)
 
 
 @public(method=True, function=False)

@@ -19,8 +19,9 @@ from ..arrays import as_array
 from ..autograd.engine import FREED, LEAF, Node, edge_of, next_number
 from ..autograd.mode import state
 from ..dtypes import from_numpy_dtype
-from ..errors import FlambeauError, GradientError, ShapeError
+from ..errors import ArgumentTypeError, FlambeauError, GradientError, ShapeError
 from ..tensor import Tensor, attach, wrap
+from .misuse import explained, guarded
 
 REGISTRY: dict[str, object] = {}  # public name ("sin", "special.erf") -> function
 PRIMITIVES: dict[str, Primitive] = {}
@@ -470,6 +471,8 @@ def public(name=None, *, method=False, function=True, inplace=False, out=False, 
         parameters = _names(fn)
         if "dim" in parameters or "keepdim" in parameters:
             called = _numpy_names(called)
+        if called is fn and full not in _SHORT_CALLS and not isinstance(fn, type):
+            called = guarded(fn)
         called.__flambeau_name__ = full
         for n in (full, *aliases):
             if function:
@@ -488,6 +491,11 @@ def public(name=None, *, method=False, function=True, inplace=False, out=False, 
     return register
 
 
+# Called so often that one more call around them would be felt; they say themselves what is wrong.
+_SHORT_CALLS = frozenset(("reshape", "permute", "transpose", "t", "flatten", "view", "clone", "expand", "contiguous",
+                          "to", "empty", "zeros", "ones", "matmul", "copy_", "fill_", "zero_", "conv2d"))  # fmt: skip
+
+
 def _numpy_names(fn):
     """Accept NumPy's `axis` and `keepdims` for `dim` and `keepdim`, as PyTorch does."""
 
@@ -498,7 +506,16 @@ def _numpy_names(fn):
                 kwargs["dim"] = kwargs.pop("axis")
             if "keepdims" in kwargs:
                 kwargs["keepdim"] = kwargs.pop("keepdims")
-        return fn(*args, **kwargs)
+            keepdim = kwargs.get("keepdim", False)
+            if keepdim is not False and keepdim is not True and not isinstance(keepdim, np.bool_):
+                raise ArgumentTypeError(f"{fn.__name__}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
+        try:
+            return fn(*args, **kwargs)
+        except Exception as error:
+            better = explained(fn, fn.__name__, args, kwargs, error)
+            if better is None:
+                raise
+            raise better from error
 
     return renamed
 
@@ -506,9 +523,15 @@ def _numpy_names(fn):
 def _with_out(fn):
     @functools.wraps(fn)
     def with_out(*args, out=None, **kwargs):
-        if out is None:
-            return fn(*args, **kwargs)
-        return write_out(fn(*args, **kwargs), out, fn.__name__)
+        try:
+            if out is None:
+                return fn(*args, **kwargs)
+            return write_out(fn(*args, **kwargs), out, fn.__name__)
+        except Exception as error:
+            better = explained(fn, fn.__name__, args, kwargs, error)
+            if better is None:
+                raise
+            raise better from error
 
     with_out.__flambeau_out__ = True
     return with_out
@@ -567,8 +590,14 @@ def check_castable(source, target):
 def _in_place(fn, name):
     @functools.wraps(fn)
     def changed(self, *args, **kwargs):
-        check_writable(self)
-        return assign(self, fn(self, *args, **kwargs))
+        try:
+            check_writable(self)
+            return assign(self, fn(self, *args, **kwargs))
+        except Exception as error:
+            better = explained(fn, name + "_", (self, *args), kwargs, error)
+            if better is None:
+                raise
+            raise better from error
 
     changed.__name__ = name + "_"
     return changed
@@ -593,17 +622,15 @@ def check_writable(t: Tensor):
                 fix="wrap the change in `with torch.no_grad():`",
             )
     a = t._array
-    if not a.flags.writeable and a.size and a.__class__ is np.ndarray:  # a meta tensor has nothing to write
-        raise ShapeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
     if a.size and 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape)):
         raise ShapeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation.",
             why=f"the tensor of shape {list(t.shape)} was expanded: its strides are {list(t.stride())}",
         )
+    if not a.flags.writeable and a.size and a.__class__ is np.ndarray:  # a meta tensor has nothing to write
+        raise ShapeError("the memory of this tensor is read-only", why="it belongs to a NumPy array or buffer that may not "
+                         "be written to", fix="x = x.clone()")
     if t._inference and not state.inference:
         raise GradientError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
                             "to get a normal tensor before doing inplace update.")

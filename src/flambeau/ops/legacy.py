@@ -94,4 +94,4 @@ if "type_as" not in METHODS:
     @public(method=True, function=False)
     def type_as(self, other):
         """The tensor in the dtype of another."""
-        return self.to(other.dtype)
+        return self.to(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..arrays import device_of, mixed
 from ..dtypes import FROM_NUMPY, dtype, promote_types
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError, TooLarge
 from ..tensor import Tensor, wrap
 
 NUMBERS = (int, float, complex, bool, np.generic)
@@ -78,8 +79,40 @@ def cast(array: np.ndarray, np_dtype) -> np.ndarray:
     return array if array.dtype == np_dtype else array.astype(np_dtype)
 
 
+_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
+
+
+def stored_scalar(x, np_dtype) -> np.ndarray:
+    """A Python number to be stored in a tensor, as a 0-dimensional array. RuntimeError when the dtype cannot hold it.
+
+    As in PyTorch, negative numbers wrap around in unsigned dtypes.
+    """
+    kind, fits = np_dtype.kind, True
+    if isinstance(x, int) and not -(1 << 63) <= x < 1 << 64:
+        raise TooLarge("int too big to convert", why=f"{x} needs more than 64 bits")
+    if kind == "c" or kind == "b":
+        return np.asarray(x).astype(np_dtype)
+    if isinstance(x, (complex, np.complexfloating)):
+        fits, x = x.imag == 0, x.real
+    if kind in "iu":
+        info = np.iinfo(np_dtype)
+        fits = fits and math.isfinite(x) and (info.min or -info.max - 1) <= int(x) <= info.max
+        if fits:
+            return scalar_array(int(x), np_dtype)
+    elif math.isfinite(x):
+        with np.errstate(all="ignore"):
+            fits = fits and bool(np.isfinite(np.asarray(x, np_dtype).astype(np.float64)))
+    if not fits:
+        d = FROM_NUMPY[np_dtype].name
+        raise DtypeError(f"value cannot be converted to type {_C_NAMES.get(d, d + '_t')} without overflow",
+                         why=f"{x} is not a number that torch.{d} holds")  # fmt: skip
+    return np.asarray(x, np_dtype)
+
+
 def scalar_array(x, np_dtype) -> np.ndarray:
     """A Python number as a 0-dimensional array; integers wrap around as in PyTorch."""
+    if isinstance(x, int) and not -(1 << 63) <= x < 1 << 64:
+        raise TooLarge("int too big to convert", why=f"{x} needs more than 64 bits")
     if np_dtype.kind in "iu" and isinstance(x, int) and not isinstance(x, bool):
         bits = np_dtype.itemsize * 8
         x &= (1 << bits) - 1

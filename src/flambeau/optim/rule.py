@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd.mode import enable_grad, set_grad_enabled
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..kernels import fused
 from ..ops.complexes import view_as_complex, view_as_real
 from ..tensor import Tensor
@@ -83,6 +83,11 @@ class FormulaOptimizer(Optimizer):
             g = p.grad
             if g is None:
                 continue
+            if g._array.shape != p._array.shape:
+                raise ShapeError(
+                    f"The size of a parameter {list(p.shape)} must match the size of its gradient {list(g.shape)}",
+                    why=f"{type(self).__name__} changes each element by its own gradient",
+                )
             state, numbers = self._begin(p, names, options)
             jobs.append(([p._array, g._array, *[state[name]._array for name in names]], numbers))
             p._bump()
@@ -106,6 +111,11 @@ class FormulaOptimizer(Optimizer):
         for name in names:
             if state.get(name) is None:
                 state[name] = Tensor.wrap(np.zeros_like(p._array))
+            elif self.elementwise and state[name]._array.shape != p._array.shape:
+                raise ShapeError(
+                    f"The size of a parameter {list(p.shape)} must match the size of its state '{name}' "
+                    f"{list(state[name].shape)}", why="the state was loaded from an optimizer of other parameters",
+                )
         return state, numbers
 
     def run(self, jobs) -> None:

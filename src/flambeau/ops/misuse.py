@@ -1,0 +1,207 @@
+"""What was wrong with a call that failed: the argument of the wrong type, or a NumPy error, in PyTorch's words.
+
+Nothing here runs while calls succeed. When one fails, the arguments are compared with what their parameters take, as
+PyTorch does before anything else; an error in NumPy's or plain Python's words is replaced by one that names the function.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import numbers
+import os
+import re
+
+import numpy as np
+
+from ..dtypes import dtype
+from ..errors import ArgumentTypeError, DtypeError, FlambeauError, IndexOutOfRange, NotSupported, OutOfMemoryError, ShapeError
+from ..tensor import Tensor
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__))
+
+_TENSOR = frozenset("""
+    input tensor1 tensor2 mat1 mat2 mat vec vec1 vec2 batch1 batch2 index indices mask source weight bias running_mean
+    running_var target pos_weight input1 input2 input3 x1 x2 anchor positive negative log_probs boundaries
+    sorted_sequence A B LU LU_data LU_pivots LD pivots hx w_ih w_hh b_ih b_hh v grid theta condition
+    per_sample_weights the_template fweights aweights cdf append prepend var query
+""".split())
+_MAY_BE_NONE = frozenset("running_mean running_var weight bias hx b_ih b_hh".split())
+_NUMBER_TOO = frozenset("other exponent src end".split())  # a tensor or a number
+_TENSORS = frozenset(("tensors", "matrices"))
+_BOOL = frozenset("""
+    keepdim descending largest sorted training ceil_mode count_include_pad align_corners unbiased upper left transpose
+    unitriangular accumulate equal_nan return_inverse return_counts hermitian log_target full compute_uv full_matrices
+    density normalized onesided return_complex return_indices include_self swap zero_infinity train bidirectional
+    batch_first has_biases use_input_stats scale_grad_by_freq sparse include_last_offset non_blocking copy requires_grad
+    pin_memory pivot adjoint sparse_grad log_input recompute_scale_factor antialias inplace stable hard with_replacement
+    out_int32 right increasing
+""".split())
+_INT = frozenset("""
+    dim0 dim1 axis0 axis1 diagonal k num_classes chunks start_dim end_dim groups num_groups offset decimals
+    upscale_factor downscale_factor minlength num_samples blank num_layers padding_idx ignore_index
+    start length dimension step steps sections
+""".split())
+_INTS = frozenset("""
+    dim dims size sizes shape kernel_size stride padding dilation output_size output_padding normalized_shape pad shifts
+    source_dim destination_dim
+""".split())
+_NUMBER = frozenset("""
+    eps alpha beta momentum lambd negative_slope margin threshold smoothing rtol atol norm_type delta fill_value max_norm
+    label_smoothing rcond
+""".split())
+
+
+def _type(x) -> str:
+    return "torch.dtype" if isinstance(x, dtype) else type(x).__name__
+
+
+def _whole(x) -> bool:
+    """Whether something can stand for an int."""
+    if isinstance(x, Tensor):
+        return x._array.ndim == 0 and x._array.dtype.kind in "iu"
+    return hasattr(x, "__index__") and not isinstance(x, bool)
+
+
+def _number(x) -> bool:
+    return isinstance(x, (numbers.Number, np.generic)) or isinstance(x, Tensor) and x._array.ndim == 0
+
+
+def wanted(name, x, names) -> str | None:
+    """What the parameter `name` takes, if `x` is not that."""
+    if name in _TENSOR or name == "self":
+        if isinstance(x, Tensor) or "other" in names and _number(x):
+            return None
+        if name in ("indices", "index", "weight", "bias", "query", "hx") and isinstance(x, (tuple, list, numbers.Number)):
+            return None  # a number or a sequence in some functions
+        return "Tensor"
+    if name in _NUMBER_TOO:
+        return None if isinstance(x, Tensor) or _number(x) else "Tensor"
+    if name in _BOOL:
+        return None if isinstance(x, (bool, np.bool_)) else "bool"
+    if name in _INT:
+        fits = _whole(x) or name in ("start", "step", "k", "offset") and (_number(x) or isinstance(x, (Tensor, tuple)))
+        return None if fits else "int"
+    if name in _INTS:
+        if _whole(x) or name == "padding" and isinstance(x, str) or name == "size" and isinstance(x, Tensor):
+            return None
+        fits = isinstance(x, (tuple, list)) and all(_whole(i) or isinstance(i, (tuple, list)) or i is None for i in x)
+        return None if fits else "int" if name == "dim" else "tuple of ints"
+    if name in _NUMBER:
+        return None if _number(x) else "Number"
+    if name == "dtype":
+        return None if isinstance(x, (dtype, type, str)) else "torch.dtype"
+    return None
+
+
+def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
+    """The error for the first argument of a type that its parameter does not take."""
+    try:
+        bound = inspect.signature(fn).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        return None
+    parameters = bound.signature.parameters
+    for position, (argument, x) in enumerate(bound.arguments.items(), 1):
+        p = parameters[argument]
+        if p.kind is p.VAR_KEYWORD or x is p.default or x is None and argument in _MAY_BE_NONE:
+            continue
+        if argument in _TENSORS:
+            items = x[0] if p.kind is p.VAR_POSITIONAL and len(x) == 1 and isinstance(x[0], (tuple, list)) else x
+            if not isinstance(items, (tuple, list)):
+                if not isinstance(items, Tensor):
+                    return ArgumentTypeError(
+                        f"{name}(): argument '{argument}' (position {position}) must be tuple of Tensors, not {_type(x)}")
+                continue
+            for i, t in enumerate(items):
+                if not isinstance(t, Tensor) and not isinstance(t, (tuple, list)):
+                    return ArgumentTypeError(f"expected Tensor as element {i} in argument 0, but got {_type(t)}",
+                                             why=f"{name}() joins or combines tensors")
+            continue
+        if p.kind is p.VAR_POSITIONAL:
+            continue
+        takes = wanted(argument, x, parameters)
+        if takes:
+            place = f" (position {position})" if position <= len(args) else ""
+            return ArgumentTypeError(f"{name}(): argument '{argument}'{place} must be {takes}, not {_type(x)}")
+    return None
+
+
+_NUMPYISH = re.compile(
+    r"operands could not|could not be broadcast|cannot reshape|\baxis\b|\baxes\b|shape mismatch|ufunc|array|newaxis|"
+    r"zero-size|dimensions must|is not in list|read-only|unpack|min\(\)|max\(\)|cannot convert|empty sequence|"
+    r"iterable argument is empty|output shape|einstein|maximum supported|must be non-?negative|negative dimensions"
+)
+
+
+def _ours(error) -> bool:
+    """Whether an error comes from this package or NumPy, not from a function that the user gave."""
+    tb = error.__traceback__
+    while tb.tb_next is not None:
+        tb = tb.tb_next
+    file = tb.tb_frame.f_code.co_filename
+    return file.startswith((_PACKAGE, _NUMPY)) or file.startswith("<")
+
+
+def explained(fn, name, args, kwargs, error) -> Exception | None:
+    """The error to raise instead of `error`; None where it says enough."""
+    if not _ours(error):
+        return None
+    found = misfit(fn, name, args, kwargs)
+    if found is not None:
+        return found
+    if isinstance(error, (FlambeauError, AssertionError)):
+        return None
+    text = str(error)
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"{name}(): DefaultCPUAllocator: can't allocate memory", why=text)
+    if isinstance(error, np.exceptions.AxisError):
+        return IndexOutOfRange(f"{name}(): Dimension out of range", why=text)
+    if isinstance(error, TypeError) and "is unsupported in linalg" in text:
+        kind = next((a.dtype for a in args if isinstance(a, Tensor)), "this dtype")
+        return NotSupported(f"{name}(): not implemented for {kind}", fix="x.float()")
+    what = _call(name, args, kwargs)
+    if isinstance(error, AttributeError) and re.search(r"'_?\w+' object has no attribute '\w+'", text):
+        return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
+    if isinstance(error, TypeError) and (re.search(
+            r"unsupported operand|ufunc|ndarray|not iterable|not subscriptable|cannot be interpreted|has no len|"
+            r"NoneType|must be real|not supported between|object is not|__index__|isn't a valid|'float' object|"
+            r"expected a sequence", text) or type(error) is not TypeError and text.startswith("ufunc")):
+        return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
+    if isinstance(error, OverflowError):
+        return DtypeError(f"value cannot be converted without overflow", why=f"{what}: {text}")
+    if isinstance(error, (ZeroDivisionError, KeyError, UnboundLocalError)) or (
+            isinstance(error, (ValueError, IndexError)) and _NUMPYISH.search(text)):
+        kind = IndexOutOfRange if isinstance(error, IndexError) else ShapeError
+        return kind(f"{name}(): the arguments do not fit together", why=f"{what}: {text or type(error).__name__}")
+    return None
+
+
+def _call(name, args, kwargs) -> str:
+    """A call as text, tensors as dtype and shape."""
+    def show(x):
+        if isinstance(x, Tensor):
+            return f"{x.dtype.name}{list(x._array.shape)}"
+        if isinstance(x, (tuple, list)) and any(isinstance(i, Tensor) for i in x):
+            return "[" + ", ".join(map(show, x)) + "]"
+        shown = repr(x)
+        return shown if len(shown) < 60 else f"<{_type(x)}>"
+
+    return f"{name}({', '.join([*map(show, args), *(f'{k}={show(v)}' for k, v in kwargs.items())])})"
+
+
+def guarded(fn, name=None):
+    """`fn`, whose failures are explained (see the module's docstring)."""
+    name = name or fn.__name__
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        try:
+            return fn(*args, **kwargs)
+        except Exception as error:
+            better = explained(fn, name, args, kwargs, error)
+            if better is None:
+                raise
+            raise better from error
+
+    return call
