@@ -7,7 +7,7 @@ found by experiment and are tested against recorded numbers. NumPy's `MT19937` s
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import struct
 import sys
 from typing import Any
@@ -49,7 +49,6 @@ class Generator:
         if device.type != "cpu":
             raise DeviceError(f"{device.type.upper()} device type not an accelerator.",
                               fix="use torch.Generator(): random numbers are drawn on the CPU")  # fmt: skip
-        self._words = np.random.MT19937(0)
         self._reset(DEFAULT_SEED)
 
     # ------------------------------------------------------------------ seed and state
@@ -61,10 +60,16 @@ class Generator:
 
     def _reset(self, seed):
         self._seed = seed
-        self._words._legacy_seeding(seed & 0xFFFFFFFF)
+        self._words: Any = None  # NumPy's twister, made at the first draw: importing numpy.random takes a while
         self._fresh = True  # no word drawn since the seed
-        self._numpy = np.random.Generator(self._words)
         self._normal = None  # second number of the last pair of normals
+
+    def _source(self):
+        """NumPy's twister in this generator's state."""
+        if self._words is None:
+            self._words = np.random.MT19937(0)
+            self._words._legacy_seeding(self._seed & 0xFFFFFFFF)
+        return self._words
 
     def manual_seed(self, seed):
         """Start again from `seed`, an integer of 64 bits; returns the generator."""
@@ -73,7 +78,7 @@ class Generator:
 
     def seed(self):
         """Start again from a seed that the system picks, and return it."""
-        self._reset(secrets.randbits(64))
+        self._reset(int.from_bytes(os.urandom(8), "little"))
         return self._seed
 
     def initial_seed(self):
@@ -82,7 +87,7 @@ class Generator:
 
     def state_bytes(self) -> np.ndarray:
         """The whole state, as the uint8 array that PyTorch's `get_state` gives."""
-        inner = self._words.state["state"]
+        inner = self._source().state["state"]
         pos = inner["pos"]
         next_, left = (0, 1) if self._fresh else (pos, 625 - pos)
         words = np.asarray(inner["key"], np.uint32).astype("<u8")
@@ -112,7 +117,7 @@ class Generator:
         key = np.frombuffer(raw, "<u8", 624, _HEAD.size).astype(np.uint32)
         _, y, _, valid, _, _ = _TAIL.unpack_from(raw, _HEAD.size + 624 * 8)
         self._fresh = left == 1 and next_ == 0
-        self._words.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": 624 if left == 1 else next_}}
+        self._source().state = {"bit_generator": "MT19937", "state": {"key": key, "pos": 624 if left == 1 else next_}}
         self._seed = seed
         self._normal = y if valid else None
         return self
@@ -148,8 +153,8 @@ class Generator:
         if n:
             self._fresh = False
         if n < 8192:  # the same words either way: this has less to set up, the other is quicker per word
-            return self._words.random_raw(n).astype(np.uint32)
-        return self._numpy.integers(0, 1 << 32, n, dtype=np.uint32)
+            return (self._words or self._source()).random_raw(n).astype(np.uint32)
+        return np.random.Generator(self._source()).integers(0, 1 << 32, n, dtype=np.uint32)
 
     def words64(self, n: int) -> np.ndarray:
         """The next `n` draws of 64 bits, as uint64: the first word is the upper half."""
