@@ -223,7 +223,7 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
     """
     pending: dict = {}  # node -> gradient, or list of gradients for nodes with several outputs
     heap: list = []
-    leaves: dict = {}  # id -> [leaf, gradient]
+    leaves: dict = {}  # id -> [leaf, gradient, whether it may be added to in place]
     useful = captures = None
     if targets is not None:
         useful, captures = _paths(roots, targets)
@@ -234,9 +234,13 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
         if index == LEAF:
             held = leaves.get(id(target))
             if held is None:
-                leaves[id(target)] = [target, d]
+                leaves[id(target)] = [target, d, False]
+            elif held[2]:
+                a = held[1]._array  # a sum made here, that nobody else has
+                np.add(a, d._array, out=a)
             else:
-                held[1] = held[1] + d
+                held[1] = made = held[1] + d
+                held[2] = not create_graph and type(made._array) is np.ndarray
         elif target.outputs == 1:
             if target in pending:
                 pending[target] = pending[target] + d
@@ -294,7 +298,7 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
         heap = None
         if targets is None:
             for held in leaves.values():
-                leaf, held_grad = held
+                leaf, held_grad = held[:2]
                 held[1] = None  # so that accumulate may take the memory over
                 _finish_leaf(leaf, held_grad, create_graph)
                 del held_grad
