@@ -56,15 +56,15 @@ def relu_(input):
 
 def relu6(input, inplace=False):
     """min(max(0, x), 6)."""
-    return hardtanh(input, 0.0, 6.0, inplace, _name="relu6")
+    return hardtanh(input, 0.0, 6.0, inplace)
 
 
-def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False, *, _name="hardtanh"):
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x limited to the range from `min_val` to `max_val`.
 
     Raises ValueError when min_val is greater than max_val.
     """
-    _start(input, _name, inplace)
+    _start(input, "hardtanh", inplace)
     if min_val > max_val:
         raise ArgumentError("min_val cannot be greater than max_val", why=f"{min_val} > {max_val}")
     category = input.dtype.category

@@ -101,8 +101,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     return out if weight is None else out * weight
 
 
-@public()
-def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Each group of channels of each sample normalised to mean 0 and variance 1 (Wu and He 2018).
 
     Shapes: input (N, C, *), weight and bias (C,).
@@ -131,6 +130,12 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enable
     need_float(input, "GroupNormKernelImpl")
     _same_dtype(input, weight, bias, "group_norm")
     return N._group_norm(input, weight, bias, groups=num_groups, eps=eps)[0]
+
+
+@public("group_norm")
+def _torch_group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
+    """Each group of channels of each sample normalised to mean 0 and variance 1."""
+    return group_norm(input, num_groups, weight, bias, eps)
 
 
 def _check_values_per_channel(shape, *unused):

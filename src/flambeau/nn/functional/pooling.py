@@ -400,16 +400,16 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
 
 
 @public("adaptive_max_pool1d")
-def adaptive_max_pool1d_with_indices(input, output_size, return_indices=True):
+def adaptive_max_pool1d_with_indices(input, output_size, return_indices=False):
     """(maxima, positions of the maxima)."""
     return _adaptive_max(input, output_size, 1, True)
 
 
-def adaptive_max_pool2d_with_indices(input, output_size, return_indices=True):
+def adaptive_max_pool2d_with_indices(input, output_size, return_indices=False):
     """(maxima, positions of the maxima)."""
     return _adaptive_max(input, output_size, 2, True)
 
 
-def adaptive_max_pool3d_with_indices(input, output_size, return_indices=True):
+def adaptive_max_pool3d_with_indices(input, output_size, return_indices=False):
     """(maxima, positions of the maxima)."""
     return _adaptive_max(input, output_size, 3, True)
