@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ PARALLEL_FROM = 131072  # units of cost (0.2 ns or so each); below it, waking a 
 GRAIN = 32768  # units per part at least
 
 _declared: set[str] = set()
+_building = threading.RLock()
 _llvm: Any = None  # the llvm module once it is loaded, False where it cannot be
 
 
@@ -98,8 +100,10 @@ class Kernel:
         try:
             return self._built[key]
         except KeyError:
-            found = self._built[key] = self._build(real, absent, options)
-            return found
+            with _building:
+                if key not in self._built:
+                    self._built[key] = self._build(real, absent, options)
+                return self._built[key]
 
     def _build(self, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> Callable[..., bool] | None:
         llvm = backend()

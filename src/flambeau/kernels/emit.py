@@ -7,6 +7,7 @@ may branch (in Python) on anything known while it runs (dtypes, options), never 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -320,7 +321,7 @@ class Emitter:
 
     # control
 
-    def range(self, start: Any, stop: Any = None, step: int = 1, vectorize: bool | None = None) -> Iterator[Value]:
+    def range(self, start: Any, stop: Any = None, step: builtins.int = 1, vectorize: bool | None = None) -> Iterator[Value]:
         """`for i in k.range(n)`: a loop whose body is what the Python loop body emits."""
         if stop is None:
             start, stop = 0, start
@@ -380,7 +381,7 @@ class Emitter:
     def pointer(self, address: Value, kind: str) -> Pointer:
         return Pointer(self, self.b.inttoptr(address.v, PTR), kind)
 
-    def reserve(self, words: int) -> ir.Value:
+    def reserve(self, words: builtins.int) -> ir.Value:
         """Room for some 64-bit words on the stack of this function."""
         with self.b.goto_entry_block():
             slot = self.b.alloca(ir.ArrayType(I64, words))

@@ -381,7 +381,7 @@ def col2im(cols, out, kernel, size, stride=(1, 1), padding=(0, 0), dilation=(1, 
     kind = _kind(cols, 0)
     f = kind and windows.col2im.get(kind)
     sizes = _sizes(out.shape, kernel, size, stride, padding, dilation)
-    return bool(f) and f(_flat(cols), out, out.shape[0] * out.shape[1], *sizes)
+    return f(_flat(cols), out, out.shape[0] * out.shape[1], *sizes) if f else False
 
 
 def _planes(shape):
@@ -474,11 +474,11 @@ def attention_softmax(s, mask, scale: float, causal: bool) -> bool:
     if masks not in (1, _planes(s.shape)):
         return False
     sizes = (masks, _planes(s.shape), *s.shape[-2:])
-    return bool(f) and f(s, *given, *sizes, float(scale))
+    return f(s, *given, *sizes, float(scale)) if f else False
 
 
 def attention_softmax_backward(d, p, scale: float, causal: bool) -> bool:
     """d = p (d - sum(d p)) * scale, in place; False where nothing was done."""
     kind = _kind(d, 1)
     f = kind and attention.softmax_backward.get(kind, causal=causal)
-    return bool(f) and f(d, p, _planes(d.shape), *d.shape[-2:], float(scale))
+    return f(d, p, _planes(d.shape), *d.shape[-2:], float(scale)) if f else False

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import scalars
-from .build import Kernel, kernel
+from .build import kernel
 
 SMALL = int(os.environ.get("FLAMBEAU_KERNELS_FROM") or 4096)
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
@@ -49,7 +49,7 @@ class KernelMath:
 
 
 _serial = itertools.count()
-_kernels: dict[Any, Kernel | None] = {}
+_kernels: dict[Any, Callable[..., bool] | None] = {}
 declined: set[str] = set()  # formulas that cannot be traced: they run in NumPy
 
 
@@ -59,21 +59,24 @@ def update(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: dict[
     kind = _KIND.get(p.dtype)
     if kind is None or p.size < SMALL or type(p) is not np.ndarray:
         return False
-    given, fixed = [], []
+    given: list[float] = []
+    fixed: list[tuple[str, Any]] = []
     for name, value in numbers.items():
-        if (value.__class__ is float or value.__class__ is int) and value != 0:
+        if value is None or value is True or value is False or value.__class__ is str or value == 0:
+            fixed.append((name, value))
+        elif isinstance(value, int | float):
             given.append(float(value))
             fixed.append((name, "number"))
         else:
-            fixed.append((name, value))
+            return False  # as part of the kernel it could make a new one at every step
     key = (formula, kind, len(arrays), tuple(fixed))
-    f = _kernels.get(key, _kernels)
-    if f is _kernels:
-        f = _kernels[key] = _trace(formula, kind, len(arrays), fixed)
+    if key not in _kernels:
+        _kernels[key] = _trace(formula, kind, len(arrays), fixed)
+    f = _kernels[key]
     return f is not None and f(*arrays, *given, p.size)
 
 
-def _trace(formula: Callable[..., Any], kind: str, count: int, fixed: list[tuple[str, Any]]) -> Any:
+def _trace(formula: Callable[..., Any], kind: str, count: int, fixed: list[tuple[str, Any]]) -> Callable[..., bool] | None:
     def body(k, begin, end, *given):
         arrays, given_numbers = given[:count], list(given[count:-1])
         numbers = {name: given_numbers.pop(0) if value == "number" else value for name, value in fixed}
