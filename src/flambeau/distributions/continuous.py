@@ -673,7 +673,7 @@ class Kumaraswamy(_Family):
     variance = property(lambda self: self._moment(2) - self._moment(1) ** 2)
 
     def rsample(self, sample_shape=Size()):
-        return self.icdf(self._uniform(sample_shape))
+        return self.icdf(1 - self._uniform(sample_shape))  # as PyTorch, whose uniform numbers run the other way
 
     def log_prob(self, value):
         self._validate_sample(value)
