@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the type stubs of the names that are made at run time: `flambeau/__init__.pyi` and `flambeau/tensor.pyi`.
+"""Write the type stubs of the names that are made at run time: `flambeau/__init__.pyi`, `tensor.pyi`, `linalg.pyi`...
 
     python tools/make_stubs.py           # write
     python tools/make_stubs.py --check   # fail when they are not what would be written
@@ -14,16 +14,21 @@ import types
 from pathlib import Path
 
 import flambeau
-from flambeau.ops.entry import METHODS, REGISTRY
+from flambeau.ops.entry import METHODS, REGISTRY, namespace
 from flambeau.tensor import Size, Tensor
 
+NAMESPACES = ("fft", "linalg", "special", "signal.windows")  # modules that hold functions of the registry only
 ROOT = Path(flambeau.__file__).parent
 HEAD = "# Made by tools/make_stubs.py from the registry of operations; not to be edited.\n"
-SIMPLE = {"bool": "_bool", "int": "_int", "float": "_float", "str": "str", "None": "None", "Tensor": "Tensor",
-          "Size": "Size", "dtype": "dtype"}  # fmt: skip
+SIMPLE = {
+    "bool": "_bool", "int": "_int", "float": "_float", "str": "str", "None": "None", "Tensor": "Tensor", "Size": "Size",
+    "dtype": "dtype",
+}  # fmt: skip
 BUILTINS = "from builtins import bool as _bool, float as _float, int as _int\nfrom typing import Any\n"
-CREATES = {"zeros", "ones", "empty", "full", "rand", "randn", "randint", "randperm", "arange", "linspace", "eye", "tensor",
-           "as_tensor", "from_numpy", "cat", "stack", "matmul", "mm", "bmm", "where"}  # fmt: skip
+CREATES = {
+    "zeros", "ones", "empty", "full", "rand", "randn", "randint", "randperm", "arange", "linspace", "eye", "tensor",
+    "as_tensor", "from_numpy", "cat", "stack", "matmul", "mm", "bmm", "where",
+}  # fmt: skip
 
 
 def annotation(text):
@@ -43,7 +48,7 @@ def signature(name, function, method=False):
         found = inspect.signature(function)
     except (TypeError, ValueError):
         return f"def {name}(*args: Any, **kwargs: Any) -> Any: ..."
-    parts, star, slash = [], False, False
+    parts, star = [], False
     for i, p in enumerate(found.parameters.values()):
         label = p.name
         if i == 0 and method:
@@ -65,7 +70,9 @@ def signature(name, function, method=False):
             wide = f"{kind} | None" if value == "None" and kind not in ("Any", "None") else kind
             parts.append(f"{label}: {wide} = {value}")
     if "out" not in found.parameters and getattr(function, "__flambeau_out__", False):
-        parts += ([] if star else ["*"]) + ["out: Any = None"]
+        extra = ([] if star else ["*"]) + ["out: Any = None"]
+        at = len(parts) - bool(parts and parts[-1].startswith("**"))
+        parts[at:at] = extra
     result = annotation(found.return_annotation) if found.return_annotation is not found.empty else "Any"
     if result == "Any" and (name in CREATES or name.endswith("_") and not name.endswith("__")
                             or getattr(function, "__qualname__", "") == name):
@@ -127,7 +134,10 @@ def package_stub():
             names.append(signature(name, value))
         elif isinstance(value, (type, types.FunctionType)) and value.__module__.startswith("flambeau."):
             short = value.__module__.removeprefix("flambeau")
-            lines.append(f"from {short} import {value.__name__} as {name}")
+            if short == ".storage" and issubclass(value, flambeau.TypedStorage) and value is not flambeau.TypedStorage:
+                names.append(f"class {name}(TypedStorage): ...")  # made in a loop, one for each dtype
+            else:
+                lines.append(f"from {short} import {value.__name__} as {name}")
         elif isinstance(value, flambeau.dtype):
             names.append(f"{name}: dtype")
         else:
@@ -135,8 +145,20 @@ def package_stub():
     return "\n".join([*lines, "__version__: str", *names]) + "\n"
 
 
+def namespace_stub(prefix):
+    """The functions of one namespace, such as `flambeau.linalg`."""
+    lines = [HEAD, BUILTINS, f"from {'.' * (prefix.count('.') + 1)}tensor import Tensor", ""]
+    for name, value in sorted(namespace(prefix).items()):
+        if isinstance(value, type):
+            lines.insert(2, f"from {value.__module__.removeprefix('flambeau')} import {value.__name__} as {name}")
+        else:
+            lines.append(signature(name, value))
+    return "\n".join(lines) + "\n"
+
+
 def main():
     wanted = {ROOT / "__init__.pyi": package_stub(), ROOT / "tensor.pyi": tensor_stub()}
+    wanted |= {ROOT / f"{name.replace('.', '/')}.pyi": namespace_stub(name) for name in NAMESPACES}
     stale = [p.name for p, text in wanted.items() if not p.exists() or p.read_text() != text]
     if "--check" in sys.argv:
         return f"out of date: {', '.join(stale)}; run python tools/make_stubs.py" if stale else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 import ml_dtypes
 import numpy as np
 
@@ -19,7 +21,7 @@ class dtype:
     __slots__ = ("name", "numpy", "category", "is_floating_point", "is_complex", "is_signed", "itemsize", "rank",
                  "__weakref__")  # fmt: skip
 
-    def __init__(self, name: str, numpy_dtype, category: int, rank: int):
+    def __init__(self, name: str, numpy_dtype, category: builtins.int, rank: builtins.int):
         self.name = name
         self.numpy = np.dtype(numpy_dtype)
         self.category = category  # 0 bool, 1 integer, 2 float, 3 complex
@@ -145,7 +147,7 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     return found
 
 
-def can_cast(from_: dtype, to: dtype) -> "builtins_bool":
+def can_cast(from_: dtype, to: dtype) -> builtins.bool:
     """Whether PyTorch's rules allow storing a result of dtype `from_` in a tensor of dtype `to`."""
     if from_.category > to.category and from_.category > 1:
         return False
@@ -154,7 +156,6 @@ def can_cast(from_: dtype, to: dtype) -> "builtins_bool":
     return True
 
 
-builtins_bool = type(True)
 
 
 class finfo:

@@ -163,7 +163,7 @@ def median(input, dim=-1, *, keepdim=False, dtype=None, mask=None):
     wide = dtype or input.dtype
     if not wide.is_floating_point:
         if mask is not None and not _mask(input, mask).all():
-            raise ArgumentError(f"masked median expects no fully masked out rows if dtype is not floating point")
+            raise ArgumentError("masked median expects no fully masked out rows if dtype is not floating point")
         return input.to(wide).median(dim, keepdim=keepdim).values
     return _filled(input, mask, math.nan, wide).nanmedian(dim, keepdim=keepdim).values
 

@@ -1,8 +1,8 @@
 """Global switches: what has a meaning here works, what has none is accepted only at its default."""
 
 from . import dtypes, errors
-from .tensor import Tensor, attach
 from .constants import strided
+from .tensor import Tensor, attach
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode", "get_float32_matmul_precision",
@@ -22,12 +22,12 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 
 def are_deterministic_algorithms_enabled() -> bool:
     """Whether `use_deterministic_algorithms(True)` was called."""
-    return _state["deterministic"]
+    return bool(_state["deterministic"])
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """Whether it was called with `warn_only=True`."""
-    return _state["warn_only"]
+    return bool(_state["warn_only"])
 
 
 def set_deterministic_debug_mode(debug_mode) -> None:
@@ -53,7 +53,7 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 def get_float32_matmul_precision() -> str:
     """As set; "highest" to begin with."""
-    return _state["precision"]
+    return str(_state["precision"])
 
 
 def set_flush_denormal(mode: bool) -> bool:
@@ -81,7 +81,7 @@ def set_warn_always(b: bool) -> None:
 
 def is_warn_always_enabled() -> bool:
     """As set by `set_warn_always`."""
-    return _state["warn_always"]
+    return bool(_state["warn_always"])
 
 
 def set_default_tensor_type(t) -> None:

@@ -98,7 +98,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         if not reached:
             return UnpackedDualTensor(tensor, None)
         live = [(g, t) for g, t in reached if g.requires_grad]
-        tangent = None
+        moved = None
         if live:
-            (tangent,) = grad([g for g, _ in live], v, [t for _, t in live], allow_unused=True)
-    return UnpackedDualTensor(tensor.detach(), tensor.new_zeros(tensor.shape) if tangent is None else tangent)
+            (moved,) = grad([g for g, _ in live], v, [t for _, t in live], allow_unused=True)
+    return UnpackedDualTensor(tensor.detach(), tensor.new_zeros(tensor.shape) if moved is None else moved)

@@ -203,7 +203,7 @@ def _seeds(out):
 
 def _analytical(out, inputs, check_dtypes=False) -> list[np.ndarray]:
     """The same Jacobians from backward passes."""
-    columns = [[] for _ in inputs]
+    columns: list[list[np.ndarray]] = [[] for _ in inputs]
     for seed in _seeds(out):
         found = grad(out, inputs, seed, retain_graph=True, allow_unused=True)
         for x, g, column in zip(inputs, found, columns):

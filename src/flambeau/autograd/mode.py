@@ -18,7 +18,7 @@ class _State(threading.local):
     check_nan = True
     autocast = None  # the NumPy dtype that matrix products run in, within torch.autocast
     pack = None  # (pack, unpack) of the innermost saved_tensors_hooks
-    saving_disabled = None  # error text while disable_saved_tensors_hooks is active
+    saving_disabled: str | None = None  # error text while disable_saved_tensors_hooks is active
 
     def __init__(self):
         self.callbacks = []  # functions to call when the backward pass that is running ends
@@ -151,7 +151,8 @@ class inference_mode(_Switch):
         return made
 
     def __init__(self, mode: bool = True):
-        self.mode, self.before = mode, []
+        self.mode = mode
+        self.before: list[tuple[bool, bool]] = []
 
     def _again(self):
         return inference_mode(self.mode)

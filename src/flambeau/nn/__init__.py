@@ -1,7 +1,30 @@
 """Neural networks: modules, their functions, initial values and utilities."""
 
 from . import attention, common_types, functional, init, modules, parallel, parameter, utils
-from .modules import *  # noqa: F403  every layer is public here
+
+# Every layer is public here; file by file, since type checkers and editors do not follow a computed `__all__`.
+from .modules.activation import *  # noqa: F403
+from .modules.adaptive import *  # noqa: F403
+from .modules.batchnorm import *  # noqa: F403
+from .modules.channelshuffle import *  # noqa: F403
+from .modules.container import *  # noqa: F403
+from .modules.conv import *  # noqa: F403
+from .modules.distance import *  # noqa: F403
+from .modules.dropout import *  # noqa: F403
+from .modules.flatten import *  # noqa: F403
+from .modules.fold import *  # noqa: F403
+from .modules.instancenorm import *  # noqa: F403
+from .modules.linear import *  # noqa: F403
+from .modules.loss import *  # noqa: F403
+from .modules.module import Module
+from .modules.normalization import *  # noqa: F403
+from .modules.padding import *  # noqa: F403
+from .modules.pixelshuffle import *  # noqa: F403
+from .modules.pooling import *  # noqa: F403
+from .modules.rnn import *  # noqa: F403
+from .modules.sparse import *  # noqa: F403
+from .modules.transformer import *  # noqa: F403
+from .modules.upsampling import *  # noqa: F403
 from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 

@@ -725,8 +725,8 @@ def assign(t: Tensor, result: Tensor) -> Tensor:
 
 def keep_original(t: Tensor, node):
     """Before `t` is overwritten by the result of `node`: if the node kept `t`, let it keep the old values instead."""
-    saved = getattr(node, "saved", None)
-    for key, (kept, _, unpack) in list(saved.items()) if saved else ():
+    saved = getattr(node, "saved", None) or {}
+    for key, (kept, _, unpack) in list(saved.items()):
         if unpack is None and (kept is t or (t._cell is not None and kept._cell is t._cell)):
             twin = wrap(kept._array.copy())
             twin._node, twin._index, twin._rg = kept._node, kept._index, kept._rg

@@ -15,7 +15,15 @@ import re
 import numpy as np
 
 from ..dtypes import dtype
-from ..errors import ArgumentTypeError, DtypeError, FlambeauError, IndexOutOfRange, NotSupported, OutOfMemoryError, ShapeError
+from ..errors import (
+    ArgumentTypeError,
+    DtypeError,
+    FlambeauError,
+    IndexOutOfRange,
+    NotSupported,
+    OutOfMemoryError,
+    ShapeError,
+)
 from ..tensor import Tensor
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -41,7 +49,7 @@ _BOOL = frozenset("""
 _INT = frozenset("""
     dim0 dim1 axis0 axis1 diagonal k num_classes chunks start_dim end_dim groups num_groups offset decimals
     upscale_factor downscale_factor minlength num_samples blank num_layers padding_idx ignore_index
-    start length dimension step steps sections
+    start length dimension step steps sections storage_offset window_length
 """.split())
 _INTS = frozenset("""
     dim dims size sizes shape kernel_size stride padding dilation output_size output_padding normalized_shape pad shifts
@@ -49,7 +57,7 @@ _INTS = frozenset("""
 """.split())
 _NUMBER = frozenset("""
     eps alpha beta momentum lambd negative_slope margin threshold smoothing rtol atol norm_type delta fill_value max_norm
-    label_smoothing rcond
+    label_smoothing rcond value
 """.split())
 
 
@@ -89,7 +97,7 @@ def wanted(name, x, names) -> str | None:
         fits = isinstance(x, (tuple, list)) and all(_whole(i) or isinstance(i, (tuple, list)) or i is None for i in x)
         return None if fits else "int" if name == "dim" else "tuple of ints"
     if name in _NUMBER:
-        return None if _number(x) else "Number"
+        return None if _number(x) or name == "value" and ("query" in names or "indices" in names) else "Number"
     if name == "dtype":
         return None if isinstance(x, (dtype, type, str)) else "torch.dtype"
     return None
@@ -169,11 +177,11 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
             r"expected a sequence", text) or type(error) is not TypeError and text.startswith("ufunc")):
         return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
     if isinstance(error, OverflowError):
-        return DtypeError(f"value cannot be converted without overflow", why=f"{what}: {text}")
+        return DtypeError("value cannot be converted without overflow", why=f"{what}: {text}")
     if isinstance(error, (ZeroDivisionError, KeyError, UnboundLocalError)) or (
             isinstance(error, (ValueError, IndexError)) and _NUMPYISH.search(text)):
-        kind = IndexOutOfRange if isinstance(error, IndexError) else ShapeError
-        return kind(f"{name}(): the arguments do not fit together", why=f"{what}: {text or type(error).__name__}")
+        error_class = IndexOutOfRange if isinstance(error, IndexError) else ShapeError
+        return error_class(f"{name}(): the arguments do not fit together", why=f"{what}: {text or type(error).__name__}")
     return None
 
 

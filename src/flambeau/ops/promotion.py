@@ -60,7 +60,7 @@ def result_type(*operands) -> dtype:
         else:
             d = number_dtype(x)
             number = d if number is None else promote_types(number, d)
-    return _combine(_combine(full, zero), number)
+    return _combine(_combine(full, zero), number)  # type: ignore[return-value]  # there is at least one operand
 
 
 def as_tensor(x, name="", position=1, argument="input") -> Tensor:

@@ -15,7 +15,10 @@ from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import blank
 
-__all__ = [f"{lazy}BatchNorm{n}d" for lazy in ("", "Lazy") for n in (1, 2, 3)] + ["SyncBatchNorm"]
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d",
+    "SyncBatchNorm",
+]  # fmt: skip
 
 
 class _NormBase(Module):

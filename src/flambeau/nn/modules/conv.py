@@ -13,8 +13,9 @@ from .module import Module
 from .utils import _pair, _reverse_repeat_tuple, _single, _triple, blank
 
 __all__ = [
-    f"{lazy}Conv{transposed}{n}d" for lazy in ("", "Lazy") for transposed in ("", "Transpose") for n in (1, 2, 3)
-]
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "LazyConv1d",
+    "LazyConv2d", "LazyConv3d", "LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d",
+]  # fmt: skip
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 

@@ -8,11 +8,11 @@ from .module import Module
 from .utils import _pair, _single, _triple
 
 __all__ = [
-    *(f"{kind}{n}d" for kind in ("AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "LPPool") for n in (1, 2, 3)),
-    *(f"{kind}{n}d" for kind in ("MaxPool", "MaxUnpool") for n in (1, 2, 3)),
-    "FractionalMaxPool2d",
-    "FractionalMaxPool3d",
-]
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d",
+    "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d",
+    "MaxUnpool3d",
+]  # fmt: skip
 
 
 class _MaxPoolNd(Module):

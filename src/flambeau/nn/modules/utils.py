@@ -42,7 +42,7 @@ def consume_prefix_in_state_dict_if_present(state_dict, prefix) -> None:
     """
     for key in [k for k in state_dict if k.startswith(prefix)]:
         state_dict[key[len(prefix) :]] = state_dict.pop(key)
-    metadata = getattr(state_dict, "_metadata", None)
-    for key in list(metadata or ()):
+    metadata = getattr(state_dict, "_metadata", None) or {}
+    for key in list(metadata):
         if key.startswith(prefix) or key == prefix.rstrip("."):
             metadata[key[len(prefix) :]] = metadata.pop(key)
