@@ -21,6 +21,21 @@ def test_sort_is_stable_and_nan_is_largest():
     assert torch.msort(torch.tensor([[2, 1], [1, 2]])).tolist() == [[1, 1], [2, 2]]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+@pytest.mark.parametrize("values", [10, 10**6])  # many ties, few ties
+@pytest.mark.parametrize("descending", [False, True])
+def test_long_rows_are_sorted_stably(dtype, values, descending):
+    a = np.random.default_rng(0).integers(0, values, (2, 3000)).astype(dtype)
+    a[:, 100:110] = a[:, 7:8]
+    if dtype is np.float32:
+        a[0, 50:60] = NAN
+    if descending:
+        expected = 2999 - np.flip(np.argsort(np.flip(a, 1), 1, kind="stable"), 1)
+    else:
+        expected = np.argsort(a, 1, kind="stable")
+    assert np.array_equal(torch.from_numpy(a).sort(1, descending=descending).indices.numpy(), expected)
+
+
 @pytest.mark.parametrize("n", [10, 500])  # by sorting all, and by partition first
 @pytest.mark.parametrize("largest", [True, False])
 def test_topk(n, largest):

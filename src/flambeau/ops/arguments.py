@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator as _operator
 
-from ..errors import IndexOutOfRange, ShapeError
+from ..errors import ArgumentTypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor
 
 
@@ -16,8 +16,8 @@ def sizes_of(args) -> tuple[int, ...]:
     try:
         return tuple([_operator.index(s) for s in args])
     except TypeError:
-        bad = next(s for s in args if not hasattr(s, "__index__"))
-        raise TypeError(f"sizes must be integers, not {type(bad).__name__}") from None
+        bad = next((s for s in args if not hasattr(s, "__index__") or isinstance(s, Tensor)), args)
+        raise ArgumentTypeError(f"sizes must be integers, not {type(bad).__name__}") from None
 
 
 def normal_dim(dim, ndim, scalar=True) -> int:

@@ -365,6 +365,9 @@ def _resized(t, shape):
 def resize_(self, *sizes, memory_format=contiguous_format):
     """Give the tensor another size in place; elements that remain keep their order in memory, new ones are zero."""
     shape = sizes_of(sizes)
+    if memory_format is not contiguous_format and memory_format is not preserve_format:
+        raise NotSupported(f"resize_() with memory_format={memory_format} is not implemented",
+                           fix="x.resize_(sizes), then x = x.contiguous(memory_format=...)")
     if self.requires_grad:
         raise ShapeError("cannot resize variables that require grad")
     if builtins.any(s < 0 for s in shape):
@@ -381,7 +384,7 @@ def resize_(self, *sizes, memory_format=contiguous_format):
 @public(method=True)
 def resize_as_(input, the_template, *, memory_format=contiguous_format):
     """`resize_` to the size of another tensor."""
-    return resize_(input, the_template.shape)
+    return resize_(input, the_template.shape, memory_format=memory_format)
 
 
 @public(method=True, function=False)

@@ -333,12 +333,14 @@ def _frequencies(made, dtype, device, requires_grad):
 @public("fft.fftfreq", out=True)
 def fftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, requires_grad=False):
     """The frequencies of the results of `fft` for `n` samples `d` apart."""
+    check_layout(layout)
     return _frequencies(np.fft.fftfreq(n, d), dtype, device, requires_grad)
 
 
 @public("fft.rfftfreq", out=True)
 def rfftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, requires_grad=False):
     """The frequencies of the results of `rfft` for `n` samples `d` apart."""
+    check_layout(layout)
     return _frequencies(np.fft.rfftfreq(n, d), dtype, device, requires_grad)
 
 

@@ -166,8 +166,10 @@ def parse_key(key, shape):
         elif hasattr(k, "__index__"):
             simple.append(k.__index__())
         elif isinstance(k, str):
-            raise ArgumentTypeError(f"new(): invalid data type '{type(k).__name__}'", why="only integers, slices, ellipsis, None and "
-                                    "integer or bool tensors are valid indices")
+            raise ArgumentTypeError(
+                f"new(): invalid data type '{type(k).__name__}'",
+                why="only integers, slices, ellipsis, None and integer or bool tensors are valid indices",
+            )
         else:
             raise IndexOutOfRange(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
@@ -229,8 +231,14 @@ def _c_order(a: np.ndarray) -> np.ndarray:
     return a if a.flags.c_contiguous else a.copy()
 
 
+def _gather_array(input, key):
+    if len(key) == 1 and isinstance(key[0], np.ndarray) and key[0].dtype.kind == "i" and input.ndim:
+        return np.take(input, key[0], 0)  # rows: whole pieces of memory are copied
+    return _c_order(input[key])
+
+
 _gather_key = primitive(
-    "index", lambda input, key: _c_order(input[key]),
+    "index", _gather_array,
     vjp={"input": lambda g, key, input_shape: _scatter_key(g, key=key, shape=input_shape)},
 )  # fmt: skip
 
@@ -308,7 +316,7 @@ def _index_error(error, key, shape):
 def _getitem(self, key):
     """x[key]: a view for ints, slices, None and ...; a copy for index tensors and masks."""
     kind = key.__class__
-    if kind is int or (kind is tuple or kind is slice) and _is_quick(key):
+    if kind is int or (kind is tuple or kind is slice or key is None) and _is_quick(key):
         return _quick_view(self, key)
     if kind is Tensor and key._array.dtype == np.int64 and key._array.ndim and self._array.ndim:
         arrays = (key._array,)  # one index tensor: rows
@@ -335,8 +343,9 @@ def _is_quick(key) -> bool:
     """Whether a subscript has only ints and plain slices."""
     for k in key if key.__class__ is tuple else (key,):
         c = k.__class__
-        if c is not int and not (c is slice and k.step is None and k.start.__class__ in _SLICE_ENDS
-                                 and k.stop.__class__ in _SLICE_ENDS):  # fmt: skip
+        if c is not int and k is not None and k is not Ellipsis and not (
+            c is slice and k.step is None and k.start.__class__ in _SLICE_ENDS and k.stop.__class__ in _SLICE_ENDS
+        ):
             return False
     return True
 
@@ -354,11 +363,18 @@ def _quick_view(self, key):
     except IndexError as error:
         raise _index_error(error, key, a.shape) from None
     last = key[-1] if key.__class__ is tuple and key else key
-    return linked(self, r, _select_int if last.__class__ is int else _select_key, {"key": key})
+    op = _select_int if last.__class__ is int else _select_key if last is not None else _select_new
+    return linked(self, r, op, {"key": key})
 
 
 _select_int = view_primitive(
     "select", _select_array, node="SelectBackward0",
+    vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)},
+)  # fmt: skip
+
+
+_select_new = view_primitive(
+    "unsqueeze_key", _select_array, node="UnsqueezeBackward0",
     vjp={"input": lambda g, key, input_shape: _unslice(g, key=key, shape=input_shape)},
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from .. import dtypes, return_types
 from ..arrays import MetaArray
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..errors import DtypeError, IndexOutOfRange, NotSupported, ShapeError
 from ..kernels import fused as kernels
 from ..tensor import wrap
 from .entry import primitive, public
@@ -30,7 +30,7 @@ def title(dt) -> str:
 
 def not_implemented(name, dt) -> DtypeError:
     """The error for a dtype that an operation does not take."""
-    return DtypeError(f"\"{name}\" not implemented for '{title(dt)}'")
+    return NotSupported(f"\"{name}\" not implemented for '{title(dt)}'")
 
 
 def _axes(dim, ndim):
@@ -129,7 +129,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
 def _mean_array(input, axes, keepdim, count):
     total = _sum_array(input, axes, keepdim)
     if count and not isinstance(input, MetaArray):
-        return np.true_divide(total, total.real.dtype.type(count))
+        return total / count if total.dtype.kind != "V" else np.true_divide(total, total.dtype.type(count))
     with np.errstate(all="ignore"):
         return np.divide(total, np.asarray(count, total.dtype if total.dtype.kind != "c" else total.real.dtype))
 

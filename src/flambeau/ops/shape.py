@@ -216,6 +216,10 @@ def _expand_vjp(g, input_shape):
 
 
 def _expand_array(input, shape):
+    if type(input) is _ndarray and input.size and input.flags.c_contiguous and input.dtype.kind != "V":
+        # What np.broadcast_to does, at a fraction of its cost.
+        strides = [0 if n == 1 else s for n, s in zip(input.shape, input.strides)]
+        return _ndarray(shape, input.dtype, input, 0, [0] * (len(shape) - input.ndim) + strides)
     made = np.broadcast_to(input, shape, subok=True)
     if input.flags.writeable:  # NumPy's is read-only; whether it may be written to is for check_writable to say
         made = np.lib.stride_tricks.as_strided(input, made.shape, made.strides, subok=True)

@@ -232,6 +232,8 @@ def _one_histogram(a, bins, bounds, w, density, name):
 def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None):
     """(counts, tuple of bin edges) of points (rows of `input`) in several dimensions."""
     need_tensor(input, "histogramdd")
+    if out is not None:
+        raise NotSupported("histogramdd() takes no out=")
     if input.ndim < 2:
         raise ShapeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
     n = input.shape[-1]
