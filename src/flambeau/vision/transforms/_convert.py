@@ -1,4 +1,4 @@
-"""Between PIL images, arrays and tensors; the helpers that all image functions share."""
+"""Between PIL images, arrays and tensors; what all image functions share."""
 
 import sys
 from enum import Enum
