@@ -98,6 +98,7 @@ def as_subclass(self, cls):
 # What belongs to a leaf itself, and not to another object over the same memory.
 _LEAF_STATE = {"_grad", "_hooks", "_post_hooks", "_accumulate"}
 
-for _name, _function in {"as_subclass": as_subclass, "__reduce_ex__": _reduce_ex, "__setstate__": _setstate, "__deepcopy__": _deepcopy}.items():
+for _name, _function in {"as_subclass": as_subclass, "__reduce_ex__": _reduce_ex, "__setstate__": _setstate,
+                         "__deepcopy__": _deepcopy}.items():  # fmt: skip
     attach(_name, _function)
 _reduce_ex.__name__ = "__reduce_ex__"

@@ -432,8 +432,8 @@ def __array__(self, dtype=None, copy=None):
 
 # NumPy's names for functions that have another one here.
 _UFUNCS = {"multiply": "mul", "subtract": "sub", "divide": "div", "power": "pow", "absolute": "abs",
-           "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "negative": "neg",
-           "conjugate": "conj", "invert": "bitwise_not"}  # fmt: skip
+           "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
+           "greater_equal": "ge", "negative": "neg", "conjugate": "conj", "invert": "bitwise_not"}  # fmt: skip
 
 
 def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
@@ -506,6 +506,8 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     >>> torch.from_dlpack(np.ones(2))
     tensor([1., 1.], dtype=torch.float64)
     """
+    if device is not None and devices.usable(device).type != "cpu":
+        raise DeviceError(f"from_dlpack() cannot bring memory to device '{device}'")
     if type(ext_tensor).__name__ == "PyCapsule":
         ext_tensor = _Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..dtypes import dtype as _dtype
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..tensor import Size, Tensor, wrap
 from .entry import METHODS, REGISTRY, public
 from .from_data import array_of
@@ -32,7 +32,10 @@ def build(data, dt) -> Tensor:
                 raise ArgumentTypeError(f"expected {dt} (got {data[0].dtype})", fix=f"x.to({dt})")
             return data[0].detach()
         return wrap(array_of(data[0], dt))
-    return wrap(np.empty(sizes_of(data) if data else (0,), dt.numpy))
+    shape = sizes_of(data) if data else (0,)
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return wrap(np.empty(shape, dt.numpy))
 
 
 setattr(Tensor, "_legacy", staticmethod(lambda data, dt, device=None: build(data, dt)._array))  # noqa: B010
