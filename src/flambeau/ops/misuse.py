@@ -112,7 +112,7 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
     parameters = bound.signature.parameters
     for position, (argument, x) in enumerate(bound.arguments.items(), 1):
         p = parameters[argument]
-        if p.kind is p.VAR_KEYWORD or x is p.default or x is None and argument in _MAY_BE_NONE:
+        if p.kind is p.VAR_KEYWORD or type(x) is type(p.default) or x is None and argument in _MAY_BE_NONE:
             continue
         if argument in _TENSORS:
             items = x[0] if p.kind is p.VAR_POSITIONAL and len(x) == 1 and isinstance(x[0], (tuple, list)) else x
