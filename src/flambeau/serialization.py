@@ -18,7 +18,7 @@ from .archive import ArchiveReader, ArchiveWriter, FileError, atomic_file, read_
 from .arrays import meta_empty
 from .devices import AVAILABLE
 from .devices import device as _device
-from .errors import ArgumentError, ArgumentTypeError, DeviceError, FlambeauError
+from .errors import ArgumentError, ArgumentTypeError, DeviceError, FlambeauError, NotSupported
 from .pickling import FullUnpickler, UnsafeLoad, WeightsUnpickler, dtype_of_storage, dumps
 from .storage import TypedStorage, UntypedStorage
 
@@ -94,6 +94,9 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=DEFAULT_PROTOCOL, _use_ne
         raise AttributeError(
             f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, got {type(f)}"
         )
+    if pickle_module is not pickle:
+        raise NotSupported("save() writes with Python's own pickle module", why="what refers to tensors is written by a pickler "
+                           "of its own", fix="leave pickle_module= out")
     text, storages = dumps(obj, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):
         folder = os.path.splitext(os.path.basename(os.fspath(f)))[0] or "archive"

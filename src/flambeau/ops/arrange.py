@@ -9,14 +9,14 @@ import operator
 import numpy as np
 
 from .. import dtypes
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
 from .entry import primitive, public
 from .index import accumulate_at
 from .join import cat, stack, tensor_list
 from .meta import array_primitive
 from .scatter import index_select
-from .shape import contiguous_format, need_tensor, normal_dim, normal_dims, reshape, sizes_of
+from .shape import contiguous_format, need_tensor, normal_dim, normal_dims, preserve_format, reshape, sizes_of
 from .views import _diagonal_array, diagonal
 
 # ---------------------------------------------------------------------- reversal and rotation

@@ -49,6 +49,12 @@ def check_layout(layout):
         raise NotSupported(f"flambeau has dense tensors only, got layout={layout}", fix="layout=torch.strided")
 
 
+def check_names(names):
+    """Dimensions have no names here."""
+    if names is not None:
+        raise NotSupported("named tensors are not implemented", fix="leave names= out, and refer to dimensions by number")
+
+
 def finish(array, requires_grad=False) -> Tensor:
     """A tensor over a new array, as a leaf that requires grad if asked."""
     t = wrap(array)
@@ -133,6 +139,7 @@ def number(value, name, argument="fill_value", position=2):
 def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
           memory_format=contiguous_format, names=None, **named):  # fmt: skip
     """A tensor of the given size with whatever its memory holds."""
+    check_names(names)
     return _make("empty", None, size, named, out, dtype, layout, device, requires_grad, memory_format)
 
 
@@ -146,6 +153,7 @@ def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=F
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
+    check_names(names)
     return _make("zeros", 0, size, named, out, dtype, layout, device, requires_grad)
 
 
@@ -158,6 +166,7 @@ def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=Fa
     >>> torch.ones(2)
     tensor([1., 1.])
     """
+    check_names(names)
     return _make("ones", 1, size, named, out, dtype, layout, device, requires_grad)
 
 
@@ -199,6 +208,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     >>> torch.full((2,), 3)
     tensor([3, 3])
     """
+    check_names(names)
     if not isinstance(size, (tuple, list)):
         raise ArgumentTypeError(
             f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}"
@@ -392,6 +402,7 @@ def new_ones(self, *size, dtype=None, device=None, requires_grad=False, layout=N
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False,
              names=None):  # fmt: skip
     """`fill_value` in the given size with this tensor's dtype and device."""
+    check_names(names)
     value = number(fill_value, "new_full")
     dt = dtype_of(dtype, self.dtype)
     check_fits(value, dt)

@@ -16,6 +16,7 @@ from ..arrays import MetaArray, meta_empty
 from ..errors import DtypeError, ShapeError
 from ..tensor import wrap
 from .arrange import roll
+from .creation import check_layout
 from .entry import REGISTRY, primitive, public
 from .reduce import title
 from .scatter import index_select

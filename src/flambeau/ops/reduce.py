@@ -28,7 +28,7 @@ def title(dt) -> str:
     return TITLES.get(dt.name, dt.name)
 
 
-def not_implemented(name, dt) -> DtypeError:
+def not_implemented(name, dt) -> NotSupported:
     """The error for a dtype that an operation does not take."""
     return NotSupported(f"\"{name}\" not implemented for '{title(dt)}'")
 

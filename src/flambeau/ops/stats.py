@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from .. import dtypes, return_types
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
 from .elementwise import conj
 from .entry import public
