@@ -34,7 +34,7 @@ from .elementwise import (
     operator,
     sub,
 )
-from .entry import METHODS, _in_place, primitive, public
+from .entry import METHODS, in_place, primitive, public
 from .promotion import result_type
 from .shape import need_tensor
 from .unary import exp2, zeros
@@ -100,7 +100,7 @@ def float_power_(self, exponent):
     return _float_power_in_place(self, exponent)
 
 
-_float_power_in_place = _in_place(float_power, "float_power")
+_float_power_in_place = in_place(float_power, "float_power")
 attach("float_power_", float_power_)
 METHODS["float_power_"] = float_power_
 

@@ -16,7 +16,7 @@ from ..dtypes import FROM_NUMPY
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, attach, wrap
 from .elementwise import conj, cos, kind_name, not_implemented, sin, unary
-from .entry import METHODS, REGISTRY, _in_place, primitive, public, view_primitive, write_out
+from .entry import METHODS, REGISTRY, in_place, primitive, public, view_primitive, write_out
 from .promotion import broadcast_error
 from .shape import need_tensor
 
@@ -237,7 +237,7 @@ def _modulus_(self):
     return _abs_in_place(self)
 
 
-_abs_in_place = _in_place(_abs, "abs")
+_abs_in_place = in_place(_abs, "abs")
 for _name in ("abs", "absolute"):
     REGISTRY[_name] = METHODS[_name] = _abs
     attach(_name, _abs)

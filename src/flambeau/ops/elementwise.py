@@ -15,7 +15,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
 from ..kernels import fused as kernels
 from ..tensor import Tensor, attach
-from .entry import METHODS, REGISTRY, Primitive, _in_place, public, write_out
+from .entry import METHODS, REGISTRY, Primitive, in_place, public, write_out
 from .fused import fused
 from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, result_type, scalar_array
 
@@ -141,7 +141,7 @@ def _publish(fn, name, doc, aliases, inplace, method, function):
             METHODS[last] = fn
             attach(last, fn)
         if inplace and last + "_" not in METHODS:
-            changed = _in_place(fn, last)
+            changed = in_place(fn, last)
             METHODS[last + "_"] = changed
             attach(last + "_", changed)
             if function and "." not in n:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import MetaArray, meta_empty
 from ..tensor import Tensor
-from .entry import Primitive, _parameters
+from .entry import Primitive, forward_parameters
 
 _new = object.__new__
 
@@ -43,7 +43,7 @@ def array_primitive(name, forward, *, vjp=None, node=None, names=None):
                     return as_meta(forward(*[_identity(x) for x in arrays], **options))
         return forward(*arrays, **options)
 
-    return Primitive(name, anywhere, vjp, node, names or _parameters(forward)[0])
+    return Primitive(name, anywhere, vjp, node, names or forward_parameters(forward)[0])
 
 
 def on_device_of(array, *sources) -> Tensor:

@@ -1,0 +1,117 @@
+"""Public names of operations: in `flambeau` and its namespaces, as methods, in place, with `out=`, under aliases."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from ..errors import ArgumentTypeError
+from ..tensor import attach
+from .inplace import assign, check_writable, write_out
+from .misuse import explained, guarded
+from .primitive import parameter_names
+
+REGISTRY: dict[str, object] = {}  # public name ("sin", "special.erf") -> function
+METHODS: dict[str, object] = {}  # name of a Tensor method -> function
+
+
+def public(name=None, *, method=False, function=True, inplace=False, out=False, aliases=(), property=False):
+    """Give a function its public name, its method, its in-place form, its `out=` and its other names.
+
+    name: default the function's own; "special.erf" puts it in a submodule.
+    """
+
+    def register(fn):
+        full = name or fn.__name__
+        short = full.rsplit(".", 1)[-1]
+        called = _with_out(fn) if out else fn
+        parameters = parameter_names(fn)
+        if "dim" in parameters or "keepdim" in parameters:
+            called = _numpy_names(called)
+        if called is fn and full not in _SHORT_CALLS and not isinstance(fn, type):
+            called = guarded(fn)
+        called.__flambeau_name__ = full
+        for n in (full, *aliases):
+            if function:
+                REGISTRY[n] = called
+        for n in dict.fromkeys((short, *(a.rsplit(".", 1)[-1] for a in aliases))):
+            if method:
+                METHODS[n] = called
+                attach(n, called)
+            if inplace:
+                METHODS[n + "_"] = changed = in_place(fn, n)
+                attach(n + "_", changed)
+                if function and "." not in full and inplace != "method":
+                    REGISTRY[n + "_"] = changed
+        return called
+
+    return register
+
+
+# Called so often that one more call around them would be felt; they say themselves what is wrong.
+_SHORT_CALLS = frozenset(("reshape", "permute", "transpose", "t", "flatten", "view", "clone", "expand", "contiguous",
+                          "to", "empty", "zeros", "ones", "matmul", "copy_", "fill_", "zero_", "conv2d"))  # fmt: skip
+
+
+def _numpy_names(fn):
+    """Accept NumPy's `axis` and `keepdims` for `dim` and `keepdim`, as PyTorch does."""
+
+    @functools.wraps(fn)
+    def renamed(*args, **kwargs):
+        if kwargs:
+            if "axis" in kwargs:
+                kwargs["dim"] = kwargs.pop("axis")
+            if "keepdims" in kwargs:
+                kwargs["keepdim"] = kwargs.pop("keepdims")
+            keepdim = kwargs.get("keepdim", False)
+            if keepdim is not False and keepdim is not True and not isinstance(keepdim, np.bool_):
+                raise ArgumentTypeError(f"{fn.__name__}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
+        try:
+            return fn(*args, **kwargs)
+        except Exception as error:
+            better = explained(fn, fn.__name__, args, kwargs, error)
+            if better is None:
+                raise
+            raise better from error
+
+    return renamed
+
+
+def _with_out(fn):
+    @functools.wraps(fn)
+    def with_out(*args, out=None, **kwargs):
+        try:
+            if out is None:
+                return fn(*args, **kwargs)
+            return write_out(fn(*args, **kwargs), out, fn.__name__)
+        except Exception as error:
+            better = explained(fn, fn.__name__, args, kwargs, error)
+            if better is None:
+                raise
+            raise better from error
+
+    with_out.__flambeau_out__ = True
+    return with_out
+
+
+def in_place(fn, name):
+    @functools.wraps(fn)
+    def changed(self, *args, **kwargs):
+        try:
+            check_writable(self)
+            return assign(self, fn(self, *args, **kwargs))
+        except Exception as error:
+            better = explained(fn, name + "_", (self, *args), kwargs, error)
+            if better is None:
+                raise
+            raise better from error
+
+    changed.__name__ = name + "_"
+    return changed
+
+
+def namespace(prefix: str) -> dict:
+    """The public functions below a prefix: {"norm": ...} for "linalg"."""
+    return {n[len(prefix) + 1 :]: f for n, f in REGISTRY.items() if n.startswith(prefix + ".") and
+            "." not in n[len(prefix) + 1 :]}  # fmt: skip
