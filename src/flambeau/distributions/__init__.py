@@ -1,27 +1,7 @@
 """torch.distributions: parameterised distributions, transforms between them, and their divergences."""
 
 from . import constraints, transforms
-from .continuous import (
-    Beta,
-    Cauchy,
-    Chi2,
-    Exponential,
-    FisherSnedecor,
-    Gamma,
-    GeneralizedPareto,
-    Gumbel,
-    HalfCauchy,
-    HalfNormal,
-    InverseGamma,
-    Kumaraswamy,
-    Laplace,
-    Normal,
-    Pareto,
-    StudentT,
-    Uniform,
-    VonMises,
-    Weibull,
-)  # fmt: skip
+from .bounded import Beta, Kumaraswamy, Uniform
 from .discrete import (
     Bernoulli,
     Binomial,
@@ -35,9 +15,11 @@ from .discrete import (
     Poisson,
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
-)  # fmt: skip
+)
 from .distribution import Distribution, ExponentialFamily, Independent
+from .gamma import Chi2, Exponential, FisherSnedecor, Gamma, InverseGamma
 from .kl import kl_divergence, register_kl
+from .location_scale import Cauchy, Gumbel, Laplace, Normal, StudentT, VonMises
 from .multivariate import (
     Dirichlet,
     LKJCholesky,
@@ -48,6 +30,7 @@ from .multivariate import (
     MultivariateNormal,
     TransformedDistribution,
     Wishart,
-)  # fmt: skip
+)
+from .positive import GeneralizedPareto, HalfCauchy, HalfNormal, Pareto, Weibull
 from .registry import biject_to, transform_to
 from .transforms import *  # noqa: F403

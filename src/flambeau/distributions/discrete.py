@@ -9,8 +9,9 @@ from flambeau import Size
 from flambeau.nn import functional as F
 
 from . import constraints
-from .continuous import _Family, standard_gamma
 from .distribution import Distribution, ExponentialFamily, broadcast_all
+from .family import Family
+from .gamma import standard_gamma
 
 
 def logits_to_probs(logits, is_binary=False):
@@ -292,7 +293,7 @@ class Geometric(_ProbsOrLogits):
         return F.binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
 
 
-class Poisson(_Family, ExponentialFamily):
+class Poisson(Family, ExponentialFamily):
     """Number of events at a mean `rate`."""
 
     parameters = ("rate",)

@@ -6,10 +6,13 @@ import math
 
 import flambeau as torch
 
-from .continuous import Beta, Exponential, Gamma, Gumbel, HalfNormal, Laplace, Normal, Pareto, Uniform
+from .bounded import Beta, Uniform
 from .discrete import Bernoulli, Binomial, Categorical, Geometric, OneHotCategorical, Poisson
 from .distribution import Distribution, Independent, sum_rightmost
+from .gamma import Exponential, Gamma
+from .location_scale import Gumbel, Laplace, Normal
 from .multivariate import Dirichlet, LogNormal, MultivariateNormal, TransformedDistribution, _mahalanobis
+from .positive import HalfNormal, Pareto
 
 _PAIRS: dict = {}
 

@@ -8,8 +8,10 @@ import flambeau as torch
 from flambeau import Size
 
 from . import constraints
-from .continuous import Beta, Chi2, Normal, standard_gamma
+from .bounded import Beta
 from .distribution import Distribution, ExponentialFamily, Independent, sum_rightmost
+from .gamma import Chi2, standard_gamma
+from .location_scale import Normal
 from .transforms import ComposeTransform, ExpTransform, StickBreakingTransform, Transform
 
 
