@@ -22,7 +22,7 @@ def compiled(function):
 
 
 KERNELS = {f.__name__: compiled(f) for f in (s.exp, s.log, s.tanh, s.sigmoid, s.erf)}
-LIMITS = {"exp": 1.0, "log": 1.0, "tanh": 2.0, "sigmoid": 2.5, "erf": 2.0}  # units in the last place, float32
+LIMITS = {"exp": 1.0, "log": 1.0, "tanh": 2.0, "sigmoid": 2.0, "erf": 2.0}  # units in the last place, float32
 
 
 def exact(name, x):

@@ -189,7 +189,12 @@ def tanh(x: Any) -> Any:
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e^-x)."""
     e = exp(-absolute(x))  # never overflows, so that tiny results keep their digits
-    return where(x < 0.0, e, 1.0) / (e + 1.0)
+    above, below = where(x < 0.0, e, 1.0), e + 1.0
+    inverse = 1.0 / below
+    quotient = above * inverse
+    # What rounding took away from e + 1, and from the quotient, put back.
+    rest = fma(-quotient, below, above) - quotient * (e - (below - 1.0))
+    return fma(rest, inverse, quotient)
 
 
 def erf(x: Any) -> Any:
