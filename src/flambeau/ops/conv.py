@@ -1,4 +1,4 @@
-"""Convolutions in 1-3 dimensions, transposed ones, and unfold/fold.
+"""Convolutions in 1-3 dimensions, and transposed ones.
 
 Three primitives are closed under differentiation, each being the gradient of the other two:
 
@@ -24,50 +24,7 @@ from .entry import primitive, public
 from .precision import lower
 from .promotion import check_devices
 from .shape import need_tensor
-
-# ---------------------------------------------------------------------- geometry
-
-
-def _padded(x, padding):
-    """`x` with zeros around its spatial dimensions."""
-    if not any(padding):
-        return x
-    out = np.zeros((*x.shape[:2], *[n + 2 * p for n, p in zip(x.shape[2:], padding)]), x.dtype)
-    out[(slice(None), slice(None), *[slice(p, p + n) for n, p in zip(x.shape[2:], padding)])] = x
-    return out
-
-
-def _windows(x, kernel, stride, dilation, size):
-    """The view of a padded array [..., *spatial] as [..., *kernel, *size]: each weight's row of inputs.
-
-    The geometry never leaves `x`: `size` was computed from its spatial dimensions.
-    """
-    lead = x.ndim - len(kernel)
-    steps = x.strides[lead:]
-    return np.lib.stride_tricks.as_strided(
-        x,
-        (*x.shape[:lead], *kernel, *size),
-        (*x.strides[:lead], *[s * d for s, d in zip(steps, dilation)], *[s * t for s, t in zip(steps, stride)]),
-    )
-
-
-def result_size(spatial, kernel, stride, padding, dilation) -> tuple[int, ...]:
-    """Spatial sizes of a convolution's result."""
-    return tuple([
-        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(spatial, kernel, stride, padding, dilation)
-    ])  # fmt: skip
-
-
-def _offsets(kernel):
-    """Every position inside the kernel."""
-    return np.ndindex(*kernel)
-
-
-def _shifted(offset, stride, dilation, size):
-    """The inputs that weight `offset` meets, as a subscript of the padded spatial dimensions."""
-    return tuple([
-        slice(o * d, o * d + (n - 1) * s + 1, s) for o, d, s, n in zip(offset, dilation, stride, size)
-    ])  # fmt: skip
+from .sliding import kernel_offsets, per_dim, positions_of, result_size, sliding_windows, with_padding
 
 
 def _wide(*arrays):
@@ -92,10 +49,10 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
     input, weight = _wide(input, weight)
     out = np.empty((n, out_channels, *size), input.dtype)
     if _is_depthwise(weight, groups):
-        x = _padded(input, padding)
+        x = with_padding(input, padding)
         out[...] = 0
-        for offset in _offsets(kernel):
-            part = x[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))]
+        for offset in kernel_offsets(kernel):
+            part = x[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))]
             out += part * weight[(slice(None), 0, *offset)].reshape(-1, *[1] * len(kernel))
     elif out.size:
         k, p = math.prod(weight.shape[1:]), math.prod(size)
@@ -129,7 +86,7 @@ def _columns(input, kernel, stride, padding, dilation, size, groups):
                 raise RuntimeError("convolution: the kernel refused its arguments")
             yield some, columns
         return
-    view = _windows(_padded(input, padding), kernel, stride, dilation, size)
+    view = sliding_windows(with_padding(input, padding), kernel, stride, dilation, size)
     for some in chunks:
         columns = buffer[: some.stop - some.start]
         np.copyto(columns.reshape(-1, *view.shape[1:]), view[some])
@@ -153,8 +110,8 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
             for m, p, o, s, d, k in zip(shape, padding, size, stride, dilation, kernel)]  # fmt: skip
     full = np.zeros((n, channels, *room), np.result_type(input.dtype, weight.dtype))
     if _is_depthwise(weight, groups):
-        for offset in _offsets(kernel):
-            full[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))] += (
+        for offset in kernel_offsets(kernel):
+            full[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))] += (
                 input * weight[(slice(None), 0, *offset)].reshape(-1, *[1] * len(kernel))
             )
     elif input.size:
@@ -163,7 +120,7 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
         g = np.ascontiguousarray(input).reshape(n, groups, -1, p)
         columns = np.empty((groups, k, p), full.dtype)
         shaped = columns.reshape(channels, *kernel, *size)
-        places = [(offset, _shifted(offset, stride, dilation, size)) for offset in _offsets(kernel)]
+        places = [(offset, positions_of(offset, stride, dilation, size)) for offset in kernel_offsets(kernel)]
         for i in range(n):
             np.matmul(w, g[i], out=columns)
             for offset, place in places:
@@ -203,10 +160,10 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     g, input = _wide(g, input)
     size = g.shape[2:]
     if groups > 1 and channels == groups == out_channels:
-        x = _padded(input, padding)
+        x = with_padding(input, padding)
         out = np.empty(shape, g.dtype)
-        for offset in _offsets(kernel):
-            part = x[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))]
+        for offset in kernel_offsets(kernel):
+            part = x[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))]
             out[(slice(None), 0, *offset)] = (g * part).sum(axis=(0, *range(2, g.ndim)))
         return out.astype(result, copy=False)
     p = math.prod(size)
@@ -275,18 +232,6 @@ _correlate = primitive(
 # ---------------------------------------------------------------------- arguments
 
 
-def _per_dim(value, n, name):
-    """An argument given once or per dimension, as a tuple of n ints."""
-    if isinstance(value, (tuple, list)):
-        if len(value) == 1:
-            value = tuple(value) * n
-        if len(value) != n:
-            raise ShapeError(f"expected {name} to be a single integer value or a list of {n} values to match the "
-                             f"convolution dimensions, but got {name}={list(value)}")
-        return tuple([v.__index__() for v in value])
-    return (value.__index__(),) * n
-
-
 def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
     name = f"conv{'_transpose' if transposed else ''}{n}d"
     need_tensor(input, name)
@@ -341,11 +286,11 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
 def _convolve(n, input, weight, bias, stride, padding, dilation, groups):
     if autocasting:
         input, weight, bias = lower(input, weight, bias)
-    stride, dilation = _per_dim(stride, n, "stride"), _per_dim(dilation, n, "dilation")
+    stride, dilation = per_dim(stride, n, "stride"), per_dim(dilation, n, "dilation")
     batched = _check(input, weight, bias, n, stride, dilation, groups)
     if isinstance(padding, str):
         batched, padding = _named_padding(batched, padding, weight.shape[2:], stride, dilation)
-    padding = _per_dim(padding, n, "padding")
+    padding = per_dim(padding, n, "padding")
     if any(p < 0 for p in padding):
         raise ShapeError("negative padding is not supported")
     if any(k == 0 for k in weight.shape[2:]):
@@ -425,8 +370,8 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
 def _transposed(n, input, weight, bias, stride, padding, output_padding, groups, dilation):
     if autocasting:
         input, weight, bias = lower(input, weight, bias)
-    stride, dilation = _per_dim(stride, n, "stride"), _per_dim(dilation, n, "dilation")
-    padding, extra = _per_dim(padding, n, "padding"), _per_dim(output_padding, n, "output_padding")
+    stride, dilation = per_dim(stride, n, "stride"), per_dim(dilation, n, "dilation")
+    padding, extra = per_dim(padding, n, "padding"), per_dim(output_padding, n, "output_padding")
     batched = _check(input, weight, bias, n, stride, dilation, groups, transposed=True)
     if any(p < 0 for p in padding):
         raise ShapeError("negative padding is not supported")
@@ -471,92 +416,3 @@ def conv_tbc(input, weight, bias, pad=0):
     """1-D convolution with time first. input: (T, N, C); weight: (K, C, O); bias: (O,)."""
     out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
     return out.permute(2, 0, 1)
-
-
-# ---------------------------------------------------------------------- unfold and fold
-
-
-def _unfold_array(input, kernel, dilation, padding, stride):
-    size = result_size(input.shape[2:], kernel, stride, padding, dilation)
-    n, c = input.shape[:2]
-    view = _windows(_padded(input, padding), kernel, stride, dilation, size)
-    return np.ascontiguousarray(view).reshape(n, c * math.prod(kernel), math.prod(size))
-
-
-def _fold_array(input, shape, kernel, dilation, padding, stride):
-    size = result_size(shape, kernel, stride, padding, dilation)
-    n, c = input.shape[0], input.shape[1] // math.prod(kernel)
-    full = np.zeros((n, c, *[m + 2 * p for m, p in zip(shape, padding)]), input.dtype)
-    blocks = input.reshape(n, c, *kernel, *size)
-    for offset in _offsets(kernel):
-        full[(slice(None), slice(None), *_shifted(offset, stride, dilation, size))] += (
-            blocks[(slice(None), slice(None), *offset)]
-        )
-    return np.ascontiguousarray(full[(slice(None), slice(None), *[slice(p, p + m) for p, m in zip(padding, shape)])])
-
-
-_unfold = primitive("im2col", _unfold_array, vjp={
-    "input": lambda g, input_shape, kernel, dilation, padding, stride: _fold(
-        g, shape=tuple(input_shape[2:]), kernel=kernel, dilation=dilation, padding=padding, stride=stride)})  # fmt: skip
-_fold = primitive("col2im", _fold_array, vjp={
-    "input": lambda g, kernel, dilation, padding, stride: _unfold(
-        g, kernel=kernel, dilation=dilation, padding=padding, stride=stride)})  # fmt: skip
-
-
-def _positive(name, values, what):
-    if any(v <= 0 for v in values):
-        raise ShapeError(f"{what} should be greater than zero, but got {what}_height: {values[0]} {what}_width: {values[-1]}")
-
-
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
-    """Sliding blocks as columns. input: (N, C, H, W) or (C, H, W); result: (N, C * R * S, blocks)."""
-    need_tensor(input, "unfold")
-    kernel, dilation, padding, stride = (
-        _per_dim(v, 2, w) for v, w in ((kernel_size, "kernel_size"), (dilation, "dilation"), (padding, "padding"),
-                                       (stride, "stride"))
-    )  # fmt: skip
-    for values, what in ((kernel, "kernel"), (dilation, "dilation"), (stride, "stride")):
-        _positive("im2col", values, what)
-    if any(p < 0 for p in padding):
-        raise ShapeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
-    if input.ndim not in (3, 4) or any(s == 0 for s in input.shape[-3:]):
-        raise ShapeError("Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
-                         f"for input, but got: {list(input.shape)}")
-    batched = input if input.ndim == 4 else input.unsqueeze(0)
-    size = result_size(batched.shape[2:], kernel, stride, padding, dilation)
-    if any(m < 1 for m in size):
-        raise ShapeError(f"Given input with spatial size ({', '.join(map(str, batched.shape[2:]))}), kernel_size="
-                         f"{kernel}, dilation={dilation}, padding={padding}, stride={stride}, calculated shape of the "
-                         f"array of sliding blocks as {size}, but its components must be at least one.")
-    out = _unfold(batched, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
-    return out if input.ndim == 4 else out.squeeze(0)
-
-
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """Columns summed back into an image; the adjoint of `unfold`. input: (N, C * R * S, blocks)."""
-    need_tensor(input, "fold")
-    shape, kernel, dilation, padding, stride = (
-        _per_dim(v, 2, w) for v, w in ((output_size, "output_size"), (kernel_size, "kernel_size"), (dilation, "dilation"),
-                                       (padding, "padding"), (stride, "stride"))
-    )  # fmt: skip
-    for values, what in ((kernel, "kernel"), (dilation, "dilation"), (stride, "stride")):
-        _positive("col2im", values, what)
-    if any(p < 0 for p in padding):
-        raise ShapeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
-    if input.ndim not in (2, 3):
-        raise ShapeError("Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
-                         f"dimensions for input, but got: {list(input.shape)}")
-    batched = input if input.ndim == 3 else input.unsqueeze(0)
-    block = math.prod(kernel)
-    if batched.shape[1] % block:
-        raise ShapeError(f"Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
-                         f"input.size(1)={batched.shape[1]} and kernel_size=({kernel[0]}, {kernel[1]}).")
-    blocks = math.prod(result_size(shape, kernel, stride, padding, dilation))
-    if batched.shape[2] != blocks or min(result_size(shape, kernel, stride, padding, dilation)) < 1:
-        raise ShapeError(
-            f"Given output_size=({shape[0]}, {shape[1]}), kernel_size=({kernel[0]}, {kernel[1]}), dilation=({dilation[0]}, "
-            f"{dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, {stride[1]}), expected size of "
-            f"input's dimension 2 to match the calculated number of sliding blocks, but got input.size(2)="
-            f"{batched.shape[2]}.")
-    out = _fold(batched, shape=shape, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
-    return out if input.ndim == 3 else out.squeeze(0)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...errors import ShapeError
-from ...ops.conv import fold as fold
-from ...ops.conv import unfold as unfold
 from ...ops.entry import public
+from ...ops.fold import fold as fold
+from ...ops.fold import unfold as unfold
 from ...ops.shape import need_tensor
 
 
