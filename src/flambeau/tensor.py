@@ -239,7 +239,8 @@ class Tensor:
                     "in a subgraph that doesn't require differentiation use var_no_grad = var.detach().",
                     fix="x = x.detach()",
                 )
-            return
+            raise GradientError("you can only change requires_grad flags of leaf variables.",
+                                why=f"this tensor was made by {self._node.name()} and requires grad already")
         if value and self._array.dtype.kind not in "fcV":
             raise GradientError(
                 "only Tensors of floating point and complex dtype can require gradients",

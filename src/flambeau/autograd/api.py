@@ -233,7 +233,8 @@ def detach_(self) -> Tensor:
 
 def requires_grad_(self, requires_grad: bool = True) -> Tensor:
     """Set `requires_grad` in place; returns self."""
-    self.requires_grad = requires_grad
+    if not requires_grad or self.grad_fn is None:
+        self.requires_grad = requires_grad
     return self
 
 

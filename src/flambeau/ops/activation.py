@@ -248,8 +248,8 @@ _hardsigmoid = primitive(
     vjp=lambda g, input: _where(g, (input._array > -3) & (input._array < 3)) / 6,
 )  # fmt: skip
 _threshold = primitive(
-    "threshold", lambda input, threshold, value: np.where(input > threshold, input, _lit(input, value)),
-    vjp=lambda g, input, threshold: _where(g, input._array > threshold),
+    "threshold", lambda input, threshold, value: np.where(input <= threshold, _lit(input, value), input),  # nan stays
+    vjp=lambda g, input, threshold: _where(g, ~(input._array <= threshold)),
 )  # fmt: skip
 
 

@@ -232,6 +232,7 @@ _abs = unary("abs", _abs_array, lambda g, input: g * input.sgn(), integers=_abs_
 
 def _modulus_(self):
     """The absolute value, in place."""
+    need_tensor(self, "abs_")
     if self._array.dtype.kind == "c":
         raise DtypeError("In-place abs is not supported for complex tensors.", fix="x = x.abs()")
     return _abs_in_place(self)

@@ -154,6 +154,10 @@ def _plain(data):
     if isinstance(data, Tensor):
         if data.numel() == 1:
             return data.item()
+        if data._array.dtype.kind == "f":
+            raise ArgumentError("only one element tensors can be converted to Python scalars",
+                                why=f"the list holds a tensor of shape {list(data.shape)}",
+                                fix="torch.stack(list_of_tensors)")  # fmt: skip
         raise ArgumentTypeError("only integer tensors of a single element can be converted to an index",
                                 why=f"the list holds a tensor of shape {list(data.shape)}",
                                 fix="torch.stack(list_of_tensors)")  # fmt: skip

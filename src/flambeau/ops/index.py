@@ -45,7 +45,10 @@ def _write(self, source):
 @public(method=True, function=False)
 def copy_(self, src, non_blocking=False):
     """Copy the values of `src` (broadcast, converted) into this tensor, in place."""
-    src = as_tensor(src, "copy_", 1, "other")
+    if not isinstance(src, Tensor):
+        if not isinstance(src, NUMBERS):
+            need_tensor(src, "copy_", "other")
+        src = as_tensor(src, "copy_", 1, "other")
     try:
         np.broadcast_to(src._array, self._array.shape)
     except ValueError:
@@ -58,6 +61,7 @@ def copy_(self, src, non_blocking=False):
 @public(method=True, function=True)
 def fill_(self, value):
     """Set every element to `value` (a number or a 0-dimensional tensor), in place."""
+    need_tensor(self, "fill_")
     if isinstance(value, Tensor):
         if value.ndim:
             raise ShapeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
@@ -71,6 +75,7 @@ def fill_(self, value):
 @public(method=True, function=True)
 def zero_(self):
     """Set every element to zero, in place."""
+    need_tensor(self, "zero_")
     return fill_(self, 0)
 
 
@@ -385,6 +390,7 @@ def _setitem(self, key, value):
     if (
         value.__class__ in _NUMBERS
         and -60000 < value < 60000  # what any floating-point dtype holds
+        and 0 not in a.strides
         and _is_quick(key)
         and a.dtype.kind == "f"
         and not (state.grad and (self._rg or self._base is not None and self.requires_grad))
@@ -404,7 +410,7 @@ def _setitem(self, key, value):
             raise ArgumentTypeError(f"can't assign a {type(value).__name__} to a {self.type()}",
                                     fix="torch.tensor(value) makes a tensor of a list")
         source = as_tensor(value, "__setitem__", 2, "value")
-        if source._array.dtype != self._array.dtype:
+        if source._array.dtype != self._array.dtype or not source._array.ndim:
             if not source._array.ndim and not isinstance(value, np.ndarray):
                 source = wrap(stored_scalar(value, self._array.dtype))
             else:

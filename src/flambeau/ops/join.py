@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from ..autograd.mode import state
-from ..errors import ShapeError
+from ..errors import ArgumentTypeError, ShapeError
 from ..tensor import Tensor
 from .entry import primitive, public, view_primitive
 from .promotion import check_devices, result_type
@@ -77,6 +77,9 @@ def cat(tensors, dim=0):
     >>> torch.cat([torch.zeros(2, 3), torch.ones(1, 3)]).shape
     torch.Size([3, 3])
     """
+    if isinstance(tensors, Tensor):
+        raise ArgumentTypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
+                                why="cat() joins several tensors", fix="torch.cat([a, b])")
     try:  # tensors of one dtype that fit: the common case
         arrays = [t._array for t in tensors]
         d, n = arrays[0].dtype, arrays[0].ndim

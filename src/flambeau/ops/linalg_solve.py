@@ -182,7 +182,12 @@ def _slogdet_vjp(g, A, out):
     return factor.unsqueeze(-1).unsqueeze(-1) * _inv(A)[0].mH
 
 
-_slogdet = array_primitive("linalg_slogdet", lambda A: tuple(np.linalg.slogdet(A)), vjp={"A": _slogdet_vjp})
+def _slogdet_array(A):
+    sign, log = np.linalg.slogdet(A)
+    return np.where(np.isnan(log), np.zeros_like(sign), sign), log
+
+
+_slogdet = array_primitive("linalg_slogdet", _slogdet_array, vjp={"A": _slogdet_vjp})
 
 
 @public("linalg.slogdet", out=True)

@@ -169,7 +169,7 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
         kind = next((a.dtype for a in args if isinstance(a, Tensor)), "this dtype")
         return NotSupported(f"{name}(): not implemented for {kind}", fix="x.float()")
     what = _call(name, args, kwargs)
-    if isinstance(error, AttributeError) and re.search(r"'_?\w+' object has no attribute '\w+'", text):
+    if isinstance(error, AttributeError) and re.search(r"'[\w.]+' object has no attribute '\w+'", text):
         return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
     if isinstance(error, TypeError) and (re.search(
             r"unsupported operand|ufunc|ndarray|not iterable|not subscriptable|cannot be interpreted|has no len|"

@@ -51,7 +51,7 @@ def public(name=None, *, method=False, function=True, inplace=False, out=False, 
 
 # Called so often that one more call around them would be felt; they say themselves what is wrong.
 _SHORT_CALLS = frozenset(("reshape", "permute", "transpose", "t", "flatten", "view", "clone", "expand", "contiguous",
-                          "to", "empty", "zeros", "ones", "matmul", "copy_", "fill_", "zero_", "conv2d"))  # fmt: skip
+                          "to", "empty", "zeros", "ones", "matmul", "copy_", "fill_", "zero_"))  # fmt: skip
 
 
 def _numpy_names(fn):

@@ -398,7 +398,7 @@ def index_add(input, dim, index, source, *, alpha=1):
     """A copy of `input` with `alpha * source` added to the slices of `dim` named by `index`; repeats add up."""
     dim = _vector_index(input, dim, index, "index_add")
     _check_source(input, dim, index, source, "index_add")
-    check_bounds(index._array, (input.shape or (1,))[dim], dim, ShapeError)
+    check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
     if alpha.__class__ is not int or alpha != 1:
         source = source * alpha
         source = source if source.dtype is input.dtype else source.to(input.dtype)

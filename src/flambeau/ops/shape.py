@@ -384,6 +384,8 @@ def has_format(a: np.ndarray, form) -> bool:
 @public(method=True)
 def clone(input, *, memory_format=preserve_format):
     """A copy with its own memory; gradients flow through it."""
+    if not isinstance(input, Tensor):
+        need_tensor(input, "clone")
     if memory_format is preserve_format:
         return _clone(input)
     return _reformat(input, form=memory_format)
