@@ -63,6 +63,11 @@ def test_no_such_script():
     assert done.returncode != 0 and "there is no file 'nowhere.py'" in done.stderr
 
 
+def test_run_without_a_script():
+    done = flambeau("run")
+    assert done.returncode == 2 and done.stderr.rstrip().endswith("required: script")
+
+
 def test_info_and_help():
     done = flambeau("info")
     assert done.returncode == 0

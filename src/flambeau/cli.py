@@ -126,8 +126,9 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("demo", help="train a small network on real data, with plots and a report", add_help=False)
     running = commands.add_parser("run", help="run a PyTorch script on flambeau")
-    running.add_argument("script")
-    running.add_argument("args", nargs=argparse.REMAINDER)
+    running.add_argument("script", help="the script's file")
+    rest = running.add_argument("args", nargs=argparse.REMAINDER, help="the script's own arguments")
+    rest.required = False  # else the error for a missing script asks for these too
     commands.add_parser("info", help="versions, CPU features, threads, BLAS, cache, devices")
     if argv[:1] == ["demo"]:
         from . import demo  # noqa: PLC0415 - it needs the whole of nn, optim and data

@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,15 +148,16 @@ def progress_bar(console: Console, epochs: int, images: int) -> Iterator:
     if not console.is_terminal:
         yield lambda *_: None
         return
-    columns = (
+    epoch, numbers = (
         TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(
-            "loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:.2%}  {task.fields[rate]:,.0f} img/s  ETA"
-        ),
-        TimeRemainingColumn(),
+        "loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:.2%}",
     )
+    rest = (TextColumn(numbers + "  {task.fields[rate]:,.0f} img/s  ETA"), TimeRemainingColumn())
+    columns: tuple = (epoch, BarColumn(), MofNCompleteColumn(), *rest)
+    if console.width < 60:  # what matters most, whole, rather than everything cut short
+        columns = (TextColumn("{task.fields[epoch]} " + numbers), TimeRemainingColumn(compact=True))
+    elif console.width < 85:
+        columns = (epoch, *rest)
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=images * epochs, epoch=f"1/{epochs}", loss=0.0, accuracy=0.0, rate=0.0)
         start = time.perf_counter()
@@ -353,6 +355,14 @@ def write_report(out: Path, setting: Setting, facts: dict, table: np.ndarray, na
     return path
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -361,11 +371,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", choices=list(SOURCES), default="digits", help="data set (default: digits, embedded)")
     parser.add_argument("--root", default="data", help="folder of the MNIST files (default: ./data)")
     parser.add_argument("--out", help="folder for the results (default: runs/demo-<time>)")
-    parser.add_argument("--epochs", type=int, help="at most so many epochs (default: 16, or 3 for the MNIST sets)")
-    parser.add_argument("--batch-size", type=int, help="images per step (default: 32, or 128)")
+    parser.add_argument("--epochs", type=positive, help="at most so many epochs (default: 16, or 3 for the MNIST sets)")
+    parser.add_argument("--batch-size", type=positive, help="images per step (default: 32, or 128)")
     parser.add_argument("--lr", type=float, default=3e-3, help="learning rate (default: 0.003)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
-    parser.add_argument("--patience", type=int, default=5, help="stop after so many epochs without improvement")
+    parser.add_argument("--patience", type=positive, default=5, help="stop after so many epochs without improvement")
     return parser.parse_args(argv)
 
 
@@ -394,7 +404,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"flambeau demo: {error}", file=sys.stderr)
         return 1
     out = Path(options.out or f"runs/demo-{time.strftime('%Y%m%d-%H%M%S')}").resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):  # before the training, not after it
+            pass
+    except OSError as error:
+        print(f"flambeau demo: cannot write results to {out}: {error.strerror}", file=sys.stderr)
+        print("  try: --out with a folder that you may write to", file=sys.stderr)
+        return 1
     size = test[0][0].shape[-1] if not small else 8
     model = SmallConvNet(size, len(names))
     parameters = sum(p.numel() for p in model.parameters())
