@@ -321,7 +321,9 @@ class Emitter:
 
     # control
 
-    def range(self, start: Any, stop: Any = None, step: builtins.int = 1, vectorize: bool | None = None) -> Iterator[Value]:
+    def range(
+        self, start: Any, stop: Any = None, step: builtins.int = 1, vectorize: bool | None = None
+    ) -> Iterator[Value]:
         """`for i in k.range(n)`: a loop whose body is what the Python loop body emits."""
         if stop is None:
             start, stop = 0, start

@@ -76,7 +76,9 @@ def update(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: dict[
     return f is not None and f(*arrays, *given, p.size)
 
 
-def _trace(formula: Callable[..., Any], kind: str, count: int, fixed: list[tuple[str, Any]]) -> Callable[..., bool] | None:
+def _trace(
+    formula: Callable[..., Any], kind: str, count: int, fixed: list[tuple[str, Any]]
+) -> Callable[..., bool] | None:
     def body(k, begin, end, *given):
         arrays, given_numbers = given[:count], list(given[count:-1])
         numbers = {name: given_numbers.pop(0) if value == "number" else value for name, value in fixed}
