@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ArgumentError, ArgumentTypeError, ShapeError
-from .. import _reduction as _Reduction
 from .. import functional as F
-from .distance import PairwiseDistance
 from .linear import Linear
-from .module import Module
+from .loss_base import _Loss, _WeightedLoss
+from .margin_loss import (
+    CosineEmbeddingLoss,
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
 
 __all__ = [
     "BCELoss",
@@ -45,23 +54,6 @@ __all__ = [
 ]
 
 
-class _Loss(Module):
-    reduction: str
-
-    def __init__(self, size_average=None, reduce=None, reduction="mean"):
-        super().__init__()
-        if size_average is not None or reduce is not None:
-            self.reduction = _Reduction.legacy_get_string(size_average, reduce)
-        else:
-            self.reduction = reduction
-
-
-class _WeightedLoss(_Loss):
-    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-
-
 class L1Loss(_Loss):
     """Mean absolute error, |x - y|.
 
@@ -83,6 +75,10 @@ class NLLLoss(_WeightedLoss):
         weight: one weight per class.
         ignore_index: a target that does not count. Default: -100.
     Shapes: (N, C, ...) with target (N, ...), or (C) with target ()
+
+    >>> import flambeau as torch
+    >>> torch.nn.NLLLoss()(torch.tensor([[-0.5, -1.0], [-2.0, -0.1]]), torch.tensor([0, 1]))
+    tensor(0.3000)
     """
 
     __constants__ = ["ignore_index", "reduction"]
@@ -114,6 +110,11 @@ class PoissonNLLLoss(_Loss):
     Arguments:
         log_input: the input is the log of the rate: exp(x) - y x. Otherwise x - y log(x + eps).
         full: add Stirling's approximation of log y!.
+    Shapes: input and target of one shape -> (), or that shape for 'none'
+
+    >>> import flambeau as torch
+    >>> torch.nn.PoissonNLLLoss(log_input=False)(torch.tensor([2.0]), torch.tensor([0.0]))
+    tensor(2.)
     """
 
     __constants__ = ["log_input", "full", "eps", "reduction"]
@@ -136,6 +137,13 @@ class GaussianNLLLoss(_Loss):
     Arguments:
         full: add the constant log(2π) / 2.
         eps: the least variance. Default: 1e-6.
+    Shapes: input (N, *), target and var alike or with a last dimension of 1
+    Raises ValueError for a negative variance.
+
+    >>> import flambeau as torch
+    >>> loss = torch.nn.GaussianNLLLoss()
+    >>> loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(2.)
     """
 
     __constants__ = ["full", "eps", "reduction"]
@@ -155,6 +163,11 @@ class KLDivLoss(_Loss):
     Arguments:
         reduction: also 'batchmean', the sum divided by the batch size: the divergence itself.
         log_target: the target holds logs as well.
+
+    >>> import flambeau as torch
+    >>> p, q = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.75]])
+    >>> torch.nn.KLDivLoss(reduction="batchmean")(q.log(), p)
+    tensor(0.1438)
     """
 
     __constants__ = ["reduction"]
@@ -186,6 +199,11 @@ class BCELoss(_WeightedLoss):
 
     Arguments:
         weight: multiplied to each element's loss.
+    Shapes: input and target (*); ValueError when they differ, RuntimeError for inputs outside [0, 1]
+
+    >>> import flambeau as torch
+    >>> torch.nn.BCELoss()(torch.tensor([0.9, 0.2]), torch.tensor([1.0, 0.0]))
+    tensor(0.1643)
     """
 
     __constants__ = ["reduction"]
@@ -217,30 +235,15 @@ class BCEWithLogitsLoss(_Loss):
         )
 
 
-class HingeEmbeddingLoss(_Loss):
-    """x where y is 1, max(0, margin - x) where y is -1; x is a distance."""
-
-    __constants__ = ["margin", "reduction"]
-
-    def __init__(self, margin=1.0, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input, target):
-        return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
-
-
-class MultiLabelMarginLoss(_Loss):
-    """Hinge loss between every target class and every other class; targets end at the first -1."""
-
-    __constants__ = ["reduction"]
-
-    def forward(self, input, target):
-        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
-
-
 class SmoothL1Loss(_Loss):
-    """(x - y)² / (2 beta) where |x - y| < beta, else |x - y| - beta / 2. Girshick, "Fast R-CNN", 2015."""
+    """(x - y)² / (2 beta) where |x - y| < beta, else |x - y| - beta / 2. Girshick, "Fast R-CNN", 2015.
+
+    Shapes: input and target (*) -> (), or (*) for 'none'
+
+    >>> import flambeau as torch
+    >>> torch.nn.SmoothL1Loss(reduction="none")(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor([0.1250, 2.5000])
+    """
 
     __constants__ = ["reduction"]
 
@@ -253,7 +256,16 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """(x - y)² / 2 where |x - y| < delta, else delta (|x - y| - delta / 2)."""
+    """(x - y)² / 2 where |x - y| < delta, else delta (|x - y| - delta / 2).
+
+    Shapes: input and target (*) -> (), or (*) for 'none'
+
+    Huber, "Robust Estimation of a Location Parameter", 1964.
+
+    >>> import flambeau as torch
+    >>> torch.nn.HuberLoss(reduction="none", delta=2.0)(torch.tensor([1.0, 3.0]), torch.zeros(2))
+    tensor([0.5000, 4.0000])
+    """
 
     __constants__ = ["reduction", "delta"]
 
@@ -265,15 +277,6 @@ class HuberLoss(_Loss):
 
     def forward(self, input, target):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
-
-
-class SoftMarginLoss(_Loss):
-    """log(1 + exp(-y x)), with y of 1 or -1."""
-
-    __constants__ = ["reduction"]
-
-    def forward(self, input, target):
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -357,6 +360,10 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         weight, ignore_index, label_smoothing: as for `CrossEntropyLoss`.
         options: see `LinearCrossEntropyOptions`.
     Shapes: (N, in_features) with target (N, *out_features) of classes or (N, C, *out_features) of probabilities
+
+    >>> import flambeau as torch
+    >>> torch.nn.LinearCrossEntropyLoss(8, 5)(torch.rand(2, 8), torch.tensor([1, 4])).shape
+    torch.Size([])
     """
 
     __constants__ = ["reduction", "label_smoothing"]
@@ -414,128 +421,6 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         )
 
 
-class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """Mean over the classes of the binary cross entropy of logits; targets are 0 or 1 per class."""
-
-    __constants__ = ["reduction"]
-
-    def forward(self, input, target):
-        return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
-
-
-class CosineEmbeddingLoss(_Loss):
-    """1 - cos(x₁, x₂) where y is 1, max(0, cos(x₁, x₂) - margin) where y is -1."""
-
-    __constants__ = ["margin", "reduction"]
-
-    def __init__(self, margin=0.0, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input1, input2, target):
-        return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
-
-
-class MarginRankingLoss(_Loss):
-    """max(0, -y (x₁ - x₂) + margin): y is 1 where x₁ should rank higher, -1 where x₂ should."""
-
-    __constants__ = ["margin", "reduction"]
-
-    def __init__(self, margin=0.0, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input1, input2, target):
-        return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
-
-
-class MultiMarginLoss(_WeightedLoss):
-    """Mean over the other classes of max(0, margin - x[y] + x[i])^p.
-
-    Arguments:
-        p: 1 or 2.
-        weight: one weight per class.
-    """
-
-    __constants__ = ["p", "margin", "reduction"]
-
-    def __init__(self, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(weight, size_average, reduce, reduction)
-        if p != 1 and p != 2:
-            raise ArgumentError("only p == 1 and p == 2 supported")
-        if weight is not None and weight.dim() != 1:
-            raise ArgumentError(
-                f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead"
-            )
-        self.p = p
-        self.margin = margin
-
-    def forward(self, input, target):
-        return F.multi_margin_loss(
-            input, target, p=self.p, margin=self.margin, weight=self.weight, reduction=self.reduction
-        )
-
-
-class TripletMarginLoss(_Loss):
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin), with d the p-norm distance.
-
-    Arguments:
-        swap: use d(positive, negative) where that is smaller.
-
-    Balntas et al., "Learning shallow convolutional feature descriptors with triplet losses", 2016.
-    """
-
-    __constants__ = ["margin", "p", "eps", "swap", "reduction"]
-
-    def __init__(self, margin=1.0, p=2.0, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        if margin <= 0:
-            raise ArgumentError(f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead")
-        self.margin = margin
-        self.p = p
-        self.eps = eps
-        self.swap = swap
-
-    def forward(self, anchor, positive, negative):
-        return F.triplet_margin_loss(
-            anchor,
-            positive,
-            negative,
-            margin=self.margin,
-            p=self.p,
-            eps=self.eps,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
-
-
-class TripletMarginWithDistanceLoss(_Loss):
-    """`TripletMarginLoss` with any function of two tensors as the distance; by default `PairwiseDistance`."""
-
-    __constants__ = ["margin", "swap", "reduction"]
-
-    def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
-        super().__init__(size_average=None, reduce=None, reduction=reduction)
-        if margin <= 0:
-            raise ArgumentError(
-                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
-            )
-        self.distance_function = distance_function if distance_function is not None else PairwiseDistance()
-        self.margin = margin
-        self.swap = swap
-
-    def forward(self, anchor, positive, negative):
-        return F.triplet_margin_with_distance_loss(
-            anchor,
-            positive,
-            negative,
-            distance_function=self.distance_function,
-            margin=self.margin,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
-
-
 class CTCLoss(_Loss):
     """Connectionist temporal classification: minus the log probability of a label sequence over all its alignments.
 
@@ -545,6 +430,11 @@ class CTCLoss(_Loss):
     Shapes: log_probs (T, N, C), targets (N, S) or all of them in a row, input_lengths (N), target_lengths (N)
 
     Graves et al., "Connectionist Temporal Classification", 2006.
+
+    >>> import flambeau as torch
+    >>> log_probs = torch.full((4, 1, 3), 1 / 3).log()
+    >>> torch.nn.CTCLoss()(log_probs, torch.tensor([[1, 2]]), torch.tensor([4]), torch.tensor([2]))
+    tensor(0.8432)
     """
 
     __constants__ = ["blank", "reduction"]
