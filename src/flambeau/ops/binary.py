@@ -17,22 +17,18 @@ from .. import dtypes
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
 from ..tensor import Tensor, attach
+from .arithmetic import _check_zero, _pow, div, mul, sub
 from .elementwise import (
     F32,
-    _check_zero,
     _operand,
-    _pow,
     binary,
     conj,
-    div,
     exp,
     in_place_operator,
     kind_name,
-    mul,
     no_derivative,
     not_implemented,
     operator,
-    sub,
 )
 from .entry import METHODS, in_place, primitive, public
 from .promotion import result_type
