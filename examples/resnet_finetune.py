@@ -81,7 +81,7 @@ def accuracy(model, data):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--samples", type=int, default=400)
     args = parser.parse_args(argv)
 
@@ -90,7 +90,7 @@ def main(argv=None):
     few, few_test = images(args.samples // 8, 1), images(200, 1)
 
     model = ResNet(3)
-    run(model, torch.optim.Adam(model.parameters(), lr=5e-3), shapes, args.epochs)
+    run(model, torch.optim.Adam(model.parameters(), lr=3e-3), shapes, args.epochs)
     pretrained = accuracy(model, shapes_test)
     print(f"trained on shapes: {pretrained:.1%}")
 

@@ -2,7 +2,7 @@
 
 
 def test_resnet_finetune(run):
-    pretrained, frozen, tuned, unchanged = run("resnet_finetune", "--epochs", 6)
+    pretrained, frozen, tuned, unchanged = run("resnet_finetune", "--epochs", 10)
     assert unchanged
     assert pretrained > 0.8 and frozen > 0.8 and tuned > 0.9
 
