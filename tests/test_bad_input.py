@@ -1,4 +1,4 @@
-"""What careless calls raise: PyTorch's exception class and words, never NumPy's, and nothing changed by a failed call."""
+"""What careless calls raise: PyTorch's exception class and words, not NumPy's; and that they change nothing."""
 
 import numpy as np
 import pytest
@@ -72,9 +72,11 @@ CLASSES = [
     (lambda: torch.empty(0)[1.0], IndexError, "only integers, slices"),
     (lambda: i["a"], TypeError, "new(): invalid data type 'str'"),
     (lambda: f[torch.tensor([0, 5])], IndexError, "index 5 is out of bounds for dimension 0 with size 2"),
-    (lambda: f[torch.tensor([0, 1]), torch.tensor([0, 1, 2])], IndexError, "shape mismatch: indexing tensors could not be "
+    (lambda: f[torch.tensor([0, 1]), torch.tensor([0, 1, 2])], IndexError,
+     "shape mismatch: indexing tensors could not be "
      "broadcast together with shapes [2], [3]"),
-    (lambda: f.__setitem__(torch.tensor([0, 5]), 1), IndexError, "index 5 is out of bounds for dimension 0 with size 2"),
+    (lambda: f.__setitem__(torch.tensor([0, 5]), 1), IndexError,
+     "index 5 is out of bounds for dimension 0 with size 2"),
     (lambda: f.index_add(0, torch.tensor([7]), f[:1]), IndexError, "index 7 is out of bounds"),
     (lambda: float(f), ValueError, "only one element tensors can be converted to Python scalars"),
     (lambda: torch.tensor([f, f]), ValueError, "only one element tensors can be converted to Python scalars"),
@@ -136,6 +138,21 @@ def test_no_foreign_errors(name):
                 raise AssertionError(f"{name}{args}: {type(error).__name__}: {error}") from error
             except Exception as error:
                 assert "broadcast together" not in str(error) and "ufunc" not in str(error), (name, args, error)
+
+
+def test_memory_that_several_elements_share_is_not_written():
+    shared = torch.zeros(1).expand(3)
+    for write in (lambda: torch.add(f[0], 1, out=shared), lambda: shared.copy_(f[0]), lambda: shared.zero_()):
+        with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+            write()
+    p = torch.zeros(1).expand(3).requires_grad_()
+    p.grad = torch.ones(3)
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        torch.optim.SGD([p], lr=0.1).step()
+    w = torch.zeros(3, requires_grad=True)
+    w.grad = torch.ones(1).expand(3)
+    (w * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert w.grad.tolist() == [2, 3, 4]
 
 
 # ---------------------------------------------------------------------- nothing is changed by a failed call

@@ -20,7 +20,14 @@ _new = object.__new__
 
 
 class Size(tuple):
-    """The shape of a tensor: a tuple that prints as torch.Size([2, 3])."""
+    """The shape of a tensor: a tuple that prints as torch.Size([2, 3]).
+
+    >>> import flambeau as torch
+    >>> torch.ones(2, 3).shape
+    torch.Size([2, 3])
+    >>> torch.Size([2, 3]).numel()
+    6
+    """
 
     __slots__ = ()
 
@@ -283,8 +290,8 @@ class Tensor:
                 raise GradientError("can't assign Variable as its own grad")
             if value.device != self.device:
                 raise GradientError(
-                    f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
-                    f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
+                    f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device "
+                    f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
                 )
             if value._array.dtype != self._array.dtype:
                 raise GradientError(
@@ -382,7 +389,8 @@ class Tensor:
     def _scalar(self):
         if self._array.size != 1:
             raise ArgumentError("only one element tensors can be converted to Python scalars",
-                                why=f"the tensor has shape {list(self._array.shape)}", fix="x.tolist(), or reduce it first")
+                                why=f"the tensor has shape {list(self._array.shape)}",
+                                fix="x.tolist(), or reduce it first")
         return self.item()
 
     def __float__(self):
@@ -427,7 +435,12 @@ def attach(name: str, function) -> None:
 
 
 def is_tensor(obj) -> bool:
-    """Whether `obj` is a Tensor."""
+    """Whether `obj` is a Tensor.
+
+    >>> import flambeau as torch
+    >>> torch.is_tensor(torch.ones(1)), torch.is_tensor([1])
+    (True, False)
+    """
     return isinstance(obj, Tensor)
 
 

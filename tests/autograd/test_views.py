@@ -61,11 +61,13 @@ def no_grad_view(x):
 
 
 FORBIDDEN = [
-    (lambda x: x.unbind()[0].mul_(2), "Output 0 of Unbind is a view and is being modified inplace. This view is the output"),
+    (lambda x: x.unbind()[0].mul_(2),
+     "Output 0 of Unbind is a view and is being modified inplace. This view is the output"),
     (lambda x: x.split(2)[1].add_(1), "Output 1 of Split is a view and is being modified inplace"),
     (lambda x: x.chunk(2)[0].exp_(), "Output 0 of Split is a view and is being modified inplace"),
     (lambda x: [row.zero_() for row in x], "Output 0 of Unbind"),
-    (lambda x: no_grad_view(x).mul_(2), "A view was created in no_grad mode and is being modified inplace with grad mode"),
+    (lambda x: no_grad_view(x).mul_(2),
+     "A view was created in no_grad mode and is being modified inplace with grad mode"),
     (lambda x: no_grad_view(x)[:1].mul_(2), "A view was created in no_grad mode"),
     (lambda x: no_grad_view(torch.zeros(2)).mul_(x[:1]), "A view was created in no_grad mode"),
 ]
@@ -84,7 +86,7 @@ def test_use_after_the_base_was_changed():
     x = leaf(4) * 1
     a, _ = x.split(2)
     x.mul_(2)
-    with pytest.raises(RuntimeError, match="Output 0 of Split is a view and its base or another view of its base has been"):
+    with pytest.raises(RuntimeError, match="Output 0 of Split is a view and its base or another view"):
         a * 2
 
 
@@ -124,9 +126,12 @@ def test_retain_grad_goes_with_the_tensor():
 
 
 HOOKS = [
-    (lambda x, y: x.register_hook(lambda g: torch.ones(3)), RuntimeError, "hook '<lambda>' has changed the size of value"),
-    (lambda x, y: y.register_hook(lambda g: torch.ones(3)), RuntimeError, "hook '<lambda>' has changed the size of value"),
-    (lambda x, y: x.register_hook(lambda g: g.double()), RuntimeError, "hook '<lambda>' has changed the type of value (was "
+    (lambda x, y: x.register_hook(lambda g: torch.ones(3)), RuntimeError,
+     "hook '<lambda>' has changed the size of value"),
+    (lambda x, y: y.register_hook(lambda g: torch.ones(3)), RuntimeError,
+     "hook '<lambda>' has changed the size of value"),
+    (lambda x, y: x.register_hook(lambda g: g.double()), RuntimeError,
+     "hook '<lambda>' has changed the type of value (was "
      "torch.FloatTensor got torch.DoubleTensor)"),
     (lambda x, y: x.register_hook(lambda g: 3), TypeError, "expected Variable, but hook returned 'int'"),
     (lambda x, y: y.grad_fn.register_prehook(lambda g: 3), TypeError, "expected tuple, but hook returned 'int'"),
@@ -178,7 +183,7 @@ def test_inference_tensors():
         view = normal[:1]
     assert not view.is_inference()
     view.add_(1)  # without history this is allowed
-    with pytest.raises(RuntimeError, match="A view was created in inference mode and is being modified inplace in normal"):
+    with pytest.raises(RuntimeError, match="A view was created in inference mode and is being modified inplace"):
         view.add_(leaf(1))
 
 
@@ -186,12 +191,16 @@ def test_inference_tensors():
 
 
 @pytest.mark.parametrize("change, error, text", [
-    (lambda x: setattr(x, "grad", torch.ones(3)), RuntimeError, "attempting to assign a gradient of size '[3]' to a tensor of "
+    (lambda x: setattr(x,
+     "grad", torch.ones(3)), RuntimeError, "attempting to assign a gradient of size '[3]' to a tensor of "
      "size '[2]'. Please ensure that the gradient and the tensor are the same size"),
     (lambda x: setattr(x, "grad", torch.ones(2).double()), RuntimeError, "attempting to assign a gradient with dtype"),
-    (lambda x: setattr(x, "grad", torch.ones(2, device="meta")), RuntimeError, "attempting to assign a gradient with device"),
-    (lambda x: setattr(x, "grad", 3), TypeError, "assigned grad expected to be a Tensor or None but got grad of type int"),
-    (lambda x: setattr(x, "data", torch.ones(2).long()), RuntimeError, "data set to a tensor that requires gradients must be"),
+    (lambda x: setattr(x,
+     "grad", torch.ones(2, device="meta")), RuntimeError, "attempting to assign a gradient with device"),
+    (lambda x: setattr(x,
+     "grad", 3), TypeError, "assigned grad expected to be a Tensor or None but got grad of type int"),
+    (lambda x: setattr(x,
+     "data", torch.ones(2).long()), RuntimeError, "data set to a tensor that requires gradients must be"),
     (lambda x: setattr(x, "requires_grad", "yes"), RuntimeError, "requires_grad must be a bool"),
     (lambda x: setattr(x * 1, "requires_grad", True), RuntimeError, "you can only change requires_grad flags of leaf"),
     (lambda x: torch.autograd.grad(x.sum(), [None]), RuntimeError, "all inputs have to be Tensors or GradientEdges"),

@@ -183,8 +183,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         if g is None:
             if not allow_unused:
                 raise GradientError(
-                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused="
-                    "True if this is the desired behavior.",
+                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                    "allow_unused=True if this is the desired behavior.",
                     why=f"the outputs do not depend on the input of shape {list(t.shape)}",
                 )
             g = t.new_zeros(t.shape) if materialize_grads else None
@@ -214,7 +214,13 @@ def _method_backward(self, gradient=None, retain_graph=None, create_graph=False,
 
 
 def detach(self) -> Tensor:
-    """The same memory without history; in-place changes of either are seen by autograd."""
+    """The same memory without history; in-place changes of either are seen by autograd.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> (x * 2).detach()
+    tensor([2.])
+    """
     t = wrap(self._array)
     cell = self._cell
     if cell is None:
@@ -224,7 +230,12 @@ def detach(self) -> Tensor:
 
 
 def detach_(self) -> Tensor:
-    """Cut this tensor out of the graph, in place."""
+    """Cut this tensor out of the graph, in place.
+
+    >>> import flambeau as torch
+    >>> (torch.ones(1, requires_grad=True) * 2).detach_()
+    tensor([2.])
+    """
     if self._base is not None:
         raise GradientError("Can't detach views in-place. Use detach() instead.")
     self._node, self._index, self._rg = None, 0, False
@@ -232,14 +243,30 @@ def detach_(self) -> Tensor:
 
 
 def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-    """Set `requires_grad` in place; returns self."""
+    """Set `requires_grad` in place; returns self.
+
+    Raises RuntimeError for integers, and for False on a tensor that is not a leaf.
+
+    >>> import flambeau as torch
+    >>> torch.ones(1).requires_grad_()
+    tensor([1.], requires_grad=True)
+    """
     if not requires_grad or self.grad_fn is None:
         self.requires_grad = requires_grad
     return self
 
 
 def retain_grad(self) -> None:
-    """Keep this non-leaf tensor's gradient in `.grad` during backward."""
+    """Keep this non-leaf tensor's gradient in `.grad` during backward.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> y = x * 2
+    >>> y.retain_grad()
+    >>> (y * 3).sum().backward()
+    >>> y.grad
+    tensor([3.])
+    """
     if not self.requires_grad:
         raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
     if self._node is None or self._retains:
@@ -254,6 +281,13 @@ def register_hook(self, hook):
     """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient.
 
     Returns a handle with `remove()`.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> handle = x.register_hook(lambda grad: grad * 10)
+    >>> (x * 2).sum().backward()
+    >>> x.grad
+    tensor([20.])
     """
     if not self.requires_grad:
         raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
@@ -274,7 +308,14 @@ def register_hook(self, hook):
 
 
 def register_post_accumulate_grad_hook(self, hook):
-    """Call `hook(param)` after `.grad` of this leaf has been accumulated. Returns a handle with `remove()`."""
+    """Call `hook(param)` after `.grad` of this leaf has been accumulated. Returns a handle with `remove()`.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> handle = x.register_post_accumulate_grad_hook(lambda p: print(p.grad))
+    >>> (x * 2).sum().backward()
+    tensor([2.])
+    """
     if not self.requires_grad:
         raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
     if self.grad_fn is not None:
@@ -283,7 +324,14 @@ def register_post_accumulate_grad_hook(self, hook):
 
 
 def is_inference(self) -> bool:
-    """Whether it was made in inference mode."""
+    """Whether it was made in inference mode.
+
+    >>> import flambeau as torch
+    >>> with torch.inference_mode():
+    ...     x = torch.ones(1)
+    >>> x.is_inference()
+    True
+    """
     return self._inference
 
 

@@ -199,6 +199,9 @@ def accumulate(leaf: Tensor, g: Tensor, keep_graph: bool = False):
     elif keep_graph:
         leaf._grad = grad + g
     else:
+        if 0 in grad._array.strides:  # a gradient that the user gave, expanded: its elements share memory
+            leaf._grad = wrap(grad._array + g._array)
+            return
         if type(grad._array) is np.ndarray:
             np.add(grad._array, g._array, out=grad._array, casting="unsafe")
         grad._bump()
@@ -377,8 +380,8 @@ def _returned(new, count, hook):
     if not isinstance(new, (tuple, list)):
         raise TypeError(f"expected tuple, but hook returned '{type(new).__name__}'")
     if len(new) != count:
-        raise GradientError(f"hook '{getattr(hook, '__name__', 'hook')}' has returned an incorrect number of values (got "
-                            f"{len(new)}, but expected {count})")
+        raise GradientError(f"hook '{getattr(hook, '__name__', 'hook')}' has returned an incorrect number of values "
+                            f"(got {len(new)}, but expected {count})")
     for g in new:
         if g is not None and not isinstance(g, Tensor):
             raise TypeError(f"expected Variable, but hook returned '{type(g).__name__}'")

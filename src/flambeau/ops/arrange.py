@@ -9,6 +9,7 @@ import operator
 import numpy as np
 
 from .. import dtypes
+from ..arrays import meta_empty
 from ..errors import DtypeError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
 from .entry import primitive, public
@@ -46,7 +47,13 @@ def _no_dims(dims):
 
 @public(method=True)
 def fliplr(input):
-    """A copy with the columns in reverse order."""
+    """A copy with the columns in reverse order.
+
+    >>> import flambeau as torch
+    >>> torch.fliplr(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 1],
+            [4, 3]])
+    """
     if input.ndim < 2:
         raise ShapeError("Input must be >= 2-d.")
     return flip(input, 1)
@@ -54,7 +61,13 @@ def fliplr(input):
 
 @public(method=True)
 def flipud(input):
-    """A copy with the rows in reverse order."""
+    """A copy with the rows in reverse order.
+
+    >>> import flambeau as torch
+    >>> torch.flipud(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
+    """
     if input.ndim < 1:
         raise ShapeError("Input must be >= 1-d.")
     return flip(input, 0)
@@ -66,7 +79,12 @@ _roll = primitive("roll", lambda input, shifts, dims: np.roll(input, shifts, dim
 
 @public(method=True)
 def roll(input, shifts, dims=None):
-    """A copy with the elements shifted along dimensions, those that leave entering at the other end."""
+    """A copy with the elements shifted along dimensions, those that leave entering at the other end.
+
+    >>> import flambeau as torch
+    >>> torch.roll(torch.tensor([1, 2, 3, 4]), 1)
+    tensor([4, 1, 2, 3])
+    """
     need_tensor(input, "roll")
     shifts = sizes_of((tuple(shifts),)) if isinstance(shifts, (tuple, list)) else (operator.index(shifts),)
     if dims is None or isinstance(dims, (tuple, list)) and not dims:
@@ -88,7 +106,13 @@ def roll(input, shifts, dims=None):
 
 @public(method=True)
 def rot90(input, k=1, dims=(0, 1)):
-    """A copy turned by 90 degrees `k` times in the plane of two dimensions, from the first towards the second."""
+    """A copy turned by 90 degrees `k` times in the plane of two dimensions, from the first towards the second.
+
+    >>> import flambeau as torch
+    >>> torch.rot90(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
     need_tensor(input, "rot90")
     dims = tuple(dims)
     if len(dims) != 2:
@@ -114,7 +138,13 @@ def rot90(input, k=1, dims=(0, 1)):
 
 @public(method=True, function=False)
 def repeat(self, *repeats):
-    """A copy repeated along each dimension; more numbers than dimensions add leading ones."""
+    """A copy repeated along each dimension; more numbers than dimensions add leading ones.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
     sizes = repeats[0] if len(repeats) == 1 and isinstance(repeats[0], (tuple, list)) else repeats
     sizes = sizes_of((tuple(sizes),))
     if len(sizes) < self.ndim:
@@ -132,7 +162,12 @@ def repeat(self, *repeats):
 
 @public(method=True)
 def tile(input, *dims):
-    """A copy repeated along each dimension; fewer numbers than dimensions leave the leading ones alone."""
+    """A copy repeated along each dimension; fewer numbers than dimensions leave the leading ones alone.
+
+    >>> import flambeau as torch
+    >>> torch.tile(torch.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
     dims = sizes_of(dims)
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
@@ -158,7 +193,12 @@ _gather_rows = primitive("repeat_interleave_backward", _gather_rows_array, vjp={
 
 @public(method=True)
 def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
-    """A copy with each element (or slice of a dimension) repeated in place, as often as `repeats` says."""
+    """A copy with each element (or slice of a dimension) repeated in place, as often as `repeats` says.
+
+    >>> import flambeau as torch
+    >>> torch.repeat_interleave(torch.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
     need_tensor(input, "repeat_interleave")
     if repeats is None:
         repeats = input
@@ -240,7 +280,13 @@ _embed = array_primitive(
 
 @public(method=True)
 def diag_embed(input, offset=0, dim1=-2, dim2=-1):
-    """Matrices in dimensions `dim1` and `dim2` with the last dimension of `input` on a diagonal."""
+    """Matrices in dimensions `dim1` and `dim2` with the last dimension of `input` on a diagonal.
+
+    >>> import flambeau as torch
+    >>> torch.diag_embed(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
     need_tensor(input, "diag_embed")
     a, b = [normal_dim(d, input.ndim + 1) for d in (dim1, dim2)]
     if a == b:
@@ -250,7 +296,13 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
 
 @public(method=True, out=True)
 def diag(input, diagonal=0):
-    """The diagonal of a matrix (a copy), or the matrix with a vector on its diagonal."""
+    """The diagonal of a matrix (a copy), or the matrix with a vector on its diagonal.
+
+    >>> import flambeau as torch
+    >>> torch.diag(torch.tensor([1, 2])), torch.diag(torch.tensor([[1, 2], [3, 4]]))
+    (tensor([[1, 0],
+            [0, 2]]), tensor([1, 4]))
+    """
     need_tensor(input, "diag")
     if input.ndim == 1:
         return diag_embed(input, diagonal)
@@ -265,13 +317,25 @@ def _pick_diagonal(input, offset):
 
 @public(method=True)
 def diagflat(input, offset=0):
-    """The matrix with all elements of `input` on a diagonal."""
+    """The matrix with all elements of `input` on a diagonal.
+
+    >>> import flambeau as torch
+    >>> torch.diagflat(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
     return diag_embed(reshape(input, (-1,)), offset)
 
 
 @public()
 def block_diag(*tensors):
-    """A matrix with the matrices given along its diagonal; vectors are rows."""
+    """A matrix with the matrices given along its diagonal; vectors are rows.
+
+    >>> import flambeau as torch
+    >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor([3]))
+    tensor([[1, 2, 0],
+            [0, 0, 3]])
+    """
     for t in tensors:
         need_tensor(t, "torch.block_diag")
         if t.ndim > 2:
@@ -297,6 +361,12 @@ def meshgrid(*tensors, indexing=None):
     """Coordinate grids: from vectors, one grid for each, all of shape (len(first), len(second), ...).
 
     indexing: "ij" (default), or "xy" for Cartesian order of the first two.
+
+    >>> import flambeau as torch
+    >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing="ij")
+    (tensor([[1, 1],
+            [2, 2]]), tensor([[3, 4],
+            [3, 4]]))
     """
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tensors[0]
@@ -323,7 +393,15 @@ def meshgrid(*tensors, indexing=None):
 
 @public()
 def cartesian_prod(*tensors):
-    """All combinations of one element of each vector, one row each."""
+    """All combinations of one element of each vector, one row each.
+
+    >>> import flambeau as torch
+    >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[1, 3],
+            [1, 4],
+            [2, 3],
+            [2, 4]])
+    """
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tensors[0]
     for t in tensors:
@@ -336,7 +414,14 @@ def cartesian_prod(*tensors):
 
 @public()
 def combinations(input, r=2, with_replacement=False):
-    """All combinations of `r` elements of a vector, one row each."""
+    """All combinations of `r` elements of a vector, one row each.
+
+    >>> import flambeau as torch
+    >>> torch.combinations(torch.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
     if input.ndim != 1:
         raise ShapeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
     if r < 0:
@@ -353,6 +438,9 @@ def combinations(input, r=2, with_replacement=False):
 
 def _resized(t, shape):
     have = t._array
+    if type(have) is not np.ndarray:
+        t._array = meta_empty(shape, have.dtype)
+        return t
     count = int(np.prod(shape))
     flat = np.zeros(count, have.dtype)
     kept = builtins.min(count, have.size)

@@ -52,7 +52,7 @@ def check_layout(layout):
 def check_names(names):
     """Dimensions have no names here."""
     if names is not None:
-        raise NotSupported("named tensors are not implemented", fix="leave names= out, and refer to dimensions by number")
+        raise NotSupported("named tensors are not implemented", fix="leave names= out; refer to dimensions by number")
 
 
 def finish(array, requires_grad=False) -> Tensor:
@@ -138,7 +138,12 @@ def number(value, name, argument="fill_value", position=2):
 @public()
 def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
           memory_format=contiguous_format, names=None, **named):  # fmt: skip
-    """A tensor of the given size with whatever its memory holds."""
+    """A tensor of the given size with whatever its memory holds.
+
+    >>> import flambeau as torch
+    >>> torch.empty(2, 3).shape
+    torch.Size([2, 3])
+    """
     check_names(names)
     return _make("empty", None, size, named, out, dtype, layout, device, requires_grad, memory_format)
 
@@ -238,7 +243,13 @@ def dtype_of_number(value) -> _dtype:
 
 @public()
 def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
-    """The identity matrix of n rows (and m columns): ones on the diagonal, zeros elsewhere."""
+    """The identity matrix of n rows (and m columns): ones on the diagonal, zeros elsewhere.
+
+    >>> import flambeau as torch
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     m = n if m is None else m
     for letter, count in (("n", n), ("m", m)):
         if not hasattr(count, "__index__"):
@@ -256,14 +267,24 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
 
 @public()
 def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
-    """A tensor of no dimension holding a number."""
+    """A tensor of no dimension holding a number.
+
+    >>> import flambeau as torch
+    >>> torch.scalar_tensor(3)
+    tensor(3.)
+    """
     dt = dtype_of(dtype, None)
     return finish(filled((), number(s, "scalar_tensor", "s", 1), dt, devices.usable(device)), requires_grad)
 
 
 @public()
 def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
-    """An uninitialised tensor with the given strides."""
+    """An uninitialised tensor with the given strides.
+
+    >>> import flambeau as torch
+    >>> torch.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
     size, stride = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
     if len(size) != len(stride):
         raise ShapeError(f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})")
@@ -280,7 +301,12 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, require
 @public()
 def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None, requires_grad=False,
                    pin_memory=False):  # fmt: skip
-    """An uninitialised tensor whose dimensions lie in memory in the given order, outermost first."""
+    """An uninitialised tensor whose dimensions lie in memory in the given order, outermost first.
+
+    >>> import flambeau as torch
+    >>> torch.empty_permuted((2, 3), (1, 0)).stride()
+    (1, 2)
+    """
     size, order = sizes("empty_permuted", (tuple(size),)), tuple(physical_layout)
     if len(size) != len(order):
         raise ShapeError(
@@ -323,14 +349,24 @@ def like(name, input, dtype, layout, device, form) -> np.ndarray:
 @public()
 def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
                memory_format=preserve_format):  # fmt: skip
-    """An uninitialised tensor in the shape, dtype and device of `input`."""
+    """An uninitialised tensor in the shape, dtype and device of `input`.
+
+    >>> import flambeau as torch
+    >>> torch.empty_like(torch.ones(2, 3)).shape
+    torch.Size([2, 3])
+    """
     return finish(like("empty_like", input, dtype, layout, device, memory_format), requires_grad)
 
 
 @public()
 def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
                memory_format=preserve_format, out=None):  # fmt: skip
-    """Zeros in the shape, dtype and device of `input`."""
+    """Zeros in the shape, dtype and device of `input`.
+
+    >>> import flambeau as torch
+    >>> torch.zeros_like(torch.tensor([1, 2]))
+    tensor([0, 0])
+    """
     a = like("zeros_like", input, dtype, layout, device, memory_format)
     a.fill(0)
     return finish(a, requires_grad) if out is None else write_out(finish(a), out, "zeros_like")
@@ -339,7 +375,12 @@ def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fal
 @public()
 def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
               memory_format=preserve_format, out=None):  # fmt: skip
-    """Ones in the shape, dtype and device of `input`."""
+    """Ones in the shape, dtype and device of `input`.
+
+    >>> import flambeau as torch
+    >>> torch.ones_like(torch.tensor([1.5, 2.5]))
+    tensor([1., 1.])
+    """
     a = like("ones_like", input, dtype, layout, device, memory_format)
     a.fill(1)
     return finish(a, requires_grad) if out is None else write_out(finish(a), out, "ones_like")
@@ -348,7 +389,12 @@ def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fals
 @public()
 def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
               memory_format=preserve_format, out=None):  # fmt: skip
-    """`fill_value` in the shape, dtype and device of `input`."""
+    """`fill_value` in the shape, dtype and device of `input`.
+
+    >>> import flambeau as torch
+    >>> torch.full_like(torch.tensor([1, 2]), 7)
+    tensor([7, 7])
+    """
     a = like("full_like", input, dtype, layout, device, memory_format)
     value = number(fill_value, "full_like")
     dt = dtypes.from_numpy_dtype(a.dtype)
@@ -382,26 +428,46 @@ def _only_size(name, size, named) -> tuple:
 
 @public(method=True, function=False)
 def new_empty(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
-    """An uninitialised tensor of the given size with this tensor's dtype and device."""
+    """An uninitialised tensor of the given size with this tensor's dtype and device.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2).new_empty(2, 3).shape
+    torch.Size([2, 3])
+    """
     return _new(self, "new_empty", None, _only_size("new_empty", size, named), dtype, device, layout, requires_grad)
 
 
 @public(method=True, function=False)
 def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
-    """Zeros of the given size with this tensor's dtype and device."""
+    """Zeros of the given size with this tensor's dtype and device.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1, 2]).new_zeros(3)
+    tensor([0, 0, 0])
+    """
     return _new(self, "new_zeros", 0, _only_size("new_zeros", size, named), dtype, device, layout, requires_grad)
 
 
 @public(method=True, function=False)
 def new_ones(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, **named):
-    """Ones of the given size with this tensor's dtype and device."""
+    """Ones of the given size with this tensor's dtype and device.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1.0, 2.0]).new_ones(2)
+    tensor([1., 1.])
+    """
     return _new(self, "new_ones", 1, _only_size("new_ones", size, named), dtype, device, layout, requires_grad)
 
 
 @public(method=True, function=False)
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False,
              names=None):  # fmt: skip
-    """`fill_value` in the given size with this tensor's dtype and device."""
+    """`fill_value` in the given size with this tensor's dtype and device.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1, 2]).new_full((2,), 7)
+    tensor([7, 7])
+    """
     check_names(names)
     value = number(fill_value, "new_full")
     dt = dtype_of(dtype, self.dtype)

@@ -37,18 +37,24 @@ def check_writable(t: Tensor):
                 fix="wrap the change in `with torch.no_grad():`",
             )
     a = t._array
-    if a.size and 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape)):
-        raise ShapeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation.",
-            why=f"the tensor of shape {list(t.shape)} was expanded: its strides are {list(t.stride())}",
-        )
+    check_overlap(t)
     if not a.flags.writeable and a.size and a.__class__ is np.ndarray:  # a meta tensor has nothing to write
         raise ShapeError("the memory of this tensor is read-only", why="it belongs to a NumPy array or buffer that may not "
                          "be written to", fix="x = x.clone()")
     if t._inference and not state.inference:
         raise GradientError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
                             "to get a normal tensor before doing inplace update.")
+
+
+def check_overlap(t: Tensor):
+    """RuntimeError when several elements of `t` are one place in memory, as after `expand`."""
+    a = t._array
+    if 0 in a.strides and a.size and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape)):
+        raise ShapeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation.",
+            why=f"the tensor of shape {list(t.shape)} was expanded: its strides are {list(t.stride())}",
+        )
 
 
 _WHERE = {
@@ -218,6 +224,7 @@ def write_out(result, out, name):
                             "to get a normal tensor before doing inplace update.")
     if out._array.shape != result._array.shape:
         resize(out, result._array.shape)
+    check_overlap(out)
     if out._array.size:
         out._array[...] = result._array
     out._bump()

@@ -1,7 +1,8 @@
 """What was wrong with a call that failed: the argument of the wrong type, or a NumPy error, in PyTorch's words.
 
 Nothing here runs while calls succeed. When one fails, the arguments are compared with what their parameters take, as
-PyTorch does before anything else; an error in NumPy's or plain Python's words is replaced by one that names the function.
+PyTorch does before anything else; an error in NumPy's or plain Python's words is replaced by one that names the
+function.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _TENSOR = frozenset("""
     per_sample_weights the_template fweights aweights cdf append prepend var query
 """.split())
 _MAY_BE_NONE = frozenset("running_mean running_var weight bias hx b_ih b_hh".split())
+_SEQUENCE_TOO = frozenset("indices index weight bias query hx".split())
 _NUMBER_TOO = frozenset("other exponent src end".split())  # a tensor or a number
 _TENSORS = frozenset(("tensors", "matrices"))
 _BOOL = frozenset("""
@@ -56,8 +58,8 @@ _INTS = frozenset("""
     source_dim destination_dim
 """.split())
 _NUMBER = frozenset("""
-    eps alpha beta momentum lambd negative_slope margin threshold smoothing rtol atol norm_type delta fill_value max_norm
-    label_smoothing rcond value
+    eps alpha beta momentum lambd negative_slope margin threshold smoothing rtol atol norm_type delta fill_value
+    max_norm label_smoothing rcond value
 """.split())
 
 
@@ -78,10 +80,10 @@ def _number(x) -> bool:
 
 def wanted(name, x, names) -> str | None:
     """What the parameter `name` takes, if `x` is not that."""
-    if name in _TENSOR or name == "self":
+    if name in _TENSOR and not (name == "source" and "destination" in names):
         if isinstance(x, Tensor) or "other" in names and _number(x):
             return None
-        if name in ("indices", "index", "weight", "bias", "query", "hx") and isinstance(x, (tuple, list, numbers.Number)):
+        if name in _SEQUENCE_TOO and isinstance(x, (tuple, list, numbers.Number)):
             return None  # a number or a sequence in some functions
         return "Tensor"
     if name in _NUMBER_TOO:
@@ -97,7 +99,8 @@ def wanted(name, x, names) -> str | None:
         fits = isinstance(x, (tuple, list)) and all(_whole(i) or isinstance(i, (tuple, list)) or i is None for i in x)
         return None if fits else "int" if name == "dim" else "tuple of ints"
     if name in _NUMBER:
-        return None if _number(x) or name == "value" and ("query" in names or "indices" in names) else "Number"
+        tensor = name == "value" and isinstance(x, Tensor) and not {"query", "indices", "mask"}.isdisjoint(names)
+        return None if tensor or _number(x) else "Number"
     if name == "dtype":
         return None if isinstance(x, (dtype, type, str)) else "torch.dtype"
     return None
@@ -118,8 +121,8 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
             items = x[0] if p.kind is p.VAR_POSITIONAL and len(x) == 1 and isinstance(x[0], (tuple, list)) else x
             if not isinstance(items, (tuple, list)):
                 if not isinstance(items, Tensor):
-                    return ArgumentTypeError(
-                        f"{name}(): argument '{argument}' (position {position}) must be tuple of Tensors, not {_type(x)}")
+                    return ArgumentTypeError(f"{name}(): argument '{argument}' (position {position}) must be tuple of "
+                                             f"Tensors, not {_type(x)}")
                 continue
             for i, t in enumerate(items):
                 if not isinstance(t, Tensor) and not isinstance(t, (tuple, list)):
@@ -129,6 +132,8 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
         if p.kind is p.VAR_POSITIONAL:
             continue
         takes = wanted(argument, x, parameters)
+        if argument == "dim" and isinstance(p.default, int) and isinstance(x, (tuple, list)):
+            takes = "int"  # where several dimensions may be given, the default is None
         if takes:
             place = f" (position {position})" if position <= len(args) else ""
             return ArgumentTypeError(f"{name}(): argument '{argument}'{place} must be {takes}, not {_type(x)}")
@@ -181,7 +186,8 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
     if isinstance(error, (ZeroDivisionError, KeyError, UnboundLocalError)) or (
             isinstance(error, (ValueError, IndexError)) and _NUMPYISH.search(text)):
         error_class = IndexOutOfRange if isinstance(error, IndexError) else ShapeError
-        return error_class(f"{name}(): the arguments do not fit together", why=f"{what}: {text or type(error).__name__}")
+        text = text or type(error).__name__
+        return error_class(f"{name}(): the arguments do not fit together", why=f"{what}: {text}")
     return None
 
 

@@ -66,7 +66,8 @@ def _numpy_names(fn):
                 kwargs["keepdim"] = kwargs.pop("keepdims")
             keepdim = kwargs.get("keepdim", False)
             if keepdim is not False and keepdim is not True and not isinstance(keepdim, np.bool_):
-                raise ArgumentTypeError(f"{fn.__name__}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
+                given = type(keepdim).__name__
+                raise ArgumentTypeError(f"{fn.__name__}(): argument 'keepdim' must be bool, not {given}")
         try:
             return fn(*args, **kwargs)
         except Exception as error:

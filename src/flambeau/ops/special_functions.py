@@ -82,7 +82,12 @@ def _checked_polygamma(n, input):
 
 @public(out=True, aliases=("special.polygamma",))
 def polygamma(n, input):
-    """The n-th derivative of `digamma` at each element; n is a non-negative int."""
+    """The n-th derivative of `digamma` at each element; n is a non-negative int.
+
+    >>> import flambeau as torch
+    >>> torch.polygamma(1, torch.tensor([1.0, 0.5]))
+    tensor([1.6449, 4.9348])
+    """
     if isinstance(n, Tensor):
         n, input = input, n
     return _checked_polygamma(n, input)
@@ -99,6 +104,10 @@ def mvlgamma(input, p):
     """Logarithm of the multivariate gamma function of dimension `p`; elements should exceed (p - 1) / 2.
 
     The sum of lgamma(x - i / 2) over i = 0 ... p - 1, plus p (p - 1) / 4 log(pi).
+
+    >>> import flambeau as torch
+    >>> torch.mvlgamma(torch.tensor([2.0, 3.0]), p=2)
+    tensor([0.4516, 1.5502])
     """
     need_tensor(input, "mvlgamma")
     if p < 1:
@@ -171,6 +180,9 @@ def _logit_array(input, eps):
     d = FROM_NUMPY[input.dtype]
     if d.category < 2:
         input = input.astype(dtypes.get_default_dtype().numpy)
+    if eps is not None and eps > 0.5:  # low and high end have changed places; the low one is looked at first
+        low, high = input.dtype.type(eps), input.dtype.type(1 - eps)
+        input, eps = np.where(input < low, low, np.where(input > high, high, input)), None
     if d in HALVES:
         return kernels.logit(input.astype(F32), eps).astype(input.dtype)
     return kernels.logit(input, eps)
@@ -188,7 +200,12 @@ _logit = primitive("logit", _logit_array, vjp={"input": _logit_vjp}, names=("inp
 
 @public(method=True, inplace=True, out=True, aliases=("special.logit",))
 def logit(input, eps=None):
-    """log(x / (1 - x)) of each element, clamped to [eps, 1 - eps] first if `eps` is given; else nan outside [0, 1]."""
+    """log(x / (1 - x)) of each element, clamped to [eps, 1 - eps] first if `eps` is given; else nan outside [0, 1].
+
+    >>> import flambeau as torch
+    >>> torch.logit(torch.tensor([0.5, 0.9]))
+    tensor([0.0000, 2.1972])
+    """
     need_tensor(input, "logit")
     if input.dtype.category == 3:
         raise not_implemented("logit_cpu", input.dtype)

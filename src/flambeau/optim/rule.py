@@ -13,6 +13,7 @@ from ..autograd.mode import enable_grad, set_grad_enabled
 from ..errors import ArgumentError, ShapeError
 from ..kernels import fused
 from ..ops.complexes import view_as_complex, view_as_real
+from ..ops.inplace import check_overlap
 from ..tensor import Tensor
 from .optimizer import Optimizer, scalar_tensor
 
@@ -83,6 +84,7 @@ class FormulaOptimizer(Optimizer):
             g = p.grad
             if g is None:
                 continue
+            check_overlap(p)
             if g._array.shape != p._array.shape:
                 raise ShapeError(
                     f"The size of a parameter {list(p.shape)} must match the size of its gradient {list(g.shape)}",

@@ -142,7 +142,8 @@ def _explain_failures():
 
     short = {"relu", "linear", "sigmoid", "tanh"}  # called so often that one more call around them would be felt
     for name, fn in list(globals().items()):
-        if isinstance(fn, FunctionType) and fn.__module__.startswith(__name__ + ".") and name[0] != "_" and name not in short:
+        here = isinstance(fn, FunctionType) and fn.__module__.startswith(__name__ + ".")
+        if here and name[0] != "_" and name not in short:
             globals()[name] = made = guarded(fn)
             made.__module__ = __name__
 
