@@ -63,7 +63,15 @@ class dual_level:
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
-    """A tensor with a tangent: results computed from it have one too."""
+    """A tensor with a tangent: results computed from it have one too.
+
+    >>> import flambeau as torch
+    >>> import flambeau.autograd.forward_ad as fwAD
+    >>> with fwAD.dual_level():
+    ...     y = fwAD.make_dual(torch.tensor(3.0), torch.tensor(1.0)) ** 2
+    ...     print(fwAD.unpack_dual(y).tangent)
+    tensor(6.)
+    """
     if not _levels:
         raise GradientError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.",
@@ -82,7 +90,14 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """The value of a tensor, and its tangent if it was computed from dual tensors."""
+    """The value of a tensor, and its tangent if it was computed from dual tensors.
+
+    >>> import flambeau as torch
+    >>> import flambeau.autograd.forward_ad as fwAD
+    >>> with fwAD.dual_level():
+    ...     print(fwAD.unpack_dual(torch.tensor(3.0)).tangent)
+    None
+    """
     if not _levels:
         return UnpackedDualTensor(tensor, None)
     for dual, tangent in _levels[-1]:

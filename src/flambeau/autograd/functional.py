@@ -159,6 +159,10 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
     """(func(inputs), vᵀ H): the product of a vector with the Hessian, by two backward passes.
 
     Arguments: as `vjp`; v has the shape of the inputs.
+
+    >>> import flambeau as torch
+    >>> torch.autograd.functional.vhp(lambda x: (x**3).sum(), torch.tensor([1.0, 2.0]), torch.ones(2))
+    (tensor(9.), tensor([ 6., 12.]))
     """
     return _hessian_product("vhp", func, inputs, v, create_graph, strict)
 

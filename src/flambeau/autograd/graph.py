@@ -32,7 +32,15 @@ class GradientEdge(NamedTuple):
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
-    """The edge at which the gradient of `tensor` arrives."""
+    """The edge at which the gradient of `tensor` arrives.
+
+    Raises RuntimeError for a tensor that does not require grad.
+
+    >>> import flambeau as torch
+    >>> edge = torch.autograd.graph.get_gradient_edge(torch.ones(1, requires_grad=True) * 2)
+    >>> edge.node.name(), edge.output_nr
+    ('MulBackward0', 0)
+    """
     edge = edge_of(tensor)
     if edge is None:
         raise GradientError(
@@ -45,7 +53,14 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 
 
 def increment_version(tensor) -> None:
-    """Tell autograd that the tensor's memory was changed by other means."""
+    """Tell autograd that the tensor's memory was changed by other means.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1)
+    >>> torch.autograd.graph.increment_version(x)
+    >>> x._version
+    1
+    """
     for t in (tensor,) if isinstance(tensor, Tensor) else tensor:
         t._bump()
 
@@ -82,7 +97,15 @@ class saved_tensors_hooks:
 
 
 class save_on_cpu(saved_tensors_hooks):
-    """Keep saved tensors in main memory; on the CPU they are there already."""
+    """Keep saved tensors in main memory; on the CPU they are there already.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> with torch.autograd.graph.save_on_cpu():
+    ...     y = x * x
+    >>> torch.autograd.grad(y, x)
+    (tensor([2.]),)
+    """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda"):
         super().__init__(lambda t: (t.device, t.cpu()), lambda kept: kept[1].to(kept[0]))
@@ -108,7 +131,16 @@ class _Mutation:
 
 @contextlib.contextmanager
 def allow_mutation_on_saved_tensors():
-    """Within it, tensors kept for backward may be changed in place: the graph keeps copies."""
+    """Within it, tensors kept for backward may be changed in place: the graph keeps copies.
+
+    >>> import flambeau as torch
+    >>> x, w = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    >>> with torch.autograd.graph.allow_mutation_on_saved_tensors():
+    ...     y = (x * 1).sin()
+    ...     y.backward()
+    >>> round(float(x.grad), 4)
+    0.5403
+    """
     with saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t):
         yield _Mutation()
 
@@ -139,6 +171,12 @@ def register_multi_grad_hook(tensors, fn, *, mode="all"):
         fn: with mode "all", called once per backward with the list of gradients (None for tensors that it did not
             reach); with mode "any", called with the first gradient computed.
     Returns a handle with `remove()`.
+
+    >>> import flambeau as torch
+    >>> a, b = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    >>> handle = torch.autograd.graph.register_multi_grad_hook([a, b], lambda grads: print(grads))
+    >>> (2 * a + 3 * b).backward()
+    [tensor([2.]), tensor([3.])]
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")

@@ -113,13 +113,27 @@ class no_grad(_GradMode):
 
 
 class enable_grad(_GradMode):
-    """Within it, operations are recorded again, also inside `no_grad`."""
+    """Within it, operations are recorded again, also inside `no_grad`.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> with torch.no_grad(), torch.enable_grad():
+    ...     print((x * 2).requires_grad)
+    True
+    """
 
     grad = True
 
 
 class set_grad_enabled(_Switch):
-    """Switch recording on or off: as a function at once, as a context manager for its block."""
+    """Switch recording on or off: as a function at once, as a context manager for its block.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> with torch.set_grad_enabled(False):
+    ...     print((x * 2).requires_grad)
+    False
+    """
 
     def __init__(self, mode: bool):
         self.mode = mode
@@ -141,7 +155,15 @@ class set_grad_enabled(_Switch):
 
 
 class inference_mode(_Switch):
-    """Like `no_grad`, and its results can never enter a graph."""
+    """Like `no_grad`, and its results can never enter a graph.
+
+    >>> import flambeau as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> with torch.inference_mode():
+    ...     y = x * 2
+    >>> y.requires_grad, y.is_inference()
+    (False, True)
+    """
 
     def __new__(cls, mode=True):
         made = object.__new__(cls)
@@ -169,12 +191,22 @@ class inference_mode(_Switch):
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are being recorded."""
+    """Whether operations are being recorded.
+
+    >>> import flambeau as torch
+    >>> torch.is_grad_enabled()
+    True
+    """
     return state.grad
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether inference mode is on."""
+    """Whether inference mode is on.
+
+    >>> import flambeau as torch
+    >>> torch.is_inference_mode_enabled()
+    False
+    """
     return state.inference
 
 

@@ -78,7 +78,13 @@ def calculate_gain(nonlinearity, param=None) -> float:
 
 
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
-    """Uniform between a and b."""
+    """Uniform between a and b.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.init.uniform_(torch.empty(3, 5), 1.0, 2.0)
+    >>> bool((w >= 1).all() and (w <= 2).all())
+    True
+    """
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
@@ -100,6 +106,11 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 
     Where [a, b] holds less than 0.3 of the distribution, proposals are uniform on it and accepted in proportion to the
     density; otherwise they are normal.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.init.trunc_normal_(torch.empty(3, 5))
+    >>> bool((w.abs() <= 2).all())
+    True
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
@@ -137,24 +148,47 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 
 
 def constant_(tensor, val):
-    """One value everywhere."""
+    """One value everywhere.
+
+    >>> import flambeau as torch
+    >>> torch.nn.init.constant_(torch.empty(2), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     with no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor):
-    """1 everywhere."""
+    """1 everywhere.
+
+    >>> import flambeau as torch
+    >>> torch.nn.init.ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor):
-    """0 everywhere."""
+    """0 everywhere.
+
+    >>> import flambeau as torch
+    >>> torch.nn.init.zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
     with no_grad():
         return tensor.zero_()
 
 
 def eye_(tensor):
-    """The identity matrix."""
+    """The identity matrix.
+
+    Raises ValueError unless the tensor has two dimensions.
+
+    >>> import flambeau as torch
+    >>> torch.nn.init.eye_(torch.empty(2, 3))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     if tensor.dim() != 2:
         raise ArgumentError("Only tensors with 2 dimensions are supported")
     with no_grad():
@@ -165,7 +199,15 @@ def eye_(tensor):
 
 
 def dirac_(tensor, groups=1):
-    """A convolution that changes nothing: as many channels as possible pass through, in each group."""
+    """A convolution that changes nothing: as many channels as possible pass through, in each group.
+
+    Raises ValueError unless it has three to five dimensions, or when the groups do not divide the first.
+
+    >>> import flambeau as torch
+    >>> w, x = torch.nn.init.dirac_(torch.empty(1, 1, 3)), torch.tensor([[1.0, 2.0, 3.0]])
+    >>> torch.nn.functional.conv1d(x, w, padding=1)
+    tensor([[1., 2., 3.]])
+    """
     if tensor.dim() not in (3, 4, 5):
         raise ArgumentError("Only tensors with 3, 4, or 5 dimensions are supported")
     out_channels, in_channels, *kernel = tensor.size()
@@ -206,6 +248,13 @@ def xavier_uniform_(tensor, gain=1.0, generator=None):
     """Uniform with standard deviation gain √(2 / (fan_in + fan_out)).
 
     Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+
+    Raises ValueError for fewer than two dimensions.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.init.xavier_uniform_(torch.empty(100, 50))
+    >>> bool(w.abs().max() <= (6 / 150) ** 0.5)
+    True
     """
     std = gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
     bound = math.sqrt(3.0) * std
@@ -213,7 +262,13 @@ def xavier_uniform_(tensor, gain=1.0, generator=None):
 
 
 def xavier_normal_(tensor, gain=1.0, generator=None):
-    """Normal with standard deviation gain √(2 / (fan_in + fan_out)). Glorot, Bengio, 2010."""
+    """Normal with standard deviation gain √(2 / (fan_in + fan_out)). Glorot, Bengio, 2010.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.init.xavier_normal_(torch.empty(300, 200))
+    >>> round(float(w.std()), 2)
+    0.06
+    """
     std = gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
     return normal_(tensor, 0.0, std, generator)
 
@@ -234,6 +289,11 @@ def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gene
         nonlinearity: see `calculate_gain`.
 
     He et al., "Delving Deep into Rectifiers", 2015.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.init.kaiming_uniform_(torch.empty(100, 50), nonlinearity="relu")
+    >>> bool(w.abs().max() <= (6 / 50) ** 0.5)
+    True
     """
     if _empty(tensor):
         return tensor
@@ -243,7 +303,13 @@ def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gene
 
 
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Normal with standard deviation gain / √fan; see `kaiming_uniform_`. He et al., 2015."""
+    """Normal with standard deviation gain / √fan; see `kaiming_uniform_`. He et al., 2015.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.init.kaiming_normal_(torch.empty(300, 200), nonlinearity="relu")
+    >>> round(float(w.std()), 2)
+    0.1
+    """
     if _empty(tensor):
         return tensor
     std = calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
@@ -254,6 +320,13 @@ def orthogonal_(tensor, gain=1, generator=None):
     """A random matrix with orthonormal rows or columns; later dimensions count as one.
 
     Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013.
+
+    Raises ValueError for fewer than two dimensions.
+
+    >>> import flambeau as torch
+    >>> w = torch.nn.init.orthogonal_(torch.empty(2, 5))
+    >>> torch.allclose(w @ w.T, torch.eye(2), atol=1e-6)
+    True
     """
     if tensor.dim() < 2:
         raise ArgumentError("Only tensors with 2 or more dimensions are supported")
@@ -278,6 +351,12 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     """Normal, with a fraction of every column set to zero.
 
     Martens, "Deep learning via Hessian-free optimization", 2010.
+
+    Raises ValueError unless the tensor has two dimensions.
+
+    >>> import flambeau as torch
+    >>> (torch.nn.init.sparse_(torch.empty(10, 3), sparsity=0.3) == 0).sum(0)
+    tensor([3, 3, 3])
     """
     if tensor.dim() != 2:
         raise ArgumentError("Only tensors with 2 dimensions are supported")

@@ -33,12 +33,32 @@ required = _Required()
 
 
 def register_optimizer_step_pre_hook(hook) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` before every step of every optimizer."""
+    """Call `hook(optimizer, args, kwargs)` before every step of every optimizer.
+
+    Returns: a handle; its `remove()` takes the hook away.
+
+    >>> import flambeau as torch
+    >>> from flambeau.optim.optimizer import register_optimizer_step_pre_hook
+    >>> handle = register_optimizer_step_pre_hook(lambda optimizer, args, kwargs: print("before"))
+    >>> torch.optim.SGD([torch.zeros(1)], lr=0.1).step()
+    before
+    >>> handle.remove()
+    """
     return _register(_step_pre_hooks, hook)
 
 
 def register_optimizer_step_post_hook(hook) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` after every step of every optimizer."""
+    """Call `hook(optimizer, args, kwargs)` after every step of every optimizer.
+
+    Returns: a handle; its `remove()` takes the hook away.
+
+    >>> import flambeau as torch
+    >>> from flambeau.optim.optimizer import register_optimizer_step_post_hook
+    >>> handle = register_optimizer_step_post_hook(lambda optimizer, args, kwargs: print("stepped"))
+    >>> torch.optim.SGD([torch.zeros(1)], lr=0.1).step()
+    stepped
+    >>> handle.remove()
+    """
     return _register(_step_post_hooks, hook)
 
 

@@ -32,7 +32,14 @@ def _check_decay(decay):
 
 
 def get_ema_multi_avg_fn(decay=0.999):
-    """The exponential mean over lists: mean ← decay · mean + (1 - decay) · parameter, in place."""
+    """The exponential mean over lists: mean ← decay · mean + (1 - decay) · parameter, in place.
+
+    >>> import flambeau as torch
+    >>> means = [torch.tensor([4.0])]
+    >>> torch.optim.swa_utils.get_ema_multi_avg_fn(0.75)(means, [torch.tensor([8.0])], 1)
+    >>> means
+    [tensor([5.])]
+    """
     _check_decay(decay)
 
     @no_grad()
@@ -47,7 +54,14 @@ def get_ema_multi_avg_fn(decay=0.999):
 
 
 def get_swa_multi_avg_fn():
-    """The plain mean over lists: mean ← mean + (parameter - mean) / (n + 1), in place."""
+    """The plain mean over lists: mean ← mean + (parameter - mean) / (n + 1), in place.
+
+    >>> import flambeau as torch
+    >>> means = [torch.tensor([4.0])]
+    >>> torch.optim.swa_utils.get_swa_multi_avg_fn()(means, [torch.tensor([8.0])], 1)
+    >>> means
+    [tensor([6.])]
+    """
 
     @no_grad()
     def swa_update(averaged_param_list, current_param_list, num_averaged):
@@ -62,7 +76,12 @@ def get_swa_multi_avg_fn():
 
 
 def get_ema_avg_fn(decay=0.999):
-    """The exponential mean of one tensor."""
+    """The exponential mean of one tensor.
+
+    >>> import flambeau as torch
+    >>> torch.optim.swa_utils.get_ema_avg_fn(0.75)(torch.tensor(4.0), torch.tensor(8.0), 1)
+    tensor(5.)
+    """
     _check_decay(decay)
 
     @no_grad()
@@ -73,7 +92,12 @@ def get_ema_avg_fn(decay=0.999):
 
 
 def get_swa_avg_fn():
-    """The plain mean of one tensor."""
+    """The plain mean of one tensor.
+
+    >>> import flambeau as torch
+    >>> torch.optim.swa_utils.get_swa_avg_fn()(torch.tensor(4.0), torch.tensor(8.0), 1)
+    tensor(6.)
+    """
 
     @no_grad()
     def swa_update(averaged_param, current_param, num_averaged):
@@ -144,6 +168,12 @@ def update_bn(loader, model, device=None) -> None:
 
     Arguments:
         loader: batches, or (batch, ...) tuples.
+
+    >>> import flambeau as torch
+    >>> model = torch.nn.BatchNorm1d(1)
+    >>> torch.optim.swa_utils.update_bn([torch.tensor([[1.0], [3.0]])], model)
+    >>> model.running_mean
+    tensor([2.])
     """
     layers = [m for m in model.modules() if isinstance(m, _BatchNorm)]
     if not layers:
@@ -169,6 +199,14 @@ class SWALR(LRScheduler):
         swa_lr: one value, or one per group.
         anneal_epochs: Default: 10.
         anneal_strategy: "cos" or "linear".
+
+    >>> import flambeau as torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    >>> scheduler = torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.5, anneal_epochs=2, anneal_strategy="linear")
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.75]
     """
 
     def __init__(self, optimizer, swa_lr, anneal_epochs=10, anneal_strategy="cos", last_epoch=-1):

@@ -183,6 +183,13 @@ def multi_head_attention_forward(
     """Attention in several heads, each in its own linear projection; the computation of `nn.MultiheadAttention`.
 
     Shapes: query (L, N, E) or (L, E), key (S, N, Ek), value (S, N, Ev) -> ((L, N, E), weights (N, L, S) or None).
+
+    >>> import flambeau as torch
+    >>> mha = torch.nn.MultiheadAttention(8, 2)
+    >>> x = torch.rand(5, 1, 8)
+    >>> proj, out = (mha.in_proj_weight, mha.in_proj_bias), (mha.out_proj.weight, mha.out_proj.bias)
+    >>> torch.nn.functional.multi_head_attention_forward(x, x, x, 8, 2, *proj, None, None, False, 0.0, *out)[0].shape
+    torch.Size([5, 1, 8])
     """
     batched = _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:

@@ -22,6 +22,11 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
         input_lengths, target_lengths: (N,) or ().
         reduction: "mean" divides each loss by its target's length first.
         zero_infinity: losses of targets that do not fit into their frames count as 0.
+
+    >>> import flambeau as torch
+    >>> log_probs = torch.full((4, 1, 3), 1 / 3).log()
+    >>> torch.nn.functional.ctc_loss(log_probs, torch.tensor([[1, 2]]), torch.tensor([4]), torch.tensor([2]))
+    tensor(0.8432)
     """
     reduction = reduction_of(reduction)
     need_tensor(log_probs, "ctc_loss", "log_probs")

@@ -68,6 +68,11 @@ def pdist(input, p=2.0):
     """The p-norm distance of every pair of rows, i < j, as a vector.
 
     Shapes: (N, M) -> (N (N - 1) / 2,).
+    Raises RuntimeError for another number of dimensions or a negative p.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.pdist(torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]))
+    tensor([5., 3., 4.])
     """
     need_tensor(input, "pdist")
     if input.ndim != 2:

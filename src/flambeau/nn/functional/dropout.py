@@ -98,7 +98,12 @@ def _torch_feature_dropout_(input, p, train):
 
 
 def dropout1d(input, p=0.5, training=True, inplace=False):
-    """Dropout of whole channels of (N, C, L) or (C, L)."""
+    """Dropout of whole channels of (N, C, L) or (C, L).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.dropout1d(torch.ones(1, 100, 2), 0.5).unique()
+    tensor([0., 2.])
+    """
     _check(input, p, "dropout1d")
     if input.ndim not in (2, 3):
         raise DtypeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d "
@@ -119,7 +124,12 @@ def _batched(input, ndim, p, training, inplace):
 
 
 def dropout2d(input, p=0.5, training=True, inplace=False):
-    """Dropout of whole channels of (N, C, H, W) (Tompson et al. 2015)."""
+    """Dropout of whole channels of (N, C, H, W) (Tompson et al. 2015).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.dropout2d(torch.ones(1, 100, 2, 2), 0.5).unique()
+    tensor([0., 2.])
+    """
     _check(input, p, "dropout2d")
     if input.ndim not in (3, 4):
         warnings.warn(
@@ -145,7 +155,12 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 
 
 def dropout3d(input, p=0.5, training=True, inplace=False):
-    """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W)."""
+    """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.dropout3d(torch.ones(1, 100, 2, 2, 2), 0.2).unique()
+    tensor([0.0000, 1.2500])
+    """
     _check(input, p, "dropout3d")
     if input.ndim not in (4, 5):
         warnings.warn(
@@ -181,13 +196,23 @@ def _alpha(input, p, training, inplace, shape):
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
-    """Dropout that keeps mean and variance of selu's outputs (Klambauer et al. 2017)."""
+    """Dropout that keeps mean and variance of selu's outputs (Klambauer et al. 2017).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.alpha_dropout(torch.tensor([1.0, -1.0]), 0.2, training=False)
+    tensor([ 1., -1.])
+    """
     _check(input, p, "alpha_dropout")
     return _alpha(input, p, training, inplace, input.shape)
 
 
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
-    """alpha_dropout of whole channels."""
+    """alpha_dropout of whole channels.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.feature_alpha_dropout(torch.ones(1, 1, 2), training=False)
+    tensor([[[1., 1.]]])
+    """
     _check(input, p, "feature_alpha_dropout")
     if input.ndim < 2 and training and p:
         raise DtypeError("Feature dropout requires at least 2 dimensions in the input")

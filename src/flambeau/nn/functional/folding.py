@@ -41,7 +41,12 @@ def pixel_shuffle(input, upscale_factor):
 
 @public()
 def pixel_unshuffle(input, downscale_factor):
-    """(*, C, H r, W r) rearranged to (*, C r², H, W): the inverse of `pixel_shuffle`."""
+    """(*, C, H r, W r) rearranged to (*, C r², H, W): the inverse of `pixel_shuffle`.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.pixel_unshuffle(torch.rand(1, 3, 8, 8), 2).shape
+    torch.Size([1, 12, 4, 4])
+    """
     need_tensor(input, "pixel_unshuffle")
     r = downscale_factor
     if input.ndim < 3:
@@ -63,7 +68,12 @@ def pixel_unshuffle(input, downscale_factor):
 
 @public()
 def channel_shuffle(input, groups):
-    """Channels (dimension 1) dealt out: g groups of n channels become n groups of g (Zhang et al. 2017)."""
+    """Channels (dimension 1) dealt out: g groups of n channels become n groups of g (Zhang et al. 2017).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.channel_shuffle(torch.arange(4.0).reshape(1, 4, 1), 2).flatten()
+    tensor([0., 2., 1., 3.])
+    """
     need_tensor(input, "channel_shuffle")
     if input.ndim < 3:
         raise ShapeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}")
@@ -77,5 +87,10 @@ def channel_shuffle(input, groups):
 
 @public()
 def native_channel_shuffle(input, groups):
-    """The same as `channel_shuffle`."""
+    """The same as `channel_shuffle`.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.native_channel_shuffle(torch.arange(4.0).reshape(1, 4, 1), 2).flatten()
+    tensor([0., 2., 1., 3.])
+    """
     return channel_shuffle(input, groups)

@@ -164,6 +164,10 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     """-input[target]: the negative log-likelihood, for an input of log-probabilities.
 
     Shapes: input (N, C, *) or (C,), target (N, *) or ().
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.nll_loss(torch.tensor([[-0.5, -1.0], [-2.0, -0.1]]), torch.tensor([0, 1]))
+    tensor(0.3000)
     """
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "nll_loss_nd")
@@ -183,6 +187,10 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
 
     options: accepted; the product is not cut into chunks.
     Shapes: input (N, in) or (in,), linear_weight (C, *, in), linear_bias (C, *), target as for `cross_entropy`.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.linear_cross_entropy(torch.ones(2, 3), torch.zeros(4, 3), torch.tensor([0, 3]))
+    tensor(1.3863)
     """
     sizes = linear_weight.shape[:-1]
     _check_linear_loss(input, linear_weight, linear_bias, target, ignore_index)
@@ -222,6 +230,10 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     """-(target log(input) + (1 - target) log(1 - input)) for probabilities `input` between 0 and 1.
 
     Raises RuntimeError for an input outside that range, ValueError when the shapes differ.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.9, 0.2]), torch.tensor([1.0, 0.0]))
+    tensor(0.1643)
     """
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "binary_cross_entropy")
@@ -254,6 +266,12 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
     """binary_cross_entropy(sigmoid(input), target), without overflow; `input` holds scores (logits).
 
     pos_weight: a factor for positive examples, one per class (broadcast).
+
+    Raises ValueError when the shapes differ.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0]))
+    tensor(0.4100)
     """
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "binary_cross_entropy_with_logits")
@@ -287,7 +305,12 @@ def _torch_bce_with_logits(input, target, weight=None, pos_weight=None, reductio
 
 @full_precision
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """log(1 + exp(-target input)) for targets 1 and -1."""
+    """log(1 + exp(-target input)) for targets 1 and -1.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.soft_margin_loss(torch.tensor([0.0, 2.0]), torch.tensor([1.0, -1.0]))
+    tensor(1.4100)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "soft_margin_loss")
     return reduced((input * -target).exp().log1p(), reduction)
@@ -297,7 +320,12 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 
 
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
-    """Binary cross-entropy of scores, averaged over the classes (the last dimension)."""
+    """Binary cross-entropy of scores, averaged over the classes (the last dimension).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.multilabel_soft_margin_loss(torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 0.0]]))
+    tensor(1.4100)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     losses = L._bce_logits(input, target.to(input.dtype), None)
     if weight is not None:

@@ -85,6 +85,10 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """x / sqrt(mean(x²) + eps) * weight over the last dimensions (Zhang and Sennrich 2019).
 
     eps: default the machine epsilon of the dtype.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.rms_norm(torch.tensor([3.0, 4.0]), (2,))
+    tensor([0.8485, 1.1314])
     """
     need_tensor(input, "rms_norm")
     shape = _sizes(normalized_shape)
@@ -105,6 +109,11 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Each group of channels of each sample normalised to mean 0 and variance 1 (Wu and He 2018).
 
     Shapes: input (N, C, *), weight and bias (C,).
+    Raises RuntimeError when the groups do not divide the channels.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.group_norm(torch.tensor([[1.0, 3.0, 10.0, 30.0]]), 2)
+    tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
     need_tensor(input, "group_norm")
     if input.ndim < 2:
@@ -157,6 +166,11 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         running_mean, running_var: used instead of the batch's statistics unless `training`; updated in training as
             running += momentum (new - running), with the unbiased variance.
     Shapes: input (N, C, *); all others (C,).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     need_tensor(input, "batch_norm")
     if training:
@@ -216,6 +230,11 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     """Each channel of each sample normalised by itself (Ulyanov et al. 2016).
 
     use_input_stats: False normalises by the running statistics instead.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.instance_norm(torch.tensor([[[1.0, 3.0], [10.0, 30.0]]]))
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
     need_tensor(input, "instance_norm")
     if use_input_stats:
@@ -256,6 +275,11 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """x / (k + alpha mean(x² over `size` neighbouring channels))^beta (Krizhevsky et al. 2012).
 
     Shapes: input (N, C, *).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.local_response_norm(torch.ones(1, 2, 1), 2, alpha=1.0)
+    tensor([[[0.7378],
+             [0.5946]]])
     """
     need_tensor(input, "local_response_norm")
     if input.ndim < 3:

@@ -176,6 +176,10 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
         ceil_mode: let a last window hang over the end.
         return_indices: return (maxima, positions of the maxima).
     Shapes: (N, C, L) or (C, L).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.max_pool1d(torch.tensor([[1.0, 3.0, 5.0, 2.0]]), 2)
+    tensor([[3., 5.]])
     """
     return _max_pool(input, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices, "max_pool1d")
 
@@ -194,7 +198,12 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 
 
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """The maximum over windows of the last three dimensions; arguments as for `max_pool1d`."""
+    """The maximum over windows of the last three dimensions; arguments as for `max_pool1d`.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.max_pool3d(torch.rand(1, 3, 4, 8, 8), 2).shape
+    torch.Size([1, 3, 2, 4, 4])
+    """
     return _max_pool(input, 3, kernel_size, stride, padding, dilation, ceil_mode, return_indices, "max_pool3d")
 
 
@@ -242,6 +251,12 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     """The mean over windows of the last dimension.
 
     count_include_pad: padded zeros count in the mean.
+
+    Shapes: (N, C, L) or (C, L).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.avg_pool1d(torch.tensor([[1.0, 3.0, 5.0, 2.0]]), 2)
+    tensor([[2.0000, 3.5000]])
     """
     return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None, "avg_pool1d")
 
@@ -249,7 +264,14 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
 @with_out
 def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
                divisor_override=None):  # fmt: skip
-    """The mean over windows of the last two dimensions; divisor_override: divide by this instead of the count."""
+    """The mean over windows of the last two dimensions; divisor_override: divide by this instead of the count.
+
+    Shapes: (N, C, H, W) or (C, H, W). Raises RuntimeError for a divisor of 0.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.avg_pool2d(torch.arange(8.0).reshape(1, 2, 4), 2)
+    tensor([[[2.5000, 4.5000]]])
+    """
     return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override,
                      "avg_pool2d")  # fmt: skip
 
@@ -257,7 +279,14 @@ def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
 @with_out
 def avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
                divisor_override=None):  # fmt: skip
-    """The mean over windows of the last three dimensions; divisor_override: divide by this instead of the count."""
+    """The mean over windows of the last three dimensions; divisor_override: divide by this instead of the count.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.avg_pool3d(torch.rand(1, 3, 4, 8, 8), 2).shape
+    torch.Size([1, 3, 2, 4, 4])
+    """
     return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override,
                      "avg_pool3d")  # fmt: skip
 
@@ -274,17 +303,38 @@ def _lp_pool(input, p, n, kernel_size, stride, ceil_mode):
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """(sum of x^p)^(1/p) over windows of the last dimension, p = norm_type."""
+    """(sum of x^p)^(1/p) over windows of the last dimension, p = norm_type.
+
+    Shapes: (N, C, L) or (C, L).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.lp_pool1d(torch.tensor([[3.0, 4.0]]), 2, 2)
+    tensor([[5.]])
+    """
     return _lp_pool(input, norm_type, 1, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """(sum of x^p)^(1/p) over windows of the last two dimensions, p = norm_type."""
+    """(sum of x^p)^(1/p) over windows of the last two dimensions, p = norm_type.
+
+    Shapes: (N, C, H, W) or (C, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.lp_pool2d(torch.ones(1, 2, 4), 2, 2)
+    tensor([[[2., 2.]]])
+    """
     return _lp_pool(input, norm_type, 2, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """(sum of x^p)^(1/p) over windows of the last three dimensions, p = norm_type."""
+    """(sum of x^p)^(1/p) over windows of the last three dimensions, p = norm_type.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.lp_pool3d(torch.ones(1, 4, 4, 4), 2, 2).shape
+    torch.Size([1, 2, 2, 2])
+    """
     return _lp_pool(input, norm_type, 3, kernel_size, stride, ceil_mode)
 
 
@@ -357,17 +407,38 @@ def _adaptive_avg(input, output_size, n):
 
 @public()
 def adaptive_avg_pool1d(input, output_size):
-    """The mean over as many windows as `output_size` says, of the last dimension."""
+    """The mean over as many windows as `output_size` says, of the last dimension.
+
+    Shapes: (N, C, L) or (C, L).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.adaptive_avg_pool1d(torch.tensor([[1.0, 3.0, 2.0, 4.0]]), 2)
+    tensor([[2., 3.]])
+    """
     return _adaptive_avg(input, output_size, 1)
 
 
 def adaptive_avg_pool2d(input, output_size):
-    """The mean over (height, width) windows of the last two dimensions; None keeps a size."""
+    """The mean over (height, width) windows of the last two dimensions; None keeps a size.
+
+    Shapes: (N, C, H, W) or (C, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.adaptive_avg_pool2d(torch.rand(1, 3, 8, 6), (1, None)).shape
+    torch.Size([1, 3, 1, 6])
+    """
     return _adaptive_avg(input, output_size, 2)
 
 
 def adaptive_avg_pool3d(input, output_size):
-    """The mean over (depth, height, width) windows of the last three dimensions; None keeps a size."""
+    """The mean over (depth, height, width) windows of the last three dimensions; None keeps a size.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.adaptive_avg_pool3d(torch.rand(1, 3, 4, 8, 6), 1).shape
+    torch.Size([1, 3, 1, 1, 1])
+    """
     return _adaptive_avg(input, output_size, 3)
 
 
@@ -385,17 +456,38 @@ def _adaptive_max(input, output_size, n, indices):
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False):
-    """The maximum over as many windows as `output_size` says, of the last dimension."""
+    """The maximum over as many windows as `output_size` says, of the last dimension.
+
+    Shapes: (N, C, L) or (C, L).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.adaptive_max_pool1d(torch.tensor([[1.0, 4.0, 2.0, 3.0]]), 2)
+    tensor([[4., 3.]])
+    """
     return _adaptive_max(input, output_size, 1, return_indices)
 
 
 def adaptive_max_pool2d(input, output_size, return_indices=False):
-    """The maximum over (height, width) windows of the last two dimensions; None keeps a size."""
+    """The maximum over (height, width) windows of the last two dimensions; None keeps a size.
+
+    Shapes: (N, C, H, W) or (C, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.adaptive_max_pool2d(torch.rand(1, 3, 8, 6), (2, None)).shape
+    torch.Size([1, 3, 2, 6])
+    """
     return _adaptive_max(input, output_size, 2, return_indices)
 
 
 def adaptive_max_pool3d(input, output_size, return_indices=False):
-    """The maximum over (depth, height, width) windows of the last three dimensions; None keeps a size."""
+    """The maximum over (depth, height, width) windows of the last three dimensions; None keeps a size.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.adaptive_max_pool3d(torch.rand(1, 3, 4, 8, 6), 2).shape
+    torch.Size([1, 3, 2, 2, 2])
+    """
     return _adaptive_max(input, output_size, 3, return_indices)
 
 

@@ -18,7 +18,12 @@ _WORDS = ("none", "mean", "sum")
 
 
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
-    """x where target is 1, max(0, margin - x) where it is -1; x is a distance."""
+    """x where target is 1, max(0, margin - x) where it is -1; x is a distance.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5, 0.25]), torch.tensor([1.0, -1.0]))
+    tensor(0.6250)
+    """
     return reduced(_hinge(input, target, margin), reduction_of(reduction, size_average, reduce))
 
 
@@ -41,7 +46,15 @@ def _torch_hinge_embedding_loss(input, target, margin=1.0, reduction=0):
 
 
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
-    """max(0, -target (x1 - x2) + margin): x1 should rank above x2 where target is 1, below where it is -1."""
+    """max(0, -target (x1 - x2) + margin): x1 should rank above x2 where target is 1, below where it is -1.
+
+    Raises RuntimeError when the numbers of dimensions differ.
+
+    >>> import flambeau as torch
+    >>> x1, x2, y = torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([1.0])
+    >>> torch.nn.functional.margin_ranking_loss(x1, x2, y, margin=0.5)
+    tensor(1.5000)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
@@ -61,6 +74,11 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1.
 
     Shapes: inputs (N, D) with target (N,), or inputs (D,) with target ().
+
+    >>> import flambeau as torch
+    >>> x1, x2, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([1.0])
+    >>> torch.nn.functional.cosine_embedding_loss(x1, x2, y)
+    tensor(1.)
     """
     reduction = reduction_of(reduction, size_average, reduce)
     for name, t in (("input1", input1), ("input2", input2), ("target", target)):
@@ -97,6 +115,11 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
     """max(0, ‖a - p‖ - ‖a - n‖ + margin) (Balntas et al. 2016).
 
     swap: use the positive in place of the anchor where it is closer to the negative.
+
+    >>> import flambeau as torch
+    >>> a, p, n = torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 0.0]])
+    >>> torch.nn.functional.triplet_margin_loss(a, p, n)
+    tensor(2.)
     """
     reduction = reduction_of(reduction, size_average, reduce)
     if margin <= 0:
@@ -124,7 +147,14 @@ def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
 
 def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False,
                                       reduction="mean"):  # fmt: skip
-    """triplet_margin_loss with a distance of one's own; default `pairwise_distance`."""
+    """triplet_margin_loss with a distance of one's own; default `pairwise_distance`.
+
+    >>> import flambeau as torch
+    >>> l1 = lambda x, y: (x - y).abs().sum(-1)
+    >>> a, p, n = torch.zeros(1, 2), torch.ones(1, 2), torch.full((1, 2), 0.5)
+    >>> torch.nn.functional.triplet_margin_with_distance_loss(a, p, n, distance_function=l1)
+    tensor(2.)
+    """
     if reduction not in _WORDS:
         raise ArgumentError(f"{reduction} is not a valid value for reduction", fix="'none', 'mean' or 'sum'")
     if margin <= 0:
@@ -144,6 +174,10 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     """Mean over the other classes of max(0, margin - x[target] + x[class])^p.
 
     Shapes: input (N, C) or (C,), target (N,) or ().
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([3]))
+    tensor(0.3250)
     """
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "multi_margin_loss")
@@ -186,6 +220,10 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     """Sum over target classes t and other classes j of max(0, 1 - (x[t] - x[j])), divided by the number of classes.
 
     Shapes: input and target (N, C) or (C,); the targets of a row end at its first -1.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.multilabel_margin_loss(torch.tensor([0.1, 0.2, 0.4, 0.8]), torch.tensor([3, 0, -1, 1]))
+    tensor(0.8500)
     """
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "multilabel_margin_loss")

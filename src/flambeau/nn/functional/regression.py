@@ -85,7 +85,12 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 
 @full_precision
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """|input - target|."""
+    """|input - target|.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
+    tensor(1.5000)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     input, target = _pair(input, target, "l1_loss")
     if not input.is_floating_point():
@@ -96,7 +101,12 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
 
 @full_precision
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
-    """d² / (2 beta) where |d| < beta, else |d| - beta / 2, with d = input - target (Girshick 2015)."""
+    """d² / (2 beta) where |d| < beta, else |d| - beta / 2, with d = input - target (Girshick 2015).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.0]), torch.zeros(2), reduction="none")
+    tensor([0.1250, 2.5000])
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     input, target = _pair(input, target, "smooth_l1_loss")
     if beta < 0:
@@ -107,7 +117,12 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
 @full_precision
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
-    """d² / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = input - target (Huber 1964)."""
+    """d² / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = input - target (Huber 1964).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.huber_loss(torch.tensor([1.0, 3.0]), torch.zeros(2), reduction="none", delta=2.0)
+    tensor([0.5000, 4.0000])
+    """
     reduction = reduction_of(reduction)
     input, target = _pair(input, target, "huber_loss")
     if delta <= 0:
@@ -123,6 +138,11 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     Arguments:
         reduction: "batchmean" divides the sum by the batch size, as the definition does; "mean" by the number of all.
         log_target: the target holds logarithms too.
+
+    >>> import flambeau as torch
+    >>> p, q = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.75]])
+    >>> torch.nn.functional.kl_div(q.log(), p, reduction="batchmean")
+    tensor(0.1438)
     """
     batch_mean = False
     if size_average is not None or reduce is not None:
@@ -161,6 +181,10 @@ def poisson_nll_loss(input, target, log_input=True, full=False, size_average=Non
     Arguments:
         log_input: the input is the logarithm of the rate.
         full: add Stirling's approximation of log(target!).
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.poisson_nll_loss(torch.tensor([2.0]), torch.tensor([0.0]), log_input=False)
+    tensor(2.)
     """
     if size_average is not None or reduce is not None:
         reduction = reduction_of(reduction, size_average, reduce)
@@ -186,6 +210,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         var: variances, a number, or a tensor of the input's shape, with its last dimension 1 or missing.
         full: add log(2 pi) / 2. eps: smallest variance.
     Raises ValueError for a negative variance or a var of another shape.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(2.)
     """
     if isinstance(var, (int, float)):
         if var < 0:

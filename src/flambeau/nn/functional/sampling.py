@@ -34,6 +34,15 @@ def affine_grid(theta, size, align_corners=None):
     Arguments:
         theta: (N, 2, 3) or (N, 3, 4) matrices. size: the output's (N, C, H, W) or (N, C, D, H, W).
         align_corners: -1 and 1 are the centres of the corner pixels, rather than the edges.
+    Raises ValueError when theta's shape does not fit the size.
+
+    Jaderberg et al., "Spatial Transformer Networks", 2015.
+
+    >>> import flambeau as torch
+    >>> theta = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    >>> torch.nn.functional.affine_grid(theta, (1, 1, 1, 2), align_corners=False)
+    tensor([[[[-0.5000,  0.0000],
+              [ 0.5000,  0.0000]]]])
     """
     if align_corners is None:
         align_corners = _not_aligned()
@@ -82,6 +91,11 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         padding_mode: what lies outside: "zeros", "border" (the nearest edge) or "reflection".
         align_corners: -1 and 1 are the centres of the corner pixels, rather than the edges.
     Shapes: input (N, C, H, W) or (N, C, D, H, W) -> (N, C, *grid's places).
+
+    >>> import flambeau as torch
+    >>> grid = torch.tensor([[[[0.0, 0.0], [1.0, 0.0]]]])
+    >>> torch.nn.functional.grid_sample(torch.tensor([[[[1.0, 3.0]]]]), grid, align_corners=True)
+    tensor([[[[2., 3.]]]])
     """
     if mode not in _MODES:
         raise ArgumentError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but "

@@ -86,6 +86,12 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
         per_sample_weights: a factor for each number; mode "sum" only.
         include_last_offset: offsets end with the length of the input.
         padding_idx: numbers of this row do not count.
+
+    >>> import flambeau as torch
+    >>> weight = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> torch.nn.functional.embedding_bag(torch.tensor([0, 1, 2]), weight, offsets=torch.tensor([0, 2]), mode="sum")
+    tensor([[4., 6.],
+            [5., 6.]])
     """
     return _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights,
                  include_last_offset, padding_idx)  # fmt: skip

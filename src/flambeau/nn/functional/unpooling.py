@@ -84,13 +84,22 @@ def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=Non
     """The maximum over windows at pseudo-random places, so many that the output has the size asked for (Graham 2014).
 
     output_size, or output_ratio of the input's size between 0 and 1: one of them.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.fractional_max_pool2d(torch.rand(1, 3, 8, 8), 2, output_size=5).shape
+    torch.Size([1, 3, 5, 5])
     """
     return _fractional(input, 2, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
 def fractional_max_pool3d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False,
                           _random_samples=None):  # fmt: skip
-    """`fractional_max_pool2d` over three dimensions."""
+    """`fractional_max_pool2d` over three dimensions.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.fractional_max_pool3d(torch.rand(1, 3, 8, 8, 8), 2, output_ratio=0.5).shape
+    torch.Size([1, 3, 4, 4, 4])
+    """
     return _fractional(input, 3, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
@@ -157,15 +166,31 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
     Arguments:
         indices: what max_pool1d returned with return_indices=True; the other arguments as given to it.
         output_size: settles the size where several inputs give one output.
+
+    >>> import flambeau as torch
+    >>> torch.nn.functional.max_unpool1d(torch.tensor([[3.0, 5.0]]), torch.tensor([[1, 2]]), 2)
+    tensor([[0., 3., 5., 0.]])
     """
     return _unpool(input, indices, 1, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
-    """`max_unpool1d` over two dimensions."""
+    """`max_unpool1d` over two dimensions.
+
+    >>> import flambeau as torch
+    >>> out, indices = torch.nn.functional.max_pool2d(torch.rand(1, 1, 4, 4), 2, return_indices=True)
+    >>> torch.nn.functional.max_unpool2d(out, indices, 2).shape
+    torch.Size([1, 1, 4, 4])
+    """
     return _unpool(input, indices, 2, kernel_size, stride, padding, output_size)
 
 
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
-    """`max_unpool1d` over three dimensions."""
+    """`max_unpool1d` over three dimensions.
+
+    >>> import flambeau as torch
+    >>> out, indices = torch.nn.functional.max_pool3d(torch.rand(1, 1, 4, 4, 4), 2, return_indices=True)
+    >>> torch.nn.functional.max_unpool3d(out, indices, 2).shape
+    torch.Size([1, 1, 4, 4, 4])
+    """
     return _unpool(input, indices, 3, kernel_size, stride, padding, output_size)

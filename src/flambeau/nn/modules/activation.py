@@ -63,7 +63,14 @@ def _comma_inplace(module):
 
 
 class Threshold(Module):
-    """x where x > threshold, else value."""
+    """x where x > threshold, else value.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Threshold(0.5, -1.0)(torch.tensor([0.2, 0.8]))
+    tensor([-1.0000,  0.8000])
+    """
 
     __constants__ = ["threshold", "value", "inplace"]
 
@@ -99,6 +106,13 @@ class RReLU(Module):
     """x where x >= 0, else a x, with a drawn from [lower, upper] in training and their mean in evaluation.
 
     Xu et al., "Empirical Evaluation of Rectified Activations in Convolution Network", 2015.
+
+    Shapes: (*) -> (*)
+    Raises RuntimeError when lower is greater than upper.
+
+    >>> import flambeau as torch
+    >>> torch.nn.RReLU(0.25, 0.75).eval()(torch.tensor([-2.0, 3.0]))
+    tensor([-1.,  3.])
     """
 
     __constants__ = ["lower", "upper", "inplace"]
@@ -117,7 +131,14 @@ class RReLU(Module):
 
 
 class Hardtanh(Module):
-    """x cut off at min_val and max_val."""
+    """x cut off at min_val and max_val.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Hardtanh()(torch.tensor([-2.0, 0.5, 2.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
 
     __constants__ = ["min_val", "max_val", "inplace"]
 
@@ -142,7 +163,14 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """min(max(0, x), 6)."""
+    """min(max(0, x), 6).
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.ReLU6()(torch.tensor([-1.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+    """
 
     def __init__(self, inplace=False):
         super().__init__(0.0, 6.0, inplace)
@@ -152,14 +180,28 @@ class ReLU6(Hardtanh):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Sigmoid()(torch.tensor([0.0, 2.0]))
+    tensor([0.5000, 0.8808])
+    """
 
     def forward(self, input):
         return F.sigmoid(input)
 
 
 class Hardsigmoid(_InPlace):
-    """min(max(0, x / 6 + 1/2), 1)."""
+    """min(max(0, x / 6 + 1/2), 1).
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Hardsigmoid()(torch.tensor([-4.0, 0.0, 1.5]))
+    tensor([0.0000, 0.5000, 0.7500])
+    """
 
     def forward(self, input):
         return F.hardsigmoid(input, self.inplace)
@@ -168,7 +210,14 @@ class Hardsigmoid(_InPlace):
 
 
 class Tanh(Module):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Tanh()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
 
     def forward(self, input):
         return F.tanh(input)
@@ -178,6 +227,12 @@ class SiLU(_InPlace):
     """x sigmoid(x), also called swish.
 
     Hendrycks, Gimpel, "Gaussian Error Linear Units", 2016; Elfwing et al., 2017; Ramachandran et al., 2017.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.SiLU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.2689,  0.0000,  1.7616])
     """
 
     def forward(self, input):
@@ -185,14 +240,28 @@ class SiLU(_InPlace):
 
 
 class Mish(_InPlace):
-    """x tanh(softplus(x)). Misra, "Mish: A Self Regularized Non-Monotonic Activation Function", 2019."""
+    """x tanh(softplus(x)). Misra, "Mish: A Self Regularized Non-Monotonic Activation Function", 2019.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Mish()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.3034,  0.0000,  1.9440])
+    """
 
     def forward(self, input):
         return F.mish(input, self.inplace)
 
 
 class Hardswish(_InPlace):
-    """x min(max(0, x / 6 + 1/2), 1). Howard et al., "Searching for MobileNetV3", 2019."""
+    """x min(max(0, x / 6 + 1/2), 1). Howard et al., "Searching for MobileNetV3", 2019.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Hardswish()(torch.tensor([1.5, 4.0]))
+    tensor([1.1250, 4.0000])
+    """
 
     def forward(self, input):
         return F.hardswish(input, self.inplace)
@@ -201,7 +270,14 @@ class Hardswish(_InPlace):
 
 
 class ELU(Module):
-    """x where x > 0, else alpha (exp(x) - 1). Clevert et al., "Exponential Linear Units", 2015."""
+    """x where x > 0, else alpha (exp(x) - 1). Clevert et al., "Exponential Linear Units", 2015.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.ELU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.0000,  2.0000])
+    """
 
     __constants__ = ["alpha", "inplace"]
 
@@ -218,7 +294,14 @@ class ELU(Module):
 
 
 class CELU(Module):
-    """max(0, x) + min(0, alpha (exp(x / alpha) - 1)). Barron, 2017."""
+    """max(0, x) + min(0, alpha (exp(x / alpha) - 1)). Barron, 2017.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.CELU(alpha=2.0)(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.7869,  0.0000,  2.0000])
+    """
 
     __constants__ = ["alpha", "inplace"]
 
@@ -238,6 +321,12 @@ class SELU(_InPlace):
     """ELU scaled so that activations keep zero mean and unit variance.
 
     Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.SELU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.1113,  0.0000,  2.1014])
     """
 
     def forward(self, input):
@@ -248,6 +337,12 @@ class GLU(Module):
     """a sigmoid(b), where a and b are the two halves of the input along a dimension.
 
     Dauphin et al., "Language Modeling with Gated Convolutional Networks", 2016.
+
+    Shapes: (*, 2 d, *) -> (*, d, *); RuntimeError when the dimension's size is odd
+
+    >>> import flambeau as torch
+    >>> torch.nn.GLU()(torch.tensor([2.0, 4.0, 0.0, 100.0]))
+    tensor([1., 4.])
     """
 
     __constants__ = ["dim"]
@@ -290,7 +385,14 @@ class GELU(Module):
 
 
 class Hardshrink(Module):
-    """x where |x| > lambd, else 0."""
+    """x where |x| > lambd, else 0.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Hardshrink()(torch.tensor([-1.0, 0.3, 2.0]))
+    tensor([-1.,  0.,  2.])
+    """
 
     __constants__ = ["lambd"]
 
@@ -306,7 +408,16 @@ class Hardshrink(Module):
 
 
 class LeakyReLU(Module):
-    """x where x >= 0, else negative_slope x."""
+    """x where x >= 0, else negative_slope x.
+
+    Shapes: (*) -> (*)
+
+    Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
+
+    >>> import flambeau as torch
+    >>> torch.nn.LeakyReLU(0.1)(torch.tensor([-2.0, 3.0]))
+    tensor([-0.2000,  3.0000])
+    """
 
     __constants__ = ["inplace", "negative_slope"]
 
@@ -323,14 +434,28 @@ class LeakyReLU(Module):
 
 
 class LogSigmoid(Module):
-    """log(1 / (1 + exp(-x)))."""
+    """log(1 / (1 + exp(-x))).
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.LogSigmoid()(torch.tensor([0.0, 2.0]))
+    tensor([-0.6931, -0.1269])
+    """
 
     def forward(self, input):
         return F.logsigmoid(input)
 
 
 class Softplus(Module):
-    """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold."""
+    """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Softplus()(torch.tensor([0.0, 30.0]))
+    tensor([ 0.6931, 30.0000])
+    """
 
     __constants__ = ["beta", "threshold"]
 
@@ -347,7 +472,14 @@ class Softplus(Module):
 
 
 class Softshrink(Module):
-    """x moved towards zero by lambd, and zero within it."""
+    """x moved towards zero by lambd, and zero within it.
+
+    Shapes: (*) -> (*); RuntimeError when lambd is negative
+
+    >>> import flambeau as torch
+    >>> torch.nn.Softshrink()(torch.tensor([-1.0, 0.3, 2.0]))
+    tensor([-0.5000,  0.0000,  1.5000])
+    """
 
     __constants__ = ["lambd"]
 
@@ -368,8 +500,13 @@ class PReLU(Module):
     Arguments:
         num_parameters: 1, or the number of channels for one a each.
         init: the value a starts from. Default: 0.25.
+    Shapes: (N, C, *) -> (N, C, *); RuntimeError when num_parameters is neither 1 nor C
 
     He et al., "Delving Deep into Rectifiers", 2015.
+
+    >>> import flambeau as torch
+    >>> torch.nn.PReLU()(torch.tensor([-2.0, 3.0])).tolist()
+    [-0.5, 3.0]
     """
 
     __constants__ = ["num_parameters"]
@@ -393,14 +530,28 @@ class PReLU(Module):
 
 
 class Softsign(Module):
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Softsign()(torch.tensor([-1.0, 3.0]))
+    tensor([-0.5000,  0.7500])
+    """
 
     def forward(self, input):
         return F.softsign(input)
 
 
 class Tanhshrink(Module):
-    """x - tanh(x)."""
+    """x - tanh(x).
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Tanhshrink()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.2384])
+    """
 
     def forward(self, input):
         return F.tanhshrink(input)
@@ -422,7 +573,14 @@ class _AlongDim(Module):
 
 
 class Softmin(_AlongDim):
-    """exp(-x), scaled to sum to one along a dimension."""
+    """exp(-x), scaled to sum to one along a dimension.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.Softmin(dim=0)(torch.tensor([1.0, 1.0, 3.0]))
+    tensor([0.4683, 0.4683, 0.0634])
+    """
 
     def forward(self, input):
         return F.softmin(input, self.dim, _stacklevel=5)
@@ -441,7 +599,14 @@ class Softmax(_AlongDim):
 
 
 class Softmax2d(Module):
-    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
+    """Softmax over the channels of (N, C, H, W) or (C, H, W).
+
+    Raises ValueError for an input of any other number of dimensions.
+
+    >>> import flambeau as torch
+    >>> torch.nn.Softmax2d()(torch.zeros(1, 4, 2, 2))[0, :, 0, 0]
+    tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
 
     def forward(self, input):
         if input.dim() not in (3, 4):
@@ -453,7 +618,14 @@ class Softmax2d(Module):
 
 
 class LogSoftmax(_AlongDim):
-    """log of softmax along a dimension, computed without overflow."""
+    """log of softmax along a dimension, computed without overflow.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.LogSoftmax(dim=0)(torch.tensor([1.0, 1.0, 3.0]))
+    tensor([-2.2395, -2.2395, -0.2395])
+    """
 
     def forward(self, input):
         return F.log_softmax(input, self.dim, _stacklevel=5)

@@ -137,7 +137,14 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Normalises each channel of a batch of images (N, C, H, W); arguments as for `BatchNorm1d`."""
+    """Normalises each channel of a batch of images (N, C, H, W); arguments as for `BatchNorm1d`.
+
+    Shapes: (N, C, H, W) -> (N, C, H, W); ValueError for another number of dimensions
+
+    >>> import flambeau as torch
+    >>> torch.nn.BatchNorm2d(3)(torch.rand(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
 
     def _check_input_dim(self, input):
         if input.dim() != 4:
@@ -145,7 +152,14 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalises each channel of a batch of volumes (N, C, D, H, W); arguments as for `BatchNorm1d`."""
+    """Normalises each channel of a batch of volumes (N, C, D, H, W); arguments as for `BatchNorm1d`.
+
+    Shapes: (N, C, D, H, W) -> (N, C, D, H, W); ValueError for another number of dimensions
+
+    >>> import flambeau as torch
+    >>> torch.nn.BatchNorm3d(3)(torch.rand(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     def _check_input_dim(self, input):
         if input.dim() != 5:
@@ -156,6 +170,12 @@ class SyncBatchNorm(_BatchNorm):
     """Batch norm over the batches of all processes; with one process, plain batch norm of any dimension.
 
     `SyncBatchNorm.convert_sync_batchnorm(model)` replaces every batch norm of a model.
+
+    Shapes: (N, C, *) -> (N, C, *)
+
+    >>> import flambeau as torch
+    >>> torch.nn.SyncBatchNorm.convert_sync_batchnorm(torch.nn.BatchNorm2d(3))
+    SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
 
     def __init__(
@@ -249,21 +269,45 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
 
 
 class LazyBatchNorm1d(_LazyNormBase, _BatchNorm):
-    """`BatchNorm1d` that learns `num_features` from its first input."""
+    """`BatchNorm1d` that learns `num_features` from its first input.
+
+    Shapes: (N, C) or (N, C, L) -> the same
+
+    >>> import flambeau as torch
+    >>> norm = torch.nn.LazyBatchNorm1d()
+    >>> norm(torch.rand(4, 3)).shape
+    torch.Size([4, 3])
+    >>> norm
+    BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
 
     cls_to_become = BatchNorm1d
     _check_input_dim = BatchNorm1d._check_input_dim
 
 
 class LazyBatchNorm2d(_LazyNormBase, _BatchNorm):
-    """`BatchNorm2d` that learns `num_features` from its first input."""
+    """`BatchNorm2d` that learns `num_features` from its first input.
+
+    Shapes: (N, C, H, W) -> (N, C, H, W)
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyBatchNorm2d()(torch.rand(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
 
     cls_to_become = BatchNorm2d
     _check_input_dim = BatchNorm2d._check_input_dim
 
 
 class LazyBatchNorm3d(_LazyNormBase, _BatchNorm):
-    """`BatchNorm3d` that learns `num_features` from its first input."""
+    """`BatchNorm3d` that learns `num_features` from its first input.
+
+    Shapes: (N, C, D, H, W) -> (N, C, D, H, W)
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyBatchNorm3d()(torch.rand(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     cls_to_become = BatchNorm3d
     _check_input_dim = BatchNorm3d._check_input_dim

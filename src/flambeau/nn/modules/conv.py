@@ -213,6 +213,10 @@ class Conv3d(_Conv):
     """Convolution over volumes; arguments as for `Conv1d`, each size a number or (depth, height, width).
 
     Shapes: (N, in_channels, D, H, W) or (in_channels, D, H, W) -> the same with out_channels
+
+    >>> import flambeau as torch
+    >>> torch.nn.Conv3d(1, 8, 3, padding=1)(torch.rand(2, 1, 4, 6, 6)).shape
+    torch.Size([2, 8, 4, 6, 6])
     """
 
     _spread = staticmethod(_triple)
@@ -315,7 +319,14 @@ class ConvTranspose1d(_ConvTransposeNd):
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    """Transposed convolution over images; see `ConvTranspose1d`."""
+    """Transposed convolution over images; see `ConvTranspose1d`.
+
+    Shapes: (N, in_channels, H, W) or (in_channels, H, W) -> the same with out_channels, and other H and W
+
+    >>> import flambeau as torch
+    >>> torch.nn.ConvTranspose2d(4, 2, 2, stride=2)(torch.rand(1, 4, 5, 5)).shape
+    torch.Size([1, 2, 10, 10])
+    """
 
     _spread = staticmethod(_pair)
 
@@ -324,7 +335,14 @@ class ConvTranspose2d(_ConvTransposeNd):
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    """Transposed convolution over volumes; see `ConvTranspose1d`."""
+    """Transposed convolution over volumes; see `ConvTranspose1d`.
+
+    Shapes: (N, in_channels, D, H, W) or (in_channels, D, H, W) -> the same with out_channels, and other sizes
+
+    >>> import flambeau as torch
+    >>> torch.nn.ConvTranspose3d(4, 2, 2, stride=2)(torch.rand(1, 4, 3, 5, 5)).shape
+    torch.Size([1, 2, 6, 10, 10])
+    """
 
     _spread = staticmethod(_triple)
 
@@ -412,7 +430,14 @@ class _LazyConvTranspose(_LazyConvXdMixin):
 
 
 class LazyConv1d(_LazyConv, Conv1d):
-    """`Conv1d` that learns `in_channels` from its first input."""
+    """`Conv1d` that learns `in_channels` from its first input.
+
+    Shapes: (N, C, L) -> (N, out_channels, L')
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyConv1d(8, 3)(torch.rand(2, 4, 10)).shape
+    torch.Size([2, 8, 8])
+    """
 
     cls_to_become = Conv1d
 
@@ -430,24 +455,52 @@ class LazyConv2d(_LazyConv, Conv2d):
 
 
 class LazyConv3d(_LazyConv, Conv3d):
-    """`Conv3d` that learns `in_channels` from its first input."""
+    """`Conv3d` that learns `in_channels` from its first input.
+
+    Shapes: (N, C, D, H, W) -> (N, out_channels, D', H', W')
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyConv3d(8, 3)(torch.rand(2, 4, 5, 6, 6)).shape
+    torch.Size([2, 8, 3, 4, 4])
+    """
 
     cls_to_become = Conv3d
 
 
 class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
-    """`ConvTranspose1d` that learns `in_channels` from its first input."""
+    """`ConvTranspose1d` that learns `in_channels` from its first input.
+
+    Shapes: (N, C, L) -> (N, out_channels, L')
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyConvTranspose1d(8, 2, stride=2)(torch.rand(2, 4, 5)).shape
+    torch.Size([2, 8, 10])
+    """
 
     cls_to_become = ConvTranspose1d
 
 
 class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
-    """`ConvTranspose2d` that learns `in_channels` from its first input."""
+    """`ConvTranspose2d` that learns `in_channels` from its first input.
+
+    Shapes: (N, C, H, W) -> (N, out_channels, H', W')
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyConvTranspose2d(8, 2, stride=2)(torch.rand(2, 4, 5, 5)).shape
+    torch.Size([2, 8, 10, 10])
+    """
 
     cls_to_become = ConvTranspose2d
 
 
 class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
-    """`ConvTranspose3d` that learns `in_channels` from its first input."""
+    """`ConvTranspose3d` that learns `in_channels` from its first input.
+
+    Shapes: (N, C, D, H, W) -> (N, out_channels, D', H', W')
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyConvTranspose3d(8, 2, stride=2)(torch.rand(2, 4, 3, 5, 5)).shape
+    torch.Size([2, 8, 6, 10, 10])
+    """
 
     cls_to_become = ConvTranspose3d

@@ -43,7 +43,16 @@ class Dropout(_DropoutNd):
 
 
 class Dropout1d(_DropoutNd):
-    """Zeroes whole channels of (N, C, L) or (C, L) with probability p during training."""
+    """Zeroes whole channels of (N, C, L) or (C, L) with probability p during training.
+
+    Shapes: (N, C, L) or (C, L) -> the same
+    Raises ValueError for p outside [0, 1].
+
+    >>> import flambeau as torch
+    >>> torch.nn.Dropout1d(0.5).eval()(torch.ones(1, 2, 3))
+    tensor([[[1., 1., 1.],
+             [1., 1., 1.]]])
+    """
 
     def forward(self, input):
         return F.dropout1d(input, self.p, self.training, self.inplace)
@@ -53,6 +62,13 @@ class Dropout2d(_DropoutNd):
     """Zeroes whole channels of (N, C, H, W) with probability p during training.
 
     Tompson et al., "Efficient Object Localization Using Convolutional Networks", 2015.
+
+    Shapes: (N, C, H, W) -> (N, C, H, W)
+
+    >>> import flambeau as torch
+    >>> out = torch.nn.Dropout2d(0.5)(torch.ones(1, 100, 2, 2))
+    >>> out.unique()
+    tensor([0., 2.])
     """
 
     def forward(self, input):
@@ -60,7 +76,14 @@ class Dropout2d(_DropoutNd):
 
 
 class Dropout3d(_DropoutNd):
-    """Zeroes whole channels of (N, C, D, H, W) with probability p during training."""
+    """Zeroes whole channels of (N, C, D, H, W) with probability p during training.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same
+
+    >>> import flambeau as torch
+    >>> torch.nn.Dropout3d(0.2)(torch.ones(1, 100, 2, 2, 2)).unique()
+    tensor([0.0000, 1.2500])
+    """
 
     def forward(self, input):
         return F.dropout3d(input, self.p, self.training, self.inplace)
@@ -70,6 +93,12 @@ class AlphaDropout(_DropoutNd):
     """Dropout for SELU networks: keeps zero mean and unit deviation.
 
     Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+
+    Shapes: (*) -> (*)
+
+    >>> import flambeau as torch
+    >>> torch.nn.AlphaDropout(0.2).eval()(torch.tensor([1.0, -1.0]))
+    tensor([ 1., -1.])
     """
 
     def forward(self, input):
@@ -77,7 +106,14 @@ class AlphaDropout(_DropoutNd):
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """`AlphaDropout` of whole channels."""
+    """`AlphaDropout` of whole channels.
+
+    Shapes: (N, C, *) -> (N, C, *)
+
+    >>> import flambeau as torch
+    >>> torch.nn.FeatureAlphaDropout(0.2).eval()(torch.ones(1, 1, 2))
+    tensor([[[1., 1.]]])
+    """
 
     def forward(self, input):
         return F.feature_alpha_dropout(input, self.p, self.training)

@@ -50,12 +50,32 @@ def _register(table, hook, extra=()):
 
 
 def register_module_forward_pre_hook(hook):
-    """Call `hook(module, args)` before the forward of every module; it may return other arguments."""
+    """Call `hook(module, args)` before the forward of every module; it may return other arguments.
+
+    Returns: a handle; its `remove()` takes the hook away.
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.modules.module import register_module_forward_pre_hook
+    >>> handle = register_module_forward_pre_hook(lambda module, args: (args[0] + 1,))
+    >>> torch.nn.ReLU()(torch.tensor([-1.0, 2.0]))
+    tensor([0., 3.])
+    >>> handle.remove()
+    """
     return _register(forward_pre, hook)
 
 
 def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
-    """Call `hook(module, args, output)` after the forward of every module; it may return another output."""
+    """Call `hook(module, args, output)` after the forward of every module; it may return another output.
+
+    Returns: a handle; its `remove()` takes the hook away.
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.modules.module import register_module_forward_hook
+    >>> handle = register_module_forward_hook(lambda module, args, output: output + 1)
+    >>> torch.nn.ReLU()(torch.tensor([-1.0, 2.0]))
+    tensor([1., 3.])
+    >>> handle.remove()
+    """
     handle = _register(forward, hook, [forward_with_kwargs, forward_always])
     if with_kwargs:
         forward_with_kwargs[handle.id] = True

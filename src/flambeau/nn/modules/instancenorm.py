@@ -88,13 +88,27 @@ class InstanceNorm1d(_InstanceNorm):
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Normalises each channel of each image, (N, C, H, W) or (C, H, W)."""
+    """Normalises each channel of each image, (N, C, H, W) or (C, H, W).
+
+    Raises ValueError for another number of dimensions.
+
+    Ulyanov et al., "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016.
+
+    >>> import flambeau as torch
+    >>> torch.nn.InstanceNorm2d(3)(torch.rand(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
 
     _spatial = 2
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalises each channel of each volume, (N, C, D, H, W) or (C, D, H, W)."""
+    """Normalises each channel of each volume, (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import flambeau as torch
+    >>> torch.nn.InstanceNorm3d(3)(torch.rand(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     _spatial = 3
 
@@ -106,21 +120,42 @@ class _LazyInstanceNorm(_LazyNormBase, _InstanceNorm):
 
 
 class LazyInstanceNorm1d(_LazyInstanceNorm):
-    """`InstanceNorm1d` that learns `num_features` from its first input."""
+    """`InstanceNorm1d` that learns `num_features` from its first input.
+
+    Shapes: (N, C, L) or (C, L) -> the same
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyInstanceNorm1d()(torch.rand(2, 3, 5)).shape
+    torch.Size([2, 3, 5])
+    """
 
     cls_to_become = InstanceNorm1d
     _spatial = 1
 
 
 class LazyInstanceNorm2d(_LazyInstanceNorm):
-    """`InstanceNorm2d` that learns `num_features` from its first input."""
+    """`InstanceNorm2d` that learns `num_features` from its first input.
+
+    Shapes: (N, C, H, W) or (C, H, W) -> the same
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyInstanceNorm2d()(torch.rand(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
 
     cls_to_become = InstanceNorm2d
     _spatial = 2
 
 
 class LazyInstanceNorm3d(_LazyInstanceNorm):
-    """`InstanceNorm3d` that learns `num_features` from its first input."""
+    """`InstanceNorm3d` that learns `num_features` from its first input.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same
+
+    >>> import flambeau as torch
+    >>> torch.nn.LazyInstanceNorm3d()(torch.rand(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     cls_to_become = InstanceNorm3d
     _spatial = 3

@@ -15,6 +15,13 @@ class LazyModuleMixin:
 
     The subclass defines `initialize_parameters(*args)`, which gets the arguments of the first call. After that call the
     module is of class `cls_to_become`.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.LazyLinear(3)
+    >>> isinstance(layer, torch.nn.modules.lazy.LazyModuleMixin), layer.has_uninitialized_params()
+    (True, True)
+    >>> layer(torch.rand(1, 5)).shape, type(layer).__name__
+    (torch.Size([1, 3]), 'Linear')
     """
 
     cls_to_become: type | None = None

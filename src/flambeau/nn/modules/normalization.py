@@ -18,6 +18,12 @@ class LocalResponseNorm(Module):
     """Divides each value by (k + alpha · mean of squares over `size` neighbouring channels)^beta.
 
     Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012.
+
+    Shapes: (N, C, *) -> (N, C, *)
+
+    >>> import flambeau as torch
+    >>> torch.nn.LocalResponseNorm(3)(torch.rand(1, 4, 5, 5)).shape
+    torch.Size([1, 4, 5, 5])
     """
 
     __constants__ = ["size", "alpha", "beta", "k"]
@@ -37,7 +43,14 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(Module):
-    """`LocalResponseNorm` of images (N, C, H, W) as the first Torch computed it."""
+    """`LocalResponseNorm` of images (N, C, H, W) as the first Torch computed it.
+
+    Shapes: (N, C, H, W) -> (N, C, H, W)
+
+    >>> import flambeau as torch
+    >>> torch.nn.CrossMapLRN2d(3)(torch.rand(1, 4, 5, 5)).shape
+    torch.Size([1, 4, 5, 5])
+    """
 
     def __init__(self, size, alpha=1e-4, beta=0.75, k=1):
         super().__init__()
@@ -168,8 +181,15 @@ class RMSNorm(Module):
         normalized_shape: sizes of the last dimensions, or the size of the last one.
         eps: added to the mean square. Default: the dtype's machine epsilon.
         elementwise_affine: learn a scale per element. Default: True.
+    Shapes: (*, normalized_shape) -> the same; RuntimeError when the last sizes differ
 
     Zhang, Sennrich, "Root Mean Square Layer Normalization", 2019.
+
+    >>> import flambeau as torch
+    >>> torch.nn.RMSNorm(2)(torch.tensor([3.0, 4.0])).tolist()
+    [0.8485281467437744, 1.1313709020614624]
+    >>> torch.nn.RMSNorm(2, elementwise_affine=False)(torch.tensor([3.0, 4.0]))
+    tensor([0.8485, 1.1314])
     """
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]

@@ -58,7 +58,15 @@ class ConstantPad1d(_ConstantPadNd):
 
 
 class ConstantPad2d(_ConstantPadNd):
-    """Pads the last two dimensions with a value: (left, right, top, bottom)."""
+    """Pads the last two dimensions with a value: (left, right, top, bottom).
+
+    Shapes: (*, H, W) -> (*, top + H + bottom, left + W + right)
+
+    >>> import flambeau as torch
+    >>> torch.nn.ConstantPad2d((1, 0, 0, 1), 7.0)(torch.zeros(1, 1, 2))
+    tensor([[[7., 0., 0.],
+             [7., 7., 7.]]])
+    """
 
     __constants__ = ["padding", "value"]
 
@@ -68,7 +76,14 @@ class ConstantPad2d(_ConstantPadNd):
 
 
 class ConstantPad3d(_ConstantPadNd):
-    """Pads the last three dimensions with a value."""
+    """Pads the last three dimensions with a value.
+
+    Shapes: (*, D, H, W) -> (*, D', H', W'), each plus its two sides
+
+    >>> import flambeau as torch
+    >>> torch.nn.ConstantPad3d(1, 7.0)(torch.zeros(1, 2, 3, 4)).shape
+    torch.Size([1, 4, 5, 6])
+    """
 
     def __init__(self, padding, value):
         super().__init__(value)
@@ -81,21 +96,43 @@ class _ZeroPad:
 
 
 class ZeroPad1d(_ZeroPad, ConstantPad1d):
-    """Pads the last dimension with zeros."""
+    """Pads the last dimension with zeros.
+
+    Shapes: (*, L) -> (*, left + L + right)
+
+    >>> import flambeau as torch
+    >>> torch.nn.ZeroPad1d((2, 1))(torch.ones(1, 2))
+    tensor([[0., 0., 1., 1., 0.]])
+    """
 
     def __init__(self, padding):
         super().__init__(padding, 0.0)
 
 
 class ZeroPad2d(_ZeroPad, ConstantPad2d):
-    """Pads the last two dimensions with zeros: (left, right, top, bottom)."""
+    """Pads the last two dimensions with zeros: (left, right, top, bottom).
+
+    Shapes: (*, H, W) -> (*, top + H + bottom, left + W + right)
+
+    >>> import flambeau as torch
+    >>> torch.nn.ZeroPad2d((1, 0, 0, 1))(torch.ones(1, 1, 2))
+    tensor([[[0., 1., 1.],
+             [0., 0., 0.]]])
+    """
 
     def __init__(self, padding):
         super().__init__(padding, 0.0)
 
 
 class ZeroPad3d(_ZeroPad, ConstantPad3d):
-    """Pads the last three dimensions with zeros."""
+    """Pads the last three dimensions with zeros.
+
+    Shapes: (*, D, H, W) -> (*, D', H', W'), each plus its two sides
+
+    >>> import flambeau as torch
+    >>> torch.nn.ZeroPad3d(1)(torch.ones(1, 2, 3, 4)).shape
+    torch.Size([1, 4, 5, 6])
+    """
 
     def __init__(self, padding):
         super().__init__(padding, 0.0)
@@ -112,7 +149,14 @@ class _CircularPadNd(_Pad):
 
 
 class CircularPad1d(_CircularPadNd):
-    """Pads the last dimension with what stands at its other end."""
+    """Pads the last dimension with what stands at its other end.
+
+    Shapes: (N, C, L) or (C, L) -> the same with left + L + right
+
+    >>> import flambeau as torch
+    >>> torch.nn.CircularPad1d(1)(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[3., 1., 2., 3., 1.]])
+    """
 
     def __init__(self, padding):
         super().__init__()
@@ -120,7 +164,14 @@ class CircularPad1d(_CircularPadNd):
 
 
 class CircularPad2d(_CircularPadNd):
-    """Pads the last two dimensions with what stands at their other ends."""
+    """Pads the last two dimensions with what stands at their other ends.
+
+    Shapes: (N, C, H, W) or (C, H, W) -> the same with top + H + bottom, left + W + right
+
+    >>> import flambeau as torch
+    >>> torch.nn.CircularPad2d((1, 0, 0, 0))(torch.tensor([[[1.0, 2.0, 3.0]]]))
+    tensor([[[3., 1., 2., 3.]]])
+    """
 
     def __init__(self, padding):
         super().__init__()
@@ -128,7 +179,14 @@ class CircularPad2d(_CircularPadNd):
 
 
 class CircularPad3d(_CircularPadNd):
-    """Pads the last three dimensions with what stands at their other ends."""
+    """Pads the last three dimensions with what stands at their other ends.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same, each size plus its two sides
+
+    >>> import flambeau as torch
+    >>> torch.nn.CircularPad3d(1)(torch.ones(1, 2, 3, 4)).shape
+    torch.Size([1, 4, 5, 6])
+    """
 
     def __init__(self, padding):
         super().__init__()
@@ -153,7 +211,15 @@ class ReflectionPad1d(_ReflectionPadNd):
 
 
 class ReflectionPad2d(_ReflectionPadNd):
-    """Pads the last two dimensions with their mirror image."""
+    """Pads the last two dimensions with their mirror image.
+
+    Shapes: (N, C, H, W) or (C, H, W) -> the same with top + H + bottom, left + W + right
+    Raises RuntimeError when a side is not smaller than the size that it mirrors.
+
+    >>> import flambeau as torch
+    >>> torch.nn.ReflectionPad2d((2, 0, 0, 0))(torch.tensor([[[1.0, 2.0, 3.0]]]))
+    tensor([[[3., 2., 1., 2., 3.]]])
+    """
 
     def __init__(self, padding):
         super().__init__()
@@ -161,7 +227,14 @@ class ReflectionPad2d(_ReflectionPadNd):
 
 
 class ReflectionPad3d(_ReflectionPadNd):
-    """Pads the last three dimensions with their mirror image."""
+    """Pads the last three dimensions with their mirror image.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same, each size plus its two sides
+
+    >>> import flambeau as torch
+    >>> torch.nn.ReflectionPad3d(1)(torch.ones(1, 2, 3, 4)).shape
+    torch.Size([1, 4, 5, 6])
+    """
 
     def __init__(self, padding):
         super().__init__()
@@ -173,7 +246,14 @@ class _ReplicationPadNd(_Pad):
 
 
 class ReplicationPad1d(_ReplicationPadNd):
-    """Pads the last dimension by repeating its edges."""
+    """Pads the last dimension by repeating its edges.
+
+    Shapes: (N, C, L) or (C, L) -> the same with left + L + right
+
+    >>> import flambeau as torch
+    >>> torch.nn.ReplicationPad1d((2, 1))(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[1., 1., 1., 2., 3., 3.]])
+    """
 
     def __init__(self, padding):
         super().__init__()
@@ -181,7 +261,14 @@ class ReplicationPad1d(_ReplicationPadNd):
 
 
 class ReplicationPad2d(_ReplicationPadNd):
-    """Pads the last two dimensions by repeating their edges."""
+    """Pads the last two dimensions by repeating their edges.
+
+    Shapes: (N, C, H, W) or (C, H, W) -> the same with top + H + bottom, left + W + right
+
+    >>> import flambeau as torch
+    >>> torch.nn.ReplicationPad2d((2, 1, 0, 0))(torch.tensor([[[1.0, 2.0]]]))
+    tensor([[[1., 1., 1., 2., 2.]]])
+    """
 
     def __init__(self, padding):
         super().__init__()
@@ -189,7 +276,14 @@ class ReplicationPad2d(_ReplicationPadNd):
 
 
 class ReplicationPad3d(_ReplicationPadNd):
-    """Pads the last three dimensions by repeating their edges."""
+    """Pads the last three dimensions by repeating their edges.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same, each size plus its two sides
+
+    >>> import flambeau as torch
+    >>> torch.nn.ReplicationPad3d(1)(torch.ones(1, 2, 3, 4)).shape
+    torch.Size([1, 4, 5, 6])
+    """
 
     def __init__(self, padding):
         super().__init__()

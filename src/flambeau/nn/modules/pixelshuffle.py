@@ -33,7 +33,12 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """Rearranges (*, C, H r, W r) to (*, C r², H, W); undoes `PixelShuffle`."""
+    """Rearranges (*, C, H r, W r) to (*, C r², H, W); undoes `PixelShuffle`.
+
+    >>> import flambeau as torch
+    >>> torch.nn.PixelUnshuffle(2)(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 12, 4, 4])
+    """
 
     __constants__ = ["downscale_factor"]
 

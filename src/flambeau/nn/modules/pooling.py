@@ -71,7 +71,14 @@ class MaxPool2d(_MaxPoolNd):
 
 
 class MaxPool3d(_MaxPoolNd):
-    """Maximum of each window of volumes; arguments as for `MaxPool1d`."""
+    """Maximum of each window of volumes; arguments as for `MaxPool1d`.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same with D', H', W'
+
+    >>> import flambeau as torch
+    >>> torch.nn.MaxPool3d(2)(torch.rand(1, 3, 4, 8, 8)).shape
+    torch.Size([1, 3, 2, 4, 4])
+    """
 
     def forward(self, input):
         return F.max_pool3d(input, self.kernel_size, self.stride, self.padding, self.dilation, **self._options())
@@ -89,7 +96,15 @@ class _MaxUnpoolNd(Module):
 
 
 class MaxUnpool1d(_MaxUnpoolNd):
-    """Puts maxima back where `MaxPool1d` with return_indices found them, and zero elsewhere."""
+    """Puts maxima back where `MaxPool1d` with return_indices found them, and zero elsewhere.
+
+    Shapes: (N, C, L) or (C, L), with indices of that shape -> the same with the length before pooling
+
+    >>> import flambeau as torch
+    >>> out, indices = torch.nn.MaxPool1d(2, return_indices=True)(torch.tensor([[1.0, 3.0, 5.0, 2.0]]))
+    >>> torch.nn.MaxUnpool1d(2)(out, indices)
+    tensor([[0., 3., 5., 0.]])
+    """
 
     _spread = staticmethod(_single)
 
@@ -114,7 +129,15 @@ class MaxUnpool2d(_MaxUnpoolNd):
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
-    """Puts maxima back where `MaxPool3d` with return_indices found them, and zero elsewhere."""
+    """Puts maxima back where `MaxPool3d` with return_indices found them, and zero elsewhere.
+
+    Shapes: (N, C, D, H, W), with indices of that shape -> the sizes before pooling
+
+    >>> import flambeau as torch
+    >>> out, indices = torch.nn.MaxPool3d(2, return_indices=True)(torch.rand(1, 1, 4, 4, 4))
+    >>> torch.nn.MaxUnpool3d(2)(out, indices).shape
+    torch.Size([1, 1, 4, 4, 4])
+    """
 
     _spread = staticmethod(_triple)
 
@@ -179,14 +202,28 @@ class _AvgPool23(_AvgPoolNd):
 
 
 class AvgPool2d(_AvgPool23):
-    """Mean of each window of images; `divisor_override` divides by another number than the window's size."""
+    """Mean of each window of images; `divisor_override` divides by another number than the window's size.
+
+    Shapes: (N, C, H, W) or (C, H, W) -> the same with H' and W'
+
+    >>> import flambeau as torch
+    >>> torch.nn.AvgPool2d(2)(torch.arange(8.0).reshape(1, 2, 4))
+    tensor([[[2.5000, 4.5000]]])
+    """
 
     def forward(self, input):
         return F.avg_pool2d(input, *self._arguments())
 
 
 class AvgPool3d(_AvgPool23):
-    """Mean of each window of volumes."""
+    """Mean of each window of volumes.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same with D', H', W'
+
+    >>> import flambeau as torch
+    >>> torch.nn.AvgPool3d(2)(torch.rand(1, 3, 4, 8, 8)).shape
+    torch.Size([1, 3, 2, 4, 4])
+    """
 
     def forward(self, input):
         return F.avg_pool3d(input, *self._arguments())
@@ -222,8 +259,13 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
         output_size: target sizes, or
         output_ratio: target sizes as a fraction of the input's.
         return_indices: also return where the maxima were.
+    Shapes: (N, C, H, W) or (C, H, W) -> the same with the output's sizes
 
     Graham, "Fractional MaxPooling", 2014.
+
+    >>> import flambeau as torch
+    >>> torch.nn.FractionalMaxPool2d(2, output_size=5)(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 5, 5])
     """
 
     _spread = staticmethod(_pair)
@@ -233,7 +275,14 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
 
 
 class FractionalMaxPool3d(_FractionalMaxPoolNd):
-    """`FractionalMaxPool2d` for volumes."""
+    """`FractionalMaxPool2d` for volumes.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same with the output's sizes
+
+    >>> import flambeau as torch
+    >>> torch.nn.FractionalMaxPool3d(2, output_size=5)(torch.rand(1, 3, 8, 8, 8)).shape
+    torch.Size([1, 3, 5, 5, 5])
+    """
 
     _spread = staticmethod(_triple)
 
@@ -262,21 +311,42 @@ class _LPPoolNd(Module):
 
 
 class LPPool1d(_LPPoolNd):
-    """p-norm of each window of a sequence, (Σ xᵖ)^(1/p)."""
+    """p-norm of each window of a sequence, (Σ xᵖ)^(1/p).
+
+    Shapes: (N, C, L) or (C, L) -> the same with L'
+
+    >>> import flambeau as torch
+    >>> torch.nn.LPPool1d(2, 2)(torch.tensor([[3.0, 4.0]]))
+    tensor([[5.]])
+    """
 
     def forward(self, input):
         return F.lp_pool1d(input, *self._arguments())
 
 
 class LPPool2d(_LPPoolNd):
-    """p-norm of each window of images."""
+    """p-norm of each window of images.
+
+    Shapes: (N, C, H, W) or (C, H, W) -> the same with H' and W'
+
+    >>> import flambeau as torch
+    >>> torch.nn.LPPool2d(2, 2)(torch.ones(1, 2, 4))
+    tensor([[[2., 2.]]])
+    """
 
     def forward(self, input):
         return F.lp_pool2d(input, *self._arguments())
 
 
 class LPPool3d(_LPPoolNd):
-    """p-norm of each window of volumes."""
+    """p-norm of each window of volumes.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same with D', H', W'
+
+    >>> import flambeau as torch
+    >>> torch.nn.LPPool3d(2, 2)(torch.ones(1, 4, 4, 4)).shape
+    torch.Size([1, 2, 2, 2])
+    """
 
     def forward(self, input):
         return F.lp_pool3d(input, *self._arguments())
@@ -295,21 +365,42 @@ class _AdaptiveMaxPoolNd(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
-    """Maximum of windows chosen so that the output has a given length."""
+    """Maximum of windows chosen so that the output has a given length.
+
+    Shapes: (N, C, L) or (C, L) -> the same with output_size
+
+    >>> import flambeau as torch
+    >>> torch.nn.AdaptiveMaxPool1d(2)(torch.tensor([[1.0, 4.0, 2.0, 3.0]]))
+    tensor([[4., 3.]])
+    """
 
     def forward(self, input):
         return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
-    """Maximum of windows chosen so that the output has given sizes; None keeps the input's."""
+    """Maximum of windows chosen so that the output has given sizes; None keeps the input's.
+
+    Shapes: (N, C, H, W) or (C, H, W) -> the same with the output's sizes
+
+    >>> import flambeau as torch
+    >>> torch.nn.AdaptiveMaxPool2d((2, None))(torch.rand(1, 3, 8, 6)).shape
+    torch.Size([1, 3, 2, 6])
+    """
 
     def forward(self, input):
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
-    """Maximum of windows chosen so that the output has given sizes; None keeps the input's."""
+    """Maximum of windows chosen so that the output has given sizes; None keeps the input's.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same with the output's sizes
+
+    >>> import flambeau as torch
+    >>> torch.nn.AdaptiveMaxPool3d(2)(torch.rand(1, 3, 4, 8, 6)).shape
+    torch.Size([1, 3, 2, 2, 2])
+    """
 
     def forward(self, input):
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
@@ -327,7 +418,14 @@ class _AdaptiveAvgPoolNd(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
-    """Mean of windows chosen so that the output has a given length."""
+    """Mean of windows chosen so that the output has a given length.
+
+    Shapes: (N, C, L) or (C, L) -> the same with output_size
+
+    >>> import flambeau as torch
+    >>> torch.nn.AdaptiveAvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 4.0]]))
+    tensor([[2., 3.]])
+    """
 
     def forward(self, input):
         return F.adaptive_avg_pool1d(input, self.output_size)
@@ -346,7 +444,14 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
-    """Mean of windows chosen so that the output has given sizes; None keeps the input's."""
+    """Mean of windows chosen so that the output has given sizes; None keeps the input's.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W) -> the same with the output's sizes
+
+    >>> import flambeau as torch
+    >>> torch.nn.AdaptiveAvgPool3d((1, None, 2))(torch.rand(1, 3, 4, 8, 6)).shape
+    torch.Size([1, 3, 1, 8, 2])
+    """
 
     def forward(self, input):
         return F.adaptive_avg_pool3d(input, self.output_size)

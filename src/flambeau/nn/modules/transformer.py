@@ -113,7 +113,15 @@ class TransformerEncoder(_Stack):
 
 
 class TransformerDecoder(_Stack):
-    """A stack of decoder layers; arguments as for `TransformerEncoder`."""
+    """A stack of decoder layers; arguments as for `TransformerEncoder`.
+
+    Shapes: (T, N, E) with memory (S, N, E) -> (T, N, E); the batch first if the layers say so
+
+    >>> import flambeau as torch
+    >>> decoder = torch.nn.TransformerDecoder(torch.nn.TransformerDecoderLayer(8, 2), num_layers=2)
+    >>> decoder(torch.rand(5, 1, 8), torch.rand(7, 1, 8)).shape
+    torch.Size([5, 1, 8])
+    """
 
     def __init__(self, decoder_layer, num_layers, norm=None):
         super().__init__(decoder_layer, num_layers, norm)

@@ -63,7 +63,15 @@ def _norm(t, p):
 
 @no_grad()
 def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
-    """Scale the gradients of parameters by max_norm / total_norm where that is below one."""
+    """Scale the gradients of parameters by max_norm / total_norm where that is below one.
+
+    >>> import flambeau as torch
+    >>> w = torch.zeros(2, requires_grad=True)
+    >>> (w * torch.tensor([3.0, 4.0])).sum().backward()
+    >>> torch.nn.utils.clip_grads_with_norm_([w], 1.0, torch.tensor(5.0))
+    >>> w.grad
+    tensor([0.6000, 0.8000])
+    """
     grads = [p.grad for p in _listed(parameters) if p.grad is not None]
     if not grads:
         return
@@ -108,7 +116,15 @@ def clip_grad_norm(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False
 
 @no_grad()
 def clip_grad_value_(parameters, clip_value, foreach=None):
-    """Cut every element of the gradients off at -clip_value and clip_value, in place."""
+    """Cut every element of the gradients off at -clip_value and clip_value, in place.
+
+    >>> import flambeau as torch
+    >>> w = torch.zeros(2, requires_grad=True)
+    >>> (w * torch.tensor([3.0, -0.5])).sum().backward()
+    >>> torch.nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad
+    tensor([ 1.0000, -0.5000])
+    """
     clip_value = float(clip_value)
     for p in _listed(parameters):
         if p.grad is not None:

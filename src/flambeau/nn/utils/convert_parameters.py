@@ -20,7 +20,16 @@ def parameters_to_vector(parameters):
 
 
 def vector_to_parameters(vec, parameters) -> None:
-    """Give the parameters the values of a vector made by `parameters_to_vector`; they share its memory."""
+    """Give the parameters the values of a vector made by `parameters_to_vector`; they share its memory.
+
+    Raises TypeError unless vec is a tensor.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> torch.nn.utils.vector_to_parameters(torch.tensor([1.0, 2.0, 3.0]), layer.parameters())
+    >>> layer.bias.tolist()
+    [3.0]
+    """
     if not isinstance(vec, Tensor):
         raise ArgumentTypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
     start = 0

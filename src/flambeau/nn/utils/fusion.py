@@ -45,7 +45,15 @@ def fuse_conv_bn_weights(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, trans
 
 
 def fuse_linear_bn_eval(linear, bn):
-    """One linear layer that computes bn(linear(x)); both must be in evaluation mode."""
+    """One linear layer that computes bn(linear(x)); both must be in evaluation mode.
+
+    Raises AssertionError when a module is in training mode.
+
+    >>> import flambeau as torch
+    >>> linear, norm = torch.nn.Linear(3, 2).eval(), torch.nn.BatchNorm1d(2).eval()
+    >>> torch.nn.utils.fusion.fuse_linear_bn_eval(linear, norm)
+    Linear(in_features=3, out_features=2, bias=True)
+    """
     _eval_only(linear, bn)
     if linear.out_features != bn.num_features and bn.num_features != 1:
         raise AssertionError(

@@ -32,7 +32,14 @@ _values: dict = {}
 
 @contextlib.contextmanager
 def cached():
-    """Compute every parametrized tensor only once inside this `with` block."""
+    """Compute every parametrized tensor only once inside this `with` block.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))
+    >>> with torch.nn.utils.parametrize.cached():
+    ...     print(layer.weight is layer.weight)
+    True
+    """
     global _depth
     _depth += 1
     try:
@@ -292,7 +299,12 @@ def _check_next(parametrization, before):
 
 
 def is_parametrized(module, tensor_name=None) -> bool:
-    """Whether a module has parametrizations, or one of this tensor."""
+    """Whether a module has parametrizations, or one of this tensor.
+
+    >>> import flambeau as torch
+    >>> torch.nn.utils.parametrize.is_parametrized(torch.nn.Linear(2, 2))
+    False
+    """
     listed = module.__dict__.get("parametrizations")
     if not isinstance(listed, ModuleDict):
         return False
@@ -304,6 +316,12 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
 
     Arguments:
         leave_parametrized: keep its present value; otherwise the original one.
+    Raises ValueError when the tensor is not parametrized.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(2, 2))
+    >>> torch.nn.utils.parametrize.remove_parametrizations(layer, "weight")
+    Linear(in_features=2, out_features=2, bias=True)
     """
     if not is_parametrized(module, tensor_name):
         raise ArgumentError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -333,7 +351,13 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
 
 
 def type_before_parametrizations(module) -> type:
-    """The class a module had before it was parametrized."""
+    """The class a module had before it was parametrized.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(2, 2))
+    >>> torch.nn.utils.parametrize.type_before_parametrizations(layer).__name__
+    'Linear'
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 

@@ -357,6 +357,13 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
         parameters: (module, name) pairs.
         pruning_method: an unstructured method, such as L1Unstructured; kwargs are its arguments.
         importance_scores: scores by (module, name).
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.utils import prune
+    >>> a, b = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    >>> prune.global_unstructured([(a, "weight"), (b, "weight")], prune.L1Unstructured, amount=5)
+    >>> int(a.weight_mask.sum() + b.weight_mask.sum())
+    3
     """
     if not isinstance(parameters, Iterable):
         raise ArgumentTypeError("global_unstructured(): parameters is not an Iterable")
@@ -385,13 +392,27 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
 
 
 def custom_from_mask(module, name, mask):
-    """Prune by a given mask of zeros and ones."""
+    """Prune by a given mask of zeros and ones.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.prune.custom_from_mask(torch.nn.Linear(2, 1), "weight", torch.tensor([[1, 0]]))
+    >>> layer.weight_mask
+    tensor([[1., 0.]])
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
 
 def remove(module, name):
-    """Make pruning permanent: the parameter is plain again, with zeros in it."""
+    """Make pruning permanent: the parameter is plain again, with zeros in it.
+
+    Raises ValueError when the parameter is not pruned.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.prune.random_unstructured(torch.nn.Linear(4, 2), "weight", amount=3)
+    >>> sorted(torch.nn.utils.prune.remove(layer, "weight").state_dict())
+    ['bias', 'weight']
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
             hook.remove(module)
@@ -401,7 +422,12 @@ def remove(module, name):
 
 
 def is_pruned(module) -> bool:
-    """Whether anything in a module is pruned."""
+    """Whether anything in a module is pruned.
+
+    >>> import flambeau as torch
+    >>> torch.nn.utils.prune.is_pruned(torch.nn.Linear(2, 1))
+    False
+    """
     return any(isinstance(hook, BasePruningMethod) for m in module.modules() for hook in m._forward_pre_hooks.values())
 
 

@@ -33,6 +33,11 @@ class PackedSequence(_Fields):
         data: the elements.
         batch_sizes: how many sequences have a t-th element.
         sorted_indices, unsorted_indices: the order from long to short, and back.
+
+    >>> import flambeau as torch
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 3, 2]), tensor([2, 1]))
     """
 
     __slots__ = ()
@@ -194,6 +199,12 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
 
     Arguments:
         total_length: pad to this length at least.
+
+    >>> import flambeau as torch
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
+    >>> torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+    (tensor([[1, 2],
+            [3, 0]]), tensor([2, 1]))
     """
     sizes = [int(n) for n in sequence.batch_sizes.tolist()]
     steps = len(sizes)
@@ -251,7 +262,12 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
 
 
 def unpad_sequence(padded_sequences, lengths, batch_first=False):
-    """The sequences of a padded tensor, as a list."""
+    """The sequences of a padded tensor, as a list.
+
+    >>> import flambeau as torch
+    >>> torch.nn.utils.rnn.unpad_sequence(torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1]), batch_first=True)
+    [tensor([1, 2]), tensor([3])]
+    """
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)
     return [s[:n] for s, n in zip(padded_sequences.unbind(0), _ints(lengths), strict=True)]
@@ -273,6 +289,11 @@ def pack_sequence(sequences, enforce_sorted=True):
 
 
 def unpack_sequence(packed_sequences):
-    """The list of sequences that were packed."""
+    """The list of sequences that were packed.
+
+    >>> import flambeau as torch
+    >>> torch.nn.utils.rnn.unpack_sequence(torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]))
+    [tensor([1, 2]), tensor([3])]
+    """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

@@ -102,6 +102,13 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
     Arguments:
         n_power_iterations: steps of the power method per call in training. Default: 1.
         dim: the dimension of the outputs. Default: 0, and 1 for transposed convolutions.
+
+    Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(4, 3), n_power_iterations=20)
+    >>> sorted(name for name, _ in layer.named_buffers())
+    ['weight_u', 'weight_v']
     """
     if dim is None:
         dim = 1 if isinstance(module, TRANSPOSED) else 0
@@ -110,7 +117,15 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
 
 
 def remove_spectral_norm(module, name="weight"):
-    """Undo `spectral_norm`; the weight keeps its value."""
+    """Undo `spectral_norm`; the weight keeps its value.
+
+    Raises ValueError when the module has none.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(4, 3))
+    >>> sorted(torch.nn.utils.remove_spectral_norm(layer).state_dict())
+    ['bias', 'weight']
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, SpectralNorm) and hook.name == name:
             hook.remove(module)

@@ -72,13 +72,28 @@ class WeightNorm:
 
 
 def weight_norm(module, name="weight", dim=0):
-    """Learn the length g and the direction v of a weight apart. Deprecated for the parametrization of that name."""
+    """Learn the length g and the direction v of a weight apart. Deprecated for the parametrization of that name.
+
+    Salimans, Kingma, "Weight Normalization", 2016.
+
+    >>> import flambeau as torch
+    >>> sorted(torch.nn.utils.weight_norm(torch.nn.Linear(4, 3)).state_dict())
+    ['bias', 'weight_g', 'weight_v']
+    """
     WeightNorm.apply(module, name, dim)
     return module
 
 
 def remove_weight_norm(module, name="weight"):
-    """Undo `weight_norm`; the weight keeps its value."""
+    """Undo `weight_norm`; the weight keeps its value.
+
+    Raises ValueError when the module has none.
+
+    >>> import flambeau as torch
+    >>> layer = torch.nn.utils.weight_norm(torch.nn.Linear(4, 3))
+    >>> sorted(torch.nn.utils.remove_weight_norm(layer).state_dict())
+    ['bias', 'weight']
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, WeightNorm) and hook.name == name:
             hook.remove(module)

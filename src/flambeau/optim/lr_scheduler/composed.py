@@ -103,6 +103,16 @@ class ChainedScheduler(_Composed):
 
     Arguments:
         schedulers: on one optimizer.
+    Raises ValueError for no schedulers, or for ones on different optimizers.
+
+    >>> import flambeau as torch
+    >>> from flambeau.optim.lr_scheduler import ChainedScheduler, ConstantLR, ExponentialLR
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    >>> scheduler = ChainedScheduler([ConstantLR(optimizer, 0.5, total_iters=9), ExponentialLR(optimizer, 0.5)])
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
     """
 
     def __init__(self, schedulers, optimizer=None):

@@ -54,7 +54,16 @@ class LinearLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """lr = initial lr · (1 - epoch / total_iters) ^ power."""
+    """lr = initial lr · (1 - epoch / total_iters) ^ power.
+
+    >>> import flambeau as torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.75]
+    """
 
     def __init__(self, optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
         self.total_iters = total_iters
@@ -75,7 +84,16 @@ class PolynomialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """lr = eta_min + ½ (initial lr - eta_min) (1 + cos(π epoch / T_max)) (Loshchilov & Hutter, 2016)."""
+    """lr = eta_min + ½ (initial lr - eta_min) (1 + cos(π epoch / T_max)) (Loshchilov & Hutter, 2016).
+
+    >>> import flambeau as torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> [round(lr, 6) for lr in scheduler.get_last_lr()]
+    [0.5]
+    """
 
     def __init__(self, optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
         self.T_max = T_max
@@ -108,6 +126,15 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """A cosine from the initial rate to eta_min in T_0 epochs, begun again and again, each T_mult times as long.
 
     SGDR (Loshchilov & Hutter, 2016). `step(epoch)` takes fractions: epoch + batch / batches.
+
+    Raises ValueError unless T_0 and T_mult are integers of at least 1.
+
+    >>> import flambeau as torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> rates = [scheduler.step(epoch) or round(scheduler.get_last_lr()[0], 6) for epoch in range(4)]
+    >>> rates
+    [1.0, 0.5, 1.0, 0.5]
     """
 
     def __init__(self, optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):

@@ -38,6 +38,14 @@ class CyclicLR(LRScheduler):
         mode: "triangular"; "triangular2" halves the height each cycle; "exp_range" multiplies it by gamma each batch.
         scale_fn, scale_mode: instead of mode, height = scale_fn(cycle number or "iterations").
         cycle_momentum, base_momentum, max_momentum: momentum goes the other way.
+
+    >>> import flambeau as torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
+    >>> scheduler = torch.optim.lr_scheduler.CyclicLR(optimizer, base_lr=0.0, max_lr=1.0, step_size_up=2)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
     """
 
     def __init__(

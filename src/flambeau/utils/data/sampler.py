@@ -24,7 +24,17 @@ def draw_seed(generator=None) -> int:
 
 
 class Sampler(Generic[T_co]):
-    """Base of all samplers: write ``__iter__`` (indices, or lists of them for a batch sampler) and ``__len__``."""
+    """Base of all samplers: write ``__iter__`` (indices, or lists of them for a batch sampler) and ``__len__``.
+
+    >>> from flambeau.utils.data import Sampler
+    >>> class Backwards(Sampler):
+    ...     def __iter__(self):
+    ...         return iter([2, 1, 0])
+    ...     def __len__(self):
+    ...         return 3
+    >>> list(Backwards())
+    [2, 1, 0]
+    """
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError
