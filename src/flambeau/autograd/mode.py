@@ -211,7 +211,15 @@ def is_inference_mode_enabled() -> bool:
 
 
 class set_detect_anomaly(contextlib.ContextDecorator):
-    """Anomaly mode on or off: each operation remembers its forward line, and NaN in backward raises with it."""
+    """Anomaly mode on or off: each operation remembers its forward line, and NaN in backward raises with it.
+
+    >>> import flambeau as torch
+    >>> x = torch.zeros(1, requires_grad=True)
+    >>> with torch.autograd.set_detect_anomaly(True):
+    ...     (x * 2).sum().backward()
+    >>> x.grad
+    tensor([2.])
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True):
         self.before = (state.anomaly, state.check_nan)
@@ -227,7 +235,15 @@ class set_detect_anomaly(contextlib.ContextDecorator):
 
 
 class detect_anomaly(contextlib.ContextDecorator):
-    """Context manager for anomaly mode: `with torch.autograd.detect_anomaly(): loss.backward()`."""
+    """Context manager for anomaly mode: `with torch.autograd.detect_anomaly(): loss.backward()`.
+
+    >>> import flambeau as torch
+    >>> x = torch.zeros(1, requires_grad=True)
+    >>> with torch.autograd.detect_anomaly():
+    ...     (x * 2).sum().backward()
+    >>> x.grad
+    tensor([2.])
+    """
 
     def __init__(self, check_nan: bool = True):
         self.check_nan = check_nan

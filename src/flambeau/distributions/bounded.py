@@ -14,7 +14,14 @@ from .gamma import standard_gamma
 
 
 class Uniform(Family):
-    """Uniform distribution on [low, high)."""
+    """Uniform distribution on [low, high).
+
+    Raises ValueError unless low < high.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Uniform(0.0, 4.0).log_prob(torch.tensor(1.0))
+    tensor(-1.3863)
+    """
 
     parameters = ("low", "high")
     arg_constraints = {"low": constraints.dependent, "high": constraints.dependent}
@@ -51,7 +58,12 @@ class Uniform(Family):
 
 
 class Beta(Family, ExponentialFamily):
-    """Beta distribution on (0, 1)."""
+    """Beta distribution on (0, 1).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Beta(2.0, 2.0).mean
+    tensor(0.5000)
+    """
 
     parameters = ("concentration1", "concentration0")
     arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
@@ -96,7 +108,12 @@ class Beta(Family, ExponentialFamily):
 
 
 class Kumaraswamy(Family):
-    """Kumaraswamy distribution on (0, 1)."""
+    """Kumaraswamy distribution on (0, 1).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Kumaraswamy(torch.tensor(1.0), torch.tensor(1.0)).log_prob(torch.tensor(0.5)).exp()
+    tensor(1.)
+    """
 
     parameters = ("concentration1", "concentration0")
     arg_constraints = Beta.arg_constraints

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import flambeau as torch
 
-__all__ = ["Constraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property", "greater_than",
-           "greater_than_eq", "independent", "integer_interval", "interval", "half_open_interval", "is_dependent",
-           "less_than", "lower_cholesky", "lower_triangular", "MixtureSameFamilyConstraint", "multinomial", "nonnegative",
-           "nonnegative_integer", "one_hot", "positive", "positive_semidefinite", "positive_definite", "positive_integer",
-           "real", "real_vector", "simplex", "square", "stack", "symmetric", "unit_interval"]  # fmt: skip
+__all__ = [
+    "Constraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property", "greater_than",
+    "greater_than_eq", "independent", "integer_interval", "interval", "half_open_interval", "is_dependent",
+    "less_than", "lower_cholesky", "lower_triangular", "MixtureSameFamilyConstraint", "multinomial", "nonnegative",
+    "nonnegative_integer", "one_hot", "positive", "positive_semidefinite", "positive_definite", "positive_integer",
+    "real", "real_vector", "simplex", "square", "stack", "symmetric", "unit_interval",
+]  # fmt: skip
 
 
 class Constraint:
@@ -255,6 +257,8 @@ corr_cholesky = _simple("_CorrCholesky", lambda v: _lower(v) & _diagonal_positiv
 square = _simple("_Square", _is_square, event_dim=2)
 symmetric = _simple("_Symmetric", _is_symmetric, event_dim=2)
 positive_semidefinite = _simple(
-    "_PositiveSemidefinite", lambda v: _is_symmetric(v) & (torch.linalg.eigvalsh(v) >= 0).all(-1), event_dim=2)  # fmt: skip
+    "_PositiveSemidefinite", lambda v: _is_symmetric(v) & (torch.linalg.eigvalsh(v) >= 0).all(-1), event_dim=2
+)
 positive_definite = _simple(
-    "_PositiveDefinite", lambda v: _is_symmetric(v) & (torch.linalg.cholesky_ex(v).info == 0), event_dim=2)  # fmt: skip
+    "_PositiveDefinite", lambda v: _is_symmetric(v) & (torch.linalg.cholesky_ex(v).info == 0), event_dim=2
+)

@@ -55,7 +55,14 @@ class _ProbsOrLogits(Distribution):
 
 
 class Bernoulli(_ProbsOrLogits, ExponentialFamily):
-    """1 with probability `probs`, else 0."""
+    """1 with probability `probs`, else 0.
+
+    Raises ValueError unless exactly one of probs and logits is given.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Bernoulli(0.25).log_prob(torch.tensor(1.0)).exp()
+    tensor(0.2500)
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
@@ -145,7 +152,12 @@ class Categorical(_ProbsOrLogits):
 
 
 class OneHotCategorical(Distribution):
-    """Categorical whose values are one-hot vectors."""
+    """Categorical whose values are one-hot vectors.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.OneHotCategorical(torch.tensor([0.25, 0.75])).log_prob(torch.tensor([0.0, 1.0])).exp()
+    tensor(0.7500)
+    """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
@@ -184,7 +196,12 @@ class OneHotCategorical(Distribution):
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """OneHotCategorical whose draws pass gradients straight to the probabilities (Bengio et al. 2013)."""
+    """OneHotCategorical whose draws pass gradients straight to the probabilities (Bengio et al. 2013).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.OneHotCategoricalStraightThrough(torch.tensor([0.25, 0.75])).rsample().sum()
+    tensor(1.)
+    """
 
     has_rsample = True
 
@@ -193,7 +210,12 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 
 
 class Binomial(_ProbsOrLogits):
-    """Number of successes in `total_count` trials."""
+    """Number of successes in `total_count` trials.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Binomial(4, torch.tensor(0.5)).log_prob(torch.tensor(2.0)).exp()
+    tensor(0.3750)
+    """
 
     arg_constraints = {"total_count": constraints.nonnegative_integer, "probs": constraints.unit_interval,
                        "logits": constraints.real}  # fmt: skip
@@ -234,7 +256,12 @@ class Binomial(_ProbsOrLogits):
 
 
 class NegativeBinomial(_ProbsOrLogits):
-    """Number of successes before `total_count` failures."""
+    """Number of successes before `total_count` failures.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.NegativeBinomial(4, torch.tensor(0.5)).mean
+    tensor(4.)
+    """
 
     arg_constraints = {"total_count": constraints.greater_than_eq(0), "probs": constraints.half_open_interval(0.0, 1.0),
                        "logits": constraints.real}  # fmt: skip
@@ -263,7 +290,12 @@ class NegativeBinomial(_ProbsOrLogits):
 
 
 class Geometric(_ProbsOrLogits):
-    """Number of failures before the first success."""
+    """Number of failures before the first success.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Geometric(torch.tensor(0.5)).log_prob(torch.tensor(1.0)).exp()
+    tensor(0.2500)
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer
@@ -294,7 +326,12 @@ class Geometric(_ProbsOrLogits):
 
 
 class Poisson(Family, ExponentialFamily):
-    """Number of events at a mean `rate`."""
+    """Number of events at a mean `rate`.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Poisson(torch.tensor(4.0)).log_prob(torch.tensor(2.0))
+    tensor(-1.9206)
+    """
 
     parameters = ("rate",)
     arg_constraints = {"rate": constraints.nonnegative}
@@ -318,7 +355,12 @@ class Poisson(Family, ExponentialFamily):
 
 
 class Multinomial(Distribution):
-    """Counts of each class in `total_count` draws."""
+    """Counts of each class in `total_count` draws.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Multinomial(10, torch.tensor([0.25, 0.75])).mean
+    tensor([2.5000, 7.5000])
+    """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
 
@@ -358,7 +400,12 @@ class Multinomial(Distribution):
 
 
 class ContinuousBernoulli(_ProbsOrLogits, ExponentialFamily):
-    """Continuous Bernoulli distribution on [0, 1] (Loaiza-Ganem and Cunningham 2019)."""
+    """Continuous Bernoulli distribution on [0, 1] (Loaiza-Ganem and Cunningham 2019).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.ContinuousBernoulli(torch.tensor(0.5)).mean
+    tensor(0.5000)
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
@@ -420,7 +467,12 @@ class ContinuousBernoulli(_ProbsOrLogits, ExponentialFamily):
 
 
 class RelaxedBernoulli(_ProbsOrLogits):
-    """Bernoulli softened by a temperature, so that draws carry gradients (Maddison et al. 2017)."""
+    """Bernoulli softened by a temperature, so that draws carry gradients (Maddison et al. 2017).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.RelaxedBernoulli(torch.tensor(0.5), torch.tensor([0.3, 0.6])).rsample().shape
+    torch.Size([2])
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
@@ -448,7 +500,12 @@ class RelaxedBernoulli(_ProbsOrLogits):
 
 
 class RelaxedOneHotCategorical(Distribution):
-    """One-hot categorical softened by a temperature: the Gumbel-softmax distribution (Jang et al. 2017)."""
+    """One-hot categorical softened by a temperature: the Gumbel-softmax distribution (Jang et al. 2017).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.RelaxedOneHotCategorical(torch.tensor(0.5), torch.tensor([0.3, 0.7])).rsample().shape
+    torch.Size([2])
+    """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.simplex

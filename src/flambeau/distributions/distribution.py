@@ -57,8 +57,8 @@ class Distribution:
                 good = constraint.check(value)
                 if not bool(good.all()):
                     raise ValueError(
-                        f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
-                        f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+                        f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of "
+                        f"distribution {self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
                     )
 
     @property
@@ -171,8 +171,8 @@ class Distribution:
         good = support.check(value)
         if not bool(good.all()):
             raise ValueError(
-                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the support "
-                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
+                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the "
+                f"support ({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
             )
 
     def __repr__(self):

@@ -13,7 +13,12 @@ from .family import Family
 
 
 class Exponential(Family, ExponentialFamily):
-    """Exponential distribution: rate * exp(-rate x)."""
+    """Exponential distribution: rate * exp(-rate x).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Exponential(2.0).log_prob(torch.tensor(1.0))
+    tensor(-1.3069)
+    """
 
     parameters = ("rate",)
     arg_constraints = {"rate": constraints.positive}
@@ -46,7 +51,12 @@ class Exponential(Family, ExponentialFamily):
 
 class Gamma(Family, ExponentialFamily):
     """Gamma distribution. Draws by Marsaglia and Tsang (2000); they carry gradients through the scale only to `rate`
-    and, by implicit differentiation, are refused for `concentration`."""
+    and, by implicit differentiation, are refused for `concentration`.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Gamma(2.0, 4.0).mean
+    tensor(0.5000)
+    """
 
     parameters = ("concentration", "rate")
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
@@ -105,7 +115,12 @@ class _StandardGamma(torch.autograd.Function):
 
 
 class Chi2(Gamma):
-    """Chi-squared distribution with `df` degrees of freedom."""
+    """Chi-squared distribution with `df` degrees of freedom.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Chi2(torch.tensor(3.0)).mean
+    tensor(3.)
+    """
 
     arg_constraints = {"df": constraints.positive}
 
@@ -117,7 +132,12 @@ class Chi2(Gamma):
 
 
 class InverseGamma(Family):
-    """Distribution of 1 / x for x from Gamma(concentration, rate)."""
+    """Distribution of 1 / x for x from Gamma(concentration, rate).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.InverseGamma(torch.tensor(3.0), torch.tensor(4.0)).mean
+    tensor(2.)
+    """
 
     parameters = ("concentration", "rate")
     arg_constraints = Gamma.arg_constraints
@@ -153,7 +173,12 @@ class InverseGamma(Family):
 
 
 class FisherSnedecor(Family):
-    """Fisher's F distribution."""
+    """Fisher's F distribution.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.FisherSnedecor(torch.tensor(1.0), torch.tensor(4.0)).mean
+    tensor(2.)
+    """
 
     parameters = ("df1", "df2")
     arg_constraints = {"df1": constraints.positive, "df2": constraints.positive}

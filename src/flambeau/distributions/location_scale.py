@@ -59,7 +59,12 @@ class Normal(_LocationScale, ExponentialFamily):
 
 
 class Laplace(_LocationScale):
-    """Laplace distribution: exp(-|x - loc| / scale) / (2 scale)."""
+    """Laplace distribution: exp(-|x - loc| / scale) / (2 scale).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Laplace(0.0, 2.0).log_prob(torch.tensor(1.0))
+    tensor(-1.8863)
+    """
 
     mean = mode = property(lambda self: self.loc)
     variance = property(lambda self: 2 * self.scale**2)
@@ -88,7 +93,12 @@ class Laplace(_LocationScale):
 
 
 class Cauchy(_LocationScale):
-    """Cauchy distribution: it has no mean."""
+    """Cauchy distribution: it has no mean.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Cauchy(0.0, 1.0).log_prob(torch.tensor(1.0))
+    tensor(-1.8379)
+    """
 
     mean = property(lambda self: torch.full_like(self.loc, math.nan))
     mode = property(lambda self: self.loc)
@@ -114,7 +124,12 @@ class Cauchy(_LocationScale):
 
 
 class Gumbel(_LocationScale):
-    """Gumbel distribution: of the largest of many exponentials."""
+    """Gumbel distribution: of the largest of many exponentials.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Gumbel(0.0, 1.0).mean
+    tensor(0.5772)
+    """
 
     mean = property(lambda self: self.loc + self.scale * EULER)
     mode = property(lambda self: self.loc)
@@ -139,7 +154,12 @@ class Gumbel(_LocationScale):
 
 
 class StudentT(Family):
-    """Student's t distribution."""
+    """Student's t distribution.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.StudentT(3.0).variance
+    tensor(3.)
+    """
 
     parameters = ("df", "loc", "scale")
     arg_constraints = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
@@ -176,7 +196,12 @@ class StudentT(Family):
 
 
 class VonMises(Family):
-    """Von Mises distribution of an angle. Draws by Best and Fisher (1979)."""
+    """Von Mises distribution of an angle. Draws by Best and Fisher (1979).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.VonMises(torch.tensor(0.0), torch.tensor(2.0)).log_prob(torch.tensor(0.0))
+    tensor(-0.6619)
+    """
 
     parameters = ("loc", "concentration")
     arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}

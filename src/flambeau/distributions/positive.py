@@ -12,7 +12,12 @@ from .family import EULER, Family
 
 
 class HalfNormal(Family):
-    """Absolute value of a normal variable."""
+    """Absolute value of a normal variable.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.HalfNormal(torch.tensor(1.0)).mean
+    tensor(0.7979)
+    """
 
     parameters = ("scale",)
     arg_constraints = {"scale": constraints.positive}
@@ -44,7 +49,12 @@ class HalfNormal(Family):
 
 
 class HalfCauchy(Family):
-    """Absolute value of a Cauchy variable."""
+    """Absolute value of a Cauchy variable.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.HalfCauchy(torch.tensor(1.0)).log_prob(torch.tensor(1.0))
+    tensor(-1.1447)
+    """
 
     parameters = ("scale",)
     arg_constraints = {"scale": constraints.positive}
@@ -77,7 +87,12 @@ class HalfCauchy(Family):
 
 
 class Pareto(Family):
-    """Pareto distribution of type 1."""
+    """Pareto distribution of type 1.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Pareto(torch.tensor(1.0), torch.tensor(3.0)).mean
+    tensor(1.5000)
+    """
 
     parameters = ("scale", "alpha")
     arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
@@ -164,7 +179,12 @@ class GeneralizedPareto(Family):
 
 
 class Weibull(Family):
-    """Weibull distribution."""
+    """Weibull distribution.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Weibull(torch.tensor(2.0), torch.tensor(1.0)).mean
+    tensor(2.)
+    """
 
     parameters = ("scale", "concentration")
     arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}

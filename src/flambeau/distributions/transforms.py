@@ -20,11 +20,13 @@ from .transform import (
     identity_transform,
 )
 
-__all__ = ["AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
-           "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
-           "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftplusTransform",
-           "TanhTransform", "SoftmaxTransform", "StackTransform", "StickBreakingTransform", "Transform",
-           "identity_transform"]  # fmt: skip
+__all__ = [
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
+    "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftplusTransform",
+    "TanhTransform", "SoftmaxTransform", "StackTransform", "StickBreakingTransform", "Transform",
+    "identity_transform",
+]  # fmt: skip
 
 
 class _Elementwise(Transform):
@@ -41,7 +43,12 @@ class _Elementwise(Transform):
 
 
 class ExpTransform(_Elementwise):
-    """y = exp(x)."""
+    """y = exp(x).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.ExpTransform()(torch.tensor(0.0))
+    tensor(1.)
+    """
 
     codomain = constraints.positive
 
@@ -56,7 +63,12 @@ class ExpTransform(_Elementwise):
 
 
 class PowerTransform(_Elementwise):
-    """y = x ** exponent."""
+    """y = x ** exponent.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.PowerTransform(torch.tensor(2.0))(torch.tensor(3.0))
+    tensor(9.)
+    """
 
     domain = codomain = constraints.positive
 
@@ -82,7 +94,12 @@ class PowerTransform(_Elementwise):
 
 
 class SigmoidTransform(_Elementwise):
-    """y = 1 / (1 + exp(-x))."""
+    """y = 1 / (1 + exp(-x)).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.SigmoidTransform()(torch.tensor(0.0))
+    tensor(0.5000)
+    """
 
     codomain = constraints.unit_interval
 
@@ -100,7 +117,12 @@ class SigmoidTransform(_Elementwise):
 
 
 class SoftplusTransform(_Elementwise):
-    """y = log(1 + exp(x))."""
+    """y = log(1 + exp(x)).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.SoftplusTransform()(torch.tensor(0.0))
+    tensor(0.6931)
+    """
 
     codomain = constraints.positive
 
@@ -115,7 +137,12 @@ class SoftplusTransform(_Elementwise):
 
 
 class TanhTransform(_Elementwise):
-    """y = tanh(x)."""
+    """y = tanh(x).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.TanhTransform().inv(torch.tensor(0.0))
+    tensor(0.)
+    """
 
     codomain = constraints.interval(-1.0, 1.0)
 
@@ -130,7 +157,12 @@ class TanhTransform(_Elementwise):
 
 
 class AbsTransform(Transform):
-    """y = |x|."""
+    """y = |x|.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.AbsTransform()(torch.tensor(-2.0))
+    tensor(2.)
+    """
 
     domain, codomain = constraints.real, constraints.positive
 
@@ -142,7 +174,13 @@ class AbsTransform(Transform):
 
 
 class AffineTransform(Transform):
-    """y = loc + scale * x; `event_dim` last dimensions are one event."""
+    """y = loc + scale * x; `event_dim` last dimensions are one event.
+
+    >>> import flambeau as torch
+    >>> t = torch.distributions.AffineTransform(1.0, 2.0)
+    >>> t(torch.tensor(3.0)), t.inv(torch.tensor(7.0))
+    (tensor(7.), tensor(3.))
+    """
 
     bijective = True
 
@@ -173,7 +211,12 @@ class AffineTransform(Transform):
 
 
 class SoftmaxTransform(Transform):
-    """y = softmax(x); not one-to-one."""
+    """y = softmax(x); not one-to-one.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.SoftmaxTransform()(torch.zeros(2))
+    tensor([0.5000, 0.5000])
+    """
 
     domain, codomain = constraints.real_vector, constraints.simplex
 
@@ -185,7 +228,12 @@ class SoftmaxTransform(Transform):
 
 
 class StickBreakingTransform(Transform):
-    """From n unbounded numbers to n + 1 that add up to 1, by breaking pieces off a stick."""
+    """From n unbounded numbers to n + 1 that add up to 1, by breaking pieces off a stick.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.StickBreakingTransform()(torch.zeros(2))
+    tensor([0.3333, 0.3333, 0.3333])
+    """
 
     domain, codomain, bijective = constraints.real_vector, constraints.simplex, True
 
@@ -214,7 +262,13 @@ class StickBreakingTransform(Transform):
 
 
 class LowerCholeskyTransform(Transform):
-    """From square matrices to lower triangular ones with a positive diagonal."""
+    """From square matrices to lower triangular ones with a positive diagonal.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.LowerCholeskyTransform()(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
 
@@ -226,7 +280,13 @@ class LowerCholeskyTransform(Transform):
 
 
 class PositiveDefiniteTransform(Transform):
-    """From square matrices to positive definite ones."""
+    """From square matrices to positive definite ones.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.PositiveDefiniteTransform()(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
 
@@ -239,7 +299,13 @@ class PositiveDefiniteTransform(Transform):
 
 
 class CorrCholeskyTransform(Transform):
-    """From n (n - 1) / 2 unbounded numbers to the Cholesky factor of an n x n correlation matrix."""
+    """From n (n - 1) / 2 unbounded numbers to the Cholesky factor of an n x n correlation matrix.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.CorrCholeskyTransform()(torch.zeros(1))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
 
     domain, codomain, bijective = constraints.real_vector, constraints.corr_cholesky, True
 

@@ -180,7 +180,14 @@ class _ByAmount(BasePruningMethod):
 
 
 class RandomUnstructured(_ByAmount):
-    """Prunes elements at random."""
+    """Prunes elements at random.
+
+    >>> import flambeau as torch
+    >>> from flambeau import nn
+    >>> from flambeau.nn.utils import prune
+    >>> (prune.RandomUnstructured(amount=3).prune(torch.ones(10)) == 0).sum()
+    tensor(3)
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -202,7 +209,14 @@ class RandomUnstructured(_ByAmount):
 
 
 class L1Unstructured(_ByAmount):
-    """Prunes the elements of least absolute value."""
+    """Prunes the elements of least absolute value.
+
+    >>> import flambeau as torch
+    >>> from flambeau import nn
+    >>> from flambeau.nn.utils import prune
+    >>> prune.L1Unstructured(amount=0.5).prune(torch.tensor([1.0, -3.0, 0.5, 2.0]))
+    tensor([ 0., -3.,  0.,  2.])
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -249,7 +263,14 @@ class _Structured(_ByAmount):
 
 
 class RandomStructured(_Structured):
-    """Prunes slices along a dimension at random."""
+    """Prunes slices along a dimension at random.
+
+    >>> import flambeau as torch
+    >>> from flambeau import nn
+    >>> from flambeau.nn.utils import prune
+    >>> (prune.RandomStructured(amount=1).prune(torch.ones(4, 4)) == 0).sum()
+    tensor(4)
+    """
 
     def compute_mask(self, t, default_mask):
         """The mask without the slices drawn."""
@@ -268,7 +289,15 @@ class RandomStructured(_Structured):
 
 
 class LnStructured(_Structured):
-    """Prunes the slices along a dimension that have the least n-norm."""
+    """Prunes the slices along a dimension that have the least n-norm.
+
+    >>> import flambeau as torch
+    >>> from flambeau import nn
+    >>> from flambeau.nn.utils import prune
+    >>> prune.LnStructured(amount=1, n=2, dim=0).prune(torch.tensor([[1.0, 1.0], [2.0, 2.0]]))
+    tensor([[0., 0.],
+            [2., 2.]])
+    """
 
     def __init__(self, amount, n, dim=-1):
         super().__init__(amount, dim)
@@ -289,7 +318,14 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prunes by a given mask."""
+    """Prunes by a given mask.
+
+    >>> import flambeau as torch
+    >>> from flambeau import nn
+    >>> from flambeau.nn.utils import prune
+    >>> prune.CustomFromMask(torch.tensor([1, 0])).prune(torch.tensor([5.0, 6.0]))
+    tensor([5., 0.])
+    """
 
     PRUNING_TYPE = "global"
 
@@ -311,7 +347,13 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module, name):
-    """Prepare a parameter for pruning without pruning anything; returns the module."""
+    """Prepare a parameter for pruning without pruning anything; returns the module.
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.utils import prune
+    >>> sorted(prune.identity(torch.nn.Linear(2, 1), "weight").state_dict())
+    ['bias', 'weight_mask', 'weight_orig']
+    """
     Identity.apply(module, name)
     return module
 
@@ -321,6 +363,12 @@ def random_unstructured(module, name, amount):
 
     Arguments:
         amount: a number of them, or a fraction between 0 and 1.
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.utils import prune
+    >>> layer = prune.random_unstructured(torch.nn.Linear(4, 2), "weight", amount=3)
+    >>> int(layer.weight_mask.sum())
+    5
     """
     RandomUnstructured.apply(module, name, amount)
     return module
@@ -339,13 +387,27 @@ def l1_unstructured(module, name, amount, importance_scores=None):
 
 
 def random_structured(module, name, amount, dim):
-    """Prune slices along a dimension at random."""
+    """Prune slices along a dimension at random.
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.utils import prune
+    >>> layer = prune.random_structured(torch.nn.Linear(4, 2), "weight", amount=1, dim=0)
+    >>> int(layer.weight_mask.sum())
+    4
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
 
 def ln_structured(module, name, amount, n, dim, importance_scores=None):
-    """Prune the slices along a dimension that have the least n-norm."""
+    """Prune the slices along a dimension that have the least n-norm.
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.utils import prune
+    >>> layer = prune.ln_structured(torch.nn.Linear(4, 2), "weight", amount=1, n=2, dim=0)
+    >>> int(layer.weight_mask.sum())
+    4
+    """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
