@@ -70,8 +70,10 @@ complex128 = cdouble = dtype("complex128", np.complex128, 3, 3)
 
 ALL = (bool, uint8, int8, int16, int32, int64, uint16, uint32, uint64, float8_e4m3fn, float8_e5m2, float16, bfloat16,
        float32, float64, complex64, complex128)  # fmt: skip
-BY_NAME = {d.name: d for d in ALL} | {"half": float16, "float": float32, "double": float64, "short": int16,
-                                      "int": int32, "long": int64, "cfloat": complex64, "cdouble": complex128}  # fmt: skip
+BY_NAME = {d.name: d for d in ALL} | {
+    "half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
+    "cfloat": complex64, "cdouble": complex128,
+}  # fmt: skip
 FROM_NUMPY = {d.numpy: d for d in ALL}
 _TO_COMPLEX = {float32: complex64, float64: complex128, complex64: complex64, complex128: complex128}
 _TO_REAL = {complex64: float32, complex128: float64}

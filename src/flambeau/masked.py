@@ -14,9 +14,11 @@ import flambeau as torch
 from .dtypes import iinfo
 from .errors import ArgumentError, NotSupported
 
-__all__ = ["amax", "amin", "argmax", "argmin", "as_masked_tensor", "cumprod", "cumsum", "is_masked_tensor", "log_softmax",
-           "logaddexp", "logsumexp", "masked_tensor", "MaskedTensor", "mean", "median", "norm", "normalize", "prod",
-           "softmax", "softmin", "std", "sum", "var"]  # fmt: skip
+__all__ = [
+    "amax", "amin", "argmax", "argmin", "as_masked_tensor", "cumprod", "cumsum", "is_masked_tensor", "log_softmax",
+    "logaddexp", "logsumexp", "masked_tensor", "MaskedTensor", "mean", "median", "norm", "normalize", "prod",
+    "softmax", "softmin", "std", "sum", "var",
+]  # fmt: skip
 
 
 def _dims(input, dim):

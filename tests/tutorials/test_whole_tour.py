@@ -1,4 +1,4 @@
-"""The whole of PyTorch in one page: tensors and strides, modules, autograd, modes, optimizers, as the lesson shows them."""
+"""The whole of PyTorch in one page: tensors and strides, modules, autograd, modes, optimizers."""
 
 import math
 
@@ -132,8 +132,10 @@ def test_accumulating_with_retain_graph():
     out = (inp + 1).pow(2).t()
     expected = 2 * (torch.eye(4, 5) + 1)
     out.backward(torch.ones_like(out), retain_graph=True)
-    assert repr(inp.grad) == ("tensor([[4., 2., 2., 2., 2.],\n        [2., 4., 2., 2., 2.],\n        [2., 2., 4., 2., 2.],\n"
-                              "        [2., 2., 2., 4., 2.]])")  # fmt: skip
+    assert repr(inp.grad) == (
+        "tensor([[4., 2., 2., 2., 2.],\n        [2., 4., 2., 2., 2.],\n        [2., 2., 4., 2., 2.],\n"
+        "        [2., 2., 2., 4., 2.]])"
+    )
     out.backward(torch.ones_like(out), retain_graph=True)
     assert torch.equal(inp.grad, 2 * expected)
     inp.grad.zero_()

@@ -16,7 +16,12 @@ from .transforms import ComposeTransform, ExpTransform, StickBreakingTransform, 
 
 
 class Dirichlet(ExponentialFamily):
-    """Dirichlet distribution over probability vectors."""
+    """Dirichlet distribution over probability vectors.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Dirichlet(torch.tensor([1.0, 3.0])).mean
+    tensor([0.2500, 0.7500])
+    """
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex
@@ -66,10 +71,17 @@ def _mahalanobis(lower, diff):
 
 
 class MultivariateNormal(Distribution):
-    """Normal distribution of vectors, by covariance, precision or Cholesky factor."""
+    """Normal distribution of vectors, by covariance, precision or Cholesky factor.
+
+    Raises ValueError unless exactly one of the three matrices is given.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2)).log_prob(torch.zeros(2))
+    tensor(-1.8379)
+    """
 
     arg_constraints = {"loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
-                       "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky}  # fmt: skip
+                       "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky}
     support = constraints.real_vector
     has_rsample = True
 
@@ -130,7 +142,13 @@ class MultivariateNormal(Distribution):
 
 
 class LowRankMultivariateNormal(Distribution):
-    """Normal distribution whose covariance is W W^T + diag(D)."""
+    """Normal distribution whose covariance is W W^T + diag(D).
+
+    >>> import flambeau as torch
+    >>> torch.distributions.LowRankMultivariateNormal(torch.zeros(2), torch.ones(2, 1), torch.ones(2)).covariance_matrix
+    tensor([[2., 1.],
+            [1., 2.]])
+    """
 
     arg_constraints = {"loc": constraints.real_vector, "cov_factor": constraints.independent(constraints.real, 2),
                        "cov_diag": constraints.independent(constraints.positive, 1)}  # fmt: skip
@@ -168,10 +186,16 @@ class LowRankMultivariateNormal(Distribution):
 
 
 class Wishart(ExponentialFamily):
-    """Wishart distribution of covariance matrices; draws by Bartlett's decomposition."""
+    """Wishart distribution of covariance matrices; draws by Bartlett's decomposition.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.Wishart(torch.tensor(3.0), torch.eye(2)).mean
+    tensor([[3., 0.],
+            [0., 3.]])
+    """
 
     arg_constraints = {"df": constraints.greater_than(0), "covariance_matrix": constraints.positive_definite,
-                       "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky}  # fmt: skip
+                       "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky}
     support = constraints.positive_definite
     has_rsample = True
 
@@ -184,8 +208,9 @@ class Wishart(ExponentialFamily):
         batch = tuple(torch.broadcast_shapes(matrix.shape[:-2], self.df.shape))
         matrix = matrix.expand(batch + tuple(matrix.shape[-2:]))
         self.df = self.df.expand(batch)
-        self.scale_tril = (matrix if scale_tril is not None else
-                           torch.linalg.cholesky(matrix if covariance_matrix is not None else torch.linalg.inv(matrix)))  # fmt: skip
+        if scale_tril is None:
+            matrix = torch.linalg.cholesky(matrix if covariance_matrix is not None else torch.linalg.inv(matrix))
+        self.scale_tril = matrix
         if bool((self.df <= matrix.shape[-1] - 1).any()):
             raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {matrix.shape[-1] - 1}.")
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
@@ -218,7 +243,12 @@ class Wishart(ExponentialFamily):
 
 
 class LKJCholesky(Distribution):
-    """Cholesky factors of correlation matrices (Lewandowski, Kurowicka and Joe 2009), by the onion method."""
+    """Cholesky factors of correlation matrices (Lewandowski, Kurowicka and Joe 2009), by the onion method.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.LKJCholesky(3).sample().shape
+    torch.Size([3, 3])
+    """
 
     arg_constraints = {"concentration": constraints.positive}
     support = constraints.corr_cholesky
@@ -255,7 +285,13 @@ class LKJCholesky(Distribution):
 
 
 class MixtureSameFamily(Distribution):
-    """A mixture of distributions of one family: `mixture_distribution` chooses, `component_distribution` draws."""
+    """A mixture of distributions of one family: `mixture_distribution` chooses, `component_distribution` draws.
+
+    >>> import flambeau as torch
+    >>> from flambeau import distributions as D
+    >>> D.MixtureSameFamily(D.Categorical(torch.ones(2)), D.Normal(torch.tensor([0.0, 4.0]), 1.0)).mean
+    tensor(2.)
+    """
 
     def __init__(self, mixture_distribution, component_distribution, validate_args=None):
         self._mixture_distribution, self._component_distribution = mixture_distribution, component_distribution
@@ -307,7 +343,13 @@ class MixtureSameFamily(Distribution):
 
 
 class TransformedDistribution(Distribution):
-    """The distribution of t(x) for x from a base distribution."""
+    """The distribution of t(x) for x from a base distribution.
+
+    >>> import flambeau as torch
+    >>> from flambeau import distributions as D
+    >>> D.TransformedDistribution(D.Normal(0.0, 1.0), [D.transforms.ExpTransform()]).log_prob(torch.tensor(1.0))
+    tensor(-0.9189)
+    """
 
     def __init__(self, base_distribution, transforms, validate_args=None):
         self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
@@ -373,7 +415,12 @@ class TransformedDistribution(Distribution):
 
 
 class LogNormal(TransformedDistribution):
-    """exp of a normal variable."""
+    """exp of a normal variable.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.LogNormal(0.0, 1.0).mean
+    tensor(1.6487)
+    """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
@@ -392,7 +439,12 @@ class LogNormal(TransformedDistribution):
 
 
 class LogisticNormal(TransformedDistribution):
-    """Stick-breaking of a normal vector: a distribution over probability vectors."""
+    """Stick-breaking of a normal vector: a distribution over probability vectors.
+
+    >>> import flambeau as torch
+    >>> torch.distributions.LogisticNormal(torch.zeros(2), torch.ones(2)).sample().shape
+    torch.Size([3])
+    """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex

@@ -48,8 +48,8 @@ def special(kernel=None, *, single=None):
     """Make a function of 1-d float64 blocks into one of arrays of any shape, layout and floating dtype.
 
     Arguments broadcast. The result has their common dtype; float32 is computed in float64 and rounded unless
-    `single`, a kernel of its own for float32 blocks, is given. Arrays that are not plain ndarrays (shape-only ones) are never read:
-    they get a ufunc's answer instead, which has the right shape.
+    `single`, a kernel of its own for float32 blocks, is given. Arrays that are not plain ndarrays (shape-only ones)
+    are never read: they get a ufunc's answer instead, which has the right shape.
     """
     if kernel is None:
         return functools.partial(special, single=single)

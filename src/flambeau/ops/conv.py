@@ -195,7 +195,8 @@ _conv = primitive(
     "convolution", _conv_array, node="ConvolutionBackward0",
     vjp={
         "input": lambda g, weight, input_shape, stride, padding, dilation, groups: _spread(
-            g, _conj(weight), shape=tuple(input_shape[2:]), stride=stride, padding=padding, dilation=dilation, groups=groups),
+            g, _conj(weight), shape=tuple(input_shape[2:]), stride=stride, padding=padding, dilation=dilation,
+            groups=groups),
         "weight": lambda g, input, weight_shape, stride, padding, dilation, groups: _correlate(
             g, _conj(input), kernel=tuple(weight_shape[2:]), stride=stride, padding=padding, dilation=dilation,
             groups=groups),
@@ -269,8 +270,8 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
     wanted = weight.shape[0] if transposed else weight.shape[1] * groups
     if channels != wanted:
         raise ShapeError(
-            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(weight.shape)}, expected "
-            f"input{list(batched.shape)} to have {wanted} channels, but got {channels} channels instead",
+            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(weight.shape)}, "
+            f"expected input{list(batched.shape)} to have {wanted} channels, but got {channels} channels instead",
             why="dimension 1 of the input must be the channels that the layer was made for",
             fix=(f"x.permute(0, {n + 1}, {', '.join(str(i) for i in range(1, n + 1))}) if the channels come last"
                  if batched.shape[-1] == wanted else f"in_channels={channels} in the layer"),
@@ -333,7 +334,12 @@ _pad_end = primitive(
 
 @public()
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """1-D convolution. input: (N, C, L) or (C, L); weight: (O, C / groups, K); result: (N, O, L')."""
+    """1-D convolution. input: (N, C, L) or (C, L); weight: (O, C / groups, K); result: (N, O, L').
+
+    >>> import flambeau as torch
+    >>> torch.conv1d(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[1.0, 1.0]]]))
+    tensor([[[3., 5.]]])
+    """
     return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -354,7 +360,12 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 @public()
 def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """3-D convolution. input: (N, C, D, H, W) or (C, D, H, W); weight: (O, C / groups, ...)."""
+    """3-D convolution. input: (N, C, D, H, W) or (C, D, H, W); weight: (O, C / groups, ...).
+
+    >>> import flambeau as torch
+    >>> torch.conv3d(torch.ones(1, 1, 4, 4, 4), torch.ones(2, 1, 3, 3, 3)).shape
+    torch.Size([1, 2, 2, 2, 2])
+    """
     return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -395,24 +406,44 @@ def _transposed(n, input, weight, bias, stride, padding, output_padding, groups,
 
 @public()
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """Transposed 1-D convolution. weight: (C, O / groups, K)."""
+    """Transposed 1-D convolution. weight: (C, O / groups, K).
+
+    >>> import flambeau as torch
+    >>> torch.conv_transpose1d(torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[1.0, 1.0]]]))
+    tensor([[[1., 3., 2.]]])
+    """
     return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @public()
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """Transposed 2-D convolution: what conv2d does to gradients, used forwards. weight: (C, O / groups, R, S)."""
+    """Transposed 2-D convolution: what conv2d does to gradients, used forwards. weight: (C, O / groups, R, S).
+
+    >>> import flambeau as torch
+    >>> torch.conv_transpose2d(torch.ones(1, 1, 4, 4), torch.ones(1, 2, 2, 2), stride=2).shape
+    torch.Size([1, 2, 8, 8])
+    """
     return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @public()
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """Transposed 3-D convolution. weight: (C, O / groups, ...)."""
+    """Transposed 3-D convolution. weight: (C, O / groups, ...).
+
+    >>> import flambeau as torch
+    >>> torch.conv_transpose3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 2, 2, 2, 2), stride=2).shape
+    torch.Size([1, 2, 4, 4, 4])
+    """
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @public()
 def conv_tbc(input, weight, bias, pad=0):
-    """1-D convolution with time first. input: (T, N, C); weight: (K, C, O); bias: (O,)."""
+    """1-D convolution with time first. input: (T, N, C); weight: (K, C, O); bias: (O,).
+
+    >>> import flambeau as torch
+    >>> torch.conv_tbc(torch.ones(5, 1, 2), torch.ones(3, 2, 4), torch.zeros(4)).shape
+    torch.Size([3, 1, 4])
+    """
     out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
     return out.permute(2, 0, 1)

@@ -19,6 +19,7 @@ from .primitive import PRIMITIVES, Primitive, forward_parameters, link_view, pri
 from .public import METHODS, REGISTRY, in_place, namespace, public
 
 __all__ = [
-    "METHODS", "PRIMITIVES", "REGISTRY", "Primitive", "assign", "check_castable", "check_writable", "forward_parameters",
-    "in_place", "link_view", "namespace", "primitive", "public", "view_primitive", "write_out",
+    "METHODS", "PRIMITIVES", "REGISTRY", "Primitive", "assign", "check_castable", "check_writable",
+    "forward_parameters", "in_place", "link_view", "namespace", "primitive", "public", "view_primitive",
+    "write_out",
 ]  # fmt: skip

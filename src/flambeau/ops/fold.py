@@ -33,10 +33,10 @@ def _fold_array(input, shape, kernel, dilation, padding, stride):
 
 _unfold = primitive("im2col", _unfold_array, vjp={
     "input": lambda g, input_shape, kernel, dilation, padding, stride: _fold(
-        g, shape=tuple(input_shape[2:]), kernel=kernel, dilation=dilation, padding=padding, stride=stride)})  # fmt: skip
+        g, shape=tuple(input_shape[2:]), kernel=kernel, dilation=dilation, padding=padding, stride=stride)})
 _fold = primitive("col2im", _fold_array, vjp={
     "input": lambda g, kernel, dilation, padding, stride: _unfold(
-        g, kernel=kernel, dilation=dilation, padding=padding, stride=stride)})  # fmt: skip
+        g, kernel=kernel, dilation=dilation, padding=padding, stride=stride)})
 
 
 def _positive(name, values, what):
@@ -72,8 +72,11 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Columns summed back into an image; the adjoint of `unfold`. input: (N, C * R * S, blocks)."""
     need_tensor(input, "fold")
     shape, kernel, dilation, padding, stride = (
-        per_dim(v, 2, w) for v, w in ((output_size, "output_size"), (kernel_size, "kernel_size"), (dilation, "dilation"),
-                                       (padding, "padding"), (stride, "stride"))
+        per_dim(v, 2, w)
+        for v, w in (
+            (output_size, "output_size"), (kernel_size, "kernel_size"), (dilation, "dilation"), (padding, "padding"),
+            (stride, "stride"),
+        )
     )  # fmt: skip
     for values, what in ((kernel, "kernel"), (dilation, "dilation"), (stride, "stride")):
         _positive("col2im", values, what)
@@ -90,9 +93,9 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     blocks = math.prod(result_size(shape, kernel, stride, padding, dilation))
     if batched.shape[2] != blocks or min(result_size(shape, kernel, stride, padding, dilation)) < 1:
         raise ShapeError(
-            f"Given output_size=({shape[0]}, {shape[1]}), kernel_size=({kernel[0]}, {kernel[1]}), dilation=({dilation[0]}, "
-            f"{dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, {stride[1]}), expected size of "
-            f"input's dimension 2 to match the calculated number of sliding blocks, but got input.size(2)="
+            f"Given output_size=({shape[0]}, {shape[1]}), kernel_size=({kernel[0]}, {kernel[1]}), "
+            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, "
+            f"{stride[1]}), expected size of input's dimension 2 to match the calculated number of sliding blocks, but got input.size(2)="
             f"{batched.shape[2]}.")
     out = _fold(batched, shape=shape, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
     return out if input.ndim == 3 else out.squeeze(0)

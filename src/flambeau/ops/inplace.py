@@ -71,8 +71,8 @@ def forbidden_view(t: Tensor, indirect=False) -> GradientError:
         fact = f"Output {t._index} of {node} is a view and {what} modified inplace." if node else (
             f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled.")
         return GradientError(
-            f"{fact} This view is the output of a function that returns multiple views. Such functions do not allow the "
-            "output views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
+            f"{fact} This view is the output of a function that returns multiple views. Such functions do not allow "
+            "the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
             fix="index the tensor instead (x[i] is a view that may be modified)",
         )
     mode, block, now = _WHERE[t._made]

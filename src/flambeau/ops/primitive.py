@@ -127,14 +127,37 @@ def _twin(o: Tensor):
 def _packed(pack, t: Tensor):
     """What a saved_tensors_hooks pack function makes of a tensor."""
     before = t._version
-    made = pack[0](t)
+    was, state.grad = state.grad, False  # so that t.numpy() is allowed, and nothing is recorded
+    try:
+        made = pack[0](t)
+    finally:
+        state.grad = was
     if t._version != before:
         raise GradientError(
-            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
-            "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot "
+            "be modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
             "need to perform in-place operations on the input to a pack hook."
         )
-    return made, 0, pack[1]
+    return made, 0, _with_history(pack[1], t) if t._rg else pack[1]
+
+
+def _with_history(unpack, t: Tensor):
+    """An unpack function whose tensors take part in gradients of gradients, as `t` did."""
+    leaf, node, index = t if t._node is None else None, t._node, t._index
+
+    def unpacked(made):
+        found = unpack(made)
+        if not isinstance(found, Tensor) or not state.grad or found._rg:
+            return found
+        again = wrap(found._array)
+        if leaf is None:
+            again._node, again._index, again._rg = node, index, True
+        else:
+            through = leaf.view_as(leaf)
+            again._node, again._index, again._rg = through._node, through._index, True
+        return again
+
+    return unpacked
 
 
 class Primitive:

@@ -128,7 +128,8 @@ def broadcast_error(a, b) -> ShapeError:
     for i in reversed(range(n)):
         if pa[i] != pb[i] and 1 not in (pa[i], pb[i]):
             return ShapeError(
-                f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton dimension {i}",
+                f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton "
+                f"dimension {i}",
                 why=f"shapes {list(a)} and {list(b)} are aligned from the right, and a size must be equal or 1",
                 fix="bring them to one shape with unsqueeze, reshape or transpose",
             )
