@@ -24,6 +24,24 @@ def test_saved_tensors_hooks():
     np.testing.assert_allclose(x.grad.numpy(), [20, 40])
 
 
+def test_packed_tensors_keep_their_history():
+    x = leaf(1.0, 1.0)
+    with graph.saved_tensors_hooks(lambda t: t.numpy().copy(), torch.from_numpy):  # numpy(): packing is not recorded
+        y = x * 2
+        z = (y * y * x).sum()
+    (g,) = torch.autograd.grad(z, x, create_graph=True)
+    assert g.tolist() == [12, 12]
+    assert torch.autograd.grad(g.sum(), x)[0].tolist() == [24, 24]
+
+
+def test_numpy_of_a_parameter_inside_no_grad():
+    x = leaf(1.0, 2.0)
+    with torch.no_grad():
+        assert x.numpy().tolist() == np.asarray(x).tolist() == [1, 2]
+    with pytest.raises(RuntimeError, match="Can't call numpy"):
+        x.numpy()
+
+
 def test_disabled_hooks_and_save_on_cpu():
     x = leaf(1.0)
     with graph.disable_saved_tensors_hooks("not now"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
+from ..autograd.mode import is_grad_enabled
 from ..errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError, GradientError
 from ..tensor import Tensor, attach, wrap
 from .creation import dtype_of, dtype_of_number, finish
@@ -305,6 +306,10 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     """A tensor from a tensor, an array, a buffer, a DLPack capsule's owner or a sequence; shares memory if it can.
 
     copy: True always copies; False raises ValueError when a copy is needed.
+
+    >>> import flambeau as torch
+    >>> torch.asarray([1, 2.5])
+    tensor([1.0000, 2.5000])
     """
     dt = None if dtype is None else dtype_of(dtype, None)
     if isinstance(obj, Tensor):
@@ -348,6 +353,10 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     """A one-dimensional tensor over the memory of a Python buffer.
 
     count: how many elements, -1 for all. offset: bytes to skip at the start.
+
+    >>> import flambeau as torch
+    >>> torch.frombuffer(bytearray([1, 2, 3]), dtype=torch.uint8)
+    tensor([1, 2, 3], dtype=torch.uint8)
     """
     if not _has_buffer(buffer):
         raise ArgumentError("object does not implement Python buffer protocol.")
@@ -391,7 +400,12 @@ def from_file(filename, shared=None, size=0, *, dtype=None, layout=None, device=
 
 @public(method=True, function=False)
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
-    """A tensor with a copy of `data` in this tensor's dtype and device."""
+    """A tensor with a copy of `data` in this tensor's dtype and device.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1.5]).new_tensor([1, 2])
+    tensor([1., 2.])
+    """
     array = array_of(data, dtype_of(dtype, self.dtype))
     return finish(_placed(array, self.device if device is None else device), requires_grad)
 
@@ -403,11 +417,11 @@ def numpy(self, *, force=False):
     """The tensor's memory as a NumPy array; a change to one shows in the other.
 
     force: also for tensors that require grad or have no NumPy memory, then perhaps as a copy.
-    Raises RuntimeError when the tensor requires grad.
+    Raises RuntimeError when the tensor requires grad, outside `no_grad`.
     """
     if force:
         self = self.detach().cpu()
-    elif self.requires_grad:
+    elif self.requires_grad and is_grad_enabled():
         raise GradientError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
             why="changes made through NumPy would not be recorded for differentiation",

@@ -1,0 +1,3 @@
+"""torch.multiprocessing: Python's own `multiprocessing`, whose pickling carries tensors (as copies)."""
+
+from multiprocessing import *  # noqa: F403
