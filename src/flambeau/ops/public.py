@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +14,8 @@ from .inplace import assign, check_writable, write_out
 from .misuse import explained, guarded
 from .primitive import parameter_names
 
-REGISTRY: dict[str, object] = {}  # public name ("sin", "special.erf") -> function
-METHODS: dict[str, object] = {}  # name of a Tensor method -> function
+REGISTRY: dict[str, Callable[..., Any]] = {}  # public name ("sin", "special.erf") -> function
+METHODS: dict[str, Callable[..., Any]] = {}  # name of a Tensor method -> function
 
 
 def public(name=None, *, method=False, function=True, inplace=False, out=False, aliases=(), property=False):
@@ -97,6 +99,8 @@ def _with_out(fn):
 
 
 def in_place(fn, name):
+    """The in-place form of `fn`: its result is stored in its first argument."""
+
     @functools.wraps(fn)
     def changed(self, *args, **kwargs):
         try:

@@ -116,7 +116,7 @@ def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
 def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
     tensors = (input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
     if state.grad:
-        return _twice(lstm_step, tensors, g[:3], needs, sizes, reverse, 2)
+        return _twice(_lstm_cell, tensors, g[:3], needs, sizes, reverse, 2)
     kind = input._array.dtype
     x, first_h, first_c, wi, wh, wr = _wide(*_arrays(input, h0, c0, w_ih, w_hh, w_hr))
     output, _, _, gates, cells = _wide(*(t._array for t in out))
@@ -225,7 +225,7 @@ def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
 def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
     tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
     if state.grad:
-        return _twice(gru_step, tensors, g[:2], needs, sizes, reverse, 1)
+        return _twice(_gru_cell, tensors, g[:2], needs, sizes, reverse, 1)
     kind = input._array.dtype
     x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
     output, _, gates, inner = _wide(*(t._array for t in out))
@@ -306,7 +306,7 @@ def _rnn_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu):
 def _rnn_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu):
     tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
     if state.grad:
-        return _twice(relu_step if relu else tanh_step, tensors, g[:2], needs, sizes, reverse, 1)
+        return _twice(_relu_cell if relu else _tanh_cell, tensors, g[:2], needs, sizes, reverse, 1)
     kind = input._array.dtype
     x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
     (output,) = _wide(out[0]._array)
@@ -382,31 +382,31 @@ def _steps(cell, inputs, sizes, reverse, states):
     return (cat(made[::-1] if reverse else made), *carried)
 
 
-def affine(x, w, b):
+def _affine(x, w, b):
     y = x @ w.t()
     return y if b is None else y + b
 
 
-def lstm_step(x, states, w_ih, w_hh, b_ih, b_hh, w_hr=None):
+def _lstm_cell(x, states, w_ih, w_hh, b_ih, b_hh, w_hr=None):
     h, c = states
-    i, f, g, o = (affine(x, w_ih, b_ih) + affine(h, w_hh, b_hh)).chunk(4, 1)
+    i, f, g, o = (_affine(x, w_ih, b_ih) + _affine(h, w_hh, b_hh)).chunk(4, 1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     h = o.sigmoid() * c.tanh()
     return h if w_hr is None else h @ w_hr.t(), c
 
 
-def gru_step(x, states, w_ih, w_hh, b_ih, b_hh):
+def _gru_cell(x, states, w_ih, w_hh, b_ih, b_hh):
     (h,) = states
-    r, z, n = affine(x, w_ih, b_ih).chunk(3, 1)
-    own_r, own_z, own_n = affine(h, w_hh, b_hh).chunk(3, 1)
+    r, z, n = _affine(x, w_ih, b_ih).chunk(3, 1)
+    own_r, own_z, own_n = _affine(h, w_hh, b_hh).chunk(3, 1)
     z = (z + own_z).sigmoid()
     n = (n + (r + own_r).sigmoid() * own_n).tanh()
     return (n + z * (h - n),)
 
 
-def tanh_step(x, states, w_ih, w_hh, b_ih, b_hh):
-    return ((affine(x, w_ih, b_ih) + affine(states[0], w_hh, b_hh)).tanh(),)
+def _tanh_cell(x, states, w_ih, w_hh, b_ih, b_hh):
+    return ((_affine(x, w_ih, b_ih) + _affine(states[0], w_hh, b_hh)).tanh(),)
 
 
-def relu_step(x, states, w_ih, w_hh, b_ih, b_hh):
-    return ((affine(x, w_ih, b_ih) + affine(states[0], w_hh, b_hh)).relu(),)
+def _relu_cell(x, states, w_ih, w_hh, b_ih, b_hh):
+    return ((_affine(x, w_ih, b_ih) + _affine(states[0], w_hh, b_hh)).relu(),)
