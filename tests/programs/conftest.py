@@ -4,5 +4,3 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 collect_ignore = [p.name for p in HERE.glob("*.py") if p.name not in ("conftest.py", "test_programs.py")]
-    p.name for p in Path(__file__).parent.glob("*.py") if p.name not in ("conftest.py", "test_programs.py")
-]
