@@ -20,6 +20,10 @@ def test_gradients_accumulate_and_graph_is_freed():
     np.testing.assert_array_equal(x.grad.numpy(), [2, 4])
     with pytest.raises(RuntimeError, match="second time"):
         y.backward()
+    linear = (x + 1).sum()  # nothing is kept, so nothing is freed
+    linear.backward()
+    linear.backward()
+    x.grad.sub_(2)
     z = (x * x).sum()
     z.backward(retain_graph=True)
     z.backward()

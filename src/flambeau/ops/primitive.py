@@ -28,11 +28,12 @@ class OpNode(Node):
     shapes: list | None = None
 
     def release(self):
-        self.saved = None
+        if self.saved:  # a node that kept nothing can be used again, as in PyTorch
+            self.saved = None
 
     def pull(self, g, wanted):
         op = self.op
-        if self.saved is None and op.keeps:
+        if self.saved is None:
             raise GradientError(FREED, fix="call backward() once on the sum of the losses, or pass retain_graph=True")
         return op.pull(self, g, wanted)
 
@@ -179,10 +180,6 @@ class Primitive:
                 else tuple(self.positions[a] for a in (arg if joint else (arg,)))
             )  # fmt: skip
             self.rules.append((where, rule, wants, joint))
-        self.keeps_out = any("out" in wants or "aux" in wants for _, _, wants, _ in self.rules)
-        self.keeps = self.keeps_out or any(
-            w in self.positions or w == "tensors" for _, _, wants, _ in self.rules for w in wants
-        )
         self.multi = False
         self.plans: dict = {}
         # Bit i: input i has a rule.
