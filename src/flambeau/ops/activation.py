@@ -293,6 +293,10 @@ def prelu(input, weight):
     """x where x > 0, else weight x, with one learned weight, or one per channel (dimension 1) (He et al. 2015).
 
     Raises RuntimeError when the number of weights is neither 1 nor the number of channels.
+
+    >>> import flambeau as torch
+    >>> torch.prelu(torch.tensor([-2.0, 3.0]), torch.tensor([0.5]))
+    tensor([-1.,  3.])
     """
     need_tensor(input, "prelu")
     need_tensor(weight, "prelu", "weight", 2)
@@ -320,7 +324,12 @@ def prelu(input, weight):
 
 @public(method=True, out=True)
 def hardshrink(input, lambd=0.5):
-    """0 where |x| <= lambd, else x."""
+    """0 where |x| <= lambd, else x.
+
+    >>> import flambeau as torch
+    >>> torch.hardshrink(torch.tensor([-1.0, 0.2, 0.7]))
+    tensor([-1.0000,  0.0000,  0.7000])
+    """
     need_tensor(input, "hardshrink")
     need_float(input, "hardshrink_cpu")
     return _hardshrink(input, lambd=lambd)

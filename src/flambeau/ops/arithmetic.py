@@ -45,7 +45,8 @@ _sub = binary("sub", np.subtract, {"input": lambda g: g, "other": lambda g: -g},
               function=False, method=False, inplace=False)  # fmt: skip
 mul = binary(
     "mul", np.multiply, {"input": lambda g, other: g * conj(other), "other": lambda g, input: g * conj(input)},
-    aliases=("multiply",), doc="Product of two tensors, element by element.",
+    aliases=("multiply",), doc="Product of two tensors, element by element."
+    "\n>>> torch.mul(torch.tensor([1, 2]), torch.tensor([3, 4]))\ntensor([3, 8])",
 )  # fmt: skip
 _divide = binary(
     "div", np.divide,
@@ -81,7 +82,12 @@ def _scaled(input, other, alpha, name):
 
 @public(method=True, inplace=True, out=True, aliases=("subtract",))
 def sub(input, other, *, alpha=1):
-    """Difference of two tensors, `input - alpha * other`, element by element."""
+    """Difference of two tensors, `input - alpha * other`, element by element.
+
+    >>> import flambeau as torch
+    >>> torch.sub(torch.tensor([5, 6]), torch.tensor([1, 2]), alpha=2)
+    tensor([3, 2])
+    """
     if alpha.__class__ is int and alpha == 1:
         return _sub(input, other)
     _no_bool("sub")(input, other)
@@ -90,7 +96,12 @@ def sub(input, other, *, alpha=1):
 
 @public(method=True, inplace=True, out=True, aliases=("divide",))
 def div(input, other, *, rounding_mode=None):
-    """Quotient of two tensors, element by element; `rounding_mode` None, "trunc" or "floor"."""
+    """Quotient of two tensors, element by element; `rounding_mode` None, "trunc" or "floor".
+
+    >>> import flambeau as torch
+    >>> torch.div(torch.tensor([7.0, -7.0]), 2), torch.div(torch.tensor([7, -7]), 2, rounding_mode="trunc")
+    (tensor([ 3.5000, -3.5000]), tensor([ 3, -3]))
+    """
     if rounding_mode is None:
         return _divide(input, other)
     if rounding_mode == "floor":
@@ -102,7 +113,12 @@ def div(input, other, *, rounding_mode=None):
 
 @public(method=True, inplace=True, out=True)
 def true_divide(input, other):
-    """Quotient of two tensors; the same as `div`."""
+    """Quotient of two tensors; the same as `div`.
+
+    >>> import flambeau as torch
+    >>> torch.true_divide(torch.tensor([3, 4]), 2)
+    tensor([1.5000, 2.0000])
+    """
     return _divide(input, other)
 
 
@@ -135,7 +151,8 @@ def _no_slope(g):
 
 floor_divide = binary("floor_divide", _floor_array,
                       {"input": no_derivative("floor_divide"), "other": no_derivative("floor_divide")},
-                      node="NotImplemented", doc="Quotient rounded towards minus infinity.", fast=False,
+                      node="NotImplemented", doc="Quotient rounded towards minus infinity."
+                      "\n>>> torch.floor_divide(torch.tensor([7, -7]), 2)\ntensor([ 3, -4])", fast=False,
                       refuse=(0, 3))  # fmt: skip
 _floored = binary("floored_divide", _floor_array, {"input": _no_slope, "other": _no_slope}, refuse=(0, 3),
                   function=False, method=False, inplace=False, fast=False, node="DivBackward2")  # fmt: skip
@@ -150,7 +167,8 @@ def _negative(a):
     return np.negative(a)
 
 
-neg = unary("neg", _negative, lambda g: -g, aliases=("negative",), doc="The negative of each element.")
+neg = unary("neg", _negative, lambda g: -g, aliases=("negative",), doc="The negative of each element."
+            "\n>>> torch.neg(torch.tensor([1, -2]))\ntensor([-1,  2])")  # fmt: skip
 
 
 def _power(a, b):
@@ -199,7 +217,12 @@ _pow = binary("pow", _power, {"input": _pow_input, "other": _pow_other}, refuse=
 
 @public(method=True, inplace=True, out=True)
 def pow(input, exponent):
-    """`input` to the power of `exponent`, element by element."""
+    """`input` to the power of `exponent`, element by element.
+
+    >>> import flambeau as torch
+    >>> torch.pow(torch.tensor([1, 2, 3]), 2)
+    tensor([1, 4, 9])
+    """
     kind = exponent.__class__
     if (kind is int or kind is float) and isinstance(input, Tensor):
         d = input._array.dtype
@@ -243,12 +266,22 @@ def comparison(name, ufunc, doc, aliases=(), refuse=(3,)):
     return binary(name, ufunc, doc=doc, aliases=aliases, result=dtypes.bool, refuse=refuse, numbers=(1,))
 
 
-eq = comparison("eq", np.equal, "Whether elements are equal.", refuse=())
-ne = comparison("ne", np.not_equal, "Whether elements differ.", aliases=("not_equal",), refuse=())
-lt = comparison("lt", np.less, "Whether elements of `input` are less.", aliases=("less",))
-le = comparison("le", np.less_equal, "Whether elements of `input` are less or equal.", aliases=("less_equal",))
-gt = comparison("gt", np.greater, "Whether elements of `input` are greater.", aliases=("greater",))
-ge = comparison("ge", np.greater_equal, "Whether elements of `input` are greater or equal.", aliases=("greater_equal",))
+eq = comparison("eq", np.equal, "Whether elements are equal."
+                "\n>>> torch.eq(torch.tensor([1, 2]), torch.tensor([1, 3]))\ntensor([ True, False])",
+                refuse=())  # fmt: skip
+ne = comparison("ne", np.not_equal, "Whether elements differ."
+                "\n>>> torch.ne(torch.tensor([1, 2]), torch.tensor([1, 3]))\ntensor([False,  True])",
+                aliases=("not_equal",), refuse=())  # fmt: skip
+lt = comparison("lt", np.less, "Whether elements of `input` are less."
+                "\n>>> torch.lt(torch.tensor([1, 2]), 2)\ntensor([ True, False])", aliases=("less",))  # fmt: skip
+le = comparison("le", np.less_equal, "Whether elements of `input` are less or equal."
+                "\n>>> torch.le(torch.tensor([1, 2]), 1)\ntensor([ True, False])",
+                aliases=("less_equal",))  # fmt: skip
+gt = comparison("gt", np.greater, "Whether elements of `input` are greater."
+                "\n>>> torch.gt(torch.tensor([1, 2]), 1)\ntensor([False,  True])", aliases=("greater",))  # fmt: skip
+ge = comparison("ge", np.greater_equal, "Whether elements of `input` are greater or equal."
+                "\n>>> torch.ge(torch.tensor([1, 2]), 2)\ntensor([False,  True])",
+                aliases=("greater_equal",))  # fmt: skip
 
 
 def _compare(fn):

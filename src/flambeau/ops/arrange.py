@@ -242,6 +242,24 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 # ---------------------------------------------------------------------- triangles and diagonals
 
 
+_SHOWN = {
+    "tril": """
+
+    >>> import flambeau as torch
+    >>> torch.tril(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 0],
+            [3, 4]])
+    """,
+    "triu": """
+
+    >>> import flambeau as torch
+    >>> torch.triu(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 2],
+            [0, 4]])
+    """,
+}
+
+
 def _triangle(name, function):
     prim = primitive(name, lambda input, k: function(input, k), vjp={"input": lambda g, k: prim(g, k=k)})
 
@@ -253,7 +271,10 @@ def _triangle(name, function):
 
     part.__name__ = part.__qualname__ = name
     side = "below" if name == "tril" else "above"
-    part.__doc__ = f"A copy of (a batch of) matrices with only the part on and {side} a diagonal kept; zeros elsewhere."
+    part.__doc__ = (
+        f"A copy of (a batch of) matrices with only the part on and {side} a diagonal kept; zeros elsewhere."
+        f"{_SHOWN[name]}"
+    )
     return public(method=True, inplace="method", out=True)(part)
 
 

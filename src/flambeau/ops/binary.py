@@ -29,6 +29,7 @@ from .elementwise import (
     no_derivative,
     not_implemented,
     operator,
+    with_example,
 )
 from .entry import METHODS, in_place, primitive, public
 from .promotion import result_type
@@ -57,12 +58,14 @@ fmod = binary(
     "fmod", _fmod_array,
     {"input": lambda g: g, "other": lambda g, input, other: -g * div(input, other, rounding_mode="trunc")},
     refuse=(0, 3), fast=False, halves=True, numbers=(1,),
-    doc="Remainder of the division rounded towards zero: the sign of `input`.",
+    doc="Remainder of the division rounded towards zero: the sign of `input`."
+    "\n>>> torch.fmod(torch.tensor([7, -7]), 3)\ntensor([ 1, -1])",
 )  # fmt: skip
 remainder = binary(
     "remainder", _remainder_array,
     {"input": lambda g: g, "other": lambda g, input, other: -g * div(input, other, rounding_mode="floor")},
-    refuse=(0, 3), fast=False, halves=True, doc="Remainder of the division rounded down: the sign of `other`.",
+    refuse=(0, 3), fast=False, halves=True, doc="Remainder of the division rounded down: the sign of `other`."
+    "\n>>> torch.remainder(torch.tensor([7, -7]), 3)\ntensor([1, 2])",
 )  # fmt: skip
 operator(remainder, "mod", "%")
 in_place_operator("mod", Tensor.remainder_)
@@ -70,7 +73,12 @@ in_place_operator("mod", Tensor.remainder_)
 
 @public()
 def rsub(input, other, *, alpha=1):
-    """`other - alpha * input`."""
+    """`other - alpha * input`.
+
+    >>> import flambeau as torch
+    >>> torch.rsub(torch.tensor([1, 2]), 10)
+    tensor([9, 8])
+    """
     need_tensor(input, "rsub")
     return sub(other, input, alpha=alpha)
 
@@ -80,7 +88,12 @@ def rsub(input, other, *, alpha=1):
 
 @public(method=True, out=True)
 def float_power(input, exponent):
-    """`input` to the power of `exponent`, computed in float64 (complex128 if either is complex)."""
+    """`input` to the power of `exponent`, computed in float64 (complex128 if either is complex).
+
+    >>> import flambeau as torch
+    >>> torch.float_power(torch.tensor([1, 2, 3]), 2)
+    tensor([1., 4., 9.], dtype=torch.float64)
+    """
     common = result_type(input, exponent)
     wide = dtypes.complex128 if common.is_complex else dtypes.float64
     a, b = (_operand(x, wide.numpy) for x in (input, exponent))
@@ -111,7 +124,12 @@ _ldexp = primitive("ldexp", _ldexp_array, vjp={"input": lambda g, other: _ldexp(
 
 @public(method=True, inplace=True, out=True)
 def ldexp(input, other):
-    """`input * 2**other`."""
+    """`input * 2**other`.
+
+    >>> import flambeau as torch
+    >>> torch.ldexp(torch.tensor([1.0, 3.0]), torch.tensor([2, -1]))
+    tensor([4.0000, 1.5000])
+    """
     need_tensor(input, "ldexp")
     need_tensor(other, "ldexp", "other", 2)
     if input.dtype.is_floating_point:
@@ -135,12 +153,14 @@ atan2 = binary(
     {"input": lambda g, input, other: g * other / _atan2_square(input, other),
      "other": lambda g, input, other: -g * input / _atan2_square(input, other)},
     floats=True, halves=True, refuse=(3,), aliases=("arctan2",), numbers=(),
-    doc="The angle of the point (other, input), from -pi to pi.",
+    doc="The angle of the point (other, input), from -pi to pi."
+    "\n>>> torch.atan2(torch.tensor([1.0]), torch.tensor([-1.0]))\ntensor([2.3562])",
 )  # fmt: skip
 hypot = binary(
     "hypot", np.hypot,
     {"input": lambda g, input, out: g * (input / out), "other": lambda g, other, out: g * (other / out)},
-    refuse=(0, 1, 3), halves=True, numbers=(), doc="sqrt(input**2 + other**2) without overflow.",
+    refuse=(0, 1, 3), halves=True, numbers=(), doc="sqrt(input**2 + other**2) without overflow."
+    "\n>>> torch.hypot(torch.tensor([3.0]), torch.tensor([4.0]))\ntensor([5.])",
 )  # fmt: skip
 
 
@@ -150,10 +170,12 @@ def _copysign_input(g, input, out):
 
 
 copysign = binary("copysign", np.copysign, {"input": _copysign_input, "other": zeros}, floats=True, halves=True,
-                  refuse=(3,), numbers=(1,), doc="The modulus of `input` with the sign of `other`.")  # fmt: skip
+                  refuse=(3,), numbers=(1,), doc="The modulus of `input` with the sign of `other`."
+                  "\n>>> torch.copysign(torch.tensor([1.0, 2.0]), -1)\ntensor([-1., -2.])")  # fmt: skip
 nextafter = binary("nextafter", np.nextafter, {"input": lambda g, input, other: g.masked_fill(input == other, 0),
                                                "other": zeros},
-                   refuse=(0, 1, 3), numbers=(), doc="The next floating-point number towards `other`.")  # fmt: skip
+                   refuse=(0, 1, 3), numbers=(), doc="The next floating-point number towards `other`."
+                   "\n>>> torch.nextafter(torch.tensor([1.0]), torch.tensor([2.0])) > 1\ntensor([True])")  # fmt: skip
 
 
 def _heaviside_check(input, other):
@@ -176,15 +198,22 @@ _heaviside = binary("heaviside", _heaviside_array,
 
 @public(method=True, inplace="method", out=True)
 def heaviside(input, values):
-    """0 where `input` is negative, 1 where positive, and `values` where it is 0."""
+    """0 where `input` is negative, 1 where positive, and `values` where it is 0.
+
+    >>> import flambeau as torch
+    >>> torch.heaviside(torch.tensor([-1.0, 0.0, 2.0]), torch.tensor([0.5]))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
     return _heaviside(input, values)
 
 
 # ---------------------------------------------------------------------------------------------- integers
 
 
-gcd = binary("gcd", np.gcd, refuse=(0, 2, 3), numbers=(), doc="Greatest common divisor, non-negative.")
-lcm = binary("lcm", np.lcm, refuse=(0, 2, 3), numbers=(), doc="Least common multiple, non-negative.")
+gcd = binary("gcd", np.gcd, refuse=(0, 2, 3), numbers=(), doc="Greatest common divisor, non-negative."
+             "\n>>> torch.gcd(torch.tensor([12, 7]), torch.tensor([18, 21]))\ntensor([6, 7])")  # fmt: skip
+lcm = binary("lcm", np.lcm, refuse=(0, 2, 3), numbers=(), doc="Least common multiple, non-negative."
+             "\n>>> torch.lcm(torch.tensor([4, 6]), torch.tensor([6, 9]))\ntensor([12, 18])")  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- log of sums
 
@@ -201,13 +230,15 @@ logaddexp = binary(
     "logaddexp", _logaddexp_array,
     {"input": lambda g, input, other: g / conj(1 + exp(other - input)),
      "other": lambda g, input, other: g / conj(1 + exp(input - other))},
-    refuse=(0, 1), halves=True, inplace=False, numbers=(), doc="log(exp(input) + exp(other)) without overflow.",
+    refuse=(0, 1), halves=True, inplace=False, numbers=(), doc="log(exp(input) + exp(other)) without overflow."
+    "\n>>> torch.logaddexp(torch.tensor([0.0]), torch.tensor([0.0]))\ntensor([0.6931])",
 )  # fmt: skip
 logaddexp2 = binary(
     "logaddexp2", np.logaddexp2,
     {"input": lambda g, input, other: g / (1 + exp2(other - input)),
      "other": lambda g, input, other: g / (1 + exp2(input - other))},
-    refuse=(0, 1, 3), halves=True, inplace=False, numbers=(), doc="log2(2**input + 2**other) without overflow.",
+    refuse=(0, 1, 3), halves=True, inplace=False, numbers=(), doc="log2(2**input + 2**other) without overflow."
+    "\n>>> torch.logaddexp2(torch.tensor([1.0]), torch.tensor([1.0]))\ntensor([2.])",
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- extrema
@@ -242,12 +273,14 @@ def _extremum(name, ufunc, less, doc):
         return prim(input, other, out=out)
 
     fn.__name__ = fn.__qualname__ = name
-    fn.__doc__ = doc
+    fn.__doc__ = with_example(doc)
     return public(name, method=True)(fn)
 
 
-maximum = _extremum("maximum", np.maximum, lambda a, b: a < b, "The larger of two elements; nan if either is.")
-minimum = _extremum("minimum", np.minimum, lambda a, b: a > b, "The smaller of two elements; nan if either is.")
+maximum = _extremum("maximum", np.maximum, lambda a, b: a < b, "The larger of two elements; nan if either is."
+                    "\n>>> torch.maximum(torch.tensor([1, 5]), torch.tensor([3, 2]))\ntensor([3, 5])")  # fmt: skip
+minimum = _extremum("minimum", np.minimum, lambda a, b: a > b, "The smaller of two elements; nan if either is."
+                    "\n>>> torch.minimum(torch.tensor([1, 5]), torch.tensor([3, 2]))\ntensor([1, 2])")  # fmt: skip
 
 
 def _fmax_wins(input, other):
@@ -263,12 +296,14 @@ fmax = binary(
     {"input": lambda g, input, other: g.masked_fill(~_fmax_wins(input, other), 0),
      "other": lambda g, input, other: g.masked_fill(_fmax_wins(input, other), 0)},
     refuse=(3,), halves=True, inplace=False, numbers=(),
-    doc="The larger of two elements; the other one where one is nan.",
+    doc="The larger of two elements; the other one where one is nan."
+    "\n>>> torch.fmax(torch.tensor([1.0, float(\"nan\")]), torch.tensor([2.0, 3.0]))\ntensor([2., 3.])",
 )  # fmt: skip
 fmin = binary(
     "fmin", np.fmin,
     {"input": lambda g, input, other: g.masked_fill(~_fmin_wins(input, other), 0),
      "other": lambda g, input, other: g.masked_fill(_fmin_wins(input, other), 0)},
     refuse=(3,), halves=True, inplace=False, numbers=(),
-    doc="The smaller of two elements; the other one where one is nan.",
+    doc="The smaller of two elements; the other one where one is nan."
+    "\n>>> torch.fmin(torch.tensor([1.0, float(\"nan\")]), torch.tensor([2.0, 3.0]))\ntensor([1., 3.])",
 )  # fmt: skip

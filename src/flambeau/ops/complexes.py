@@ -15,7 +15,7 @@ import numpy as np
 from ..dtypes import FROM_NUMPY
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, attach, wrap
-from .elementwise import conj, cos, kind_name, not_implemented, sin, unary
+from .elementwise import conj, cos, kind_name, not_implemented, sin, unary, with_example
 from .entry import METHODS, REGISTRY, in_place, primitive, public, view_primitive, write_out
 from .promotion import broadcast_error
 from .shape import need_tensor
@@ -34,13 +34,23 @@ _imag = view_primitive("imag", lambda input: input.imag, vjp={"input": lambda g:
 
 
 def _real_part(input):
-    """The real part: a view of complex tensors, real tensors as they are."""
+    """The real part: a view of complex tensors, real tensors as they are.
+
+    >>> import flambeau as torch
+    >>> torch.real(torch.tensor([1 + 2j]))
+    tensor([1.])
+    """
     need_tensor(input, "real")
     return _real(input) if input._array.dtype.kind == "c" else input
 
 
 def _imag_part(input):
-    """The imaginary part of a complex tensor, a view; RuntimeError for real tensors."""
+    """The imaginary part of a complex tensor, a view; RuntimeError for real tensors.
+
+    >>> import flambeau as torch
+    >>> torch.imag(torch.tensor([1 + 2j]))
+    tensor([2.])
+    """
     need_tensor(input, "imag")
     if input._array.dtype.kind != "c":
         raise DtypeError("imag is not implemented for tensors with non-complex dtypes.")
@@ -66,7 +76,12 @@ _conj = primitive("conj", np.conjugate, vjp={"input": lambda g: conj(g)}, names=
 
 @public("conj", method=True)
 def conj_(input):
-    """The complex conjugate of each element; real tensors are returned as they are."""
+    """The complex conjugate of each element; real tensors are returned as they are.
+
+    >>> import flambeau as torch
+    >>> torch.conj(torch.tensor([1 + 2j])).resolve_conj()
+    tensor([1.-2.j])
+    """
     need_tensor(input, "conj")
     return _conj(input) if input._array.dtype.kind == "c" else input
 
@@ -76,35 +91,60 @@ _conj_physical = primitive("conj_physical", np.conjugate, vjp={"input": lambda g
 
 @public(method=True, inplace=True, out=True)
 def conj_physical(input):
-    """The complex conjugate of each element, in new memory; real tensors are returned as they are."""
+    """The complex conjugate of each element, in new memory; real tensors are returned as they are.
+
+    >>> import flambeau as torch
+    >>> torch.conj_physical(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
     need_tensor(input, "conj_physical")
     return _conj_physical(input) if input._array.dtype.kind == "c" else input
 
 
 @public(method=True)
 def resolve_conj(input):
-    """The tensor with its conjugation carried out: conjugates are never delayed here, so the tensor itself."""
+    """The tensor with its conjugation carried out: conjugates are never delayed here, so the tensor itself.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1 + 2j]).conj().resolve_conj()
+    tensor([1.-2.j])
+    """
     need_tensor(input, "resolve_conj")
     return input
 
 
 @public(method=True)
 def resolve_neg(input):
-    """The tensor with its negation carried out: negation is never delayed here, so the tensor itself."""
+    """The tensor with its negation carried out: negation is never delayed here, so the tensor itself.
+
+    >>> import flambeau as torch
+    >>> torch.resolve_neg(torch.tensor([1.0]))
+    tensor([1.])
+    """
     need_tensor(input, "resolve_neg")
     return input
 
 
 @public(method=True)
 def is_conj(input):
-    """Whether a tensor is a delayed conjugate: conjugation is never delayed here, so False."""
+    """Whether a tensor is a delayed conjugate: conjugation is never delayed here, so False.
+
+    >>> import flambeau as torch
+    >>> torch.is_conj(torch.tensor([1 + 2j]))
+    False
+    """
     need_tensor(input, "is_conj")
     return False
 
 
 @public(method=True)
 def is_neg(input):
-    """Whether a tensor is a delayed negative: negation is never delayed here, so False."""
+    """Whether a tensor is a delayed negative: negation is never delayed here, so False.
+
+    >>> import flambeau as torch
+    >>> torch.is_neg(torch.tensor([1.0]))
+    False
+    """
     need_tensor(input, "is_neg")
     return False
 
@@ -123,7 +163,12 @@ _view_as_complex = view_primitive(
 
 @public()
 def view_as_real(input):
-    """A view of a complex tensor with a last dimension of size 2: real and imaginary parts."""
+    """A view of a complex tensor with a last dimension of size 2: real and imaginary parts.
+
+    >>> import flambeau as torch
+    >>> torch.view_as_real(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
     need_tensor(input, "view_as_real")
     if input._array.dtype.kind != "c":
         raise DtypeError("view_as_real is only supported for complex tensors")
@@ -132,7 +177,12 @@ def view_as_real(input):
 
 @public()
 def view_as_complex(input):
-    """A complex view of a float32 or float64 tensor whose last dimension holds real and imaginary part."""
+    """A complex view of a float32 or float64 tensor whose last dimension holds real and imaginary part.
+
+    >>> import flambeau as torch
+    >>> torch.view_as_complex(torch.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
     need_tensor(input, "view_as_complex")
     a = input._array
     if a.dtype.kind != "f" or a.itemsize < 4:
@@ -201,7 +251,12 @@ def _exact_out(out, like, name):
 
 @public()
 def complex(real, imag, *, out=None):
-    """The complex tensor with this real and this imaginary part (float32 or float64, both the same)."""
+    """The complex tensor with this real and this imaginary part (float32 or float64, both the same).
+
+    >>> import flambeau as torch
+    >>> torch.complex(torch.tensor([1.0]), torch.tensor([2.0]))
+    tensor([1.+2.j])
+    """
     _check_parts(real, imag)
     _exact_out(out, real, "complex")
     made = _complex(real, imag)
@@ -210,7 +265,12 @@ def complex(real, imag, *, out=None):
 
 @public()
 def polar(abs, angle, *, out=None):
-    """The complex tensor with this modulus and this angle in radians."""
+    """The complex tensor with this modulus and this angle in radians.
+
+    >>> import flambeau as torch
+    >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
+    tensor([2.+0.j])
+    """
     _check_parts(abs, angle)
     _exact_out(out, abs, "polar")
     made = _complex(abs * cos(angle), abs * sin(angle))
@@ -245,7 +305,8 @@ for _name in ("abs", "absolute"):
     METHODS[_name + "_"] = _modulus_
     attach(_name + "_", _modulus_)
 REGISTRY["abs_"] = _modulus_
-_abs.__doc__ = "The absolute value of each element; the modulus of complex ones."
+_abs.__doc__ = with_example("The absolute value of each element; the modulus of complex ones, a real tensor."
+                            "\n>>> torch.abs(torch.tensor([3 + 4j]))\ntensor([5.])")  # fmt: skip
 _abs.__flambeau_name__ = "abs"
 
 
@@ -265,4 +326,5 @@ def _angle_vjp(g, input):
 
 
 angle = unary("angle", _angle_array, _angle_vjp, floats=True, inplace=False,
-              doc="The angle of each element in radians: of real ones, pi where negative and else 0.")  # fmt: skip
+              doc="The angle of each element in radians: of real ones, pi where negative and else 0."
+              "\n>>> torch.angle(torch.tensor([1 + 1j, -1 + 0j]))\ntensor([0.7854, 3.1416])")  # fmt: skip

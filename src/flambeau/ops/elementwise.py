@@ -117,15 +117,25 @@ def _node(name):
     return "".join(word.title() for word in name.replace(".", "_").split("_")) + "Backward0"
 
 
+def with_example(doc, details="") -> str:
+    """A docstring for a function that a factory makes: the sentence and the details, then the example of `doc`.
+
+    The example begins at the first line of `doc` with a prompt; the import that it needs is put before it.
+    """
+    said, prompt, example = doc.partition("\n>>> ")
+    lines = ["", ">>> import flambeau as torch", *(">>> " + example).split("\n")] if prompt else []
+    return f"{said.rstrip()}{details}" + "".join(f"\n    {line}" if line else "\n" for line in lines) + "\n    "
+
+
 def _documented(doc, arguments, floats, result, refuse):
-    """A docstring: the sentence given, and what the factory's arguments say about dtypes and shapes."""
+    """A docstring: the sentence given, what the factory's arguments say about dtypes and shapes, the example given."""
     taken = ", ".join(w for i, w in enumerate(("bool", "integer", "floating-point", "complex")) if i not in refuse)
     gives = f"{result}" if result else "the arguments' dtype" + ("; integers and bools give float32" if floats else "")
     shapes = "any shape" if len(arguments) == 1 else "shapes that broadcast"
-    return doc and (
-        f"{doc.rstrip()}\n\n    Arguments:\n        {', '.join(arguments)}: {taken} tensors; {shapes}.\n"
-        f"        out: a tensor to store the result in.\n    Returns: a tensor of {gives}.\n    "
-    )
+    return doc and with_example(doc, (
+        f"\n\n    Arguments:\n        {', '.join(arguments)}: {taken} tensors; {shapes}.\n"
+        f"        out: a tensor to store the result in.\n    Returns: a tensor of {gives}."
+    ))  # fmt: skip
 
 
 def _publish(fn, name, doc, aliases, inplace, method, function):
@@ -294,14 +304,20 @@ def _sigmoid_rule(g, out):
 
 
 exp = unary("exp", kernels.prefer("exp", np.exp), lambda g, out: g * conj(out), floats=True,
-            doc="e to the power of each element.")  # fmt: skip
+            doc="e to the power of each element."
+            "\n>>> torch.exp(torch.tensor([0.0, 1.0]))\ntensor([1.0000, 2.7183])")  # fmt: skip
 log = unary("log", kernels.prefer("log", np.log), lambda g, input: g / conj(input), floats=True,
-            doc="Natural logarithm of each element.")  # fmt: skip
-sqrt = unary("sqrt", np.sqrt, lambda g, out: g / (2 * conj(out)), floats=True, doc="Square root of each element.")
-sin = unary("sin", np.sin, lambda g, input: g * conj(cos(input)), floats=True, doc="Sine of each element.")
-cos = unary("cos", np.cos, lambda g, input: -g * conj(sin(input)), floats=True, doc="Cosine of each element.")
+            doc="Natural logarithm of each element."
+            "\n>>> torch.log(torch.tensor([1.0, 2.0]))\ntensor([0.0000, 0.6931])")  # fmt: skip
+sqrt = unary("sqrt", np.sqrt, lambda g, out: g / (2 * conj(out)), floats=True, doc="Square root of each element."
+             "\n>>> torch.sqrt(torch.tensor([4.0, 2.0]))\ntensor([2.0000, 1.4142])")  # fmt: skip
+sin = unary("sin", np.sin, lambda g, input: g * conj(cos(input)), floats=True, doc="Sine of each element."
+            "\n>>> torch.sin(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 0.8415])")  # fmt: skip
+cos = unary("cos", np.cos, lambda g, input: -g * conj(sin(input)), floats=True, doc="Cosine of each element."
+            "\n>>> torch.cos(torch.tensor([0.0, 1.0]))\ntensor([1.0000, 0.5403])")  # fmt: skip
 tanh = unary("tanh", kernels.prefer("tanh", np.tanh), _tanh_rule, floats=True,
-             doc="Hyperbolic tangent of each element.")  # fmt: skip
+             doc="Hyperbolic tangent of each element."
+             "\n>>> torch.tanh(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 0.7616])")  # fmt: skip
 
 
 def _sigmoid(a):
@@ -313,7 +329,9 @@ def _sigmoid(a):
 
 
 sigmoid = unary("sigmoid", kernels.prefer("sigmoid", _sigmoid), _sigmoid_rule, floats=True,
-                aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element.")  # fmt: skip
+                aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element."
+                "\n>>> torch.sigmoid(torch.tensor([0.0, 2.0]))\ntensor([0.5000, 0.8808])")  # fmt: skip
 relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, a.dtype.type(0))),
              fused(kernels.prefer("relu_backward", lambda g, out: g * (out > 0)))(lambda g, out: g * (out > 0)),
-             refuse=(0, 3), doc="max(x, 0) of each element.")  # fmt: skip
+             refuse=(0, 3), doc="max(x, 0) of each element."
+             "\n>>> torch.relu(torch.tensor([-1.0, 2.0]))\ntensor([0., 2.])")  # fmt: skip

@@ -165,10 +165,23 @@ def _whole(name, forward):
                                    f"{'forward' if forward else 'inverse'}.")
 
 
+_EXAMPLES = {
+    "fft": "torch.fft.fft(torch.tensor([1.0, 2.0, 3.0, 4.0]))\n    tensor([10.+0.j, -2.+2.j, -2.+0.j, -2.-2.j])",
+    "ifft": "torch.fft.ifft(torch.tensor([10 + 0j, -2 + 2j, -2 + 0j, -2 - 2j])).real\n    tensor([1., 2., 3., 4.])",
+    "rfft": "torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0, 4.0]))\n    tensor([10.+0.j, -2.+2.j, -2.+0.j])",
+    "irfft": "torch.fft.irfft(torch.tensor([10 + 0j, -2 + 2j, -2 + 0j]))\n    tensor([1., 2., 3., 4.])",
+    "rfft2": "torch.fft.rfft2(torch.ones(4, 4)).shape\n    torch.Size([4, 3])",
+    "rfftn": "torch.fft.rfftn(torch.ones(4, 4)).shape\n    torch.Size([4, 3])",
+    "irfft2": "torch.fft.irfft2(torch.fft.rfft2(torch.ones(4, 4))).shape\n    torch.Size([4, 4])",
+    "irfftn": "torch.fft.irfftn(torch.fft.rfftn(torch.ones(4, 4))).shape\n    torch.Size([4, 4])",
+}
+
+
 def _named(function, name, doc):
     function.__name__ = function.__qualname__ = name
     sizes = 'n, s: sizes to cut or fill up to; norm: None or "backward", "ortho", "forward".'
-    function.__doc__ = f"{doc}\n\n    {sizes}\n    "
+    example = f"\n\n    >>> import flambeau as torch\n    >>> {_EXAMPLES[name]}" if name in _EXAMPLES else ""
+    function.__doc__ = f"{doc}\n\n    {sizes}{example}\n    "
     return public(f"fft.{name}", out=True)(function)
 
 
@@ -309,7 +322,12 @@ def _shift_dims(input, dim):
 
 @public("fft.fftshift")
 def fftshift(input, dim=None):
-    """A copy with frequency zero in the middle of each dimension."""
+    """A copy with frequency zero in the middle of each dimension.
+
+    >>> import flambeau as torch
+    >>> torch.fft.fftshift(torch.tensor([0, 1, -2, -1]))
+    tensor([-2, -1,  0,  1])
+    """
     need_tensor(input, "fftshift")
     dims = _shift_dims(input, dim)
     return roll(input, [input.shape[d] // 2 for d in dims], dims) if dims else input.clone()
@@ -317,7 +335,12 @@ def fftshift(input, dim=None):
 
 @public("fft.ifftshift")
 def ifftshift(input, dim=None):
-    """The inverse of `fftshift`."""
+    """The inverse of `fftshift`.
+
+    >>> import flambeau as torch
+    >>> torch.fft.ifftshift(torch.tensor([-2, -1, 0, 1]))
+    tensor([ 0,  1, -2, -1])
+    """
     need_tensor(input, "ifftshift")
     dims = _shift_dims(input, dim)
     return roll(input, [(input.shape[d] + 1) // 2 for d in dims], dims) if dims else input.clone()
@@ -333,14 +356,24 @@ def _frequencies(made, dtype, device, requires_grad):
 
 @public("fft.fftfreq", out=True)
 def fftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, requires_grad=False):
-    """The frequencies of the results of `fft` for `n` samples `d` apart."""
+    """The frequencies of the results of `fft` for `n` samples `d` apart.
+
+    >>> import flambeau as torch
+    >>> torch.fft.fftfreq(4)
+    tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
+    """
     check_layout(layout)
     return _frequencies(np.fft.fftfreq(n, d), dtype, device, requires_grad)
 
 
 @public("fft.rfftfreq", out=True)
 def rfftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, requires_grad=False):
-    """The frequencies of the results of `rfft` for `n` samples `d` apart."""
+    """The frequencies of the results of `rfft` for `n` samples `d` apart.
+
+    >>> import flambeau as torch
+    >>> torch.fft.rfftfreq(4)
+    tensor([0.0000, 0.2500, 0.5000])
+    """
     check_layout(layout)
     return _frequencies(np.fft.rfftfreq(n, d), dtype, device, requires_grad)
 
@@ -386,6 +419,10 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     """Short-time Fourier transform: (batch,) time -> (batch,) frequency x frames.
 
     Raises RuntimeError for sizes that do not fit, and when `return_complex` is not given for a real input.
+
+    >>> import flambeau as torch
+    >>> torch.stft(torch.ones(32), n_fft=8, window=torch.ones(8), return_complex=True).shape
+    torch.Size([5, 17])
     """
     need_tensor(input, "stft")
     hop = n_fft // 4 if hop_length is None else hop_length
@@ -428,6 +465,11 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     """Inverse of `stft`: least-squares estimate of the signal (Griffin and Lim 1984).
 
     Raises RuntimeError where the windows leave a sample uncovered.
+
+    >>> import flambeau as torch
+    >>> s = torch.stft(torch.ones(32), 8, window=torch.ones(8), return_complex=True)
+    >>> torch.istft(s, 8, window=torch.ones(8)).shape
+    torch.Size([32])
     """
     need_tensor(input, "istft")
     hop = n_fft // 4 if hop_length is None else hop_length

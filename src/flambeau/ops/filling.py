@@ -20,14 +20,24 @@ from .reduce import _axes
 
 @public()
 def fill(input, value):
-    """A copy of the tensor's shape with every element `value`."""
+    """A copy of the tensor's shape with every element `value`.
+
+    >>> import flambeau as torch
+    >>> torch.fill(torch.tensor([1, 2]), 7)
+    tensor([7, 7])
+    """
     need_tensor(input, "fill")
     return input.clone().fill_(value)
 
 
 @public()
 def constant_pad_nd(input, pad, value=0):
-    """A copy with a border of `value`; `pad`: (before, after) of the last dimension, then of the one before it, ..."""
+    """A copy with a border of `value`; `pad`: (before, after) of the last dimension, then of the one before it, ...
+
+    >>> import flambeau as torch
+    >>> torch.constant_pad_nd(torch.tensor([1, 2]), (1, 2))
+    tensor([0, 1, 2, 0, 0])
+    """
     need_tensor(input, "constant_pad_nd")
     pad = [operator.index(p) for p in pad]
     if len(pad) % 2:
@@ -45,7 +55,13 @@ def constant_pad_nd(input, pad, value=0):
 
 @public(method=True, function=False)
 def fill_diagonal_(self, fill_value, wrap=False):
-    """Set the main diagonal to a number, in place; `wrap` starts again below it in tall matrices."""
+    """Set the main diagonal to a number, in place; `wrap` starts again below it in tall matrices.
+
+    >>> import flambeau as torch
+    >>> torch.zeros(2, 2).fill_diagonal_(1)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if self.ndim < 2:
         raise ShapeError("dimensions must larger than 1")
     if self.ndim > 2 and len(set(self.shape)) > 1:

@@ -44,7 +44,12 @@ def _write(self, source):
 
 @public(method=True, function=False)
 def copy_(self, src, non_blocking=False):
-    """Copy the values of `src` (broadcast, converted) into this tensor, in place."""
+    """Copy the values of `src` (broadcast, converted) into this tensor, in place.
+
+    >>> import flambeau as torch
+    >>> torch.zeros(2).copy_(torch.tensor([1, 2]))
+    tensor([1., 2.])
+    """
     if not isinstance(src, Tensor):
         if not isinstance(src, NUMBERS):
             need_tensor(src, "copy_", "other")
@@ -60,7 +65,12 @@ def copy_(self, src, non_blocking=False):
 
 @public(method=True, function=True)
 def fill_(self, value):
-    """Set every element to `value` (a number or a 0-dimensional tensor), in place."""
+    """Set every element to `value` (a number or a 0-dimensional tensor), in place.
+
+    >>> import flambeau as torch
+    >>> torch.zeros(2).fill_(7)
+    tensor([7., 7.])
+    """
     need_tensor(self, "fill_")
     if isinstance(value, Tensor):
         if value.ndim:
@@ -74,7 +84,12 @@ def fill_(self, value):
 
 @public(method=True, function=True)
 def zero_(self):
-    """Set every element to zero, in place."""
+    """Set every element to zero, in place.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2).zero_()
+    tensor([0., 0.])
+    """
     need_tensor(self, "zero_")
     return fill_(self, 0)
 
@@ -88,7 +103,13 @@ _masked_fill = primitive(
 
 @public(method=True, inplace="method")
 def masked_fill(input, mask, value):
-    """A copy with `value` where `mask` (bool, broadcast) is True."""
+    """A copy with `value` where `mask` (bool, broadcast) is True.
+
+    >>> import flambeau as torch
+    >>> x = torch.tensor([1, 2, 3])
+    >>> x.masked_fill(x > 1, 0)
+    tensor([1, 0, 0])
+    """
     need_tensor(input, "masked_fill")
     need_tensor(mask, "masked_fill", "mask", 2)
     if mask._array.dtype != np.bool_:
@@ -490,6 +511,10 @@ def _index_put(input, indices, values, accumulate=False):
     """A copy with `values` stored (or added) where the index tensors point.
 
     indices: tuple of index tensors, or None for a whole dimension.
+
+    >>> import flambeau as torch
+    >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 2]),), torch.tensor([1.0, 2.0]))
+    tensor([1., 0., 2.])
     """
     need_tensor(input, "index_put")
     if values.dtype is not input.dtype:
@@ -501,7 +526,12 @@ def _index_put(input, indices, values, accumulate=False):
 
 @public(method=True)
 def index_put_(input, indices, values, accumulate=False):
-    """Store (or add) `values` where the index tensors point, in place."""
+    """Store (or add) `values` where the index tensors point, in place.
+
+    >>> import flambeau as torch
+    >>> torch.zeros(3).index_put_((torch.tensor([0, 0]),), torch.tensor([1.0, 2.0]), accumulate=True)
+    tensor([3., 0., 0.])
+    """
     if values.dtype is not input.dtype:
         raise IndexOutOfRange(f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
                               f"destination and {values.dtype} for the source.", fix=f"values.to({input.dtype})")

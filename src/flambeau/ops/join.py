@@ -175,19 +175,34 @@ def _all_at_least(tensors, n):
 
 @public()
 def atleast_1d(*tensors):
-    """Each tensor as a view with at least one dimension."""
+    """Each tensor as a view with at least one dimension.
+
+    >>> import flambeau as torch
+    >>> torch.atleast_1d(torch.tensor(3))
+    tensor([3])
+    """
     return _all_at_least(tensors, 1)
 
 
 @public()
 def atleast_2d(*tensors):
-    """Each tensor as a view with at least two dimensions."""
+    """Each tensor as a view with at least two dimensions.
+
+    >>> import flambeau as torch
+    >>> torch.atleast_2d(torch.tensor([1, 2]))
+    tensor([[1, 2]])
+    """
     return _all_at_least(tensors, 2)
 
 
 @public()
 def atleast_3d(*tensors):
-    """Each tensor as a view with at least three dimensions."""
+    """Each tensor as a view with at least three dimensions.
+
+    >>> import flambeau as torch
+    >>> torch.atleast_3d(torch.tensor([1, 2])).shape
+    torch.Size([1, 2, 1])
+    """
     return _all_at_least(tensors, 3)
 
 
@@ -200,26 +215,49 @@ def _nonempty(tensors, name):
 
 @public(out=True)
 def hstack(tensors):
-    """Tensors joined along dimension 1 (dimension 0 for vectors)."""
+    """Tensors joined along dimension 1 (dimension 0 for vectors).
+
+    >>> import flambeau as torch
+    >>> torch.hstack((torch.tensor([1]), torch.tensor([2, 3])))
+    tensor([1, 2, 3])
+    """
     tensors = [at_least(t, 1) for t in _nonempty(tensors, "hstack")]
     return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
 @public(out=True, aliases=("row_stack",))
 def vstack(tensors):
-    """Tensors joined along dimension 0; vectors are rows."""
+    """Tensors joined along dimension 0; vectors are rows.
+
+    >>> import flambeau as torch
+    >>> torch.vstack((torch.tensor([1, 2]), torch.tensor([3, 4])))
+    tensor([[1, 2],
+            [3, 4]])
+    """
     return cat([at_least(t, 2) for t in _nonempty(tensors, "vstack")], 0)
 
 
 @public(out=True)
 def dstack(tensors):
-    """Tensors joined along dimension 2."""
+    """Tensors joined along dimension 2.
+
+    >>> import flambeau as torch
+    >>> torch.dstack((torch.tensor([1, 2]), torch.tensor([3, 4])))
+    tensor([[[1, 3],
+             [2, 4]]])
+    """
     return cat([at_least(t, 3) for t in _nonempty(tensors, "dstack")], 2)
 
 
 @public(out=True)
 def column_stack(tensors):
-    """Tensors joined along dimension 1; vectors are columns."""
+    """Tensors joined along dimension 1; vectors are columns.
+
+    >>> import flambeau as torch
+    >>> torch.column_stack((torch.tensor([1, 2]), torch.tensor([3, 4])))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     tensors = _nonempty(tensors, "column_stack")
     return cat([reshape(t, (t.numel(), 1)) if t.ndim <= 1 else t for t in tensors], 1)
 
@@ -268,7 +306,12 @@ def _restack(g, dim):
 
 @public(method=True)
 def unbind(input, dim=0):
-    """All slices of one dimension, as a tuple of views."""
+    """All slices of one dimension, as a tuple of views.
+
+    >>> import flambeau as torch
+    >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
     need_tensor(input, "unbind")
     if not input._array.ndim:
         normal_dim(dim, 0, scalar=False)
@@ -323,7 +366,12 @@ def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
 
 @public(method=True)
 def split_with_sizes(input, split_sizes, dim=0):
-    """Views of the sizes listed, which must add up to the size of the dimension."""
+    """Views of the sizes listed, which must add up to the size of the dimension.
+
+    >>> import flambeau as torch
+    >>> torch.split_with_sizes(torch.tensor([1, 2, 3]), [1, 2])
+    (tensor([1]), tensor([2, 3]))
+    """
     need_tensor(input, "split_with_sizes")
     if input.ndim == 0:
         raise ShapeError("split expects at least a 1-dimensional tensor")
@@ -342,7 +390,12 @@ def split_with_sizes(input, split_sizes, dim=0):
 
 @public(method=True)
 def unsafe_split(tensor, split_size, dim=0):
-    """As `split`; PyTorch skips the view bookkeeping here."""
+    """As `split`; PyTorch skips the view bookkeeping here.
+
+    >>> import flambeau as torch
+    >>> torch.unsafe_split(torch.tensor([1, 2, 3]), 2)
+    (tensor([1, 2]), tensor([3]))
+    """
     return split(tensor, split_size, dim)
 
 
@@ -354,7 +407,12 @@ def unsafe_split_with_sizes(input, split_sizes, dim=0):
 
 @public(out=True)
 def split_copy(tensor, split_size, dim=0):
-    """As `split`, with pieces of their own memory."""
+    """As `split`, with pieces of their own memory.
+
+    >>> import flambeau as torch
+    >>> torch.split_copy(torch.tensor([1, 2, 3]), 2)
+    (tensor([1, 2]), tensor([3]))
+    """
     return tuple([t.clone() for t in split(tensor, split_size, dim)])
 
 
@@ -366,13 +424,23 @@ def split_with_sizes_copy(input, split_sizes, dim=0):
 
 @public(out=True)
 def unbind_copy(input, dim=0):
-    """As `unbind`, with slices of their own memory."""
+    """As `unbind`, with slices of their own memory.
+
+    >>> import flambeau as torch
+    >>> torch.unbind_copy(torch.tensor([1, 2]))
+    (tensor(1), tensor(2))
+    """
     return tuple([t.clone() for t in unbind(input, dim)])
 
 
 @public(method=True)
 def chunk(input, chunks, dim=0):
-    """At most `chunks` views of equal size (the last may be smaller)."""
+    """At most `chunks` views of equal size (the last may be smaller).
+
+    >>> import flambeau as torch
+    >>> torch.chunk(torch.tensor([1, 2, 3]), 2)
+    (tensor([1, 2]), tensor([3]))
+    """
     need_tensor(input, "chunk")
     _need_dim(input, "chunk")
     chunks = operator.index(chunks)
@@ -388,13 +456,23 @@ def chunk(input, chunks, dim=0):
 
 @public(method=True)
 def unsafe_chunk(input, chunks, dim=0):
-    """As `chunk`; PyTorch skips the view bookkeeping here."""
+    """As `chunk`; PyTorch skips the view bookkeeping here.
+
+    >>> import flambeau as torch
+    >>> torch.unsafe_chunk(torch.tensor([1, 2, 3]), 2)
+    (tensor([1, 2]), tensor([3]))
+    """
     return chunk(input, chunks, dim)
 
 
 @public(method=True)
 def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sections=None):
-    """Views cut at the indices listed, or `sections` of nearly equal size."""
+    """Views cut at the indices listed, or `sections` of nearly equal size.
+
+    >>> import flambeau as torch
+    >>> torch.tensor_split(torch.tensor([1, 2, 3]), 2)
+    (tensor([1, 2]), tensor([3]))
+    """
     need_tensor(input, "tensor_split")
     _need_dim(input, "tensor_split")
     dim = normal_dim(dim, input.ndim)
@@ -439,20 +517,35 @@ def _nd_split(input, how, name, dim, least):
 
 @public(method=True)
 def hsplit(input, indices_or_sections=None, *, indices=None, sections=None):
-    """Views cut along dimension 1 (dimension 0 for vectors)."""
+    """Views cut along dimension 1 (dimension 0 for vectors).
+
+    >>> import flambeau as torch
+    >>> torch.hsplit(torch.tensor([1, 2, 3, 4]), 2)
+    (tensor([1, 2]), tensor([3, 4]))
+    """
     how = next((x for x in (indices_or_sections, indices, sections) if x is not None), None)
     return _nd_split(input, how, "hsplit", 0 if isinstance(input, Tensor) and input.ndim == 1 else 1, 1)
 
 
 @public(method=True)
 def vsplit(input, indices_or_sections=None, *, indices=None, sections=None):
-    """Views cut along dimension 0."""
+    """Views cut along dimension 0.
+
+    >>> import flambeau as torch
+    >>> torch.vsplit(torch.tensor([[1, 2], [3, 4]]), 2)
+    (tensor([[1, 2]]), tensor([[3, 4]]))
+    """
     return _nd_split(input, next((x for x in (indices_or_sections, indices, sections) if x is not None), None),
                      "vsplit", 0, 2)  # fmt: skip
 
 
 @public(method=True)
 def dsplit(input, indices_or_sections=None, *, indices=None, sections=None):
-    """Views cut along dimension 2."""
+    """Views cut along dimension 2.
+
+    >>> import flambeau as torch
+    >>> [p.shape for p in torch.dsplit(torch.ones(2, 2, 4), 2)]
+    [torch.Size([2, 2, 2]), torch.Size([2, 2, 2])]
+    """
     return _nd_split(input, next((x for x in (indices_or_sections, indices, sections) if x is not None), None),
                      "dsplit", 2, 3)  # fmt: skip

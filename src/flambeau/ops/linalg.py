@@ -163,14 +163,25 @@ def _ranks(name, *expected):
 
 @public(method=True, out=True)
 def mm(input, mat2):
-    """Product of two matrices."""
+    """Product of two matrices.
+
+    >>> import flambeau as torch
+    >>> torch.mm(torch.tensor([[1, 2], [3, 4]]), torch.tensor([[1], [1]]))
+    tensor([[3],
+            [7]])
+    """
     _ranks("mm", (input, "self", 2), (mat2, "mat2", 2))
     return matmul(input, mat2)
 
 
 @public(method=True, out=True)
 def bmm(input, mat2):
-    """Products of two batches of matrices, (b, n, m) and (b, m, p)."""
+    """Products of two batches of matrices, (b, n, m) and (b, m, p).
+
+    >>> import flambeau as torch
+    >>> torch.bmm(torch.ones(4, 2, 3), torch.ones(4, 3, 5)).shape
+    torch.Size([4, 2, 5])
+    """
     _ranks("bmm", (input, "batch1", 3), (mat2, "batch2", 3))
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
@@ -183,14 +194,24 @@ def bmm(input, mat2):
 
 @public(method=True, out=True)
 def mv(input, vec):
-    """Product of a matrix and a vector."""
+    """Product of a matrix and a vector.
+
+    >>> import flambeau as torch
+    >>> torch.mv(torch.tensor([[1, 2], [3, 4]]), torch.tensor([1, 1]))
+    tensor([3, 7])
+    """
     _ranks("mv", (input, "input", 2), (vec, "vec", 1))
     return matmul(input, vec)
 
 
 @public(method=True, out=True)
 def dot(input, tensor):
-    """Inner product of two vectors."""
+    """Inner product of two vectors.
+
+    >>> import flambeau as torch
+    >>> torch.dot(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor(11)
+    """
     for t in (input, tensor):
         need_tensor(t, "dot")
     if input.ndim != 1 or tensor.ndim != 1:
@@ -202,14 +223,24 @@ def dot(input, tensor):
 
 @public(method=True, out=True)
 def vdot(input, other):
-    """Inner product of two vectors, the first one conjugated."""
+    """Inner product of two vectors, the first one conjugated.
+
+    >>> import flambeau as torch
+    >>> torch.vdot(torch.tensor([1j]), torch.tensor([1j]))
+    tensor(1.+0.j)
+    """
     need_tensor(input, "vdot")
     return dot(conj(input), other)
 
 
 @public(method=True, out=True)
 def inner(input, other):
-    """Sums of products over the last dimensions of both tensors."""
+    """Sums of products over the last dimensions of both tensors.
+
+    >>> import flambeau as torch
+    >>> torch.inner(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor(11)
+    """
     need_tensor(input, "inner")
     need_tensor(other, "inner", "other", 2)
     if not input.ndim or not other.ndim:
@@ -222,7 +253,13 @@ def inner(input, other):
 
 @public(method=True, out=True, aliases=("ger",))
 def outer(input, vec2):
-    """All products of an element of one vector with one of another, as a matrix."""
+    """All products of an element of one vector with one of another, as a matrix.
+
+    >>> import flambeau as torch
+    >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
     _ranks("outer", (input, "self", 1), (vec2, "vec2", 1))
     return input.unsqueeze(1) * vec2.unsqueeze(0)
 
@@ -279,7 +316,13 @@ _addmm = primitive("addmm", _addmm_array, vjp={"bias": lambda g: g, **_RULES})
 
 @public(method=True, inplace="method", out=True)
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
-    """beta * input + alpha * (mat1 @ mat2)."""
+    """beta * input + alpha * (mat1 @ mat2).
+
+    >>> import flambeau as torch
+    >>> torch.addmm(torch.ones(2, 2), torch.ones(2, 3), torch.ones(3, 2))
+    tensor([[4., 4.],
+            [4., 4.]])
+    """
     _ranks("addmm", (input, "input", None), (mat1, "mat1", 2), (mat2, "mat2", 2))
     if autocasting:
         input, mat1, mat2 = lower(input, mat1, mat2)
@@ -297,7 +340,12 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1):
 
 @public(method=True, inplace="method", out=True)
 def addmv(input, mat, vec, *, beta=1, alpha=1):
-    """beta * input + alpha * (mat @ vec)."""
+    """beta * input + alpha * (mat @ vec).
+
+    >>> import flambeau as torch
+    >>> torch.addmv(torch.ones(2), torch.ones(2, 3), torch.ones(3))
+    tensor([4., 4.])
+    """
     _ranks("addmv", (input, "input", None), (mat, "mat", 2), (vec, "vec", 1))
     if _all_halves(input, mat, vec):
         return _in_single(addmv, input, mat, vec, beta, alpha)
@@ -306,7 +354,13 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 
 @public(method=True, inplace="method", out=True)
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
-    """beta * input + alpha * outer(vec1, vec2)."""
+    """beta * input + alpha * outer(vec1, vec2).
+
+    >>> import flambeau as torch
+    >>> torch.addr(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
     _ranks("addr", (input, "input", None), (vec1, "vec1", 1), (vec2, "vec2", 1))
     if _all_halves(input, vec1, vec2):
         return _in_single(addr, input, vec1, vec2, beta, alpha)
@@ -324,7 +378,12 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
 
 @public(method=True, inplace="method", out=True)
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
-    """beta * input + alpha * (batch1 @ batch2), batch by batch."""
+    """beta * input + alpha * (batch1 @ batch2), batch by batch.
+
+    >>> import flambeau as torch
+    >>> torch.baddbmm(torch.ones(4, 2, 2), torch.ones(4, 2, 3), torch.ones(4, 3, 2)).shape
+    torch.Size([4, 2, 2])
+    """
     _ranks("baddbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
     if autocasting:
         input, batch1, batch2 = lower(input, batch1, batch2)
@@ -335,7 +394,13 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 @public(method=True, inplace="method", out=True)
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
-    """beta * input + alpha * the sum over the batch of batch1 @ batch2."""
+    """beta * input + alpha * the sum over the batch of batch1 @ batch2.
+
+    >>> import flambeau as torch
+    >>> torch.addbmm(torch.zeros(2, 2), torch.ones(4, 2, 3), torch.ones(4, 3, 2))
+    tensor([[12., 12.],
+            [12., 12.]])
+    """
     _ranks("addbmm", (input, "input", None), (batch1, "batch1", 3), (batch2, "batch2", 3))
     if autocasting:
         input, batch1, batch2 = lower(input, batch1, batch2)
@@ -350,7 +415,12 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 @public()
 def chain_matmul(*matrices, out=None):
-    """The product of several matrices, in the cheapest order."""
+    """The product of several matrices, in the cheapest order.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.multi_dot([torch.ones(2, 3), torch.ones(3, 4), torch.ones(4, 5)]).shape
+    torch.Size([2, 5])
+    """
     if len(matrices) == 1 and isinstance(matrices[0], (tuple, list)):
         matrices = matrices[0]
     for m in matrices:
@@ -384,7 +454,12 @@ def multiply_chain(matrices):
 
 @public(out=True)
 def tensordot(a, b, dims=2):
-    """Sums of products over several dimensions: the last `dims` of `a` with the first of `b`, or two lists of them."""
+    """Sums of products over several dimensions: the last `dims` of `a` with the first of `b`, or two lists of them.
+
+    >>> import flambeau as torch
+    >>> torch.tensordot(torch.ones(2, 3, 4), torch.ones(3, 4, 5)).shape
+    torch.Size([2, 5])
+    """
     need_tensor(a, "tensordot", "self")
     need_tensor(b, "tensordot", "other", 2)
     if isinstance(dims, Tensor):
@@ -423,7 +498,13 @@ def tensordot(a, b, dims=2):
 
 @public(method=True, out=True)
 def kron(input, other):
-    """Kronecker product: each element of `input` times all of `other`."""
+    """Kronecker product: each element of `input` times all of `other`.
+
+    >>> import flambeau as torch
+    >>> torch.kron(torch.eye(2), torch.tensor([[1.0, 2.0]]))
+    tensor([[1., 2., 0., 0.],
+            [0., 0., 1., 2.]])
+    """
     need_tensor(input, "kron")
     need_tensor(other, "kron", "other", 2)
     n = max(input.ndim, other.ndim)
@@ -435,7 +516,12 @@ def kron(input, other):
 
 @public(method=True)
 def trace(input):
-    """Sum of the diagonal of a matrix."""
+    """Sum of the diagonal of a matrix.
+
+    >>> import flambeau as torch
+    >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))
+    tensor(5)
+    """
     need_tensor(input, "trace")
     if input.ndim != 2:
         raise ShapeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")

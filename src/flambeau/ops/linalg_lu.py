@@ -98,7 +98,14 @@ def _lu_checked(A, pivot, name, check):
 
 @public("linalg.lu_factor", out=True)
 def lu_factor(A, *, pivot=True):
-    """(L and U packed in one matrix, pivots) of A = P L U."""
+    """(L and U packed in one matrix, pivots) of A = P L U.
+
+    >>> import flambeau as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2.0, 1.0], [4.0, 4.0]]))
+    >>> LU
+    tensor([[ 4.0000,  4.0000],
+            [ 0.5000, -1.0000]])
+    """
     return return_types.linalg_lu_factor(_lu_checked(A, pivot, "torch.linalg.lu_factor", True)[:2])
 
 
@@ -110,7 +117,14 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
 
 @public("linalg.lu", out=True)
 def linalg_lu(A, *, pivot=True):
-    """(P, L, U) with A = P L U."""
+    """(P, L, U) with A = P L U.
+
+    >>> import flambeau as torch
+    >>> P, L, U = torch.linalg.lu(torch.tensor([[2.0, 1.0], [4.0, 4.0]]))
+    >>> U
+    tensor([[ 4.,  4.],
+            [ 0., -1.]])
+    """
     packed, pivots, _ = _lu_checked(A, pivot, "linalg.lu", False)
     return return_types.linalg_lu(_unpacked(packed, pivots))
 
@@ -123,7 +137,14 @@ def _unpacked(packed, pivots):
 
 @public()
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=None):
-    """(P, L, U) from packed factors and pivots."""
+    """(P, L, U) from packed factors and pivots.
+
+    >>> import flambeau as torch
+    >>> P, L, U = torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0, 1.0], [4.0, 4.0]])))
+    >>> L
+    tensor([[1.0000, 0.0000],
+            [0.5000, 1.0000]])
+    """
     if LU_pivots.dtype is not dtypes.int32:
         raise DtypeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.",
                          why=f"it is {LU_pivots.dtype}")
@@ -156,7 +177,14 @@ def lu(A, pivot=True, get_infos=False, out=None):
 
 @public("linalg.lu_solve", out=True)
 def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
-    """X of A X = B (X A = B; with A^H for adjoint=True) from the packed factors of A."""
+    """X of A X = B (X A = B; with A^H for adjoint=True) from the packed factors of A.
+
+    >>> import flambeau as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2.0, 1.0], [4.0, 4.0]]))
+    >>> torch.linalg.lu_solve(LU, pivots, torch.tensor([[3.0], [8.0]]))
+    tensor([[1.],
+            [1.]])
+    """
     name = "linalg.lu_solve"
     need_square(LU, name, "LU")
     need_matrix(B, name, "B")
@@ -182,7 +210,14 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
 
 @public(method=True, out=True)
 def lu_solve(b, LU_data, LU_pivots):
-    """X of A X = b from the packed factors of A; see torch.linalg.lu_solve."""
+    """X of A X = b from the packed factors of A; see torch.linalg.lu_solve.
+
+    >>> import flambeau as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2.0, 1.0], [4.0, 4.0]]))
+    >>> torch.lu_solve(torch.tensor([[3.0], [8.0]]), LU, pivots)
+    tensor([[1.],
+            [1.]])
+    """
     return linalg_lu_solve(LU_data, LU_pivots, b)
 
 

@@ -73,7 +73,13 @@ _pinv = array_primitive("linalg_pinv", _pinv_array, vjp={"A": _pinv_vjp})
 
 @public("linalg.pinv", out=True)
 def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
-    """Moore-Penrose inverse; singular values up to max(atol, rtol * largest) count as zero."""
+    """Moore-Penrose inverse; singular values up to max(atol, rtol * largest) count as zero.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.pinv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
     need_matrix(A, "linalg.pinv")
     need_float(A, "linalg.pinv")
     rtol = rcond if rtol is None else rtol
@@ -88,13 +94,24 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
 
 @public(method=True)
 def pinverse(input, rcond=1e-15):
-    """Moore-Penrose inverse; see torch.linalg.pinv."""
+    """Moore-Penrose inverse; see torch.linalg.pinv.
+
+    >>> import flambeau as torch
+    >>> torch.pinverse(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
     return pinv(input, rcond)
 
 
 @public("linalg.matrix_rank", out=True)
 def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
-    """Number of singular values above max(atol, rtol * largest)."""
+    """Number of singular values above max(atol, rtol * largest).
+
+    >>> import flambeau as torch
+    >>> torch.linalg.matrix_rank(torch.ones(3, 3))
+    tensor(1)
+    """
     need_matrix(A, "linalg.matrix_rank")
     need_float(A, "linalg.matrix_rank")
     if tol is not None:
@@ -112,7 +129,13 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
 
 @public("linalg.lstsq", out=True)
 def lstsq(A, B, rcond=None, *, driver=None):
-    """Least squares: X that minimises the norm of A X - B, as (solution, residuals, rank, singular_values)."""
+    """Least squares: X that minimises the norm of A X - B, as (solution, residuals, rank, singular_values).
+
+    >>> import flambeau as torch
+    >>> torch.linalg.lstsq(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0], [4.0]])).solution
+    tensor([[3.],
+            [2.]])
+    """
     name = "torch.linalg.lstsq"
     need_matrix(A, name, "input")
     need_tensor(B, name, "other", 2)
@@ -159,7 +182,13 @@ def lstsq(A, B, rcond=None, *, driver=None):
 
 @public("linalg.matrix_power", out=True, aliases=("matrix_power",))
 def matrix_power(A, n):
-    """Square matrices to an integer power, by repeated squaring; negative powers of the inverse."""
+    """Square matrices to an integer power, by repeated squaring; negative powers of the inverse.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.matrix_power(torch.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+    tensor([[1., 3.],
+            [0., 1.]])
+    """
     need_matrix(A, "linalg.matrix_power")
     if A.shape[-1] != A.shape[-2]:
         raise ShapeError(f"linalg.matrix_power: A must be batches of square matrices, but they are {A.shape[-2]} by "
@@ -222,7 +251,13 @@ _expm = array_primitive("linalg_matrix_exp", _expm_array, vjp={"A": _expm_vjp})
 
 @public("linalg.matrix_exp", aliases=("matrix_exp",))
 def matrix_exp(A):
-    """The exponential of square matrices: the sum of A^k / k!."""
+    """The exponential of square matrices: the sum of A^k / k!.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.matrix_exp(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if isinstance(A, Tensor) and A.dtype in dtypes.HALVES:
         return matrix_exp(A.float()).to(A.dtype)
     need_square(A, "linalg.matrix_exp")
@@ -236,7 +271,12 @@ public("matrix_exp", method=True, function=False)(lambda self: matrix_exp(self))
 
 @public("linalg.multi_dot", out=True)
 def multi_dot(tensors):
-    """The product of several matrices in the cheapest order; the first and last may be vectors."""
+    """The product of several matrices in the cheapest order; the first and last may be vectors.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.multi_dot([torch.ones(2, 3), torch.ones(3, 4), torch.ones(4, 5)]).shape
+    torch.Size([2, 5])
+    """
     tensors = list(tensors)
     if len(tensors) < 2:
         raise ShapeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
@@ -264,7 +304,12 @@ def multi_dot(tensors):
 
 @public("linalg.tensorinv", out=True)
 def tensorinv(A, ind=2):
-    """The inverse of `A` as a linear map from its last dimensions to its first `ind`."""
+    """The inverse of `A` as a linear map from its last dimensions to its first `ind`.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6)).shape
+    torch.Size([6, 2, 3])
+    """
     need_tensor(A, "linalg.tensorinv")
     if ind <= 0:
         raise ShapeError("Expected a strictly positive integer for 'ind'")
@@ -278,7 +323,12 @@ def tensorinv(A, ind=2):
 
 @public("linalg.tensorsolve", out=True)
 def tensorsolve(A, B, dims=None):
-    """X of tensordot(A, X, X.ndim) = B; `dims` of A are moved to the end first."""
+    """X of tensordot(A, X, X.ndim) = B; `dims` of A are moved to the end first.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.tensorsolve(torch.eye(6).reshape(2, 3, 6), torch.ones(2, 3))
+    tensor([1., 1., 1., 1., 1., 1.])
+    """
     need_tensor(A, "linalg.tensorsolve")
     need_tensor(B, "linalg.tensorsolve", "B", 2)
     if dims is not None:
@@ -293,7 +343,14 @@ def tensorsolve(A, B, dims=None):
 
 @public("linalg.vander")
 def vander(x, *, N=None):
-    """Powers of a vector as rows: 1, x, x^2, ..."""
+    """Powers of a vector as rows: 1, x, x^2, ...
+
+    >>> import flambeau as torch
+    >>> torch.linalg.vander(torch.tensor([1, 2, 3]))
+    tensor([[1, 1, 1],
+            [1, 2, 4],
+            [1, 3, 9]])
+    """
     need_tensor(x, "linalg.vander", "x")
     x = reshape(x, (1,)) if not x.ndim else x
     n = x.shape[-1] if N is None else operator.index(N)
@@ -309,7 +366,14 @@ def vander(x, *, N=None):
 
 @public("vander")
 def _vander_old(x, N=None, increasing=False):
-    """Powers of a vector as rows, falling unless `increasing`."""
+    """Powers of a vector as rows, falling unless `increasing`.
+
+    >>> import flambeau as torch
+    >>> torch.vander(torch.tensor([1, 2, 3]), increasing=True)
+    tensor([[1, 1, 1],
+            [1, 2, 4],
+            [1, 3, 9]])
+    """
     if x.ndim != 1:
         raise ShapeError("x must be a one-dimensional tensor.")
     n = len(x) if N is None else N
@@ -323,7 +387,12 @@ def _vander_old(x, N=None, increasing=False):
 
 @public("linalg.vecdot", out=True, aliases=())
 def vecdot(x, y, *, dim=-1):
-    """Inner products of vectors along a dimension, the first one conjugated."""
+    """Inner products of vectors along a dimension, the first one conjugated.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.vecdot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     need_tensor(x, "linalg.vecdot", "x")
     need_tensor(y, "linalg.vecdot", "y", 2)
     if x.dtype is not y.dtype:
@@ -335,7 +404,12 @@ def vecdot(x, y, *, dim=-1):
 
 @public("linalg.diagonal")
 def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
-    """A view of the diagonals of the last two dimensions (by default)."""
+    """A view of the diagonals of the last two dimensions (by default).
+
+    >>> import flambeau as torch
+    >>> torch.linalg.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
     return diagonal(A, offset, dim1, dim2)
 
 
@@ -356,7 +430,12 @@ _cross = array_primitive("linalg_cross", _cross_array, vjp={
 
 @public("linalg.cross", out=True)
 def linalg_cross(input, other, *, dim=-1):
-    """Cross products of vectors of three elements along a dimension; the others are broadcast."""
+    """Cross products of vectors of three elements along a dimension; the others are broadcast.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]))
+    tensor([0, 0, 1])
+    """
     need_tensor(input, "linalg.cross")
     need_tensor(other, "linalg.cross", "other", 2)
     if input.ndim != other.ndim:
@@ -377,7 +456,12 @@ def linalg_cross(input, other, *, dim=-1):
 
 @public(method=True, out=True)
 def cross(input, other, dim=None):
-    """Cross products along a dimension: the first of size 3, unless `dim` says."""
+    """Cross products along a dimension: the first of size 3, unless `dim` says.
+
+    >>> import flambeau as torch
+    >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]), dim=0)
+    tensor([0, 0, 1])
+    """
     need_tensor(input, "cross")
     need_tensor(other, "cross", "other", 2)
     if dim is None:
@@ -392,7 +476,13 @@ def cross(input, other, dim=None):
 
 @public()
 def svd_lowrank(A, q=6, niter=2, M=None):
-    """Approximate (U, S, V) of rank `q` by random projection (Halko, Martinsson and Tropp 2009)."""
+    """Approximate (U, S, V) of rank `q` by random projection (Halko, Martinsson and Tropp 2009).
+
+    >>> import flambeau as torch
+    >>> U, S, V = torch.svd_lowrank(torch.ones(4, 3), q=2)
+    >>> U.shape, S.shape, V.shape
+    (torch.Size([4, 2]), torch.Size([2]), torch.Size([3, 2]))
+    """
     q = 6 if q is None else q
     m, n = A.shape[-2:]
     if M is not None:
@@ -412,7 +502,13 @@ def svd_lowrank(A, q=6, niter=2, M=None):
 
 @public()
 def pca_lowrank(A, q=None, center=True, niter=2):
-    """Approximate principal components (U, S, V) of the rows of `A`."""
+    """Approximate principal components (U, S, V) of the rows of `A`.
+
+    >>> import flambeau as torch
+    >>> U, S, V = torch.pca_lowrank(torch.ones(4, 3), q=2)
+    >>> U.shape, S.shape, V.shape
+    (torch.Size([4, 2]), torch.Size([2]), torch.Size([3, 2]))
+    """
     m, n = A.shape[-2:]
     if q is None:
         q = min(6, m, n)

@@ -86,7 +86,12 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
 
 @public("linalg.matrix_norm", out=True)
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
-    """Norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2."""
+    """Norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor(5.)
+    """
     need_matrix(A, "linalg.matrix_norm")
     A = need_float(A, "linalg.matrix_norm", dtype)
     dims = tuple(dim)
@@ -131,7 +136,12 @@ def _of_singular_values(A, rows, columns, keepdim, reduce):
 
 @public("linalg.norm", out=True)
 def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
-    """Vector or matrix norm, by the number of dimensions (or `dim` given)."""
+    """Vector or matrix norm, by the number of dimensions (or `dim` given).
+
+    >>> import flambeau as torch
+    >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     need_tensor(A, "linalg.norm")
     if dim is not None:
         dims = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
@@ -151,7 +161,12 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
 
 @public(method=True, out=True)
 def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
-    """Norm of all elements, or over `dim`; `p`: a number, "fro" or "nuc". See also torch.linalg.norm."""
+    """Norm of all elements, or over `dim`; `p`: a number, "fro" or "nuc". See also torch.linalg.norm.
+
+    >>> import flambeau as torch
+    >>> torch.norm(torch.tensor([3.0, 4.0])), torch.norm(torch.tensor([3.0, 4.0]), p=1)
+    (tensor(5.), tensor(7.))
+    """
     need_tensor(input, "norm")
     if isinstance(p, str):
         if p == "fro":
@@ -170,13 +185,23 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
 
 @public(method=True)
 def dist(input, other, p=2):
-    """The p-norm of input - other."""
+    """The p-norm of input - other.
+
+    >>> import flambeau as torch
+    >>> torch.dist(torch.tensor([0.0, 0.0]), torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     return vector_norm(input - other, p)
 
 
 @public()
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
-    """p-norm distances between each row of `x1` (..., P, M) and each row of `x2` (..., R, M): (..., P, R)."""
+    """p-norm distances between each row of `x1` (..., P, M) and each row of `x2` (..., R, M): (..., P, R).
+
+    >>> import flambeau as torch
+    >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]])
+    """
     for i, x in enumerate((x1, x2), 1):
         need_tensor(x, "cdist", f"x{i}", i)
         if x.dtype.category != 2:
@@ -198,7 +223,13 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
 
 @public(method=True, inplace="method", out=True)
 def renorm(input, p, dim, maxnorm):
-    """A copy whose slices of dimension `dim` have p-norms of at most `maxnorm`."""
+    """A copy whose slices of dimension `dim` have p-norms of at most `maxnorm`.
+
+    >>> import flambeau as torch
+    >>> torch.renorm(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), p=2, dim=0, maxnorm=1)
+    tensor([[0.6000, 0.8000],
+            [0.0000, 1.0000]])
+    """
     need_tensor(input, "renorm")
     if input.ndim < 2:
         raise ShapeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
@@ -215,7 +246,12 @@ def renorm(input, p, dim, maxnorm):
 
 @public("linalg.cond", out=True)
 def cond(A, p=None):
-    """Condition number of matrices in a norm: None (2), "fro", "nuc", 1, -1, 2, -2, inf, -inf."""
+    """Condition number of matrices in a norm: None (2), "fro", "nuc", 1, -1, 2, -2, inf, -inf.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.cond(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor(2.)
+    """
     need_matrix(A, "linalg.cond")
     need_float(A, "linalg.cond")
     if isinstance(p, str) and p not in ("fro", "nuc"):

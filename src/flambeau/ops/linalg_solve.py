@@ -114,7 +114,13 @@ _inv = array_primitive("linalg_inv_ex", _inverse_array, vjp={"A": lambda g, out:
 
 @public("linalg.inv_ex", out=True)
 def inv_ex(A, *, check_errors=False):
-    """(inverse, info): info is not 0 where a matrix is singular; nothing is raised unless `check_errors`."""
+    """(inverse, info): info is not 0 where a matrix is singular; nothing is raised unless `check_errors`.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.inv_ex(torch.tensor([[2.0, 0.0], [0.0, 4.0]])).inverse
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
     need_square(A, "linalg.inv")
     inverse, info = _inv(A)
     if check_errors:
@@ -165,7 +171,12 @@ _det = array_primitive("linalg_det", lambda A: np.linalg.det(A), vjp={"A": _det_
 
 @public("linalg.det", out=True, aliases=("det",))
 def det(A):
-    """Determinant of square matrices."""
+    """Determinant of square matrices.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.det(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(-2.)
+    """
     need_square(A, "linalg.det")
     return _det(A)
 
@@ -192,21 +203,38 @@ _slogdet = array_primitive("linalg_slogdet", _slogdet_array, vjp={"A": _slogdet_
 
 @public("linalg.slogdet", out=True)
 def linalg_slogdet(A):
-    """(sign, log of the absolute value) of the determinant of square matrices."""
+    """(sign, log of the absolute value) of the determinant of square matrices.
+
+    >>> import flambeau as torch
+    >>> sign, logabsdet = torch.linalg.slogdet(torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
+    >>> sign, logabsdet
+    (tensor(-1.), tensor(0.6931))
+    """
     need_square(A, "linalg.slogdet")
     return return_types.linalg_slogdet(_slogdet(A))
 
 
 @public("slogdet", method=True, out=True)
 def _slogdet_old(input):
-    """(sign, logabsdet) of the determinant; see torch.linalg.slogdet."""
+    """(sign, logabsdet) of the determinant; see torch.linalg.slogdet.
+
+    >>> import flambeau as torch
+    >>> sign, logabsdet = torch.slogdet(torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
+    >>> sign, logabsdet
+    (tensor(-1.), tensor(0.6931))
+    """
     need_square(input, "linalg.slogdet")
     return return_types.slogdet(_slogdet(input))
 
 
 @public(method=True)
 def logdet(input):
-    """Log of the determinant of square matrices: nan when it is negative, -inf when it is zero."""
+    """Log of the determinant of square matrices: nan when it is negative, -inf when it is zero.
+
+    >>> import flambeau as torch
+    >>> torch.logdet(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
+    tensor(1.7918)
+    """
     need_square(input, "logdet")
     sign, log = _slogdet(input)
     if input.is_complex():
@@ -275,7 +303,12 @@ def solve(A, B, *, left=True):
 
 @public("linalg.solve_ex", out=True)
 def solve_ex(A, B, *, left=True, check_errors=False):
-    """(X, info): info is not 0 where A is singular; nothing is raised unless `check_errors`."""
+    """(X, info): info is not 0 where A is singular; nothing is raised unless `check_errors`.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.solve_ex(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([2.0, 8.0])).result
+    tensor([1., 2.])
+    """
     need_square(A, "linalg.solve")
     try:
         made = _solved(A, B, left, "linalg.solve")
@@ -303,7 +336,13 @@ _substitute = array_primitive("linalg_solve_triangular", lambda A, B, upper, uni
 
 @public("linalg.solve_triangular", out=True)
 def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
-    """X of A X = B (or X A = B) for triangular matrices A, of which only the triangle is read."""
+    """X of A X = B (or X A = B) for triangular matrices A, of which only the triangle is read.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.solve_triangular(torch.tensor([[1.0, 1.0], [0.0, 2.0]]), torch.tensor([[3.0], [4.0]]), upper=True)
+    tensor([[1.],
+            [2.]])
+    """
     name = "linalg.solve_triangular"
     need_square(A, name)
     need_matrix(B, name, "B")
@@ -375,7 +414,13 @@ _cholesky = array_primitive("linalg_cholesky_ex", _cholesky_array, vjp={"A": _ch
 
 @public("linalg.cholesky_ex", out=True)
 def cholesky_ex(A, *, upper=False, check_errors=False):
-    """(factor, info): info is not 0 where a matrix is not positive definite."""
+    """(factor, info): info is not 0 where a matrix is not positive definite.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.cholesky_ex(torch.tensor([[4.0, 2.0], [2.0, 5.0]])).L
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
     need_square(A, "linalg.cholesky")
     made, info = _cholesky(A, upper=bool(upper))
     if check_errors and info._array.any():
@@ -388,13 +433,25 @@ def cholesky_ex(A, *, upper=False, check_errors=False):
 
 @public("linalg.cholesky", out=True)
 def linalg_cholesky(A, *, upper=False):
-    """L of A = L L^H for Hermitian positive definite matrices (or its conjugate transpose, upper=True)."""
+    """L of A = L L^H for Hermitian positive definite matrices (or its conjugate transpose, upper=True).
+
+    >>> import flambeau as torch
+    >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
     return cholesky_ex(A, upper=upper, check_errors=True)[0]
 
 
 @public(method=True, out=True)
 def cholesky(input, upper=False):
-    """See torch.linalg.cholesky."""
+    """See torch.linalg.cholesky.
+
+    >>> import flambeau as torch
+    >>> torch.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
     return cholesky_ex(input, upper=upper, check_errors=True)[0]
 
 
@@ -423,7 +480,13 @@ _cholesky_solve = array_primitive("cholesky_solve", _cholesky_solve_array, vjp={
 
 @public(method=True, out=True)
 def cholesky_solve(B, L, upper=False):
-    """X of A X = B from the Cholesky factor of A."""
+    """X of A X = B from the Cholesky factor of A.
+
+    >>> import flambeau as torch
+    >>> torch.cholesky_solve(torch.tensor([[4.0], [9.0]]), torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
+    tensor([[1.],
+            [1.]])
+    """
     need_matrix(B, "cholesky_solve", "B")
     need_square(L, "cholesky_solve", "A")
     if B.shape[-2] != L.shape[-1]:

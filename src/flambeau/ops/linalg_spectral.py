@@ -72,7 +72,14 @@ _qr = array_primitive("linalg_qr", _qr_array, vjp={"A": _qr_vjp})
 
 @public("linalg.qr", out=True)
 def linalg_qr(A, mode="reduced"):
-    """(Q, R) with A = Q R, Q unitary and R upper triangular; mode "reduced", "complete" or "r" (Q is empty)."""
+    """(Q, R) with A = Q R, Q unitary and R upper triangular; mode "reduced", "complete" or "r" (Q is empty).
+
+    >>> import flambeau as torch
+    >>> Q, R = torch.linalg.qr(torch.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> R
+    tensor([[-5.0000, -2.2000],
+            [ 0.0000,  0.4000]])
+    """
     need_matrix(A, "linalg.qr")
     need_float(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
@@ -83,7 +90,13 @@ def linalg_qr(A, mode="reduced"):
 
 @public(method=True, out=True)
 def qr(input, some=True):
-    """(Q, R); see torch.linalg.qr."""
+    """(Q, R); see torch.linalg.qr.
+
+    >>> import flambeau as torch
+    >>> Q, R = torch.qr(torch.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> Q.shape
+    torch.Size([2, 2])
+    """
     need_matrix(input, "linalg.qr")
     need_float(input, "linalg.qr")
     return return_types.qr(_qr(input, mode="reduced" if some else "complete"))
@@ -223,14 +236,24 @@ def _side(UPLO, name):
 
 @public("linalg.eigh", out=True)
 def eigh(A, UPLO="L"):
-    """(eigenvalues in ascending order, eigenvectors as columns) of Hermitian matrices; one triangle is read."""
+    """(eigenvalues in ascending order, eigenvectors as columns) of Hermitian matrices; one triangle is read.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.eigh(torch.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+    tensor([1., 2.])
+    """
     need_square(A, "linalg.eigh")
     return return_types.linalg_eigh(_eigh(A, lower=_side(UPLO, "linalg.eigh")))
 
 
 @public("linalg.eigvalsh", out=True)
 def eigvalsh(A, UPLO="L"):
-    """Eigenvalues of Hermitian matrices in ascending order."""
+    """Eigenvalues of Hermitian matrices in ascending order.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
+    tensor([1., 3.])
+    """
     need_square(A, "linalg.eigvalsh")
     return _eigh(A, lower=_side(UPLO, "linalg.eigvalsh"))[0]
 
@@ -269,14 +292,24 @@ _eig = array_primitive("linalg_eig", _eig_array, vjp={"A": _eig_vjp})
 
 @public("linalg.eig", out=True)
 def eig(A):
-    """(eigenvalues, eigenvectors as columns) of square matrices; complex."""
+    """(eigenvalues, eigenvectors as columns) of square matrices; complex.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues.imag.abs()
+    tensor([1., 1.])
+    """
     need_square(A, "linalg.eig")
     return return_types.linalg_eig(_eig(A))
 
 
 @public("linalg.eigvals", out=True)
 def eigvals(A):
-    """Eigenvalues of square matrices; complex."""
+    """Eigenvalues of square matrices; complex.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.eigvals(torch.tensor([[2.0, 0.0], [0.0, 1.0]])).real
+    tensor([2., 1.])
+    """
     need_square(A, "linalg.eigvals")
     return _eig(A)[0]
 
@@ -332,7 +365,12 @@ _svd = array_primitive("linalg_svd", _svd_array, vjp={"A": _svd_vjp})
 
 @public("linalg.svd", out=True)
 def linalg_svd(A, full_matrices=True, *, driver=None):
-    """(U, S, Vh) with A = U diag(S) Vh; singular values in descending order."""
+    """(U, S, Vh) with A = U diag(S) Vh; singular values in descending order.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).S
+    tensor([4., 3.])
+    """
     need_matrix(A, "linalg.svd")
     need_float(A, "linalg.svd")
     _check_driver(driver, "torch.linalg.svd")
@@ -346,7 +384,12 @@ def _check_driver(driver, name):
 
 @public("linalg.svdvals", out=True)
 def svdvals(A, *, driver=None):
-    """Singular values of matrices, in descending order."""
+    """Singular values of matrices, in descending order.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor([4., 3.])
+    """
     need_matrix(A, "linalg.svdvals")
     need_float(A, "linalg.svdvals")
     _check_driver(driver, "torch.linalg.svdvals")
@@ -355,7 +398,13 @@ def svdvals(A, *, driver=None):
 
 @public(method=True, out=True)
 def svd(input, some=True, compute_uv=True):
-    """(U, S, V) with input = U diag(S) V^H; see torch.linalg.svd, which returns V^H."""
+    """(U, S, V) with input = U diag(S) V^H; see torch.linalg.svd, which returns V^H.
+
+    >>> import flambeau as torch
+    >>> U, S, V = torch.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    >>> S
+    tensor([4., 3.])
+    """
     need_matrix(input, "svd")
     need_float(input, "svd")
     if not compute_uv:

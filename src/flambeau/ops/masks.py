@@ -112,7 +112,13 @@ _unmask = primitive("masked_select_backward", _unmask_array, vjp={"g": lambda g,
 
 @public(method=True, out=True)
 def masked_select(input, mask):
-    """The elements where `mask` is True, as a vector; `mask` and `input` are broadcast together."""
+    """The elements where `mask` is True, as a vector; `mask` and `input` are broadcast together.
+
+    >>> import flambeau as torch
+    >>> x = torch.tensor([1, 2, 3])
+    >>> torch.masked_select(x, x > 1)
+    tensor([2, 3])
+    """
     need_tensor(input, "masked_select")
     _need_mask(mask, "masked_select")
     try:
@@ -144,7 +150,12 @@ _masked_scatter = primitive(
 
 @public(method=True, inplace="method")
 def masked_scatter(input, mask, source):
-    """A copy with the elements of `source`, in order, where `mask` is True."""
+    """A copy with the elements of `source`, in order, where `mask` is True.
+
+    >>> import flambeau as torch
+    >>> torch.masked_scatter(torch.tensor([1, 2, 3]), torch.tensor([True, False, True]), torch.tensor([8, 9]))
+    tensor([8, 2, 9])
+    """
     need_tensor(input, "masked_scatter")
     _need_mask(mask, "masked_scatter")
     need_tensor(source, "masked_scatter", "source", 3)
@@ -183,7 +194,12 @@ def _check_out(out, *inputs):
 
 @public(method=True)
 def take(input, index, *, out=None):
-    """The elements at flat positions; the result has the shape of `index`."""
+    """The elements at flat positions; the result has the shape of `index`.
+
+    >>> import flambeau as torch
+    >>> torch.take(torch.tensor([[1, 2], [3, 4]]), torch.tensor([0, 3]))
+    tensor([1, 4])
+    """
     need_tensor(input, "take")
     need_tensor(index, "take", "index", 2)
     if index.dtype is not dtypes.int64:
@@ -217,7 +233,12 @@ _put_at = primitive(
 
 @public(method=True, inplace="method")
 def put(input, index, source, accumulate=False):
-    """A copy with `source` written (or added) at flat positions."""
+    """A copy with `source` written (or added) at flat positions.
+
+    >>> import flambeau as torch
+    >>> torch.put(torch.tensor([1, 2, 3]), torch.tensor([0, 2]), torch.tensor([8, 9]))
+    tensor([8, 2, 9])
+    """
     need_tensor(input, "put")
     need_tensor(index, "put", "index", 2)
     need_tensor(source, "put", "source", 3)
@@ -235,7 +256,13 @@ def put(input, index, source, accumulate=False):
 
 @public(method=True, out=True)
 def take_along_dim(input, indices, dim=None):
-    """Values at `indices` along a dimension (broadcast over the others), or at flat positions without one."""
+    """Values at `indices` along a dimension (broadcast over the others), or at flat positions without one.
+
+    >>> import flambeau as torch
+    >>> torch.take_along_dim(torch.tensor([[1, 2], [3, 4]]), torch.tensor([[1], [0]]), dim=1)
+    tensor([[2],
+            [3]])
+    """
     need_tensor(input, "take_along_dim")
     need_tensor(indices, "take_along_dim", "indices", 2)
     if indices.dtype is not dtypes.int64:
@@ -302,13 +329,25 @@ def _write(made, out):
 
 @public(method=True)
 def argwhere(input):
-    """Indices of the elements that are not zero, one row each."""
+    """Indices of the elements that are not zero, one row each.
+
+    >>> import flambeau as torch
+    >>> torch.argwhere(torch.tensor([0, 1, 2]))
+    tensor([[1],
+            [2]])
+    """
     return nonzero(input)
 
 
 @public(method=True, out=True)
 def nonzero_static(input, *, size, fill_value=-1):
-    """As `nonzero`, cut or filled up to `size` rows."""
+    """As `nonzero`, cut or filled up to `size` rows.
+
+    >>> import flambeau as torch
+    >>> torch.nonzero_static(torch.tensor([0, 1]), size=2)
+    tensor([[ 1],
+            [-1]])
+    """
     need_tensor(input, "nonzero_static")
     if size < 0:
         raise ShapeError("nonzero_static: 'size' must be an non-negative integer")
@@ -345,6 +384,10 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
     """Where values would be inserted in (the rows of) a sorted sequence.
 
     right / side="right": after equal elements instead of before. sorter: indices that sort the sequence.
+
+    >>> import flambeau as torch
+    >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([2, 3, 9]))
+    tensor([1, 1, 3])
     """
     need_tensor(sorted_sequence, "searchsorted", "sorted_sequence")
     input = self if input is None else input
@@ -387,7 +430,12 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
 
 @public(out=True)
 def bucketize(input, boundaries, *, out_int32=False, right=False):
-    """The number of the bucket, between sorted `boundaries`, that each value falls in."""
+    """The number of the bucket, between sorted `boundaries`, that each value falls in.
+
+    >>> import flambeau as torch
+    >>> torch.bucketize(torch.tensor([2, 3, 9]), torch.tensor([1, 3, 5]))
+    tensor([1, 1, 3])
+    """
     need_tensor(boundaries, "bucketize", "boundaries", 2)
     if boundaries.ndim != 1:
         raise ShapeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
@@ -396,7 +444,12 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
 
 @public(out=True)
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
-    """Whether each element is among `test_elements`."""
+    """Whether each element is among `test_elements`.
+
+    >>> import flambeau as torch
+    >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 5]))
+    tensor([False,  True, False])
+    """
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise ArgumentTypeError("isin(): one of the arguments must be a Tensor")
     common = result_type(elements, test_elements)

@@ -209,7 +209,12 @@ def _like(name, input, dtype, layout, device, form, requires_grad, fill):
 @public()
 def rand_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
               memory_format=preserve_format):  # fmt: skip
-    """Uniform random numbers from [0, 1) in the shape, dtype and device of `input`."""
+    """Uniform random numbers from [0, 1) in the shape, dtype and device of `input`.
+
+    >>> import flambeau as torch
+    >>> torch.rand_like(torch.ones(2, 3)).shape
+    torch.Size([2, 3])
+    """
     return _like("rand_like", input, dtype, layout, device, memory_format, requires_grad,
                  lambda t: uniform_(t, generator=generator))  # fmt: skip
 
@@ -217,7 +222,12 @@ def rand_like(input, *, generator=None, dtype=None, layout=None, device=None, re
 @public()
 def randn_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
                memory_format=preserve_format):  # fmt: skip
-    """Standard normal random numbers in the shape, dtype and device of `input`."""
+    """Standard normal random numbers in the shape, dtype and device of `input`.
+
+    >>> import flambeau as torch
+    >>> torch.randn_like(torch.ones(2, 3)).shape
+    torch.Size([2, 3])
+    """
     return _like("randn_like", input, dtype, layout, device, memory_format, requires_grad,
                  lambda t: normal_(t, generator=generator))  # fmt: skip
 
@@ -225,7 +235,12 @@ def randn_like(input, *, generator=None, dtype=None, layout=None, device=None, r
 @public()
 def randint_like(input, *bounds, low=None, high=None, generator=None, dtype=None, layout=None, device=None,
                  requires_grad=False, pin_memory=False, memory_format=preserve_format):  # fmt: skip
-    """Random integers from [0, high) or [low, high) in the shape, dtype and device of `input`."""
+    """Random integers from [0, high) or [low, high) in the shape, dtype and device of `input`.
+
+    >>> import flambeau as torch
+    >>> torch.randint_like(torch.ones(2, 3), 10).shape
+    torch.Size([2, 3])
+    """
     bounds = list(bounds)
     high = bounds.pop() if high is None else high
     low = (bounds.pop() if bounds else 0) if low is None else low
@@ -268,7 +283,13 @@ def _real(t):
 
 @public(method=True, function=False)
 def uniform_(self, *bounds, generator=None, to=None, **named):
-    """Fill with uniform random numbers from [from, to), by default [0, 1)."""
+    """Fill with uniform random numbers from [from, to), by default [0, 1).
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(3).uniform_()
+    tensor([0.4963, 0.7682, 0.0885])
+    """
     low = bounds[0] if bounds else named.pop("from", 0.0)
     high = bounds[1] if len(bounds) > 1 else 1.0 if to is None else to
     if named:
@@ -285,7 +306,13 @@ def uniform_(self, *bounds, generator=None, to=None, **named):
 
 @public(method=True, function=False)
 def normal_(self, mean=0, std=1, *, generator=None):
-    """Fill with normally distributed random numbers."""
+    """Fill with normally distributed random numbers.
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(3).normal_()
+    tensor([ 1.5410, -0.2934, -2.1788])
+    """
     need_float("normal_", self.dtype, "normal_kernel_cpu")
     check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
     g = generator_of(generator)
@@ -299,7 +326,13 @@ def normal_(self, mean=0, std=1, *, generator=None):
 
 @public(method=True, function=False)
 def random_(self, *bounds, generator=None, to=None, **named):
-    """Fill with random integers: `random_()` all that the dtype holds exactly, `random_(to)`, `random_(from, to)`."""
+    """Fill with random integers: `random_()` all that the dtype holds exactly, `random_(to)`, `random_(from, to)`.
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.zeros(3).random_(10)
+    tensor([4., 9., 3.])
+    """
     g = generator_of(generator)
     low = bounds[0] if len(bounds) > 1 else named.pop("from", None)
     high = bounds[-1] if bounds else to
@@ -314,7 +347,13 @@ def random_(self, *bounds, generator=None, to=None, **named):
 
 @public(method=True, function=False)
 def exponential_(self, lambd=1, *, generator=None):
-    """Fill with exponentially distributed random numbers of rate `lambd`."""
+    """Fill with exponentially distributed random numbers of rate `lambd`.
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(3).exponential_()
+    tensor([3.5083, 1.2304, 0.6150])
+    """
     _continuous(self, "Exponential")
     check(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
     g = generator_of(generator)
@@ -393,7 +432,13 @@ def bernoulli(input, p=None, *, generator=None, out=None):
 
 @public(method=True, function=False)
 def bernoulli_(self, p=0.5, *, generator=None):
-    """Fill with ones with probability `p` (a number or a tensor of probabilities), else zeros."""
+    """Fill with ones with probability `p` (a number or a tensor of probabilities), else zeros.
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(3).bernoulli_(0.5)
+    tensor([0., 0., 1.])
+    """
     g = generator_of(generator)
     if isinstance(p, Tensor) and p.ndim == 0:
         p = p.item()
@@ -494,17 +539,36 @@ def seed():
 
 @public()
 def initial_seed():
-    """The seed that the default generator was last started from."""
+    """The seed that the default generator was last started from.
+
+    >>> import flambeau as torch
+    >>> _ = torch.manual_seed(7)
+    >>> torch.initial_seed()
+    7
+    """
     return default_generator.initial_seed()
 
 
 @public()
 def get_rng_state():
-    """The state of the default generator, a ByteTensor for `set_rng_state`."""
+    """The state of the default generator, a ByteTensor for `set_rng_state`.
+
+    >>> import flambeau as torch
+    >>> torch.get_rng_state().dtype
+    torch.uint8
+    """
     return default_generator.get_state()
 
 
 @public()
 def set_rng_state(new_state):
-    """Continue the default generator from a state that `get_rng_state` returned."""
+    """Continue the default generator from a state that `get_rng_state` returned.
+
+    >>> import flambeau as torch
+    >>> state = torch.get_rng_state()
+    >>> a = torch.rand(2)
+    >>> torch.set_rng_state(state)
+    >>> bool((torch.rand(2) == a).all())
+    True
+    """
     default_generator.set_state(new_state)

@@ -105,7 +105,12 @@ def arange(*args, start=0, end=None, step=1, out=None, dtype=None, layout=None, 
 @public()
 def range(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False,
           pin_memory=False):  # fmt: skip
-    """Numbers from `start` up to and including `end`. Deprecated: use `arange`."""
+    """Numbers from `start` up to and including `end`. Deprecated: use `arange`.
+
+    >>> import flambeau as torch
+    >>> torch.range(1, 3)
+    tensor([1., 2., 3.])
+    """
     if end is None:
         start, end = 0, start
     dt = dtype_of(dtype, None if out is None else out.dtype)
@@ -205,11 +210,23 @@ def _triangle(name, row, col, offset, dtype, device, mask):
 
 @public()
 def tril_indices(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=False):
-    """Row and column numbers of the lower triangle of a matrix, as the two rows of a tensor."""
+    """Row and column numbers of the lower triangle of a matrix, as the two rows of a tensor.
+
+    >>> import flambeau as torch
+    >>> torch.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
     return _triangle("tril_indices", row, col, offset, dtype, device, np.tril)
 
 
 @public()
 def triu_indices(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=False):
-    """Row and column numbers of the upper triangle of a matrix, as the two rows of a tensor."""
+    """Row and column numbers of the upper triangle of a matrix, as the two rows of a tensor.
+
+    >>> import flambeau as torch
+    >>> torch.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
     return _triangle("triu_indices", row, col, offset, dtype, device, np.triu)

@@ -116,7 +116,12 @@ def _floating(input, name, dtype=None):
 
 @public(method=True, out=True)
 def mean(input, dim=None, keepdim=False, *, dtype=None):
-    """Mean of all elements, or over dimension(s) `dim`; floating-point and complex tensors only."""
+    """Mean of all elements, or over dimension(s) `dim`; floating-point and complex tensors only.
+
+    >>> import flambeau as torch
+    >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([2., 3.])
+    """
     need_tensor(input, "mean")
     input = _floating(input, "mean", dtype)
     axes = _axes(dim, input._array.ndim)
@@ -144,7 +149,12 @@ _mean = primitive("mean_dim", _mean_array, vjp=_mean_vjp, node="MeanBackward1")
 
 @public(method=True, out=True)
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
-    """Sum that counts NaN as zero."""
+    """Sum that counts NaN as zero.
+
+    >>> import flambeau as torch
+    >>> torch.nansum(torch.tensor([1.0, float("nan"), 2.0]))
+    tensor(3.)
+    """
     need_tensor(input, "nansum")
     if input.is_complex():
         raise not_implemented("nansum", input.dtype)
@@ -155,7 +165,12 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 
 @public(method=True, out=True)
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
-    """Mean of the elements that are not NaN."""
+    """Mean of the elements that are not NaN.
+
+    >>> import flambeau as torch
+    >>> torch.nanmean(torch.tensor([1.0, float("nan"), 2.0]))
+    tensor(1.5000)
+    """
     need_tensor(input, "nanmean")
     if input.dtype.category < 2:
         raise DtypeError("nanmean(): expected input to have floating point or complex dtype but got "
@@ -214,7 +229,12 @@ _prod = primitive("prod", _prod_array, vjp={"input": _prod_vjp})
 
 @public(method=True, out=True)
 def prod(input, dim=None, keepdim=False, *, dtype=None):
-    """Product of all elements, or over one dimension. The gradient is right at zeros too."""
+    """Product of all elements, or over one dimension. The gradient is right at zeros too.
+
+    >>> import flambeau as torch
+    >>> torch.prod(torch.tensor([2, 3, 4]))
+    tensor(24)
+    """
     need_tensor(input, "prod")
     if dtype is not None:
         input = input.to(dtype)
@@ -261,19 +281,35 @@ def _extremes(input, dim, keepdim, name, op):
 
 @public(method=True, out=True)
 def amax(input, dim=(), keepdim=False):
-    """Largest element, or largest over dimension(s) `dim`; ties share the gradient evenly."""
+    """Largest element, or largest over dimension(s) `dim`; ties share the gradient evenly.
+
+    >>> import flambeau as torch
+    >>> torch.amax(torch.tensor([[1, 5], [7, 3]]), dim=1)
+    tensor([5, 7])
+    """
     return _extremes(input, dim, keepdim, "amax", _amax)
 
 
 @public(method=True, out=True)
 def amin(input, dim=(), keepdim=False):
-    """Smallest element, or smallest over dimension(s) `dim`; ties share the gradient evenly."""
+    """Smallest element, or smallest over dimension(s) `dim`; ties share the gradient evenly.
+
+    >>> import flambeau as torch
+    >>> torch.amin(torch.tensor([[1, 5], [7, 3]]), dim=1)
+    tensor([1, 3])
+    """
     return _extremes(input, dim, keepdim, "amin", _amin)
 
 
 @public(method=True, out=True)
 def aminmax(input, *, dim=None, keepdim=False):
-    """Smallest and largest element, or over one dimension, as (min, max)."""
+    """Smallest and largest element, or over one dimension, as (min, max).
+
+    >>> import flambeau as torch
+    >>> low, high = torch.aminmax(torch.tensor([3, 1, 2]))
+    >>> low, high
+    (tensor(1), tensor(3))
+    """
     need_tensor(input, "aminmax")
     if input.is_complex():
         raise not_implemented("aminmax", input.dtype)
@@ -304,19 +340,34 @@ def _logical(input, dim, keepdim, name, ufunc):
 
 @public(method=True, out=True)
 def all(input, dim=None, keepdim=False):
-    """Whether all elements are true (not zero), or all over dimension(s) `dim`."""
+    """Whether all elements are true (not zero), or all over dimension(s) `dim`.
+
+    >>> import flambeau as torch
+    >>> torch.all(torch.tensor([True, False]))
+    tensor(False)
+    """
     return _logical(input, dim, keepdim, "all", np.logical_and)
 
 
 @public(method=True, out=True)
 def any(input, dim=None, keepdim=False):
-    """Whether any element is true (not zero), or any over dimension(s) `dim`."""
+    """Whether any element is true (not zero), or any over dimension(s) `dim`.
+
+    >>> import flambeau as torch
+    >>> torch.any(torch.tensor([[True, False], [False, False]]), dim=1)
+    tensor([ True, False])
+    """
     return _logical(input, dim, keepdim, "any", np.logical_or)
 
 
 @public(method=True)
 def count_nonzero(input, dim=None):
-    """Number of elements that are not zero, or over dimension(s) `dim`."""
+    """Number of elements that are not zero, or over dimension(s) `dim`.
+
+    >>> import flambeau as torch
+    >>> torch.count_nonzero(torch.tensor([0, 1, 2]))
+    tensor(2)
+    """
     need_tensor(input, "count_nonzero")
     axes = _axes(dim, input.ndim)
     return on_device_of(np.add.reduce(plain(input._array) != 0, axis=axes, dtype=np.int64), input)
@@ -379,28 +430,48 @@ def _spread_arguments(input, dim, unbiased, correction, name):
 
 @public(method=True, out=True)
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
-    """Variance, divided by the number of elements less `correction` (default 1)."""
+    """Variance, divided by the number of elements less `correction` (default 1).
+
+    >>> import flambeau as torch
+    >>> torch.var(torch.tensor([1.0, 2.0, 3.0])), torch.var(torch.tensor([1.0, 3.0]), correction=0)
+    (tensor(1.), tensor(1.))
+    """
     axes, correction = _spread_arguments(input, dim, unbiased, correction, "var")
     return _var(input, axes=axes, keepdim=builtins.bool(keepdim), correction=correction)
 
 
 @public(method=True, out=True)
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
-    """Standard deviation: the square root of `var`."""
+    """Standard deviation: the square root of `var`.
+
+    >>> import flambeau as torch
+    >>> torch.std(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
     axes, correction = _spread_arguments(input, dim, unbiased, correction, "std")
     return _std(input, axes=axes, keepdim=builtins.bool(keepdim), correction=correction)
 
 
 @public()
 def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
-    """(variance, mean)."""
+    """(variance, mean).
+
+    >>> import flambeau as torch
+    >>> torch.var_mean(torch.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
     middle = None if isinstance(dim, builtins.bool) else dim
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, middle, keepdim)
 
 
 @public()
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
-    """(standard deviation, mean)."""
+    """(standard deviation, mean).
+
+    >>> import flambeau as torch
+    >>> torch.std_mean(torch.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
     middle = None if isinstance(dim, builtins.bool) else dim
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, middle, keepdim)
 
@@ -434,7 +505,12 @@ _logsumexp = array_primitive("logsumexp", _logsumexp_array, vjp={"input": _logsu
 
 @public(method=True, out=True, aliases=("special.logsumexp",))
 def logsumexp(input, dim, keepdim=False):
-    """log(sum(exp(x))) over dimension(s) `dim`, without overflow."""
+    """log(sum(exp(x))) over dimension(s) `dim`, without overflow.
+
+    >>> import flambeau as torch
+    >>> torch.logsumexp(torch.tensor([0.0, 0.0]), dim=0)
+    tensor(0.6931)
+    """
     need_tensor(input, "logsumexp")
     if input.dtype.category < 2:
         input = input.to(dtypes.get_default_dtype())
@@ -443,7 +519,12 @@ def logsumexp(input, dim, keepdim=False):
 
 @public(method=True, function=False)
 def sum_to_size(self, *size):
-    """The sum over the dimensions that broadcasting from `size` would have added."""
+    """The sum over the dimensions that broadcasting from `size` would have added.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2, 3).sum_to_size(1, 3)
+    tensor([[2., 2., 2.]])
+    """
     size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else tuple(size)
     shape = self._array.shape
     lead = len(shape) - len(size)

@@ -165,7 +165,13 @@ def _check_cell(name, input, hidden, w_hh, w_ih):
 
 @public()
 def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
-    """One LSTM step: (N, input), (h, c) of (N, hidden) each -> (h', c')."""
+    """One LSTM step: (N, input), (h, c) of (N, hidden) each -> (h', c').
+
+    >>> import flambeau as torch
+    >>> hx = (torch.zeros(2, 4), torch.zeros(2, 4))
+    >>> [s.shape for s in torch.lstm_cell(torch.ones(2, 3), hx, torch.ones(16, 3), torch.ones(16, 4))]
+    [torch.Size([2, 4]), torch.Size([2, 4])]
+    """
     if isinstance(hx, Tensor) or not isinstance(hx, (list, tuple)):
         kind = type(hx).__name__
         raise ArgumentTypeError(f"lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not {kind}")
@@ -178,20 +184,35 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
 
 @public()
 def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
-    """One GRU step: (N, input), (N, hidden) -> (N, hidden)."""
+    """One GRU step: (N, input), (N, hidden) -> (N, hidden).
+
+    >>> import flambeau as torch
+    >>> torch.gru_cell(torch.ones(2, 3), torch.zeros(2, 4), torch.ones(12, 3), torch.ones(12, 4)).shape
+    torch.Size([2, 4])
+    """
     _check_cell("gru_cell", input, [hx], w_hh, w_ih)
     return gru_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False)[1]
 
 
 @public()
 def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
-    """One plain step: tanh(W x + U h + b)."""
+    """One plain step: tanh(W x + U h + b).
+
+    >>> import flambeau as torch
+    >>> torch.rnn_tanh_cell(torch.ones(2, 3), torch.zeros(2, 4), torch.ones(4, 3), torch.ones(4, 4)).shape
+    torch.Size([2, 4])
+    """
     _check_cell("rnn_tanh_cell", input, [hx], w_hh, w_ih)
     return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False, relu=False)[1]
 
 
 @public()
 def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
-    """One plain step: relu(W x + U h + b)."""
+    """One plain step: relu(W x + U h + b).
+
+    >>> import flambeau as torch
+    >>> torch.rnn_relu_cell(torch.ones(2, 3), torch.zeros(2, 4), torch.ones(4, 3), torch.ones(4, 4)).shape
+    torch.Size([2, 4])
+    """
     _check_cell("rnn_relu_cell", input, [hx], w_hh, w_ih)
     return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False, relu=True)[1]

@@ -123,7 +123,12 @@ _poisson = primitive("poisson", _poisson_array, vjp={"input": lambda g: g * 0})
 
 @public()
 def poisson(input, generator=None):
-    """Poisson distributed numbers, `input` holding the rate of each."""
+    """Poisson distributed numbers, `input` holding the rate of each.
+
+    >>> import flambeau as torch
+    >>> torch.poisson(torch.ones(2, 3)).shape
+    torch.Size([2, 3])
+    """
     need_tensor(input, "poisson")
     need_float("poisson", input.dtype, "poisson_cpu")
     check(input.is_meta or (input._array >= 0).all(), "invalid Poisson rate, expected rate to be non-negative")
@@ -180,7 +185,12 @@ def _binomial_one(count, p, uniform):
 
 @public()
 def binomial(count, prob, generator=None):
-    """Binomially distributed numbers: successes among `count` trials of probability `prob`, element by element."""
+    """Binomially distributed numbers: successes among `count` trials of probability `prob`, element by element.
+
+    >>> import flambeau as torch
+    >>> torch.binomial(torch.tensor([10.0]), torch.tensor([1.0]))
+    tensor([10.])
+    """
     for t, name in ((count, "count"), (prob, "prob")):
         need_tensor(t, "binomial", name)
         if not t.is_floating_point():

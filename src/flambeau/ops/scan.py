@@ -78,7 +78,12 @@ def cumsum(input, dim, *, dtype=None):
 
 @public(method=True, inplace="method", out=True)
 def cumprod(input, dim, *, dtype=None):
-    """Running product along a dimension. The gradient is right at zeros too."""
+    """Running product along a dimension. The gradient is right at zeros too.
+
+    >>> import flambeau as torch
+    >>> torch.cumprod(torch.tensor([1, 2, 3]), dim=0)
+    tensor([1, 2, 6])
+    """
     return _scan(_cumprod, input, dim, dtype, "cumprod")
 
 
@@ -106,7 +111,13 @@ _cummin = array_primitive("cummin", _running_extreme(np.minimum, np.less_equal),
 
 @public(method=True, out=True)
 def cummax(input, dim):
-    """Running maximum along a dimension: (values, indices)."""
+    """Running maximum along a dimension: (values, indices).
+
+    >>> import flambeau as torch
+    >>> values, indices = torch.cummax(torch.tensor([1, 3, 2]), dim=0)
+    >>> values, indices
+    (tensor([1, 3, 3]), tensor([0, 1, 1]))
+    """
     need_tensor(input, "cummax")
     if input.is_complex():
         raise not_implemented("cummax", input.dtype)
@@ -115,7 +126,13 @@ def cummax(input, dim):
 
 @public(method=True, out=True)
 def cummin(input, dim):
-    """Running minimum along a dimension: (values, indices)."""
+    """Running minimum along a dimension: (values, indices).
+
+    >>> import flambeau as torch
+    >>> values, indices = torch.cummin(torch.tensor([3, 1, 2]), dim=0)
+    >>> values, indices
+    (tensor([3, 1, 1]), tensor([0, 1, 1]))
+    """
     need_tensor(input, "cummin")
     if input.is_complex():
         raise not_implemented("cummin", input.dtype)
@@ -173,7 +190,12 @@ _logcumsumexp = array_primitive("logcumsumexp", _logcumsumexp_array, vjp={"input
 
 @public(method=True, out=True)
 def logcumsumexp(input, dim):
-    """log of the running sum of exp along a dimension, without overflow."""
+    """log of the running sum of exp along a dimension, without overflow.
+
+    >>> import flambeau as torch
+    >>> torch.logcumsumexp(torch.tensor([0.0, 0.0]), dim=0)
+    tensor([0.0000, 0.6931])
+    """
     need_tensor(input, "logcumsumexp")
     if input.dtype.category < 2:
         raise not_implemented("logcumsumexp_out_cpu", input.dtype)
@@ -185,7 +207,12 @@ def logcumsumexp(input, dim):
 
 @public(method=True, out=True)
 def diff(input, n=1, dim=-1, prepend=None, append=None):
-    """The `n`-th difference of neighbours along a dimension."""
+    """The `n`-th difference of neighbours along a dimension.
+
+    >>> import flambeau as torch
+    >>> torch.diff(torch.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
     need_tensor(input, "diff")
     if not input.ndim:
         raise ShapeError("diff expects input to be at least one-dimensional")
@@ -246,7 +273,12 @@ def _pairs(y, x, dx, dim, name):
 
 @public(aliases=("trapz",))
 def trapezoid(y, x=None, *, dx=None, dim=-1):
-    """Integral along a dimension by the trapezoidal rule, over spacing `dx` or the points `x`."""
+    """Integral along a dimension by the trapezoidal rule, over spacing `dx` or the points `x`.
+
+    >>> import flambeau as torch
+    >>> torch.trapezoid(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(4.)
+    """
     if x is not None and dx is not None and isinstance(x, Tensor):
         raise TypeError("trapezoid() received an invalid combination of arguments: x and dx")
     if isinstance(y, Tensor) and y.ndim and y.shape[normal_dim(dim, y.ndim)] == 0:
@@ -260,7 +292,12 @@ def trapezoid(y, x=None, *, dx=None, dim=-1):
 
 @public()
 def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
-    """Running integral along a dimension by the trapezoidal rule."""
+    """Running integral along a dimension by the trapezoidal rule.
+
+    >>> import flambeau as torch
+    >>> torch.cumulative_trapezoid(torch.tensor([1.0, 2.0, 3.0]))
+    tensor([1.5000, 4.0000])
+    """
     both, widths, dim, spread = _pairs(y, x, 1 if dx is None else dx, dim, "cumulative_trapezoid")
     made = both * widths
     return cumsum(made, made.ndim - y.ndim + dim if made.ndim > y.ndim else dim) / 2

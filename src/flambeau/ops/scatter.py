@@ -199,7 +199,12 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
 
 @public(method=True, inplace=True, out=True)
 def scatter_add(input, dim, index, src):
-    """A copy of `input` with `src` added at the indices along `dim`; repeated indices add up."""
+    """A copy of `input` with `src` added at the indices along `dim`; repeated indices add up.
+
+    >>> import flambeau as torch
+    >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
+    tensor([2., 0., 1.])
+    """
     need_tensor(src, "scatter_add", "src", 4)
     dim = _check_scatter(input, dim, index, src, "scatter_add")
     return _scatter_add(input, src, index, dim=dim)
@@ -295,7 +300,12 @@ def _reduce_corner(g, input, src, index, out, dim, reduce, include_self, needs, 
 
 @public(method=True, inplace=True, out=True)
 def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
-    """`src` reduced into `input` at the indices along `dim`: "sum", "prod", "mean", "amax" or "amin"."""
+    """`src` reduced into `input` at the indices along `dim`: "sum", "prod", "mean", "amax" or "amin".
+
+    >>> import flambeau as torch
+    >>> torch.scatter_reduce(torch.zeros(2), 0, torch.tensor([0, 0, 1]), torch.tensor([1.0, 3.0, 2.0]), "amax")
+    tensor([3., 2.])
+    """
     if reduce not in _UFUNCS:
         raise DtypeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}.")
     need_tensor(src, "scatter_reduce", "src", 4)
@@ -339,7 +349,13 @@ def _vector_index(input, dim, index, name, kinds=("int64", "int32"), error=Index
 
 @public(method=True)
 def index_select(input, dim, index, *, out=None):
-    """The slices of dimension `dim` that a vector of indices names, in its order."""
+    """The slices of dimension `dim` that a vector of indices names, in its order.
+
+    >>> import flambeau as torch
+    >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([1, 0]))
+    tensor([[2, 1],
+            [4, 3]])
+    """
     dim = _vector_index(input, dim, index, "index_select")
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
     made = _to_scalar(_index_select(input, index, dim=dim), input)
@@ -395,7 +411,12 @@ def _check_source(input, dim, index, source, name):
 
 @public(method=True, inplace=True, out=True)
 def index_add(input, dim, index, source, *, alpha=1):
-    """A copy of `input` with `alpha * source` added to the slices of `dim` named by `index`; repeats add up."""
+    """A copy of `input` with `alpha * source` added to the slices of `dim` named by `index`; repeats add up.
+
+    >>> import flambeau as torch
+    >>> torch.index_add(torch.zeros(3), 0, torch.tensor([0, 2]), torch.tensor([1.0, 2.0]))
+    tensor([1., 0., 2.])
+    """
     dim = _vector_index(input, dim, index, "index_add")
     _check_source(input, dim, index, source, "index_add")
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
@@ -422,7 +443,12 @@ _index_copy = primitive(
 
 @public(method=True, inplace=True, out=True)
 def index_copy(input, dim, index, source):
-    """A copy of `input` whose slices of `dim` named by `index` are those of `source`."""
+    """A copy of `input` whose slices of `dim` named by `index` are those of `source`.
+
+    >>> import flambeau as torch
+    >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([0, 2]), torch.tensor([1.0, 2.0]))
+    tensor([1., 0., 2.])
+    """
     dim = _vector_index(input, dim, index, "index_copy", ("int64",))
     _check_source(input, dim, index, source, "index_copy")
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
@@ -431,7 +457,12 @@ def index_copy(input, dim, index, source):
 
 @public(method=True, inplace=True)
 def index_fill(input, dim, index, value):
-    """A copy of `input` with `value` in the slices of `dim` named by `index`."""
+    """A copy of `input` with `value` in the slices of `dim` named by `index`.
+
+    >>> import flambeau as torch
+    >>> torch.index_fill(torch.tensor([1, 2, 3]), 0, torch.tensor([0, 2]), 9)
+    tensor([9, 2, 9])
+    """
     dim = _vector_index(input, dim, index, "index_fill", ("int64",))
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange, negative=True)
     if isinstance(value, Tensor):
@@ -453,7 +484,12 @@ def index_fill(input, dim, index, value):
 
 @public(method=True, inplace=True, out=True)
 def index_reduce(input, dim, index, source, reduce, *, include_self=True):
-    """`source` reduced into the slices of `dim` named by `index`: "prod", "mean", "amax" or "amin"."""
+    """`source` reduced into the slices of `dim` named by `index`: "prod", "mean", "amax" or "amin".
+
+    >>> import flambeau as torch
+    >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([0, 0]), torch.tensor([2.0, 3.0]), "prod")
+    tensor([6., 1.])
+    """
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise DtypeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     dim = _vector_index(input, dim, index, "index_reduce")

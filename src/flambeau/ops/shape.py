@@ -123,7 +123,13 @@ def _view_as_dtype(t, to):
 
 @public(method=True)
 def reshape(input, *shape):
-    """The elements in another shape: a view where the memory allows it, else a copy."""
+    """The elements in another shape: a view where the memory allows it, else a copy.
+
+    >>> import flambeau as torch
+    >>> torch.reshape(torch.arange(4), (2, 2)), torch.arange(6).reshape(2, -1).shape
+    (tensor([[0, 1],
+            [2, 3]]), torch.Size([2, 3]))
+    """
     need_tensor(input, "reshape")
     if not shape:
         raise TypeError('reshape() missing 1 required positional arguments: "shape"')
@@ -151,7 +157,12 @@ _permute = view_primitive(
 
 @public(method=True)
 def permute(input, *dims):
-    """A view with the dimensions in another order."""
+    """A view with the dimensions in another order.
+
+    >>> import flambeau as torch
+    >>> torch.permute(torch.ones(2, 3, 4), (2, 0, 1)).shape
+    torch.Size([4, 2, 3])
+    """
     if not isinstance(input, Tensor):
         need_tensor(input, "permute")
     dims = sizes_of(dims)
@@ -175,7 +186,13 @@ _t = view_primitive("t", lambda input: input.T, vjp={"input": lambda g: _t(g)}, 
 
 @public(method=True, aliases=("swapaxes", "swapdims"))
 def transpose(input, dim0, dim1):
-    """A view with two dimensions exchanged."""
+    """A view with two dimensions exchanged.
+
+    >>> import flambeau as torch
+    >>> torch.transpose(torch.tensor([[1, 2], [3, 4]]), 0, 1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
     if not isinstance(input, Tensor):
         need_tensor(input, "transpose")
     n = input.ndim
@@ -186,7 +203,13 @@ def transpose(input, dim0, dim1):
 
 @public(method=True)
 def t(input):
-    """The transpose of a matrix; vectors and scalars as they are."""
+    """The transpose of a matrix; vectors and scalars as they are.
+
+    >>> import flambeau as torch
+    >>> torch.t(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     if not isinstance(input, Tensor):
         need_tensor(input, "t")
     if input.ndim > 2:
@@ -232,7 +255,13 @@ _expand = view_primitive("expand", _expand_array,
 
 @public(method=True, function=False)
 def expand(self, *sizes, implicit=False):
-    """A view in which dimensions of size 1 are repeated without copying; -1 keeps a size."""
+    """A view in which dimensions of size 1 are repeated without copying; -1 keeps a size.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
     sizes, have = sizes_of(sizes), self._array.shape
     if len(sizes) < len(have):
         raise ShapeError(
@@ -281,7 +310,13 @@ _squeeze = view_primitive("squeeze_dim", lambda input, dims: np.squeeze(input, d
 
 @public(method=True)
 def unsqueeze(input, dim):
-    """A view with a dimension of size 1 inserted at `dim`."""
+    """A view with a dimension of size 1 inserted at `dim`.
+
+    >>> import flambeau as torch
+    >>> torch.unsqueeze(torch.tensor([1, 2]), 1)
+    tensor([[1],
+            [2]])
+    """
     need_tensor(input, "unsqueeze")
     a = input._array
     dim = normal_dim(dim, a.ndim + 1)
@@ -290,7 +325,12 @@ def unsqueeze(input, dim):
 
 @public(method=True)
 def squeeze(input, dim=None):
-    """A view without the dimensions of size 1 (all of them, or those named)."""
+    """A view without the dimensions of size 1 (all of them, or those named).
+
+    >>> import flambeau as torch
+    >>> torch.squeeze(torch.ones(1, 3, 1)).shape, torch.squeeze(torch.ones(1, 3, 1), 0).shape
+    (torch.Size([3]), torch.Size([3, 1]))
+    """
     shape = input._array.shape
     if dim is None:
         return _squeeze_all(input, dims=tuple([i for i, n in enumerate(shape) if n == 1]))
@@ -301,7 +341,12 @@ def squeeze(input, dim=None):
 
 @public(method=True)
 def flatten(input, start_dim=0, end_dim=-1):
-    """Dimensions `start_dim` to `end_dim` joined into one."""
+    """Dimensions `start_dim` to `end_dim` joined into one.
+
+    >>> import flambeau as torch
+    >>> torch.flatten(torch.ones(2, 3, 4), start_dim=1).shape
+    torch.Size([2, 12])
+    """
     need_tensor(input, "flatten")
     shape = input._array.shape
     if not shape:
@@ -383,7 +428,12 @@ def has_format(a: np.ndarray, form) -> bool:
 
 @public(method=True)
 def clone(input, *, memory_format=preserve_format):
-    """A copy with its own memory; gradients flow through it."""
+    """A copy with its own memory; gradients flow through it.
+
+    >>> import flambeau as torch
+    >>> torch.clone(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
     if not isinstance(input, Tensor):
         need_tensor(input, "clone")
     if memory_format is preserve_format:
@@ -393,7 +443,12 @@ def clone(input, *, memory_format=preserve_format):
 
 @public(method=True, function=False)
 def contiguous(self, memory_format=contiguous_format):
-    """The tensor itself if its elements lie in order in memory, else a copy that does."""
+    """The tensor itself if its elements lie in order in memory, else a copy that does.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2, 3).t().contiguous().is_contiguous()
+    True
+    """
     if memory_format is contiguous_format:
         return self if self._array.flags.c_contiguous else _contiguous(self)
     return self if has_format(self._array, memory_format) else _reformat(self, form=memory_format)
@@ -401,7 +456,12 @@ def contiguous(self, memory_format=contiguous_format):
 
 @public(method=True, function=False)
 def is_contiguous(self, memory_format=contiguous_format):
-    """Whether the elements lie in memory in the order of the format."""
+    """Whether the elements lie in memory in the order of the format.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2, 3).t().is_contiguous()
+    False
+    """
     return has_format(self._array, memory_format)
 
 
@@ -432,6 +492,10 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     """The tensor in another dtype or on another device; itself if nothing changes.
 
     Forms: `to(dtype)`, `to(device, dtype)`, `to(other)`.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1, 2]).to(torch.float64)
+    tensor([1., 2.], dtype=torch.float64)
     """
     for a in args:
         if isinstance(a, dtypes.dtype):
@@ -479,7 +543,12 @@ _cast("char", dtypes.int8)
 
 @public(method=True, function=False)
 def cpu(self, memory_format=preserve_format):
-    """The tensor on the CPU."""
+    """The tensor on the CPU.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1, 2]).cpu()
+    tensor([1, 2])
+    """
     return self.to("cpu", memory_format=memory_format)
 
 

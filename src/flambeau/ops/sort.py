@@ -119,13 +119,23 @@ def sort(input, dim=-1, descending=False, stable=False):
 
 @public(method=True, out=True)
 def argsort(input, dim=-1, descending=False, *, stable=False):
-    """The indices that sort a tensor along a dimension."""
+    """The indices that sort a tensor along a dimension.
+
+    >>> import flambeau as torch
+    >>> torch.argsort(torch.tensor([3, 1, 2]))
+    tensor([1, 2, 0])
+    """
     return sort(input, dim, descending)[1]
 
 
 @public(method=True, out=True)
 def msort(input):
-    """The tensor sorted along its first dimension."""
+    """The tensor sorted along its first dimension.
+
+    >>> import flambeau as torch
+    >>> torch.msort(torch.tensor([3, 1, 2]))
+    tensor([1, 2, 3])
+    """
     return sort(input, 0)[0]
 
 
@@ -230,7 +240,12 @@ def max(input, dim=None, keepdim=False, *, other=None):
 
 @public(method=True, out=True)
 def min(input, dim=None, keepdim=False, *, other=None):
-    """Smallest element; with `dim`: (values, indices) along it; with another tensor: `minimum`."""
+    """Smallest element; with `dim`: (values, indices) along it; with another tensor: `minimum`.
+
+    >>> import flambeau as torch
+    >>> torch.min(torch.tensor([3, 1, 2])), torch.min(torch.tensor([[3, 1], [0, 2]]), dim=1).indices
+    (tensor(1), tensor([1, 0]))
+    """
     return _extreme(input, dim, keepdim, other, "min", _min_dim, _min_all, "minimum")
 
 
@@ -255,13 +270,23 @@ def _arg(input, dim, keepdim, name, largest):
 
 @public(method=True, out=True)
 def argmax(input, dim=None, keepdim=False):
-    """Position of the (first) largest element: in the flattened tensor, or along a dimension."""
+    """Position of the (first) largest element: in the flattened tensor, or along a dimension.
+
+    >>> import flambeau as torch
+    >>> torch.argmax(torch.tensor([3, 7, 2])), torch.argmax(torch.tensor([[3, 1], [0, 2]]), dim=1)
+    (tensor(1), tensor([0, 1]))
+    """
     return _arg(input, dim, keepdim, "argmax", True)
 
 
 @public(method=True, out=True)
 def argmin(input, dim=None, keepdim=False):
-    """Position of the (first) smallest element: in the flattened tensor, or along a dimension."""
+    """Position of the (first) smallest element: in the flattened tensor, or along a dimension.
+
+    >>> import flambeau as torch
+    >>> torch.argmin(torch.tensor([3, 1, 2]))
+    tensor(1)
+    """
     return _arg(input, dim, keepdim, "argmin", False)
 
 
@@ -283,7 +308,13 @@ _kth = array_primitive("kthvalue", _kth_array, vjp={"input": _picked_vjp})
 
 @public(method=True, out=True)
 def kthvalue(input, k, dim=-1, keepdim=False):
-    """The `k`-th smallest element (k counts from 1) along a dimension: (values, indices)."""
+    """The `k`-th smallest element (k counts from 1) along a dimension: (values, indices).
+
+    >>> import flambeau as torch
+    >>> values, indices = torch.kthvalue(torch.tensor([3, 1, 2]), 2)
+    >>> values, indices
+    (tensor(2), tensor(2))
+    """
     need_tensor(input, "kthvalue")
     dim = normal_dim(dim, input.ndim)
     n = input.shape[dim] if input.ndim else 1
@@ -344,13 +375,23 @@ def _any_median(input, dim, keepdim, name, ignore_nan):
 
 @public(method=True, out=True)
 def median(input, dim=None, keepdim=False):
-    """Median (the lower one of two); with `dim`: (values, indices). NaN if there is one."""
+    """Median (the lower one of two); with `dim`: (values, indices). NaN if there is one.
+
+    >>> import flambeau as torch
+    >>> torch.median(torch.tensor([3, 1, 2]))
+    tensor(2)
+    """
     return _any_median(input, dim, keepdim, "median", False)
 
 
 @public(method=True, out=True)
 def nanmedian(input, dim=None, keepdim=False):
-    """Median of the elements that are not NaN; with `dim`: (values, indices)."""
+    """Median of the elements that are not NaN; with `dim`: (values, indices).
+
+    >>> import flambeau as torch
+    >>> torch.nanmedian(torch.tensor([3.0, float("nan"), 2.0]))
+    tensor(2.)
+    """
     return _any_median(input, dim, keepdim, "nanmedian", True)
 
 
@@ -377,7 +418,13 @@ _mode = array_primitive("mode", _mode_array, vjp={"input": _picked_vjp})
 
 @public(method=True, out=True)
 def mode(input, dim=-1, keepdim=False):
-    """The commonest value along a dimension (the smallest of several): (values, indices)."""
+    """The commonest value along a dimension (the smallest of several): (values, indices).
+
+    >>> import flambeau as torch
+    >>> values, indices = torch.mode(torch.tensor([1, 2, 2]))
+    >>> values, indices
+    (tensor(2), tensor(2))
+    """
     need_tensor(input, "mode")
     if input.is_complex():
         raise not_implemented("mode", input.dtype)
@@ -392,7 +439,12 @@ def mode(input, dim=-1, keepdim=False):
 
 @public(method=True)
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The distinct elements in order (or slices of a dimension), with inverse indices and counts on request."""
+    """The distinct elements in order (or slices of a dimension), with inverse indices and counts on request.
+
+    >>> import flambeau as torch
+    >>> torch.unique(torch.tensor([3, 1, 3])), torch.unique(torch.tensor([3, 1, 3]), return_counts=True)[1]
+    (tensor([1, 3]), tensor([1, 2]))
+    """
     need_tensor(input, "unique")
     a = input._array
     if dim is not None:
@@ -420,7 +472,12 @@ def _chosen(values, inverse, counts, return_inverse, return_counts):
 
 @public(method=True)
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
-    """The elements (or slices) without immediate repetitions, with inverse indices and counts on request."""
+    """The elements (or slices) without immediate repetitions, with inverse indices and counts on request.
+
+    >>> import flambeau as torch
+    >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
     need_tensor(input, "unique_consecutive")
     a = input._array
     if dim is None:

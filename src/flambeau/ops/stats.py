@@ -82,13 +82,22 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The q-th quantiles of all elements, or along a dimension; several `q` make a leading dimension.
 
     interpolation between the two nearest elements: "linear", "lower", "higher", "midpoint", "nearest".
+
+    >>> import flambeau as torch
+    >>> torch.quantile(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.25, 0.5]))
+    tensor([1.5000, 2.0000])
     """
     return _quantile(input, q, dim, keepdim, interpolation, False, "quantile")
 
 
 @public(method=True, out=True)
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
-    """As `quantile`, without the NaN."""
+    """As `quantile`, without the NaN.
+
+    >>> import flambeau as torch
+    >>> torch.nanquantile(torch.tensor([1.0, float("nan"), 3.0]), 0.5)
+    tensor(2.)
+    """
     return _quantile(input, q, dim, keepdim, interpolation, True, "nanquantile")
 
 
@@ -97,7 +106,12 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 
 @public(method=True)
 def bincount(input, weights=None, minlength=0):
-    """How often each value 0, 1, 2, ... occurs in a vector of integers (or the sum of its weights)."""
+    """How often each value 0, 1, 2, ... occurs in a vector of integers (or the sum of its weights).
+
+    >>> import flambeau as torch
+    >>> torch.bincount(torch.tensor([0, 1, 1, 3]))
+    tensor([1, 2, 0, 1])
+    """
     need_tensor(input, "bincount")
     if input.dtype.category != 1:
         raise not_implemented("bincount_cpu", input.dtype)
@@ -133,7 +147,12 @@ def _range(a, low, high, name, widen=1):
 
 @public(method=True, out=True)
 def histc(input, bins=100, min=0, max=0):
-    """Counts of the elements in `bins` equal bins between min and max (of the data, when both are 0)."""
+    """Counts of the elements in `bins` equal bins between min and max (of the data, when both are 0).
+
+    >>> import flambeau as torch
+    >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
+    tensor([0., 2., 1., 0.])
+    """
     need_tensor(input, "histc")
     if input.dtype.category != 2:
         raise not_implemented("histogram_cpu", input.dtype)
@@ -155,7 +174,13 @@ def _counts(a, bins, low, high, weights):
 
 @public(method=True)
 def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
-    """(counts, bin edges): `bins` equal bins over `range`, or bins between the edges given."""
+    """(counts, bin edges): `bins` equal bins over `range`, or bins between the edges given.
+
+    >>> import flambeau as torch
+    >>> hist, edges = torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=3, range=(0.0, 3.0))
+    >>> hist, edges
+    (tensor([0., 2., 1.]), tensor([0., 1., 2., 3.]))
+    """
     need_tensor(input, "histogram")
     if input.dtype.category != 2:
         raise not_implemented("histogram_cpu", input.dtype)
@@ -267,7 +292,13 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None
 
 @public(method=True)
 def cov(input, *, correction=1, fweights=None, aweights=None):
-    """Covariance matrix of variables in rows, observations in columns."""
+    """Covariance matrix of variables in rows, observations in columns.
+
+    >>> import flambeau as torch
+    >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
     need_tensor(input, "cov")
     if input.ndim > 2:
         raise ShapeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
@@ -317,7 +348,13 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
 
 @public(method=True)
 def corrcoef(input):
-    """Pearson correlations of variables in rows."""
+    """Pearson correlations of variables in rows.
+
+    >>> import flambeau as torch
+    >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
     need_tensor(input, "corrcoef")
     if input.ndim > 2:
         raise ShapeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
@@ -342,6 +379,10 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     """Derivatives along dimensions by central differences (second order inside, `edge_order` at the ends).
 
     spacing: a number, one per dimension, or the coordinates (a tensor) of each dimension.
+
+    >>> import flambeau as torch
+    >>> torch.gradient(torch.tensor([1.0, 4.0, 9.0]))
+    (tensor([3., 4., 5.]),)
     """
     need_tensor(input, "gradient")
     if edge_order not in (1, 2):
@@ -402,7 +443,12 @@ def _derivative(x, d, h, order):
 
 @public()
 def unravel_index(indices, shape):
-    """The coordinates, in a tensor of `shape`, of flat indices: one tensor per dimension."""
+    """The coordinates, in a tensor of `shape`, of flat indices: one tensor per dimension.
+
+    >>> import flambeau as torch
+    >>> torch.unravel_index(torch.tensor([3, 5]), (2, 3))
+    (tensor([1, 1]), tensor([0, 2]))
+    """
     need_tensor(indices, "unravel_index", "indices")
     if indices.dtype.category != 1:
         raise ArgumentError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")

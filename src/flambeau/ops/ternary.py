@@ -115,13 +115,23 @@ def clamp(input, min=None, max=None):
 
 @public(method=True, inplace=True, out=True)
 def clamp_min(input, min):
-    """Each element raised to at least `min`."""
+    """Each element raised to at least `min`.
+
+    >>> import flambeau as torch
+    >>> torch.clamp_min(torch.tensor([-1, 2]), 0)
+    tensor([0, 2])
+    """
     return _clamped(input, min, None, "clamp_min")
 
 
 @public(method=True, inplace=True, out=True)
 def clamp_max(input, max):
-    """Each element lowered to at most `max`."""
+    """Each element lowered to at most `max`.
+
+    >>> import flambeau as torch
+    >>> torch.clamp_max(torch.tensor([-1, 2]), 0)
+    tensor([-1,  0])
+    """
     return _clamped(input, None, max, "clamp_max")
 
 
@@ -151,7 +161,12 @@ def _lerp_dtype(argument, wanted, given):
 
 @public(method=True, inplace="method", out=True)
 def lerp(input, end, weight):
-    """Linear interpolation, `input + weight * (end - input)`; `weight` is a number or a tensor."""
+    """Linear interpolation, `input + weight * (end - input)`; `weight` is a number or a tensor.
+
+    >>> import flambeau as torch
+    >>> torch.lerp(torch.tensor([0.0, 1.0]), torch.tensor([10.0, 3.0]), 0.5)
+    tensor([5., 2.])
+    """
     if weight.__class__ is float and _all_of_one(input, end, end):
         return _guarded(_lerp, (input, end, wrap(np.asarray(weight, input._array.dtype))))
     need_tensor(input, "lerp")
@@ -244,13 +259,23 @@ def _three(op, name, input, tensor1, tensor2, value):
 
 @public(method=True, inplace="method", out=True)
 def addcmul(input, tensor1, tensor2, *, value=1):
-    """`input + value * tensor1 * tensor2`."""
+    """`input + value * tensor1 * tensor2`.
+
+    >>> import flambeau as torch
+    >>> torch.addcmul(torch.ones(2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), value=0.5)
+    tensor([2.5000, 5.0000])
+    """
     return _three(_addcmul, "addcmul", input, tensor1, tensor2, value)
 
 
 @public(method=True, inplace="method", out=True)
 def addcdiv(input, tensor1, tensor2, *, value=1):
-    """`input + value * tensor1 / tensor2`; floating-point and complex tensors."""
+    """`input + value * tensor1 / tensor2`; floating-point and complex tensors.
+
+    >>> import flambeau as torch
+    >>> torch.addcdiv(torch.ones(2), torch.tensor([1.0, 2.0]), torch.tensor([4.0, 4.0]), value=2)
+    tensor([1.5000, 2.0000])
+    """
     need_tensor(tensor1, "addcdiv", "tensor1", 2)
     need_tensor(tensor2, "addcdiv", "tensor2", 3)
     if tensor1.dtype.category < 2 and tensor2.dtype.category < 2:

@@ -15,7 +15,7 @@ from .. import dtypes, return_types
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
 from ..tensor import Tensor, attach, wrap
-from .elementwise import F32, conj, cos, not_implemented, sin, unary
+from .elementwise import F32, conj, cos, not_implemented, sin, unary, with_example
 from .entry import METHODS, primitive, public
 from .shape import need_tensor
 
@@ -36,27 +36,38 @@ def _acosh_vjp(g, input):
     return g * (input * input - 1).rsqrt()
 
 
-tan = unary("tan", np.tan, lambda g, out: g * conj(1 + out * out), floats=True, doc="Tangent of each element.")
+tan = unary("tan", np.tan, lambda g, out: g * conj(1 + out * out), floats=True, doc="Tangent of each element."
+            "\n>>> torch.tan(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 1.5574])")  # fmt: skip
 acos = unary("acos", np.arccos, lambda g, input: -g * conj((1 - input * input).rsqrt()), floats=True,
-             aliases=("arccos",), doc="Inverse cosine of each element.")  # fmt: skip
+             aliases=("arccos",), doc="Inverse cosine of each element."
+             "\n>>> torch.acos(torch.tensor([1.0, 0.0]))\ntensor([0.0000, 1.5708])")  # fmt: skip
 asin = unary("asin", np.arcsin, lambda g, input: g * conj((1 - input * input).rsqrt()), floats=True,
-             aliases=("arcsin",), doc="Inverse sine of each element.")  # fmt: skip
+             aliases=("arcsin",), doc="Inverse sine of each element."
+             "\n>>> torch.asin(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 1.5708])")  # fmt: skip
 atan = unary("atan", np.arctan, lambda g, input: g / conj(1 + input * input), floats=True, aliases=("arctan",),
-             doc="Inverse tangent of each element.")  # fmt: skip
+             doc="Inverse tangent of each element."
+             "\n>>> torch.atan(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 0.7854])")  # fmt: skip
 cosh = unary("cosh", np.cosh, lambda g, input: g * conj(sinh(input)), floats=True,
-             doc="Hyperbolic cosine of each element.")  # fmt: skip
+             doc="Hyperbolic cosine of each element."
+             "\n>>> torch.cosh(torch.tensor([0.0, 1.0]))\ntensor([1.0000, 1.5431])")  # fmt: skip
 sinh = unary("sinh", np.sinh, lambda g, input: g * conj(cosh(input)), floats=True,
-             doc="Hyperbolic sine of each element.")  # fmt: skip
+             doc="Hyperbolic sine of each element."
+             "\n>>> torch.sinh(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 1.1752])")  # fmt: skip
 acosh = unary("acosh", np.arccosh, _acosh_vjp, floats=True, aliases=("arccosh",),
-              doc="Inverse hyperbolic cosine of each element.")  # fmt: skip
+              doc="Inverse hyperbolic cosine of each element."
+              "\n>>> torch.acosh(torch.tensor([1.0, 2.0]))\ntensor([0.0000, 1.3170])")  # fmt: skip
 asinh = unary("asinh", np.arcsinh, lambda g, input: g * conj((1 + input * input).rsqrt()), floats=True,
-              aliases=("arcsinh",), doc="Inverse hyperbolic sine of each element.")  # fmt: skip
+              aliases=("arcsinh",), doc="Inverse hyperbolic sine of each element."
+              "\n>>> torch.asinh(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 0.8814])")  # fmt: skip
 atanh = unary("atanh", np.arctanh, lambda g, input: g / conj(1 - input * input), floats=True, aliases=("arctanh",),
-              doc="Inverse hyperbolic tangent of each element.")  # fmt: skip
+              doc="Inverse hyperbolic tangent of each element."
+              "\n>>> torch.atanh(torch.tensor([0.0, 0.5]))\ntensor([0.0000, 0.5493])")  # fmt: skip
 deg2rad = unary("deg2rad", lambda a: np.multiply(a, a.dtype.type(math.pi / 180)), lambda g: g * (math.pi / 180),
-                floats=True, refuse=(3,), doc="Degrees to radians.")  # fmt: skip
+                floats=True, refuse=(3,), doc="Degrees to radians."
+                "\n>>> torch.deg2rad(torch.tensor([0.0, 180.0]))\ntensor([0.0000, 3.1416])")  # fmt: skip
 rad2deg = unary("rad2deg", lambda a: np.multiply(a, a.dtype.type(180 / math.pi)), lambda g: g * (180 / math.pi),
-                floats=True, refuse=(3,), doc="Radians to degrees.")  # fmt: skip
+                floats=True, refuse=(3,), doc="Radians to degrees."
+                "\n>>> torch.rad2deg(torch.tensor([0.0, 3.1416]))\ntensor([  0.0000, 180.0004])")  # fmt: skip
 
 
 def _sinc_array(a):
@@ -76,7 +87,8 @@ def _sinc_vjp(g, input):
 
 
 sinc = unary("sinc", _sinc_array, _sinc_vjp, floats=True, aliases=("special.sinc",),
-             doc="sin(pi x) / (pi x) of each element, 1 at 0.")  # fmt: skip
+             doc="sin(pi x) / (pi x) of each element, 1 at 0."
+             "\n>>> torch.sinc(torch.tensor([0.0, 0.5]))\ntensor([1.0000, 0.6366])")  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- exponentials, powers
 
@@ -91,19 +103,26 @@ def _rsqrt_array(a):
 
 
 exp2 = unary("exp2", _exp2_array, lambda g, out: g * conj(out) * LN2, floats=True, aliases=("special.exp2",),
-             doc="2 to the power of each element.")  # fmt: skip
+             doc="2 to the power of each element."
+             "\n>>> torch.exp2(torch.tensor([0.0, 3.0]))\ntensor([1., 8.])")  # fmt: skip
 expm1 = unary("expm1", np.expm1, lambda g, out: g * (conj(out) + 1), floats=True, aliases=("special.expm1",),
-              doc="exp(x) - 1 of each element, accurate near 0.")  # fmt: skip
+              doc="exp(x) - 1 of each element, accurate near 0."
+              "\n>>> torch.expm1(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 1.7183])")  # fmt: skip
 log10 = unary("log10", np.log10, lambda g, input: g / (conj(input) * LN10), floats=True,
-              doc="Logarithm to base 10 of each element.")  # fmt: skip
+              doc="Logarithm to base 10 of each element."
+              "\n>>> torch.log10(torch.tensor([1.0, 2.0]))\ntensor([0.0000, 0.3010])")  # fmt: skip
 log2 = unary("log2", np.log2, lambda g, input: g / (conj(input) * LN2), floats=True,
-             doc="Logarithm to base 2 of each element.")  # fmt: skip
+             doc="Logarithm to base 2 of each element."
+             "\n>>> torch.log2(torch.tensor([1.0, 8.0]))\ntensor([0., 3.])")  # fmt: skip
 log1p = unary("log1p", np.log1p, lambda g, input: g / (conj(input) + 1), floats=True, aliases=("special.log1p",),
-              doc="log(1 + x) of each element, accurate near 0.")  # fmt: skip
+              doc="log(1 + x) of each element, accurate near 0."
+              "\n>>> torch.log1p(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 0.6931])")  # fmt: skip
 rsqrt = unary("rsqrt", _rsqrt_array, lambda g, out: g * conj(out * out * out) * -0.5, floats=True,
-              doc="Reciprocal of the square root of each element.")  # fmt: skip
+              doc="Reciprocal of the square root of each element."
+              "\n>>> torch.rsqrt(torch.tensor([1.0, 4.0]))\ntensor([1.0000, 0.5000])")  # fmt: skip
 reciprocal = unary("reciprocal", lambda a: np.divide(a.dtype.type(1), a), lambda g, out: -g * conj(out * out),
-                   floats=True, doc="1 / x of each element.")  # fmt: skip
+                   floats=True, doc="1 / x of each element."
+                   "\n>>> torch.reciprocal(torch.tensor([2.0, 4.0]))\ntensor([0.5000, 0.2500])")  # fmt: skip
 
 
 def _square_integers(a):
@@ -111,7 +130,8 @@ def _square_integers(a):
 
 
 square = unary("square", np.square, lambda g, input: g * (conj(input) * 2), integers=_square_integers,
-               node="PowBackward0", doc="Square of each element.")  # fmt: skip
+               node="PowBackward0", doc="Square of each element."
+               "\n>>> torch.square(torch.tensor([2, -3]))\ntensor([4, 9])")  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- rounding
 
@@ -120,11 +140,15 @@ def _rounding(name, ufunc, doc, aliases=(), refuse=(0, 3)):
     return unary(name, ufunc, zeros, integers=lambda a: a.copy(), aliases=aliases, refuse=refuse, doc=doc)
 
 
-ceil = _rounding("ceil", np.ceil, "The smallest integer not below each element.")
-floor = _rounding("floor", np.floor, "The largest integer not above each element.")
-trunc = _rounding("trunc", np.trunc, "The integer part of each element.", aliases=("fix",))
+ceil = _rounding("ceil", np.ceil, "The smallest integer not below each element."
+                 "\n>>> torch.ceil(torch.tensor([-1.5, 1.2]))\ntensor([-1.,  2.])")  # fmt: skip
+floor = _rounding("floor", np.floor, "The largest integer not above each element."
+                  "\n>>> torch.floor(torch.tensor([-1.5, 1.2]))\ntensor([-2.,  1.])")  # fmt: skip
+trunc = _rounding("trunc", np.trunc, "The integer part of each element."
+                  "\n>>> torch.trunc(torch.tensor([-1.5, 2.7]))\ntensor([-1.,  2.])", aliases=("fix",))  # fmt: skip
 frac = unary("frac", lambda a: a - np.trunc(a), lambda g: g, refuse=(0, 1, 3),
-             doc="The fractional part of each element, with its sign.")  # fmt: skip
+             doc="The fractional part of each element, with its sign."
+             "\n>>> torch.frac(torch.tensor([-1.5, 1.25]))\ntensor([-0.5000,  0.2500])")  # fmt: skip
 
 
 def _round_array(input, decimals):
@@ -174,7 +198,12 @@ _sign = unary("sign", _sign_array, zeros, doc="", function=False, method=False, 
 
 @public(method=True, inplace=True, out=True)
 def sign(input):
-    """-1, 0 or 1 by the sign of each element; use `sgn` for complex tensors."""
+    """-1, 0 or 1 by the sign of each element; use `sgn` for complex tensors.
+
+    >>> import flambeau as torch
+    >>> torch.sign(torch.tensor([-1.5, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """
     if isinstance(input, Tensor) and input._array.dtype.kind == "c":
         raise NotSupported("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn "
                            "instead.")
@@ -198,12 +227,18 @@ def _sgn_vjp(g, input, out):
     return ((g - out * along) / size.masked_fill(zero, 1)).masked_fill(zero, 0)
 
 
-sgn = unary("sgn", _sgn_array, _sgn_vjp, doc="The sign of each element; z / |z| of complex ones, 0 at 0.")
+sgn = unary("sgn", _sgn_array, _sgn_vjp, doc="The sign of each element; z / |z| of complex ones, 0 at 0."
+            "\n>>> torch.sgn(torch.tensor([3 + 4j, 0j]))\ntensor([0.6000+0.8000j, 0.0000+0.0000j])")  # fmt: skip
 
 
 @public(method=True, out=True)
 def signbit(input):
-    """Whether the sign bit of each element is set: -0.0 counts as negative."""
+    """Whether the sign bit of each element is set: -0.0 counts as negative.
+
+    >>> import flambeau as torch
+    >>> torch.signbit(torch.tensor([-1.0, -0.0, 2.0]))
+    tensor([ True,  True, False])
+    """
     need_tensor(input, "signbit")
     if input._array.dtype.kind == "c":
         raise NotSupported("signbit is not implemented for complex tensors.")
@@ -221,7 +256,12 @@ _signbit = primitive("signbit", _signbit_array)
 
 @public(method=True)
 def positive(input):
-    """The tensor itself, as the operator +x does; RuntimeError for bool tensors."""
+    """The tensor itself, as the operator +x does; RuntimeError for bool tensors.
+
+    >>> import flambeau as torch
+    >>> torch.positive(torch.tensor([1, -2]))
+    tensor([ 1, -2])
+    """
     need_tensor(input, "positive")
     if input._array.dtype.kind == "b":
         raise DtypeError("The `+` operator, on a bool tensor is not supported.")
@@ -251,17 +291,26 @@ def predicate(name, floating, doc, *, integral=False, complexes=None):
         return test(input)
 
     fn.__name__ = fn.__qualname__ = name
-    fn.__doc__ = doc
+    fn.__doc__ = with_example(doc)
     return public(name, method=True, out=complexes is None)(fn)
 
 
-isnan = predicate("isnan", np.isnan, "Whether each element is nan.", complexes=np.isnan)
-isinf = predicate("isinf", np.isinf, "Whether each element is infinite.", complexes=np.isinf)
-isfinite = predicate("isfinite", np.isfinite, "Whether each element is neither infinite nor nan.", integral=True,
-                     complexes=np.isfinite)  # fmt: skip
-isposinf = predicate("isposinf", lambda a: a == np.inf, "Whether each element is +inf.")
-isneginf = predicate("isneginf", lambda a: a == -np.inf, "Whether each element is -inf.")
-isreal = predicate("isreal", lambda a: np.ones_like(a, dtype=bool), "Whether each element is real.", integral=True,
+isnan = predicate("isnan", np.isnan, "Whether each element is nan."
+                  "\n>>> torch.isnan(torch.tensor([1.0, float('nan')]))\ntensor([False,  True])",
+                  complexes=np.isnan)  # fmt: skip
+isinf = predicate("isinf", np.isinf, "Whether each element is infinite."
+                  "\n>>> torch.isinf(torch.tensor([1.0, float('-inf')]))\ntensor([False,  True])",
+                  complexes=np.isinf)  # fmt: skip
+isfinite = predicate("isfinite", np.isfinite, "Whether each element is neither infinite nor nan."
+                     "\n>>> torch.isfinite(torch.tensor([1.0, float('inf')]))\ntensor([ True, False])",
+                     integral=True, complexes=np.isfinite)  # fmt: skip
+isposinf = predicate("isposinf", lambda a: a == np.inf, "Whether each element is +inf."
+                     "\n>>> torch.isposinf(torch.tensor([1.0, float('inf')]))\ntensor([False,  True])")  # fmt: skip
+isneginf = predicate("isneginf", lambda a: a == -np.inf, "Whether each element is -inf."
+                     "\n>>> torch.isneginf(torch.tensor([1.0, float('-inf')]))\ntensor([False,  True])")  # fmt: skip
+isreal = predicate("isreal", lambda a: np.ones_like(a, dtype=bool), "Whether each element is real."
+                   "\n>>> torch.isreal(torch.tensor([1 + 0j, 1j]))\ntensor([ True, False])",
+                   integral=True,
                    complexes=lambda a: a.imag == 0)  # fmt: skip
 
 
@@ -291,7 +340,12 @@ _nan_to_num = primitive("nan_to_num", _nan_to_num_array, vjp={"input": _nan_to_n
 
 @public(method=True, inplace=True, out=True)
 def nan_to_num(input, nan=None, posinf=None, neginf=None):
-    """nan replaced by `nan` (0), infinities by `posinf` and `neginf` (the largest finite values of the dtype)."""
+    """nan replaced by `nan` (0), infinities by `posinf` and `neginf` (the largest finite values of the dtype).
+
+    >>> import flambeau as torch
+    >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]))
+    tensor([0., 1.])
+    """
     need_tensor(input, "nan_to_num")
     return _nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
 
@@ -308,7 +362,13 @@ _frexp = primitive("frexp", _frexp_array, vjp={"input": lambda g, out: g[0] / ex
 
 @public(method=True, out=True)
 def frexp(input):
-    """Mantissa in (-1, -1/2] or [1/2, 1) and int32 exponent with input = mantissa * 2**exponent."""
+    """Mantissa in (-1, -1/2] or [1/2, 1) and int32 exponent with input = mantissa * 2**exponent.
+
+    >>> import flambeau as torch
+    >>> mantissa, exponent = torch.frexp(torch.tensor([6.0]))
+    >>> mantissa, exponent
+    (tensor([0.7500]), tensor([3], dtype=torch.int32))
+    """
     need_tensor(input, "frexp")
     if not input.dtype.is_floating_point:
         raise DtypeError("torch.frexp() only supports floating-point dtypes")

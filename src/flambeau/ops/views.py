@@ -71,7 +71,13 @@ _as_strided = view_primitive(
 
 @public(method=True)
 def as_strided(input, size, stride, storage_offset=None):
-    """A view of the storage with any sizes, strides and offset, in elements; RuntimeError if it would leave it."""
+    """A view of the storage with any sizes, strides and offset, in elements; RuntimeError if it would leave it.
+
+    >>> import flambeau as torch
+    >>> torch.as_strided(torch.arange(6), (2, 2), (3, 1))
+    tensor([[0, 1],
+            [3, 4]])
+    """
     need_tensor(input, "as_strided")
     size, stride = sizes_of((tuple(size),)), sizes_of((tuple(stride),))
     if len(size) != len(stride):
@@ -115,7 +121,12 @@ def into_view(input, src, view_of, name):
 
 @public(method=True, out=True)
 def as_strided_scatter(input, src, size, stride, storage_offset=None):
-    """A copy of `input` whose strided part holds `src`."""
+    """A copy of `input` whose strided part holds `src`.
+
+    >>> import flambeau as torch
+    >>> torch.as_strided_scatter(torch.zeros(4), torch.ones(2), (2,), (2,))
+    tensor([1., 0., 1., 0.])
+    """
     need_tensor(input, "as_strided_scatter")
     base = input.clone(memory_format=contiguous_format) if storage_start(input._array) == 0 else input.clone()
     return into_view(base, src, lambda t: as_strided(t, size, stride, storage_offset), "as_strided_scatter")
@@ -126,7 +137,12 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
 
 @public(method=True)
 def narrow(input, dim, start, length):
-    """A view of `length` slices of a dimension, from `start` on."""
+    """A view of `length` slices of a dimension, from `start` on.
+
+    >>> import flambeau as torch
+    >>> torch.narrow(torch.tensor([1, 2, 3, 4]), 0, 1, 2)
+    tensor([2, 3])
+    """
     need_tensor(input, "narrow")
     if not input.ndim:
         raise ShapeError("narrow() cannot be applied to a 0-dim tensor.")
@@ -148,7 +164,12 @@ def narrow(input, dim, start, length):
 
 @public(out=True)
 def narrow_copy(input, dim, start, length):
-    """As `narrow`, with its own memory."""
+    """As `narrow`, with its own memory.
+
+    >>> import flambeau as torch
+    >>> torch.narrow_copy(torch.tensor([1, 2, 3, 4]), 0, 1, 2)
+    tensor([2, 3])
+    """
     need_tensor(input, "narrow_copy")
     if dim >= max(input.ndim, 1):
         raise ShapeError(f"Expected dim < self.dim() to be true, but got dim {dim} for {input.ndim} dimensions")
@@ -171,7 +192,12 @@ def _select_part(input, dim, index):
 
 @public(method=True)
 def select(input, dim, index):
-    """A view of one slice of a dimension; the dimension is gone."""
+    """A view of one slice of a dimension; the dimension is gone.
+
+    >>> import flambeau as torch
+    >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
+    tensor([1, 3])
+    """
     need_tensor(input, "select")
     return _select_part(input, dim, index)
 
@@ -184,7 +210,13 @@ def select_copy(input, dim, index):
 
 @public(method=True, out=True)
 def select_scatter(input, src, dim, index):
-    """A copy of `input` whose slice `index` of dimension `dim` is `src`."""
+    """A copy of `input` whose slice `index` of dimension `dim` is `src`.
+
+    >>> import flambeau as torch
+    >>> torch.select_scatter(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), 0, 1)
+    tensor([[0., 0.],
+            [1., 2.]])
+    """
     return into_view(input, src, lambda t: select(t, dim, index), "select_scatter")
 
 
@@ -202,7 +234,12 @@ def slice_copy(input, dim=0, start=None, end=None, step=1):
 
 @public(method=True, out=True)
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
-    """A copy of `input` whose range of slices start:end:step of dimension `dim` is `src`."""
+    """A copy of `input` whose range of slices start:end:step of dimension `dim` is `src`.
+
+    >>> import flambeau as torch
+    >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), start=1, end=3)
+    tensor([0., 1., 1., 0.])
+    """
     return into_view(input, src, lambda t: _slice_part(t, dim, start, end, step), "slice_scatter")
 
 
@@ -242,7 +279,12 @@ _undiagonal = primitive(
 
 @public(method=True)
 def diagonal(input, offset=0, dim1=0, dim2=1):
-    """A view of the diagonals of two dimensions, as the last dimension; `offset` above (> 0) or below."""
+    """A view of the diagonals of two dimensions, as the last dimension; `offset` above (> 0) or below.
+
+    >>> import flambeau as torch
+    >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
     need_tensor(input, "diagonal")
     a, b = [normal_dim(d, input.ndim) for d in (dim1, dim2)]
     if a == b:
@@ -258,7 +300,13 @@ def diagonal_copy(input, offset=0, dim1=0, dim2=1):
 
 @public(method=True, out=True)
 def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
-    """A copy of `input` whose diagonal is `src`."""
+    """A copy of `input` whose diagonal is `src`.
+
+    >>> import flambeau as torch
+    >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.tensor([1.0, 2.0]))
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
     return into_view(input, src, lambda t: diagonal(t, offset, dim1, dim2), "diagonal_scatter")
 
 
@@ -294,7 +342,14 @@ _refold = primitive("unfold_backward", _refold_array,
 
 @public(method=True, function=False)
 def unfold(self, dimension, size, step):
-    """A view of all windows of `size` elements along a dimension, `step` apart; the windows are the last dimension."""
+    """A view of all windows of `size` elements along a dimension, `step` apart; the windows are the last dimension.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([1, 2, 3, 4]).unfold(0, 2, 1)
+    tensor([[1, 2],
+            [2, 3],
+            [3, 4]])
+    """
     dim = normal_dim(dimension, self.ndim)
     n = self.shape[dim] if self.ndim else 1
     if size < 0:
@@ -317,7 +372,12 @@ def unfold_copy(input, dimension, size, step):
 
 @public(method=True, aliases=("moveaxis",))
 def movedim(input, source, destination):
-    """A view with dimensions moved to other places; the rest keep their order."""
+    """A view with dimensions moved to other places; the rest keep their order.
+
+    >>> import flambeau as torch
+    >>> torch.movedim(torch.ones(2, 3, 4), 0, -1).shape
+    torch.Size([3, 4, 2])
+    """
     need_tensor(input, "movedim")
     source = source if isinstance(source, (tuple, list)) else (source,)
     destination = destination if isinstance(destination, (tuple, list)) else (destination,)
@@ -339,7 +399,13 @@ def movedim(input, source, destination):
 
 @public(method=True)
 def unflatten(input, dim, sizes):
-    """A view (or copy) with one dimension taken apart into several; one size may be -1."""
+    """A view (or copy) with one dimension taken apart into several; one size may be -1.
+
+    >>> import flambeau as torch
+    >>> torch.unflatten(torch.arange(4), 0, (2, -1))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     need_tensor(input, "unflatten")
     dim = normal_dim(dim, input.ndim)
     if isinstance(sizes, (tuple, list)) and sizes and isinstance(sizes[0], (tuple, list)):
@@ -358,41 +424,76 @@ def unflatten(input, dim, sizes):
 
 @public(method=True)
 def ravel(input):
-    """All elements as a vector: a view where the memory allows it."""
+    """All elements as a vector: a view where the memory allows it.
+
+    >>> import flambeau as torch
+    >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
     return reshape(input, (-1,)) if input.numel() or input.ndim != 1 else input
 
 
 @public(method=True, function=False)
 def view_as(self, other):
-    """`self.view(other.shape)`."""
+    """`self.view(other.shape)`.
+
+    >>> import flambeau as torch
+    >>> torch.arange(4).view_as(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     need_tensor(other, "view_as", "other")
     return self.view(other.shape)
 
 
 @public(method=True, function=False)
 def reshape_as(self, other):
-    """`self.reshape(other.shape)`."""
+    """`self.reshape(other.shape)`.
+
+    >>> import flambeau as torch
+    >>> torch.arange(4).reshape_as(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     need_tensor(other, "reshape_as", "other")
     return reshape(self, other.shape)
 
 
 @public(method=True, function=False)
 def expand_as(self, other):
-    """`self.expand(other.shape)`."""
+    """`self.expand(other.shape)`.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([[1], [2]]).expand_as(torch.ones(2, 2))
+    tensor([[1, 1],
+            [2, 2]])
+    """
     need_tensor(other, "expand_as", "other")
     return self.expand(other.shape)
 
 
 @public(method=True)
 def broadcast_to(input, size):
-    """A view expanded to `size`."""
+    """A view expanded to `size`.
+
+    >>> import flambeau as torch
+    >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     need_tensor(input, "broadcast_to")
     return input.expand(size)
 
 
 @public()
 def broadcast_tensors(*tensors):
-    """Views of all tensors, expanded to their common shape."""
+    """Views of all tensors, expanded to their common shape.
+
+    >>> import flambeau as torch
+    >>> a, b = torch.broadcast_tensors(torch.ones(3, 1), torch.ones(4))
+    >>> a.shape, b.shape
+    (torch.Size([3, 4]), torch.Size([3, 4]))
+    """
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tensors[0]
     for t in tensors:
@@ -403,7 +504,12 @@ def broadcast_tensors(*tensors):
 
 @public()
 def broadcast_shapes(*shapes):
-    """The shape that shapes broadcast to."""
+    """The shape that shapes broadcast to.
+
+    >>> import flambeau as torch
+    >>> torch.broadcast_shapes((3, 1), (4,))
+    torch.Size([3, 4])
+    """
     from_ints = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
     for s in from_ints:
         if any(n < 0 for n in s):
@@ -418,7 +524,12 @@ def broadcast_shapes(*shapes):
 
 @public(method=True)
 def adjoint(input):
-    """The last two dimensions exchanged, conjugated."""
+    """The last two dimensions exchanged, conjugated.
+
+    >>> import flambeau as torch
+    >>> torch.adjoint(torch.ones(2, 3)).shape
+    torch.Size([3, 2])
+    """
     if input.ndim < 2:
         raise ShapeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D "
                          "tensor.")

@@ -57,6 +57,10 @@ def hann_window(window_length, periodic=True, *, dtype=None, layout=None, device
     """Hann's window, (1 - cos(2 pi x)) / 2.
 
     periodic: one period of a periodic function, for spectra; False: symmetric, for filters.
+
+    >>> import flambeau as torch
+    >>> torch.hann_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])
     """
     return _window("hann_window", lambda x: _cosines(x, (0.5, 0.5)), window_length, periodic, dtype, layout, device,
                    requires_grad)  # fmt: skip
@@ -65,7 +69,12 @@ def hann_window(window_length, periodic=True, *, dtype=None, layout=None, device
 @public()
 def hamming_window(window_length, periodic=True, alpha=0.54, beta=0.46, *, dtype=None, layout=None, device=None,
                    pin_memory=False, requires_grad=False):  # fmt: skip
-    """Hamming's window, alpha - beta cos(2 pi x)."""
+    """Hamming's window, alpha - beta cos(2 pi x).
+
+    >>> import flambeau as torch
+    >>> torch.hamming_window(4)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400])
+    """
     return _window("hamming_window", lambda x: _cosines(x, (alpha, beta)), window_length, periodic, dtype, layout,
                    device, requires_grad)  # fmt: skip
 
@@ -73,7 +82,12 @@ def hamming_window(window_length, periodic=True, alpha=0.54, beta=0.46, *, dtype
 @public()
 def blackman_window(window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False,
                     requires_grad=False):  # fmt: skip
-    """Blackman's window, 0.42 - 0.5 cos(2 pi x) + 0.08 cos(4 pi x)."""
+    """Blackman's window, 0.42 - 0.5 cos(2 pi x) + 0.08 cos(4 pi x).
+
+    >>> import flambeau as torch
+    >>> torch.blackman_window(4).shape
+    torch.Size([4])
+    """
     return _window("blackman_window", lambda x: _cosines(x, (0.42, 0.5, 0.08)), window_length, periodic, dtype, layout,
                    device, requires_grad)  # fmt: skip
 
@@ -81,7 +95,12 @@ def blackman_window(window_length, periodic=True, *, dtype=None, layout=None, de
 @public()
 def bartlett_window(window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False,
                     requires_grad=False):  # fmt: skip
-    """Bartlett's window, a triangle."""
+    """Bartlett's window, a triangle.
+
+    >>> import flambeau as torch
+    >>> torch.bartlett_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    """
     return _window("bartlett_window", lambda x: 1 - np.abs(2 * x - 1), window_length, periodic, dtype, layout, device,
                    requires_grad)  # fmt: skip
 
@@ -89,7 +108,12 @@ def bartlett_window(window_length, periodic=True, *, dtype=None, layout=None, de
 @public()
 def kaiser_window(window_length, periodic=True, beta=12.0, *, dtype=None, layout=None, device=None, pin_memory=False,
                   requires_grad=False):  # fmt: skip
-    """Kaiser's window, I0(beta sqrt(1 - (2x - 1)^2)) / I0(beta)."""
+    """Kaiser's window, I0(beta sqrt(1 - (2x - 1)^2)) / I0(beta).
+
+    >>> import flambeau as torch
+    >>> torch.kaiser_window(4).shape
+    torch.Size([4])
+    """
     return _window("kaiser_window", lambda x: _kaiser(x, beta), window_length, periodic, dtype, layout, device,
                    requires_grad)  # fmt: skip
 
@@ -122,7 +146,12 @@ def _positive(value, text):
 
 @public("signal.windows.general_cosine")
 def general_cosine(M, *, a, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """a[0] - a[1] cos(2 pi x) + a[2] cos(4 pi x) - ..., of M points."""
+    """a[0] - a[1] cos(2 pi x) + a[2] cos(4 pi x) - ..., of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.general_cosine(5, a=[0.5, 0.5])
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
     if not isinstance(a, (list, tuple)):
         raise ArgumentTypeError("Coefficients must be a list/tuple")
     if not a:
@@ -133,55 +162,95 @@ def general_cosine(M, *, a, sym=True, dtype=None, layout=strided, device=None, r
 
 @public("signal.windows.hann")
 def hann(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """Hann's window of M points."""
+    """Hann's window of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.hann(5)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
     return general_cosine(M, a=[0.5, 0.5], sym=sym, dtype=dtype, layout=layout, device=device,
                           requires_grad=requires_grad)  # fmt: skip
 
 
 @public("signal.windows.general_hamming")
 def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """alpha - (1 - alpha) cos(2 pi x), of M points."""
+    """alpha - (1 - alpha) cos(2 pi x), of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.general_hamming(5)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400, 0.0800])
+    """
     return general_cosine(M, a=[alpha, 1 - alpha], sym=sym, dtype=dtype, layout=layout, device=device,
                           requires_grad=requires_grad)  # fmt: skip
 
 
 @public("signal.windows.hamming")
 def hamming(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """Hamming's window of M points."""
+    """Hamming's window of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.hamming(5)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400, 0.0800])
+    """
     return general_hamming(M, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 @public("signal.windows.blackman")
 def blackman(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """Blackman's window of M points."""
+    """Blackman's window of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.blackman(5).shape
+    torch.Size([5])
+    """
     return general_cosine(M, a=[0.42, 0.5, 0.08], sym=sym, dtype=dtype, layout=layout, device=device,
                           requires_grad=requires_grad)  # fmt: skip
 
 
 @public("signal.windows.nuttall")
 def nuttall(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """Nuttall's window of M points: a minimum four-term Blackman-Harris window."""
+    """Nuttall's window of M points: a minimum four-term Blackman-Harris window.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.nuttall(5).shape
+    torch.Size([5])
+    """
     return general_cosine(M, a=[0.3635819, 0.4891775, 0.1365995, 0.0106411], sym=sym, dtype=dtype, layout=layout,
                           device=device, requires_grad=requires_grad)  # fmt: skip
 
 
 @public("signal.windows.bartlett")
 def bartlett(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """A triangle of M points that begins and ends at zero."""
+    """A triangle of M points that begins and ends at zero.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.bartlett(5)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
     return _signal("bartlett", lambda n: 1 - np.abs(2 * n / _span(M, sym) - 1), M, sym, dtype, layout, device,
                    requires_grad)  # fmt: skip
 
 
 @public("signal.windows.cosine")
 def cosine(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """Half a period of the sine, of M points."""
+    """Half a period of the sine, of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.cosine(3)
+    tensor([0.5000, 1.0000, 0.5000])
+    """
     span = M if sym else M + 1
     return _signal("cosine", lambda n: np.sin(math.pi * (n + 0.5) / span), M, sym, dtype, layout, device, requires_grad)
 
 
 @public("signal.windows.exponential")
 def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """exp(-|n - center| / tau), of M points."""
+    """exp(-|n - center| / tau), of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.exponential(3)
+    tensor([0.3679, 1.0000, 0.3679])
+    """
     _positive(tau, "Tau")
     if sym and center is not None:
         raise ArgumentError("Center must be None for symmetric windows")
@@ -192,7 +261,12 @@ def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=strided
 
 @public("signal.windows.gaussian")
 def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """exp(-((n - middle) / std)^2 / 2), of M points."""
+    """exp(-((n - middle) / std)^2 / 2), of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.gaussian(3)
+    tensor([0.6065, 1.0000, 0.6065])
+    """
     _positive(std, "Standard deviation")
     middle = (M if not sym and M > 1 else M - 1) / 2.0
     return _signal("gaussian", lambda n: np.exp(-(((n - middle) / std) ** 2) / 2), M, sym, dtype, layout, device,
@@ -201,7 +275,12 @@ def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=strided, device=None, r
 
 @public("signal.windows.kaiser")
 def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
-    """Kaiser's window of M points."""
+    """Kaiser's window of M points.
+
+    >>> import flambeau as torch
+    >>> torch.signal.windows.kaiser(5).shape
+    torch.Size([5])
+    """
     if beta < 0:
         raise ArgumentError(f"beta must be non-negative, got: {beta} instead.")
     return _signal("kaiser", lambda n: _kaiser(n / _span(M, sym), beta), M, sym, dtype, layout, device, requires_grad)
