@@ -135,6 +135,14 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         mmap: map the file into memory instead of reading it; changes are not written back.
 
     Raises `pickle.UnpicklingError` for a refused class, RuntimeError for a file that is truncated or damaged.
+
+    >>> import flambeau as torch
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.save({"w": torch.ones(2)}, file)
+    >>> _ = file.seek(0)
+    >>> torch.load(file)
+    {'w': tensor([1., 1.])}
     """
     if weights_only is None and pickle_module is not None:
         weights_only = False

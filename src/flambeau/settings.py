@@ -16,22 +16,47 @@ _state = {"precision": "highest", "warn_always": False, "deterministic": False, 
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Ask for repeatable results. All algorithms here are deterministic, so that nothing changes."""
+    """Ask for repeatable results. All algorithms here are deterministic, so that nothing changes.
+
+    >>> import flambeau as torch
+    >>> torch.use_deterministic_algorithms(True)
+    >>> torch.are_deterministic_algorithms_enabled()
+    True
+    >>> torch.use_deterministic_algorithms(False)
+    """
     _state["deterministic"], _state["warn_only"] = bool(mode), bool(warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """Whether `use_deterministic_algorithms(True)` was called."""
+    """Whether `use_deterministic_algorithms(True)` was called.
+
+    >>> import flambeau as torch
+    >>> torch.are_deterministic_algorithms_enabled()
+    False
+    """
     return bool(_state["deterministic"])
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Whether it was called with `warn_only=True`."""
+    """Whether it was called with `warn_only=True`.
+
+    >>> import flambeau as torch
+    >>> torch.is_deterministic_algorithms_warn_only_enabled()
+    False
+    """
     return bool(_state["warn_only"])
 
 
 def set_deterministic_debug_mode(debug_mode) -> None:
-    """0 or "default", 1 or "warn", 2 or "error"."""
+    """0 or "default", 1 or "warn", 2 or "error".
+
+    Raises RuntimeError for another name, TypeError for another type.
+
+    >>> import flambeau as torch
+    >>> torch.set_deterministic_debug_mode("default")
+    >>> torch.get_deterministic_debug_mode()
+    0
+    """
     modes = {"default": 0, "warn": 1, "error": 2}
     mode = modes.get(debug_mode, debug_mode)
     if mode not in (0, 1, 2):
@@ -40,19 +65,36 @@ def set_deterministic_debug_mode(debug_mode) -> None:
 
 
 def get_deterministic_debug_mode() -> int:
-    """0, 1 or 2, as set."""
+    """0, 1 or 2, as set.
+
+    >>> import flambeau as torch
+    >>> torch.get_deterministic_debug_mode()
+    0
+    """
     return 0 if not _state["deterministic"] else 1 if _state["warn_only"] else 2
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """"highest", "high" or "medium": how much precision matrix products may give up. On the CPU none is."""
+    """"highest", "high" or "medium": how much precision matrix products may give up. On the CPU none is.
+
+    >>> import flambeau as torch
+    >>> torch.set_float32_matmul_precision("high")
+    >>> torch.get_float32_matmul_precision()
+    'high'
+    >>> torch.set_float32_matmul_precision("highest")
+    """
     if precision not in ("highest", "high", "medium"):
         raise errors.ShapeError(f"Invalid float32 matmul precision: {precision}. Expected highest, high or medium.")
     _state["precision"] = precision
 
 
 def get_float32_matmul_precision() -> str:
-    """As set; "highest" to begin with."""
+    """As set; "highest" to begin with.
+
+    >>> import flambeau as torch
+    >>> torch.get_float32_matmul_precision()
+    'highest'
+    """
     return str(_state["precision"])
 
 
@@ -70,7 +112,12 @@ def set_num_interop_threads(n: int) -> None:
 
 
 def get_num_interop_threads() -> int:
-    """How many operations may run at the same time: 1."""
+    """How many operations may run at the same time: 1.
+
+    >>> import flambeau as torch
+    >>> torch.get_num_interop_threads()
+    1
+    """
     return 1
 
 
@@ -80,12 +127,24 @@ def set_warn_always(b: bool) -> None:
 
 
 def is_warn_always_enabled() -> bool:
-    """As set by `set_warn_always`."""
+    """As set by `set_warn_always`.
+
+    >>> import flambeau as torch
+    >>> torch.is_warn_always_enabled()
+    False
+    """
     return bool(_state["warn_always"])
 
 
 def set_default_tensor_type(t) -> None:
-    """The dtype of new tensors by the name of a legacy type, such as torch.DoubleTensor."""
+    """The dtype of new tensors by the name of a legacy type, such as torch.DoubleTensor.
+
+    >>> import flambeau as torch
+    >>> torch.set_default_tensor_type(torch.DoubleTensor)
+    >>> torch.ones(1).dtype
+    torch.float64
+    >>> torch.set_default_tensor_type(torch.FloatTensor)
+    """
     name = t if isinstance(t, str) else getattr(t, "__name__", str(t))
     kinds = {"FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64, "HalfTensor": dtypes.float16,
              "BFloat16Tensor": dtypes.bfloat16}  # fmt: skip
@@ -110,32 +169,64 @@ def typename(obj) -> str:
 
 
 def is_floating_point(input) -> bool:
-    """Whether a tensor's dtype is a floating-point one."""
+    """Whether a tensor's dtype is a floating-point one.
+
+    >>> import flambeau as torch
+    >>> torch.is_floating_point(torch.ones(1)), torch.is_floating_point(torch.tensor([1]))
+    (True, False)
+    """
     return input.is_floating_point()
 
 
 def is_complex(input) -> bool:
-    """Whether a tensor's dtype is complex."""
+    """Whether a tensor's dtype is complex.
+
+    >>> import flambeau as torch
+    >>> torch.is_complex(torch.tensor([1j]))
+    True
+    """
     return input.is_complex()
 
 
 def is_signed(input) -> bool:
-    """Whether a tensor's dtype holds negative numbers."""
+    """Whether a tensor's dtype holds negative numbers.
+
+    >>> import flambeau as torch
+    >>> torch.is_signed(torch.ones(1)), torch.is_signed(torch.tensor([True]))
+    (True, False)
+    """
     return input.is_signed()
 
 
 def is_inference(input) -> bool:
-    """Whether a tensor was made in inference mode."""
+    """Whether a tensor was made in inference mode.
+
+    >>> import flambeau as torch
+    >>> torch.is_inference(torch.ones(1))
+    False
+    """
     return input.is_inference()
 
 
 def is_same_size(input, other) -> bool:
-    """Whether two tensors have the same shape."""
+    """Whether two tensors have the same shape.
+
+    >>> import flambeau as torch
+    >>> torch.is_same_size(torch.ones(2, 3), torch.zeros(2, 3))
+    True
+    """
     return input.shape == other.shape
 
 
 def is_nonzero(input) -> bool:
-    """Whether a tensor of one element is not zero."""
+    """Whether a tensor of one element is not zero.
+
+    Raises RuntimeError for another number of elements.
+
+    >>> import flambeau as torch
+    >>> torch.is_nonzero(torch.tensor([0.0])), torch.is_nonzero(torch.tensor([2]))
+    (False, True)
+    """
     if input.numel() != 1:
         raise errors.ShapeError(f"Boolean value of Tensor with {'no values' if not input.numel() else 'more than one value'}"
                                 " is ambiguous")
@@ -143,14 +234,24 @@ def is_nonzero(input) -> bool:
 
 
 def numel(input) -> int:
-    """Number of elements of a tensor."""
+    """Number of elements of a tensor.
+
+    >>> import flambeau as torch
+    >>> torch.numel(torch.ones(2, 3))
+    6
+    """
     if not isinstance(input, Tensor):
         raise TypeError(f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return input.numel()
 
 
 def is_storage(obj) -> bool:
-    """Whether an object is the storage of a tensor."""
+    """Whether an object is the storage of a tensor.
+
+    >>> import flambeau as torch
+    >>> torch.is_storage(torch.ones(1)), torch.is_storage(torch.ones(1).untyped_storage())
+    (False, True)
+    """
     return type(obj).__name__ in ("UntypedStorage", "TypedStorage")
 
 

@@ -42,7 +42,12 @@ class Size(tuple):
         return f"torch.Size([{', '.join(map(str, self))}])"
 
     def numel(self) -> int:
-        """Number of elements of a tensor of this shape."""
+        """Number of elements of a tensor of this shape.
+
+        >>> import flambeau as torch
+        >>> torch.Size([2, 3]).numel()
+        6
+        """
         return math.prod(self)
 
     def __getitem__(self, key):
@@ -127,7 +132,14 @@ class Tensor:
         return tuple.__new__(Size, self._array.shape)
 
     def size(self, dim: int | None = None):
-        """The shape, or the size of one dimension."""
+        """The shape, or the size of one dimension.
+
+        Raises IndexError for a dimension that is not there.
+
+        >>> import flambeau as torch
+        >>> torch.ones(2, 3).size(-1)
+        3
+        """
         if dim is None:
             return tuple.__new__(Size, self._array.shape)
         return self._array.shape[self._dim(dim)]
@@ -160,13 +172,23 @@ class Tensor:
         return self._array.ndim
 
     def dim(self) -> int:
-        """Number of dimensions."""
+        """Number of dimensions.
+
+        >>> import flambeau as torch
+        >>> torch.ones(2, 3).dim()
+        2
+        """
         return self._array.ndim
 
     ndimension = dim
 
     def numel(self) -> int:
-        """Number of elements."""
+        """Number of elements.
+
+        >>> import flambeau as torch
+        >>> torch.ones(2, 3).numel()
+        6
+        """
         return self._array.size
 
     nelement = numel
@@ -184,12 +206,22 @@ class Tensor:
         return self._array.nbytes
 
     def stride(self, dim: int | None = None):
-        """Elements to skip in memory from one index to the next, per dimension."""
+        """Elements to skip in memory from one index to the next, per dimension.
+
+        >>> import flambeau as torch
+        >>> torch.ones(2, 3).stride(), torch.ones(2, 3).T.stride()
+        ((3, 1), (1, 3))
+        """
         strides = element_strides(self._array)
         return strides if dim is None else strides[self._dim(dim)]
 
     def storage_offset(self) -> int:
-        """Elements between the start of the storage and the first element."""
+        """Elements between the start of the storage and the first element.
+
+        >>> import flambeau as torch
+        >>> torch.arange(6)[2:].storage_offset()
+        2
+        """
         return storage_offset(self._array)
 
     def data_ptr(self) -> int:
@@ -356,6 +388,10 @@ class Tensor:
         """The value of a tensor of one element, as a Python number.
 
         Raises RuntimeError when it has another number of elements.
+
+        >>> import flambeau as torch
+        >>> torch.tensor([2.5]).item()
+        2.5
         """
         if self._array.size != 1:
             raise ShapeError(
@@ -369,7 +405,12 @@ class Tensor:
         return value if type(value) in (float, int, bool, complex) else float(value)
 
     def tolist(self):
-        """The elements as (nested lists of) Python numbers."""
+        """The elements as (nested lists of) Python numbers.
+
+        >>> import flambeau as torch
+        >>> torch.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+        """
         if self.is_meta:
             raise NotSupported("Cannot copy out of meta tensor; no data!")
         if self._array.dtype.kind == "V":

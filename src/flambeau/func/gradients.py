@@ -89,7 +89,12 @@ def _chosen(argnums, args):
 
 
 def grad_and_value(func, argnums=0, has_aux=False):
-    """A function that returns (gradient, value) of `func`; see `grad`."""
+    """A function that returns (gradient, value) of `func`; see `grad`.
+
+    >>> import flambeau as torch
+    >>> torch.func.grad_and_value(lambda x: x**2)(torch.tensor(3.0))
+    (tensor(6.), tensor(9.))
+    """
 
     def wrapper(*args, **kwargs):
         chosen, put = _chosen(argnums, args)
@@ -246,7 +251,13 @@ def _stack(rows, like):
 
 
 def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
-    """The Jacobian, as `jacrev` computes it: flambeau differentiates in reverse mode."""
+    """The Jacobian, as `jacrev` computes it: flambeau differentiates in reverse mode.
+
+    >>> import flambeau as torch
+    >>> torch.func.jacfwd(lambda x: x**2)(torch.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
     return jacrev(func, argnums, has_aux=has_aux)
 
 

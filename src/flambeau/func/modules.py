@@ -74,7 +74,13 @@ def _places(module) -> dict:
 
 
 def stack_module_state(models):
-    """(parameters, buffers) of several models of one class, each stacked along a new first dimension: an ensemble."""
+    """(parameters, buffers) of several models of one class, each stacked along a new first dimension: an ensemble.
+
+    >>> import flambeau as torch
+    >>> parameters, buffers = torch.func.stack_module_state([torch.nn.Linear(2, 3) for _ in range(4)])
+    >>> parameters["weight"].shape
+    torch.Size([4, 3, 2])
+    """
     models = list(models)
     if not models:
         raise RuntimeError("stack_module_state: Expected at least one model, got 0.")

@@ -148,6 +148,12 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
         functions: an nn.Sequential, or a list of functions.
         segments: number of parts.
         input: of the first one.
+
+    >>> import flambeau as torch
+    >>> from flambeau.utils.checkpoint import checkpoint_sequential
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    >>> checkpoint_sequential(model, 2, torch.ones(4, 2), use_reentrant=False).shape
+    torch.Size([4, 1])
     """
     if use_reentrant is None:
         when = "In version 2.9 we will raise an exception if use_reentrant is not passed."

@@ -47,7 +47,13 @@ def _parts(tensors, metadata):
 
 
 def save(tensors: dict, metadata: dict | None = None) -> bytes:
-    """Named tensors as the bytes of a safetensors file."""
+    """Named tensors as the bytes of a safetensors file.
+
+    >>> import flambeau as torch
+    >>> from flambeau.utils.safetensors import load, save
+    >>> load(save({"w": torch.ones(2)}))
+    {'w': tensor([1., 1.])}
+    """
     head, arrays = _parts(tensors, metadata)
     return b"".join([head, *(a.tobytes() for a in arrays)])
 
@@ -62,7 +68,13 @@ def save_file(tensors: dict, filename, metadata: dict | None = None) -> None:
 
 
 def load(data: bytes) -> dict:
-    """The named tensors in the bytes of a safetensors file."""
+    """The named tensors in the bytes of a safetensors file.
+
+    >>> import flambeau as torch
+    >>> from flambeau.utils.safetensors import load, save
+    >>> load(save({"w": torch.ones(2)}))
+    {'w': tensor([1., 1.])}
+    """
     return _tensors(np.frombuffer(bytearray(data), np.uint8), "<bytes>")[0]
 
 

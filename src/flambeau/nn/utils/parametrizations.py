@@ -272,6 +272,7 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
     Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018.
 
     >>> import flambeau as torch
+    >>> _ = torch.manual_seed(0)
     >>> layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(4, 3), n_power_iterations=20)
     >>> round(float(torch.linalg.matrix_norm(layer.weight, 2)), 3)
     1.0

@@ -114,7 +114,15 @@ def get_model_builder(name: str) -> Callable:
 
 
 def get_model(name: str, **config: Any):
-    """Build a model by its name; `config` goes to its builder."""
+    """Build a model by its name; `config` goes to its builder.
+
+    Raises ValueError for an unknown name.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import models
+    >>> models.get_model("lenet", num_classes=4)(torch.zeros(1, 1, 28, 28)).shape
+    torch.Size([1, 4])
+    """
     return get_model_builder(name)(**config)
 
 

@@ -14,6 +14,11 @@ class LeNet(nn.Module):
         num_classes: outputs. in_channels: 1 for grey images.
 
     Shapes: (N, in_channels, 28 or 32, 28 or 32) -> (N, num_classes); other sizes are pooled to fit.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import models
+    >>> models.lenet()(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1) -> None:

@@ -57,7 +57,13 @@ class Compose:
 
 
 class ToTensor:
-    """A PIL image or array (H, W, C) as a tensor (C, H, W); bytes become float32 in 0 ... 1."""
+    """A PIL image or array (H, W, C) as a tensor (C, H, W); bytes become float32 in 0 ... 1.
+
+    >>> from flambeau.vision import transforms
+    >>> import numpy as np
+    >>> transforms.ToTensor()(np.array([[[0], [255]]], dtype=np.uint8))
+    tensor([[[0., 1.]]])
+    """
 
     def __call__(self, pic):
         return F.to_tensor(pic)
@@ -77,7 +83,13 @@ class PILToTensor:
 
 
 class ConvertImageDtype(fb.nn.Module):
-    """Another dtype, with its range of values."""
+    """Another dtype, with its range of values.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.ConvertImageDtype(torch.float32)(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([0., 1.])
+    """
 
     def __init__(self, dtype) -> None:
         super().__init__()
@@ -88,7 +100,13 @@ class ConvertImageDtype(fb.nn.Module):
 
 
 class ToPILImage:
-    """A tensor (C, H, W) or array (H, W, C) as a PIL image."""
+    """A tensor (C, H, W) or array (H, W, C) as a PIL image.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.ToPILImage()(torch.zeros(3, 4, 6)).size
+    (6, 4)
+    """
 
     def __init__(self, mode: str | None = None) -> None:
         self.mode = mode
@@ -101,7 +119,13 @@ class ToPILImage:
 
 
 class Normalize(Shown):
-    """(image - mean) / std by channel, for floating point tensors."""
+    """(image - mean) / std by channel, for floating point tensors.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.Normalize((0.5,), (0.5,))(torch.tensor([[[0.0, 1.0]]]))
+    tensor([[[-1.,  1.]]])
+    """
 
     _shows = ("mean", "std")
 
@@ -114,7 +138,13 @@ class Normalize(Shown):
 
 
 class Lambda:
-    """A function as a transform."""
+    """A function as a transform.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.Lambda(lambda x: x * 2)(torch.ones(1))
+    tensor([2.])
+    """
 
     def __init__(self, lambd) -> None:
         if not callable(lambd):
@@ -144,7 +174,13 @@ class RandomTransforms:
 
 
 class RandomApply(fb.nn.Module):
-    """All of the transforms, with probability `p`; otherwise none."""
+    """All of the transforms, with probability `p`; otherwise none.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomApply([lambda x: x * 2], p=1.0)(torch.ones(1))
+    tensor([2.])
+    """
 
     def __init__(self, transforms, p: float = 0.5) -> None:
         super().__init__()
@@ -162,7 +198,13 @@ class RandomApply(fb.nn.Module):
 
 
 class RandomOrder(RandomTransforms):
-    """All of the transforms, in random order."""
+    """All of the transforms, in random order.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomOrder([lambda x: x + 1, lambda x: x + 2])(torch.ones(1))
+    tensor([4.])
+    """
 
     def __call__(self, img):
         order = list(range(len(self.transforms)))
@@ -173,7 +215,13 @@ class RandomOrder(RandomTransforms):
 
 
 class RandomChoice(RandomTransforms):
-    """One of the transforms, with weights `p`."""
+    """One of the transforms, with weights `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomChoice([lambda x: x + 1, lambda x: x + 1])(torch.ones(1))
+    tensor([2.])
+    """
 
     def __init__(self, transforms, p=None) -> None:
         super().__init__(transforms)

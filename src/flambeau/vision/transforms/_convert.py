@@ -202,6 +202,11 @@ def convert_image_dtype(image, dtype=None):
     """To another dtype, with the range of values: 255 of uint8 becomes 1.0.
 
     Errors: RuntimeError where the target cannot hold the source's precision.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import convert_image_dtype
+    >>> convert_image_dtype(torch.tensor([0, 255], dtype=torch.uint8), torch.float32)
+    tensor([0., 1.])
     """
     dtype = fb.float32 if dtype is None else dtype
     if not isinstance(image, fb.Tensor):
@@ -220,6 +225,11 @@ def normalize(tensor, mean, std, inplace: bool = False):
     """(tensor - mean) / std, channel by channel.
 
     Errors: TypeError if it is no floating point tensor; ValueError for fewer than 3 dimensions or a zero in `std`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import normalize
+    >>> normalize(torch.tensor([[[0.0, 1.0]]]), (0.5,), (0.5,))
+    tensor([[[-1.,  1.]]])
     """
     if not isinstance(tensor, fb.Tensor):
         raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")

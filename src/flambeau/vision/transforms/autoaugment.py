@@ -171,6 +171,11 @@ class AutoAugment(_Augment):
     Arguments:
         policy: learned on ImageNet, CIFAR10 or SVHN.
         interpolation, fill: for the geometric operations.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.AutoAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(self, policy=AutoAugmentPolicy.IMAGENET, interpolation=InterpolationMode.NEAREST, fill=None) -> None:
@@ -204,7 +209,13 @@ class AutoAugment(_Augment):
 
 
 class RandAugment(_Augment):
-    """`num_ops` random operations of one strength (Cubuk et al. 2020, https://arxiv.org/abs/1909.13719)."""
+    """`num_ops` random operations of one strength (Cubuk et al. 2020, https://arxiv.org/abs/1909.13719).
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(
         self, num_ops=2, magnitude=9, num_magnitude_bins=31, interpolation=InterpolationMode.NEAREST, fill=None
@@ -233,7 +244,13 @@ class RandAugment(_Augment):
 
 
 class TrivialAugmentWide(_Augment):
-    """One random operation of random strength (Mueller and Hutter 2021, https://arxiv.org/abs/2103.10158)."""
+    """One random operation of random strength (Mueller and Hutter 2021, https://arxiv.org/abs/2103.10158).
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.TrivialAugmentWide()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(self, num_magnitude_bins=31, interpolation=InterpolationMode.NEAREST, fill=None) -> None:
         super().__init__(interpolation, fill)
@@ -268,6 +285,11 @@ class AugMix(_Augment):
     Arguments:
         severity: strength, 1 ... 10. mixture_width: number of chains. chain_depth: their length; -1 draws 1 to 3.
         alpha: of the Dirichlet distribution of the weights. all_ops: colour operations too.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.AugMix()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
     """
 
     _LEVELS = 10

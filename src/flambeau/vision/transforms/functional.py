@@ -222,7 +222,14 @@ def crop_array(a: np.ndarray, top: int, left: int, height: int, width: int) -> n
 
 
 def center_crop(img, output_size):
-    """The middle of the image; smaller images are padded with 0."""
+    """The middle of the image; smaller images are padded with 0.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import center_crop
+    >>> center_crop(torch.arange(16).view(1, 4, 4), [2, 2])
+    tensor([[[ 5,  6],
+             [ 9, 10]]])
+    """
     height, width = _setup_size(output_size, "Please provide only two dimensions (h, w) for size.")
     _, h, w = get_dimensions(img)
     if width > w or height > h:
@@ -254,17 +261,35 @@ def resized_crop(
 
 
 def hflip(img):
-    """Mirror left and right."""
+    """Mirror left and right.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import hflip
+    >>> hflip(torch.tensor([[[1, 2, 3]]]))
+    tensor([[[3, 2, 1]]])
+    """
     return img.transpose(0) if is_pil(img) else wrap(array_of(img)[..., ::-1])
 
 
 def vflip(img):
-    """Mirror top and bottom."""
+    """Mirror top and bottom.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import vflip
+    >>> vflip(torch.tensor([[[1], [2]]])).flatten()
+    tensor([2, 1])
+    """
     return img.transpose(1) if is_pil(img) else wrap(array_of(img)[..., ::-1, :])
 
 
 def five_crop(img, size):
-    """The four corners and the middle."""
+    """The four corners and the middle.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import five_crop
+    >>> len(five_crop(torch.zeros(1, 4, 4), [2, 2]))
+    5
+    """
     height, width = _setup_size(size, "Please provide only two dimensions (h, w) for size.")
     _, h, w = get_dimensions(img)
     if width > w or height > h:
@@ -327,6 +352,12 @@ def rotate(img, angle: float, interpolation=InterpolationMode.NEAREST, expand: b
     Arguments:
         expand: make the result large enough for the whole image.
         center: (x, y) in pixels. Default: the middle.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import rotate
+    >>> rotate(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 90)
+    tensor([[[2., 4.],
+             [1., 3.]]])
     """
     mode = interpolation_mode(interpolation)
     if not isinstance(angle, numbers.Number):

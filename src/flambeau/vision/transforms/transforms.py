@@ -36,6 +36,11 @@ class Resize(Shown):
 
     Arguments:
         max_size: limit of the longer edge. antialias: for tensors; PIL images always are.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.Resize(5)(torch.zeros(3, 10, 20)).shape
+    torch.Size([3, 5, 10])
     """
 
     _shows = ("size", "interpolation", "max_size", "antialias")
@@ -54,7 +59,14 @@ class Resize(Shown):
 
 
 class CenterCrop(Shown):
-    """The middle of the image."""
+    """The middle of the image.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.CenterCrop(2)(torch.arange(16).view(1, 4, 4))
+    tensor([[[ 5,  6],
+             [ 9, 10]]])
+    """
 
     _shows = ("size",)
 
@@ -67,7 +79,15 @@ class CenterCrop(Shown):
 
 
 class Pad(Shown):
-    """A border around the image."""
+    """A border around the image.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.Pad(1)(torch.ones(1, 1, 1))
+    tensor([[[0., 0., 0.],
+             [0., 1., 0.],
+             [0., 0., 0.]]])
+    """
 
     _shows = ("padding", "fill", "padding_mode")
 
@@ -94,6 +114,11 @@ class RandomCrop(Shown):
 
     Arguments:
         padding, fill, padding_mode: a border added before. pad_if_needed: pad images that are too small.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomCrop(32, padding=4)(torch.zeros(3, 32, 32)).shape
+    torch.Size([3, 32, 32])
     """
 
     _shows = ("size", "padding")
@@ -126,28 +151,52 @@ class RandomCrop(Shown):
 
 
 class RandomHorizontalFlip(WithProbability):
-    """Left and right exchanged, with probability `p`."""
+    """Left and right exchanged, with probability `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomHorizontalFlip(p=1.0)(torch.tensor([[[1, 2, 3]]]))
+    tensor([[[3, 2, 1]]])
+    """
 
     def _apply_to(self, img):
         return F.hflip(img)
 
 
 class RandomVerticalFlip(WithProbability):
-    """Top and bottom exchanged, with probability `p`."""
+    """Top and bottom exchanged, with probability `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomVerticalFlip(p=1.0)(torch.tensor([[[1], [2]]])).tolist()
+    [[[2], [1]]]
+    """
 
     def _apply_to(self, img):
         return F.vflip(img)
 
 
 class RandomInvert(WithProbability):
-    """The negative, with probability `p`."""
+    """The negative, with probability `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomInvert(p=1.0)(torch.tensor([[[0.25, 1.0]]]))
+    tensor([[[0.7500, 0.0000]]])
+    """
 
     def _apply_to(self, img):
         return F.invert(img)
 
 
 class RandomAutocontrast(WithProbability):
-    """Full contrast, with probability `p`."""
+    """Full contrast, with probability `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomAutocontrast(p=1.0)(torch.tensor([[[0.25, 0.75]]]))
+    tensor([[[0., 1.]]])
+    """
 
     def _apply_to(self, img):
         return F.autocontrast(img)
@@ -161,7 +210,13 @@ class RandomEqualize(WithProbability):
 
 
 class RandomPosterize(OneNumber):
-    """Fewer bits per channel, with probability `p`."""
+    """Fewer bits per channel, with probability `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomPosterize(bits=1, p=1.0)(torch.tensor([[[100, 200]]], dtype=torch.uint8))
+    tensor([[[  0, 128]]], dtype=torch.uint8)
+    """
 
     _shows = ("bits",)
 
@@ -174,7 +229,13 @@ class RandomPosterize(OneNumber):
 
 
 class RandomSolarize(OneNumber):
-    """Bright values inverted, with probability `p`."""
+    """Bright values inverted, with probability `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomSolarize(0.5, p=1.0)(torch.tensor([[[0.25, 0.75]]]))
+    tensor([[[0.2500, 0.2500]]])
+    """
 
     _shows = ("threshold",)
 
@@ -243,6 +304,11 @@ class RandomResizedCrop(Shown):
 
     Arguments:
         scale: part of the area. ratio: width to height.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomResizedCrop(8)(torch.zeros(3, 20, 30)).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -283,7 +349,13 @@ class RandomResizedCrop(Shown):
 
 
 class FiveCrop(Shown):
-    """The corners and the middle, as a tuple."""
+    """The corners and the middle, as a tuple.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> [crop.shape for crop in transforms.FiveCrop(2)(torch.zeros(1, 4, 4))][0]
+    torch.Size([1, 2, 2])
+    """
 
     _shows = ("size",)
 
@@ -296,7 +368,13 @@ class FiveCrop(Shown):
 
 
 class TenCrop(Shown):
-    """`FiveCrop` of the image and of its mirror image."""
+    """`FiveCrop` of the image and of its mirror image.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> len(transforms.TenCrop(2)(torch.zeros(1, 4, 4)))
+    10
+    """
 
     _shows = ("size", "vertical_flip")
 
@@ -312,6 +390,11 @@ class ColorJitter(Shown):
     """Random brightness, contrast, saturation and hue, in random order.
 
     Arguments: each a number x (factors from max(0, 1 - x) to 1 + x; hue from -x to x) or the interval itself.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.ColorJitter(brightness=0.2, hue=0.1)(torch.rand(3, 4, 4)).shape
+    torch.Size([3, 4, 4])
     """
 
     _shows = ("brightness", "contrast", "saturation", "hue")
@@ -344,6 +427,12 @@ class RandomRotation(fb.nn.Module):
 
     Arguments:
         degrees: largest angle, or (lowest, highest). expand, center, fill: as for `functional.rotate`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomRotation((90, 90))(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+    tensor([[[2., 4.],
+             [1., 3.]]])
     """
 
     def __init__(self, degrees, interpolation=InterpolationMode.NEAREST, expand=False, center=None, fill=0) -> None:
@@ -372,7 +461,13 @@ class RandomRotation(fb.nn.Module):
 
 
 class RandomAffine(fb.nn.Module):
-    """A random rotation, translation (part of the size), scale and shear (degrees)."""
+    """A random rotation, translation (part of the size), scale and shear (degrees).
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomAffine(10, translate=(0.1, 0.1))(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(
         self,
@@ -423,7 +518,13 @@ class RandomAffine(fb.nn.Module):
 
 
 class Grayscale(Shown):
-    """Grey levels, in 1 or 3 channels."""
+    """Grey levels, in 1 or 3 channels.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.Grayscale()(torch.rand(3, 4, 4)).shape
+    torch.Size([1, 4, 4])
+    """
 
     _shows = ("num_output_channels",)
 
@@ -436,7 +537,13 @@ class Grayscale(Shown):
 
 
 class RandomGrayscale(WithProbability):
-    """Grey levels with probability `p`, in as many channels as the image has."""
+    """Grey levels with probability `p`, in as many channels as the image has.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomGrayscale(p=1.0)(torch.rand(3, 4, 4)).shape
+    torch.Size([3, 4, 4])
+    """
 
     def __init__(self, p: float = 0.1) -> None:
         super().__init__(p)
@@ -446,7 +553,13 @@ class RandomGrayscale(WithProbability):
 
 
 class RandomErasing(Shown):
-    """A random rectangle set to `value` (a number, one per channel, or "random"), with probability `p`."""
+    """A random rectangle set to `value` (a number, one per channel, or "random"), with probability `p`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.RandomErasing(p=1.0)(torch.ones(3, 8, 8)).unique()
+    tensor([0., 1.])
+    """
 
     _shows = ("p", "scale", "ratio", "value", "inplace")
 
@@ -497,6 +610,11 @@ class GaussianBlur(Shown):
 
     Arguments:
         kernel_size: odd number, or (width, height). sigma: number, or interval.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.GaussianBlur(3)(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
     """
 
     _shows = ("kernel_size", "sigma")
@@ -528,7 +646,13 @@ class GaussianBlur(Shown):
 
 
 class ElasticTransform(fb.nn.Module):
-    """Random smooth displacements, as seen through water."""
+    """Random smooth displacements, as seen through water.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision import transforms
+    >>> transforms.ElasticTransform()(torch.rand(3, 8, 8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(self, alpha=50.0, sigma=5.0, interpolation=InterpolationMode.BILINEAR, fill=0) -> None:
         super().__init__()
