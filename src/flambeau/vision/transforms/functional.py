@@ -23,6 +23,7 @@ from ._adjust import (
     solarize,
     to_grayscale,
 )  # fmt: skip
+from ._check import pair
 from ._convert import (
     PIL_CODES,
     InterpolationMode,
@@ -70,16 +71,6 @@ def _warp_fill(a: np.ndarray, fill):
             f"channels of the image ({len(fill)} != {a.shape[-3]})"
         )
     return fill
-
-
-def _setup_size(size, error_msg: str) -> tuple[int, int]:
-    if isinstance(size, numbers.Number):
-        return int(size), int(size)  # type: ignore[call-overload]
-    if isinstance(size, Sequence) and len(size) == 1:
-        return size[0], size[0]
-    if len(size) != 2:
-        raise ValueError(error_msg)
-    return size
 
 
 def resized_size(height: int, width: int, size, max_size: int | None = None) -> tuple[int, int]:
@@ -230,7 +221,7 @@ def center_crop(img, output_size):
     tensor([[[ 5,  6],
              [ 9, 10]]])
     """
-    height, width = _setup_size(output_size, "Please provide only two dimensions (h, w) for size.")
+    height, width = pair(output_size, "Please provide only two dimensions (h, w) for size.")
     _, h, w = get_dimensions(img)
     if width > w or height > h:
         sides = [
@@ -290,7 +281,7 @@ def five_crop(img, size):
     >>> len(five_crop(torch.zeros(1, 4, 4), [2, 2]))
     5
     """
-    height, width = _setup_size(size, "Please provide only two dimensions (h, w) for size.")
+    height, width = pair(size, "Please provide only two dimensions (h, w) for size.")
     _, h, w = get_dimensions(img)
     if width > w or height > h:
         raise ValueError(f"Requested crop size {size} is bigger than input size {(h, w)}")

@@ -18,6 +18,16 @@ from . import functional as F
 from ._transform import RandomApplyTransform, Transform, flatten, image_size, is_picture, is_pure
 
 
+def _one_after_the_other(transforms, inputs: tuple) -> Any:
+    """The results of the last transform, each being given those of the one before."""
+    several = len(inputs) > 1
+    for transform in transforms:
+        outputs = transform(*inputs)
+        inputs = outputs if several else (outputs,)
+    return outputs
+
+
+
 class Compose(Transform):
     """Transforms one after another."""
 
@@ -30,11 +40,7 @@ class Compose(Transform):
         self.transforms = transforms
 
     def forward(self, *inputs: Any) -> Any:
-        several = len(inputs) > 1
-        for transform in self.transforms:
-            outputs = transform(*inputs)
-            inputs = outputs if several else (outputs,)
-        return outputs
+        return _one_after_the_other(self.transforms, inputs)
 
     def extra_repr(self) -> str:
         return "\n".join(f"    {t}" for t in self.transforms)
@@ -52,13 +58,9 @@ class RandomApply(Transform):
         self.transforms, self.p = transforms, p
 
     def forward(self, *inputs: Any) -> Any:
-        several = len(inputs) > 1
         if _draw.coin() >= self.p:
-            return inputs if several else inputs[0]
-        for transform in self.transforms:
-            outputs = transform(*inputs)
-            inputs = outputs if several else (outputs,)
-        return outputs
+            return inputs if len(inputs) > 1 else inputs[0]
+        return _one_after_the_other(self.transforms, inputs)
 
     def extra_repr(self) -> str:
         return "\n".join(f"    {t}" for t in self.transforms)

@@ -137,7 +137,7 @@ def crop(inpt, top: int, left: int, height: int, width: int):
 
 def center_crop(inpt, output_size):
     """The middle."""
-    height, width = F._setup_size(output_size, "Please provide only two dimensions (h, w) for size.")
+    height, width = F.pair(output_size, "Please provide only two dimensions (h, w) for size.")
     if isinstance(inpt, tv_tensors.BoundingBoxes):
         h, w = inpt.canvas_size
         return crop(inpt, round((h - height) / 2.0), round((w - width) / 2.0), height, width)
