@@ -25,12 +25,50 @@ from .unary import log1p
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
+# What the examples in docstrings give: one argument [0.25, 0.5]; two, [2, 3] and [1, 2]; degree 3 at [0.1, 0.4].
+_SHOWN = {
+    "erf": "[0.2763, 0.5205]", "erfc": "[0.7237, 0.4795]", "erfinv": "[0.2253, 0.4769]",
+    "lgamma": "[1.2880, 0.5724]", "digamma": "[-4.2275, -1.9635]", "i0": "[1.0157, 1.0635]",
+    "special.erfcx": "[0.7703, 0.6157]", "special.ndtr": "[0.5987, 0.6915]",
+    "special.log_ndtr": "[-0.5130, -0.3689]", "special.ndtri": "[-0.6745,  0.0000]",
+    "special.entr": "[0.3466, 0.3466]", "special.i1": "[0.1260, 0.2579]", "special.i0e": "[0.7910, 0.6450]",
+    "special.i1e": "[0.0981, 0.1564]", "special.airy_ai": "[0.2912, 0.2317]",
+    "special.bessel_j0": "[0.9844, 0.9385]", "special.bessel_j1": "[0.1240, 0.2423]",
+    "special.bessel_y0": "[-0.9316, -0.4445]", "special.bessel_y1": "[-2.7041, -1.4715]",
+    "special.modified_bessel_i0": "[1.0157, 1.0635]", "special.modified_bessel_i1": "[0.1260, 0.2579]",
+    "special.modified_bessel_k0": "[1.5415, 0.9244]", "special.modified_bessel_k1": "[3.7470, 1.6564]",
+    "special.scaled_modified_bessel_k0": "[1.9793, 1.5241]",
+    "special.scaled_modified_bessel_k1": "[4.8113, 2.7310]", "special.spherical_bessel_j0": "[0.9896, 0.9589]",
+    "igamma": "[0.2642, 0.3233]", "igammac": "[0.7358, 0.6767]", "special.zeta": "[1.6449, 0.2021]",
+    "xlogy": "[0.0000, 2.0794]", "special.xlog1py": "[1.3863, 3.2958]",
+    "special.chebyshev_polynomial_t": "[-0.2960, -0.9440]",
+    "special.chebyshev_polynomial_u": "[-0.3920, -1.0880]",
+    "special.chebyshev_polynomial_v": "[ 0.5680, -0.7280]",
+    "special.chebyshev_polynomial_w": "[-1.3520, -1.4480]",
+    "special.hermite_polynomial_h": "[-1.1920, -4.2880]",
+    "special.hermite_polynomial_he": "[-0.2990, -1.1360]",
+    "special.laguerre_polynomial_l": "[0.7148, 0.0293]",
+    "special.legendre_polynomial_p": "[-0.1475, -0.4400]",
+    "special.shifted_chebyshev_polynomial_t": "[0.3520, 0.5680]",
+    "special.shifted_chebyshev_polynomial_u": "[-0.8960,  0.7360]",
+    "special.shifted_chebyshev_polynomial_v": "[-2.4560,  1.5760]",
+    "special.shifted_chebyshev_polynomial_w": "[ 0.6640, -0.1040]",
+}  # fmt: skip
 
-def _family(name, kernel, vjp=None, *, aliases=(), doc=None, method=None, integers=True):
+
+def _doc(name, kernel, arguments="torch.tensor([0.25, 0.5])"):
+    """The kernel's sentence and an example."""
+    return f"{kernel.__doc__}\n>>> torch.{name}({arguments})\ntensor({_SHOWN[name]})"
+
+
+_TWO, _DEGREE_3 = "torch.tensor([2.0, 3.0]), torch.tensor([1.0, 2.0])", "torch.tensor([0.1, 0.4]), 3"
+
+
+def _family(name, kernel, vjp=None, *, aliases=(), method=None, integers=True):
     """A real function of one tensor; names in `special` only are neither methods nor in-place."""
     shown = not name.startswith("special.") if method is None else method
     return unary(name, kernel, vjp, floats=True, refuse=(3,), aliases=aliases, method=shown, inplace=shown,
-                 doc=doc or kernel.__doc__)  # fmt: skip
+                 doc=_doc(name, kernel))  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------- error functions
@@ -127,13 +165,15 @@ def _prefactor(g, input, other):
 
 igamma = binary("igamma", kernels.gammainc, {"input": no_derivative("igamma", "input"), "other": _prefactor},
                 halves=True, refuse=(0, 1, 3), numbers=(),
-                doc=kernels.gammainc.__doc__)  # fmt: skip
+                doc=_doc("igamma", kernels.gammainc, _TWO))  # fmt: skip
 igammac = binary("igammac", kernels.gammaincc, {"input": no_derivative("igammac", "input"),
                                                "other": lambda g, input, other: -_prefactor(g, input, other)},
-                 halves=True, refuse=(0, 1, 3), numbers=(), doc=kernels.gammaincc.__doc__)  # fmt: skip
+                 halves=True, refuse=(0, 1, 3), numbers=(),
+                 doc=_doc("igammac", kernels.gammaincc, _TWO))  # fmt: skip
 zeta = binary("special.zeta", kernels.zeta, {"input": no_derivative("special_zeta", "input"),
                                              "other": lambda g, input, other: -g * input * zeta(input + 1, other)},
-              floats=True, halves=True, refuse=(3,), method=False, inplace=False, doc=kernels.zeta.__doc__)  # fmt: skip
+              floats=True, halves=True, refuse=(3,), method=False, inplace=False,
+              doc=_doc("special.zeta", kernels.zeta, _TWO))  # fmt: skip
 public("special.gammainc")(igamma)
 public("special.gammaincc")(igammac)
 
@@ -164,13 +204,15 @@ xlogy = binary(
     "xlogy", kernels.xlogy,
     {"input": lambda g, input, other: (g * log(other)).masked_fill((input == 0) & (other <= 0), 0),
      "other": lambda g, input, other: g * input / other},
-    floats=True, halves=True, refuse=(3,), aliases=("special.xlogy",), fast=False, doc=kernels.xlogy.__doc__,
+    floats=True, halves=True, refuse=(3,), aliases=("special.xlogy",), fast=False,
+    doc=_doc("xlogy", kernels.xlogy, _TWO),
 )  # fmt: skip
 xlog1py = binary(
     "special.xlog1py", kernels.xlog1py,
     {"input": lambda g, input, other: (g * log1p(other)).masked_fill((input == 0) & (other <= -1), 0),
      "other": lambda g, input, other: g * input / (other + 1)},
-    floats=True, halves=True, refuse=(3,), method=False, inplace=False, fast=False, doc=kernels.xlog1py.__doc__,
+    floats=True, halves=True, refuse=(3,), method=False, inplace=False, fast=False,
+    doc=_doc("special.xlog1py", kernels.xlog1py, _TWO),
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- logit
@@ -220,4 +262,4 @@ for _name in ("chebyshev_polynomial_t", "chebyshev_polynomial_u", "chebyshev_pol
               "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v",
               "shifted_chebyshev_polynomial_w"):  # fmt: skip
     binary(f"special.{_name}", getattr(kernels, _name), floats=True, halves=True, refuse=(3,), method=False,
-           inplace=False, doc=getattr(kernels, _name).__doc__)  # fmt: skip
+           inplace=False, doc=_doc(f"special.{_name}", getattr(kernels, _name), _DEGREE_3))  # fmt: skip
