@@ -78,7 +78,12 @@ _defaults: list[device] = [CPU]
 
 
 def get_default_device() -> device:
-    """The device of new tensors."""
+    """The device of new tensors.
+
+    >>> import flambeau as torch
+    >>> torch.get_default_device()
+    device(type='cpu')
+    """
     return _defaults[-1]
 
 

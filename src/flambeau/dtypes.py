@@ -83,7 +83,12 @@ _default = float32
 
 
 def get_default_dtype() -> dtype:
-    """The dtype of new floating-point tensors: torch.float32 unless changed."""
+    """The dtype of new floating-point tensors: torch.float32 unless changed.
+
+    >>> import flambeau as torch
+    >>> torch.get_default_dtype()
+    torch.float32
+    """
     return _default
 
 
@@ -91,6 +96,12 @@ def set_default_dtype(d: dtype) -> None:
     """Change the dtype of new floating-point tensors.
 
     Raises TypeError when `d` is not a floating-point dtype.
+
+    >>> import flambeau as torch
+    >>> torch.set_default_dtype(torch.float64)
+    >>> torch.ones(1).dtype
+    torch.float64
+    >>> torch.set_default_dtype(torch.float32)
     """
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point or d.itemsize < 2:
@@ -130,10 +141,11 @@ def _promote(a: dtype, b: dtype) -> dtype:
             return int16
         for u, s in ((a, b), (b, a)):  # wider unsigned integers promote only among themselves and with uint8
             if u.name.startswith("u") and u is not uint8 and s.is_signed:
-                raise DtypeError(f"Promotion for uint16, uint32, uint64 types is not supported, "
-                                     f"attempted to promote {u.name.title().replace('i', 'I')} and {s.name.title()}")
+                raise DtypeError(
+                    f"Promotion for uint16, uint32, uint64 types is not supported, "
+                    f"attempted to promote {u.name.title().replace('i', 'I')} and {s.name.title()}"
+                )
     return a if a.rank >= b.rank else b
-
 
 
 def promote_types(type1: dtype, type2: dtype) -> dtype:
@@ -150,7 +162,12 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 
 def can_cast(from_: dtype, to: dtype) -> builtins.bool:
-    """Whether PyTorch's rules allow storing a result of dtype `from_` in a tensor of dtype `to`."""
+    """Whether PyTorch's rules allow storing a result of dtype `from_` in a tensor of dtype `to`.
+
+    >>> import flambeau as torch
+    >>> torch.can_cast(torch.int64, torch.float32), torch.can_cast(torch.float32, torch.int64)
+    (True, False)
+    """
     if from_.category > to.category and from_.category > 1:
         return False
     if from_.category == 1 and to.category == 0:
@@ -158,16 +175,22 @@ def can_cast(from_: dtype, to: dtype) -> builtins.bool:
     return True
 
 
-
-
 class finfo:
-    """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
+    """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution.
+
+    >>> import flambeau as torch
+    >>> torch.finfo(torch.float32).eps
+    1.1920928955078125e-07
+    """
 
     def __init__(self, type: dtype | None = None):
         type = type or _default
         if not (type.is_floating_point or type.is_complex):
-            raise ArgumentTypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
-                                    f"'{type!r}'".replace("torch.", "torch.", 1))
+            raise ArgumentTypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type!r}'".replace(
+                    "torch.", "torch.", 1
+                )
+            )
         real = type.to_real()
         info = ml_dtypes.finfo(real.numpy)
         self.bits = info.bits
@@ -177,16 +200,25 @@ class finfo:
         self.dtype = real.name
 
     def __repr__(self):
-        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
-                f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})")
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
 
 
 class iinfo:
-    """Limits of an integer dtype: bits, max, min."""
+    """Limits of an integer dtype: bits, max, min.
+
+    >>> import flambeau as torch
+    >>> torch.iinfo(torch.int8).max
+    127
+    """
 
     def __init__(self, type: dtype):
         if type.category != 1:
-            raise ArgumentTypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'")
+            raise ArgumentTypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+            )
         info = np.iinfo(type.numpy)
         self.bits, self.max, self.min, self.dtype = info.bits, info.max, info.min, type.name
 

@@ -120,7 +120,7 @@ class _FunctionNode(Node):
                     grads[i] = wrap(np.zeros(*self.metas[i]))
         found = self.function.backward(self.ctx, *grads)
         found = list(found) if isinstance(found, (tuple, list)) else [found]
-        if len(found) > len(self.edges) and all(d is None for d in found[len(self.edges):]):
+        if len(found) > len(self.edges) and all(d is None for d in found[len(self.edges) :]):
             found = found[: len(self.edges)]
         if len(found) != len(self.edges):
             raise GradientError(
@@ -177,9 +177,11 @@ class Function(metaclass=_FunctionMeta):
     generate_vmap_rule = False
 
     def __init__(self, *args, **kwargs):
-        raise RuntimeError(f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so "
-                           "you should invoke them on the class itself. Instantiating an autograd function will raise "
-                           "an error in a future version of PyTorch.")
+        raise RuntimeError(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so "
+            "you should invoke them on the class itself. Instantiating an autograd function will raise "
+            "an error in a future version of PyTorch."
+        )
 
     @staticmethod
     def forward(*args, **kwargs):
@@ -255,7 +257,22 @@ class InplaceFunction(Function):
 
 
 def once_differentiable(backward):
-    """Say that a `backward` cannot itself be differentiated: doing so raises instead of giving wrong values."""
+    """Say that a `backward` cannot itself be differentiated: doing so raises instead of giving wrong values.
+
+    >>> import flambeau as torch
+    >>> from flambeau.autograd.function import once_differentiable
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     @once_differentiable
+    ...     def backward(ctx, grad):
+    ...         return grad * 2
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> torch.autograd.grad(Double.apply(x), x)
+    (tensor([2.]),)
+    """
 
     @functools.wraps(backward)
     def wrapper(ctx, *grads):

@@ -113,7 +113,12 @@ class save_on_cpu(saved_tensors_hooks):
 
 @contextlib.contextmanager
 def disable_saved_tensors_hooks(error_message: str):
-    """Within it, entering `saved_tensors_hooks` raises RuntimeError(error_message)."""
+    """Within it, entering `saved_tensors_hooks` raises RuntimeError(error_message).
+
+    >>> import flambeau as torch
+    >>> with torch.autograd.graph.disable_saved_tensors_hooks("no hooks here"):
+    ...     y = torch.ones(1) * 2
+    """
     before = state.saving_disabled
     state.saving_disabled = error_message
     try:

@@ -30,6 +30,11 @@ class Distribution:
     """Base of all distributions. batch_shape: independent ones side by side; event_shape: the shape of one draw.
 
     Raises ValueError when a parameter or a value violates its constraint (unless validation is off).
+
+    >>> import flambeau as torch
+    >>> normal = torch.distributions.Normal(torch.zeros(3), 1.0)
+    >>> normal.batch_shape, normal.event_shape, normal.sample((2,)).shape
+    (torch.Size([3]), torch.Size([]), torch.Size([2, 3]))
     """
 
     has_rsample = False
@@ -138,10 +143,10 @@ class Distribution:
         made = _instance if _instance is not None else type(self).__new__(type(self))
         for name, value in self.__dict__.items():
             if isinstance(value, Tensor):
-                tail = value.shape[len(self._batch_shape):] if value.dim() >= len(self._batch_shape) else ()
+                tail = value.shape[len(self._batch_shape) :] if value.dim() >= len(self._batch_shape) else ()
                 value = value.expand(batch_shape + tuple(tail))
             elif isinstance(value, Distribution):
-                extra = value.batch_shape[len(self._batch_shape):]
+                extra = value.batch_shape[len(self._batch_shape) :]
                 value = value.expand(batch_shape + tuple(extra))
             made.__dict__[name] = value
         made._batch_shape = batch_shape
@@ -157,11 +162,15 @@ class Distribution:
             raise ValueError("The value argument to log_prob must be a Tensor")
         start = value.dim() - len(self._event_shape)
         if value.shape[start:] != self._event_shape:
-            raise ValueError(f"The right-most size of value must match event_shape: {value.shape} vs {self._event_shape}.")
+            raise ValueError(
+                f"The right-most size of value must match event_shape: {value.shape} vs {self._event_shape}."
+            )
         expected = self._batch_shape + self._event_shape
         for i, j in zip(reversed(value.shape), reversed(expected)):
             if i != 1 and j != 1 and i != j:
-                raise ValueError(f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs {expected}.")
+                raise ValueError(
+                    f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs {expected}."
+                )
         try:
             support = self.support
         except NotImplementedError:
@@ -201,8 +210,10 @@ class Independent(Distribution):
     def __init__(self, base_distribution, reinterpreted_batch_ndims, validate_args=None):
         n = len(base_distribution.batch_shape)
         if reinterpreted_batch_ndims > n:
-            raise ValueError("Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual "
-                             f"{reinterpreted_batch_ndims} vs {n}")
+            raise ValueError(
+                "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual "
+                f"{reinterpreted_batch_ndims} vs {n}"
+            )
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, reinterpreted_batch_ndims
         whole = base_distribution.batch_shape + base_distribution.event_shape
         cut = n - reinterpreted_batch_ndims
@@ -217,7 +228,9 @@ class Independent(Distribution):
     @constraints.dependent_property
     def support(self):
         found = self.base_dist.support
-        return constraints.independent(found, self.reinterpreted_batch_ndims) if self.reinterpreted_batch_ndims else found
+        return (
+            constraints.independent(found, self.reinterpreted_batch_ndims) if self.reinterpreted_batch_ndims else found
+        )
 
     def sample(self, sample_shape=Size()):
         return self.base_dist.sample(sample_shape)

@@ -88,14 +88,26 @@ def batched_nms(boxes, scores, idxs, iou_threshold: float):
 
 
 def clip_boxes_to_image(boxes, size: tuple[int, int]):
-    """Boxes (xyxy) cut at an image of the size (height, width)."""
+    """Boxes (xyxy) cut at an image of the size (height, width).
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.ops import clip_boxes_to_image
+    >>> clip_boxes_to_image(torch.tensor([[-1.0, 2.0, 9.0, 4.0]]), (5, 6))
+    tensor([[0., 2., 6., 4.]])
+    """
     height, width = size
     x, y = boxes[..., 0::2].clamp(min=0, max=width), boxes[..., 1::2].clamp(min=0, max=height)
     return fb.stack((x, y), dim=boxes.dim()).reshape(boxes.shape)
 
 
 def remove_small_boxes(boxes, min_size: float):
-    """Numbers of the boxes (xyxy) whose sides are at least `min_size`."""
+    """Numbers of the boxes (xyxy) whose sides are at least `min_size`.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.ops import remove_small_boxes
+    >>> remove_small_boxes(torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 5.0, 5.0]]), 2.0)
+    tensor([1])
+    """
     wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     return fb.where((wide >= min_size) & (high >= min_size))[0]
 

@@ -90,7 +90,19 @@ def register_module_full_backward_pre_hook(hook):
 
 
 def register_module_full_backward_hook(hook):
-    """Call `hook(module, grad_input, grad_output)` after the backward of every module."""
+    """Call `hook(module, grad_input, grad_output)` after the backward of every module.
+
+    Returns: a handle; its `remove()` takes the hook away.
+
+    >>> import flambeau as torch
+    >>> from flambeau.nn.modules.module import register_module_full_backward_hook
+    >>> handle = register_module_full_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 10,))
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> torch.nn.ReLU()(x).sum().backward()
+    >>> handle.remove()
+    >>> x.grad
+    tensor([10.])
+    """
     return _register_backward(hook, True)
 
 

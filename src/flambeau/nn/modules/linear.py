@@ -69,7 +69,12 @@ class Linear(Module):
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """The output projection of attention, under the name by which PyTorch prints it."""
+    """The output projection of attention, under the name by which PyTorch prints it.
+
+    >>> import flambeau as torch
+    >>> torch.nn.MultiheadAttention(8, 2).out_proj
+    NonDynamicallyQuantizableLinear(in_features=8, out_features=8, bias=True)
+    """
 
 
 def _uniform_bias(bias, weight):

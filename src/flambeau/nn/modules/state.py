@@ -18,7 +18,12 @@ EXTRA_STATE = "_extra_state"
 
 
 class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What `load_state_dict` did not find, and what it found without a place for it."""
+    """What `load_state_dict` did not find, and what it found without a place for it.
+
+    >>> import flambeau as torch
+    >>> torch.nn.Linear(1, 1).load_state_dict({}, strict=False)
+    _IncompatibleKeys(missing_keys=['weight', 'bias'], unexpected_keys=[])
+    """
 
     __slots__ = ()
 

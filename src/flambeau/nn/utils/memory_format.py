@@ -16,7 +16,13 @@ def _convert(module, memory_format, kinds):
 
 
 def convert_conv2d_weight_memory_format(module, memory_format):
-    """Give the weights of all 2-D convolutions in a module this memory format, such as `torch.channels_last`."""
+    """Give the weights of all 2-D convolutions in a module this memory format, such as `torch.channels_last`.
+
+    >>> import flambeau as torch
+    >>> conv = torch.nn.utils.convert_conv2d_weight_memory_format(torch.nn.Conv2d(2, 4, 3), torch.channels_last)
+    >>> conv.weight.is_contiguous(memory_format=torch.channels_last)
+    True
+    """
     return _convert(module, memory_format, (Conv2d, ConvTranspose2d))
 
 

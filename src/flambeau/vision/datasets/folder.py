@@ -19,7 +19,12 @@ def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...])
 
 
 def is_image_file(filename: str) -> bool:
-    """Whether a file name looks like that of an image."""
+    """Whether a file name looks like that of an image.
+
+    >>> from flambeau.vision.datasets.folder import is_image_file
+    >>> is_image_file("cat.PNG"), is_image_file("notes.txt")
+    (True, False)
+    """
     return has_file_allowed_extension(filename, IMG_EXTENSIONS)
 
 
@@ -137,6 +142,17 @@ class ImageFolder(DatasetFolder):
     """Images in one folder per class: ``root/dog/xxx.png``, ``root/cat/123.png``.
 
     Arguments as for `DatasetFolder`; images are read with Pillow as RGB.
+    Errors: FileNotFoundError for a folder without classes, or a class without images.
+
+    >>> import flambeau as torch
+    >>> import tempfile, pathlib
+    >>> from flambeau.vision import datasets, transforms
+    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> (root / "cat").mkdir()
+    >>> transforms.ToPILImage()(torch.zeros(3, 4, 6)).save(root / "cat" / "a.png")
+    >>> images = datasets.ImageFolder(root, transforms.ToTensor())
+    >>> images.classes, images[0][0].shape, images[0][1]
+    (['cat'], torch.Size([3, 4, 6]), 0)
     """
 
     def __init__(

@@ -66,6 +66,11 @@ class MobileNetV2(nn.Module):
         inverted_residual_setting: rows (widening, channels, repeats, stride).
 
     Shapes: (N, 3, H, W) -> (N, num_classes)
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.models import MobileNetV2
+    >>> MobileNetV2(num_classes=10, width_mult=0.25).eval()(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
     """
 
     _SETTING = [

@@ -17,7 +17,13 @@ def _conv1x1(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and the input."""
+    """Two 3x3 convolutions and the input.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.models.resnet import BasicBlock
+    >>> BasicBlock(8, 8)(torch.zeros(1, 8, 4, 4)).shape
+    torch.Size([1, 8, 4, 4])
+    """
 
     expansion = 1
 
@@ -46,7 +52,13 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3, 1x1 up, and the input. The stride is in the 3x3 convolution ("ResNet v1.5")."""
+    """1x1 down, 3x3, 1x1 up, and the input. The stride is in the 3x3 convolution ("ResNet v1.5").
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.models.resnet import Bottleneck
+    >>> Bottleneck(16, 4)(torch.zeros(1, 16, 4, 4)).shape
+    torch.Size([1, 16, 4, 4])
+    """
 
     expansion = 4
 
@@ -84,6 +96,11 @@ class ResNet(nn.Module):
         replace_stride_with_dilation: for stages 2 to 4, keep the resolution.
 
     Shapes: (N, 3, H, W) -> (N, num_classes)
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.models.resnet import BasicBlock, ResNet
+    >>> ResNet(BasicBlock, [1, 1, 1, 1], num_classes=10).eval()(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
     """
 
     def __init__(

@@ -56,7 +56,13 @@ class VGG(nn.Module):
 
 
 def make_layers(cfg: list, batch_norm: bool = False) -> nn.Sequential:
-    """Convolutions of the given channels, and poolings."""
+    """Convolutions of the given channels, and poolings.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.models.vgg import make_layers
+    >>> make_layers([8, "M"])(torch.zeros(1, 3, 4, 4)).shape
+    torch.Size([1, 8, 2, 2])
+    """
     layers: list[nn.Module] = []
     channels = 3
     for v in cfg:

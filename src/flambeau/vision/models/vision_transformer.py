@@ -77,6 +77,11 @@ class VisionTransformer(nn.Module):
         representation_size: width of an extra layer before the classifier.
 
     Shapes: (N, 3, image_size, image_size) -> (N, num_classes)
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.models import VisionTransformer
+    >>> VisionTransformer(8, 4, 1, 2, 16, 32, num_classes=10)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 10])
     """
 
     def __init__(

@@ -13,7 +13,13 @@ __all__ = [
 
 
 def adjust_brightness(img, brightness_factor: float):
-    """0 gives black, 1 the image, 2 twice the brightness."""
+    """0 gives black, 1 the image, 2 twice the brightness.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import adjust_brightness
+    >>> adjust_brightness(torch.full((3, 1, 1), 0.25), 2.0).flatten()
+    tensor([0.5000, 0.5000, 0.5000])
+    """
     if brightness_factor < 0:
         raise ValueError(f"brightness_factor ({brightness_factor}) is not non-negative.")
     if is_pil(img):
@@ -47,7 +53,13 @@ def adjust_hue(img, hue_factor: float):
 
 
 def adjust_gamma(img, gamma: float, gain: float = 1):
-    """gain * img ** gamma."""
+    """gain * img ** gamma.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import adjust_gamma
+    >>> adjust_gamma(torch.full((3, 1, 1), 0.5), 2.0).flatten()
+    tensor([0.2500, 0.2500, 0.2500])
+    """
     if gamma < 0:
         raise ValueError("Gamma should be a non-negative real number")
     return _pil.gamma(img, gamma, gain) if is_pil(img) else wrap(_colour.adjust_gamma(array_of(img), gamma, gain))
@@ -72,7 +84,13 @@ def to_grayscale(img, num_output_channels: int = 1):
 
 
 def rgb_to_grayscale(img, num_output_channels: int = 1):
-    """The luminance of an RGB image, in 1 or 3 channels."""
+    """The luminance of an RGB image, in 1 or 3 channels.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import rgb_to_grayscale
+    >>> rgb_to_grayscale(torch.rand(3, 4, 4)).shape
+    torch.Size([1, 4, 4])
+    """
     if is_pil(img):
         return to_grayscale(img, num_output_channels)
     if num_output_channels not in (1, 3):
@@ -82,12 +100,24 @@ def rgb_to_grayscale(img, num_output_channels: int = 1):
 
 
 def invert(img):
-    """The negative."""
+    """The negative.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import invert
+    >>> invert(torch.tensor([[[0.25, 1.0]]]))
+    tensor([[[0.7500, 0.0000]]])
+    """
     return pillow().ImageOps.invert(img) if is_pil(img) else wrap(_colour.invert(array_of(img)))
 
 
 def posterize(img, bits: int):
-    """Keep only the highest `bits` bits of each byte."""
+    """Keep only the highest `bits` bits of each byte.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import posterize
+    >>> posterize(torch.tensor([[[100, 200]]], dtype=torch.uint8), 1)
+    tensor([[[  0, 128]]], dtype=torch.uint8)
+    """
     if not 0 <= bits <= 8:
         raise ValueError(f"The number if bits should be between 0 and 8. Got {bits}")
     if is_pil(img):
@@ -99,7 +129,13 @@ def posterize(img, bits: int):
 
 
 def solarize(img, threshold: float):
-    """Invert all values from the threshold on."""
+    """Invert all values from the threshold on.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import solarize
+    >>> solarize(torch.tensor([[[0.25, 0.75]]]), 0.5)
+    tensor([[[0.2500, 0.2500]]])
+    """
     if is_pil(img):
         return pillow().ImageOps.solarize(img, threshold)
     a = array_of(img)
@@ -109,7 +145,13 @@ def solarize(img, threshold: float):
 
 
 def autocontrast(img):
-    """Stretch each channel to the full range."""
+    """Stretch each channel to the full range.
+
+    >>> import flambeau as torch
+    >>> from flambeau.vision.transforms.functional import autocontrast
+    >>> autocontrast(torch.tensor([[[0.25, 0.75]]]))
+    tensor([[[0., 1.]]])
+    """
     return pillow().ImageOps.autocontrast(img) if is_pil(img) else wrap(_colour.autocontrast(array_of(img)))
 
 
