@@ -147,7 +147,8 @@ class ImageFolder(DatasetFolder):
     >>> import flambeau as torch
     >>> import tempfile, pathlib
     >>> from flambeau.vision import datasets, transforms
-    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> root = pathlib.Path(folder.name)
     >>> (root / "cat").mkdir()
     >>> transforms.ToPILImage()(torch.zeros(3, 4, 6)).save(root / "cat" / "a.png")
     >>> images = datasets.ImageFolder(root, transforms.ToTensor())
