@@ -8,11 +8,11 @@ import flambeau
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
     ("errors",), ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
-    ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
+    ("autograd",), ("ops",), ("compiler", "settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),
     ("archive",), ("pickling",), ("serialization",),
     ("nn", "optim", "utils", "func", "distributions"),
-    ("testing", "amp", "accelerator", "backends", "compiler", "cuda", "distributed", "mps", "multiprocessing", "xpu"),
+    ("testing", "amp", "accelerator", "backends", "cuda", "distributed", "mps", "multiprocessing", "xpu"),
     ("vision",), ("demo",), ("cli",), ("__main__",),
 )  # fmt: skip
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}

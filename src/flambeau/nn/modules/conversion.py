@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ... import compiler
 from ...autograd import no_grad
 from ...devices import device as Device
 from ...dtypes import bfloat16, float16, float32, float64
@@ -145,8 +146,8 @@ class Conversion(Traversal):
         return self._apply(lambda t: t.share_memory_())
 
     def compile(self, *args, **kwargs):
-        """Compile `forward`; not there yet."""
-        raise NotSupported("Module.compile() is not available", fix="call the module as it is; eager code is correct")
+        """Compile `forward` in place: in this version a warning, and the module stays eager (see torch.compile)."""
+        compiler.compile(self, *args, **kwargs)
 
 
 def parse_to(*args, **kwargs):
