@@ -186,8 +186,10 @@ def view_as_complex(input):
     need_tensor(input, "view_as_complex")
     a = input._array
     if a.dtype.kind != "f" or a.itemsize < 4:
-        raise DtypeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of "
-                         f"scalar type: {kind_name(input.dtype)}")
+        raise DtypeError(
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+            f"scalar type: {kind_name(input.dtype)}"
+        )
     if not a.ndim:
         raise ShapeError("Input tensor must have one or more dimensions")
     if a.shape[-1] != 2:
@@ -201,13 +203,23 @@ def view_as_complex(input):
 
 @public()
 def view_as_real_copy(input):
-    """`view_as_real` in new memory."""
+    """`view_as_real` in new memory.
+
+    >>> import flambeau as torch
+    >>> torch.view_as_real_copy(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
     return view_as_real(input).clone()
 
 
 @public()
 def view_as_complex_copy(input):
-    """`view_as_complex` in new memory."""
+    """`view_as_complex` in new memory.
+
+    >>> import flambeau as torch
+    >>> torch.view_as_complex_copy(torch.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
     return view_as_complex(input).clone()
 
 
@@ -231,11 +243,15 @@ def _check_parts(first, second):
     need_tensor(second, "complex", "imag", 2)
     for t in (first, second):
         if t._array.dtype.kind != "f" and not t.dtype.is_floating_point or t._array.itemsize < 4:
-            raise DtypeError("Expected both inputs to be Half, Float or Double tensors but got "
-                             f"{kind_name(first.dtype)} and {kind_name(second.dtype)}")
+            raise DtypeError(
+                "Expected both inputs to be Half, Float or Double tensors but got "
+                f"{kind_name(first.dtype)} and {kind_name(second.dtype)}"
+            )
     if first._array.dtype != second._array.dtype:
-        raise DtypeError(f"Expected object of scalar type {kind_name(first.dtype)} but got scalar type "
-                         f"{kind_name(second.dtype)} for second argument")
+        raise DtypeError(
+            f"Expected object of scalar type {kind_name(first.dtype)} but got scalar type "
+            f"{kind_name(second.dtype)} for second argument"
+        )
     a, b = first._array.shape, second._array.shape
     try:
         np.broadcast_shapes(a, b)
@@ -245,8 +261,10 @@ def _check_parts(first, second):
 
 def _exact_out(out, like, name):
     if out is not None and out.dtype is not like.dtype.to_complex():
-        raise DtypeError(f"Expected object of scalar type {kind_name(like.dtype.to_complex())} but got scalar type "
-                         f"{kind_name(out.dtype)} for argument 'out'")
+        raise DtypeError(
+            f"Expected object of scalar type {kind_name(like.dtype.to_complex())} but got scalar type "
+            f"{kind_name(out.dtype)} for argument 'out'"
+        )
 
 
 @public()

@@ -111,9 +111,9 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
     full = np.zeros((n, channels, *room), np.result_type(input.dtype, weight.dtype))
     if _is_depthwise(weight, groups):
         for offset in kernel_offsets(kernel):
-            full[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))] += (
-                input * weight[(slice(None), 0, *offset)].reshape(-1, *[1] * len(kernel))
-            )
+            full[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))] += input * weight[
+                (slice(None), 0, *offset)
+            ].reshape(-1, *[1] * len(kernel))
     elif input.size:
         k, p = math.prod(weight.shape[1:]), math.prod(size)
         w = np.ascontiguousarray(weight).reshape(groups, weight.shape[0] // groups, k).swapaxes(1, 2)
@@ -263,8 +263,10 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
     if any(d <= 0 for d in dilation):
         raise ShapeError("dilation should be greater than zero")
     if weight.shape[0] % groups or weight.shape[0] < groups:
-        raise ShapeError(f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by "
-                         f"{groups}, but got weight of size {list(weight.shape)} instead")
+        raise ShapeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by "
+            f"{groups}, but got weight of size {list(weight.shape)} instead"
+        )
     batched = input if input.ndim == n + 2 else input.unsqueeze(0)
     channels = batched.shape[1]
     wanted = weight.shape[0] if transposed else weight.shape[1] * groups
@@ -273,14 +275,19 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
             f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(weight.shape)}, "
             f"expected input{list(batched.shape)} to have {wanted} channels, but got {channels} channels instead",
             why="dimension 1 of the input must be the channels that the layer was made for",
-            fix=(f"x.permute(0, {n + 1}, {', '.join(str(i) for i in range(1, n + 1))}) if the channels come last"
-                 if batched.shape[-1] == wanted else f"in_channels={channels} in the layer"),
+            fix=(
+                f"x.permute(0, {n + 1}, {', '.join(str(i) for i in range(1, n + 1))}) if the channels come last"
+                if batched.shape[-1] == wanted
+                else f"in_channels={channels} in the layer"
+            ),
         )
     made = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None and (bias.ndim != 1 or bias.shape[0] != made):
-        raise ShapeError(f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size "
-                         f"{list(weight.shape)}, expected bias to be 1-dimensional with {made} elements, but got bias of "
-                         f"size {list(bias.shape)} instead")
+        raise ShapeError(
+            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size "
+            f"{list(weight.shape)}, expected bias to be 1-dimensional with {made} elements, but got bias of "
+            f"size {list(bias.shape)} instead"
+        )
     return batched
 
 
@@ -371,7 +378,12 @@ def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 @public()
 def convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
-    """Any convolution, as the functions above in one."""
+    """Any convolution, as the functions above in one.
+
+    >>> import flambeau as torch
+    >>> torch.convolution(torch.ones(1, 1, 4), torch.ones(1, 1, 2), None, [1], [0], [1], False, [0], 1).shape
+    torch.Size([1, 1, 3])
+    """
     n = weight.ndim - 2
     if transposed:
         return _transposed(n, input, weight, bias, stride, padding, output_padding, groups, dilation)
@@ -389,15 +401,19 @@ def _transposed(n, input, weight, bias, stride, padding, output_padding, groups,
     if any(e < 0 for e in extra):
         raise ShapeError("negative output_padding is not supported")
     if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation)):
-        raise ShapeError(f"output padding must be smaller than either stride or dilation, but got output_padding: "
-                         f"{list(extra)}, stride: {list(stride)}, dilation: {list(dilation)}")
+        raise ShapeError(
+            f"output padding must be smaller than either stride or dilation, but got output_padding: "
+            f"{list(extra)}, stride: {list(stride)}, dilation: {list(dilation)}"
+        )
     shape = tuple([
         (m - 1) * s - 2 * p + d * (k - 1) + e + 1
         for m, s, p, d, k, e in zip(batched.shape[2:], stride, padding, dilation, weight.shape[2:], extra)
     ])  # fmt: skip
     if any(m <= 0 for m in shape):
-        raise ShapeError(f"Given input size per channel: {list(batched.shape[2:])}. Calculated output size per channel: "
-                         f"{list(shape)}. Output size is too small")
+        raise ShapeError(
+            f"Given input size per channel: {list(batched.shape[2:])}. Calculated output size per channel: "
+            f"{list(shape)}. Output size is too small"
+        )
     out = _spread(batched, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
     if bias is not None:
         out = out + bias.reshape(-1, *[1] * n)

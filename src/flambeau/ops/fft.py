@@ -89,8 +89,9 @@ def _number(input, name, need_complex=False, need_real=False):
     need_tensor(input, name)
     dt = input.dtype
     if need_real and dt.is_complex:
-        raise DtypeError(f"{name} expects a real input tensor, but got {title(dt)}", fix="use the complex transform: "
-                                                                                         "fft")
+        raise DtypeError(
+            f"{name} expects a real input tensor, but got {title(dt)}", fix="use the complex transform: fft"
+        )
     if dt.category < 2:
         dt = dtypes.get_default_dtype()
     elif dt.itemsize < 4 and dt.category == 2:
@@ -161,8 +162,9 @@ def _whole(name, forward):
         dim, size = _one_dim(input, n, dim)
         return _complex(_sized(input, (dim,), (size,)), dims=(dim,), scale=_scale(norm, size, forward), forward=forward)
 
-    return _named(transform, name, "Discrete Fourier transform of complex numbers, "
-                                   f"{'forward' if forward else 'inverse'}.")
+    return _named(
+        transform, name, f"Discrete Fourier transform of complex numbers, {'forward' if forward else 'inverse'}."
+    )
 
 
 _EXAMPLES = {
@@ -174,6 +176,12 @@ _EXAMPLES = {
     "rfftn": "torch.fft.rfftn(torch.ones(4, 4)).shape\n    torch.Size([4, 3])",
     "irfft2": "torch.fft.irfft2(torch.fft.rfft2(torch.ones(4, 4))).shape\n    torch.Size([4, 4])",
     "irfftn": "torch.fft.irfftn(torch.fft.rfftn(torch.ones(4, 4))).shape\n    torch.Size([4, 4])",
+    "hfft": "torch.fft.hfft(torch.tensor([10 + 0j, -2 + 2j, -2 + 0j])).shape\n    torch.Size([4])",
+    "ihfft": "torch.fft.ihfft(torch.ones(4)).real\n    tensor([1., 0., 0.])",
+    "fft2": "torch.fft.fft2(torch.ones(2, 2)).real\n    tensor([[4., 0.],\n            [0., 0.]])",
+    "ifft2": "torch.fft.ifft2(torch.ones(2, 2)).real\n    tensor([[1., 0.],\n            [0., 0.]])",
+    "fftn": "torch.fft.fftn(torch.ones(2, 2)).real\n    tensor([[4., 0.],\n            [0., 0.]])",
+    "ifftn": "torch.fft.ifftn(torch.ones(2, 2)).real\n    tensor([[1., 0.],\n            [0., 0.]])",
 }
 
 
@@ -288,8 +296,9 @@ def _hfft_n(name, dims=None):
             x = _complex(x, dims=axes[:-1], scale=_scale(norm, math.prod(sizes[:-1]), True), forward=True)
         return _real(x.conj(), dims=axes[-1:], scale=_scale(norm, last, True), size=last)
 
-    return _named(transform, name, "Transform of half of a Hermitian signal over several dimensions; the result is "
-                                   "real.")
+    return _named(
+        transform, name, "Transform of half of a Hermitian signal over several dimensions; the result is real."
+    )
 
 
 def _ihfft_n(name, dims=None):
@@ -390,8 +399,10 @@ def _padded(x, before, after, mode):
     at = np.arange(-before, n + after)
     if mode == "reflect":
         if before >= n or after >= n:
-            raise ShapeError("Argument #4: Padding size should be less than the corresponding input dimension, but "
-                             f"got: padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}")
+            raise ShapeError(
+                "Argument #4: Padding size should be less than the corresponding input dimension, but "
+                f"got: padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}"
+            )
         at = np.abs(at)
         at = np.where(at >= n, 2 * (n - 1) - at, at)
     elif mode == "replicate":
@@ -430,8 +441,11 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     complex_window = window is not None and window.is_complex()
     if return_complex is None:
         if not (input.is_complex() or complex_window):
-            raise ShapeError("stft requires the return_complex parameter be given for real inputs, and will further "
-                             "require that return_complex=True in a future PyTorch release.", fix="return_complex=True")
+            raise ShapeError(
+                "stft requires the return_complex parameter be given for real inputs, and will further "
+                "require that return_complex=True in a future PyTorch release.",
+                fix="return_complex=True",
+            )
         return_complex = True
     if input.dtype.category < 2:
         raise DtypeError(f"stft(...): expected a tensor of floating point or complex values, got {title(input.dtype)}")
@@ -448,8 +462,10 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     if not 0 < win <= n_fft:
         raise ShapeError(f"stft(...): expected 0 < win_length <= n_fft, but got win_length={win}")
     if window is not None and (window.ndim != 1 or window.shape[0] != win):
-        raise ShapeError(f"stft(...): expected a 1D window tensor of size equal to win_length={win}, but got window "
-                         f"with size {list(window.shape)}")
+        raise ShapeError(
+            f"stft(...): expected a 1D window tensor of size equal to win_length={win}, but got window "
+            f"with size {list(window.shape)}"
+        )
     frames = x.unfold(-1, n_fft, hop) * _centered_window(window, win, n_fft, input._array.real.dtype)
     if onesided is None:
         onesided = not frames.is_complex()
@@ -475,8 +491,9 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     hop = n_fft // 4 if hop_length is None else hop_length
     win = n_fft if win_length is None else win_length
     if not input.is_complex():
-        raise ShapeError("istft requires a complex-valued input tensor matching the output from stft with "
-                         "return_complex=True.")
+        raise ShapeError(
+            "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
+        )
     if not input.numel():
         raise ShapeError("istft(...): input tensor cannot be empty.")
     if input.ndim not in (2, 3):
@@ -484,11 +501,15 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     bins = input.shape[-2]
     onesided = bins != n_fft if onesided is None else onesided
     if onesided and bins != n_fft // 2 + 1:
-        raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
-                         f"match n_fft / 2 + 1 when onesided=True, but got {bins}")
+        raise ShapeError(
+            "istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
+            f"match n_fft / 2 + 1 when onesided=True, but got {bins}"
+        )
     if not onesided and bins != n_fft:
-        raise ShapeError("istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
-                         f"match n_fft when onesided=False, but got {bins}")
+        raise ShapeError(
+            "istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
+            f"match n_fft when onesided=False, but got {bins}"
+        )
     if not 0 < hop <= win:
         raise ShapeError("istft(...): expected 0 < hop_length <= win_length")
     if not 0 < win <= n_fft:
@@ -518,9 +539,11 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     end = start + length if length is not None else total - n_fft // 2 if center else total
     made, cover = made[:, start:end], cover[:, start:end]
     if float(np.abs(cover._array).min(initial=math.inf)) < 1e-11:
-        raise ShapeError("istft(...) window overlap add min: 1",
-                         why="some samples are covered by no window, or only by its zeros",
-                         fix="use a smaller hop_length or another window")
+        raise ShapeError(
+            "istft(...) window overlap add min: 1",
+            why="some samples are covered by no window, or only by its zeros",
+            fix="use a smaller hop_length or another window",
+        )
     made = made / cover
     if end > total and length is not None:
         made = _padded(made, 0, end - total, "constant")

@@ -43,13 +43,17 @@ def constant_pad_nd(input, pad, value=0):
     if len(pad) % 2:
         raise ShapeError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * input.ndim:
-        raise ShapeError("Length of pad should be no more than twice the number of dimensions of the input. Pad "
-                         f"length is {len(pad)} while the input has {input.ndim} dimensions.")
+        raise ShapeError(
+            "Length of pad should be no more than twice the number of dimensions of the input. Pad "
+            f"length is {len(pad)} while the input has {input.ndim} dimensions."
+        )
     widths = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2]))[::-1]
     for n, (a, b) in zip(input.shape, widths):
         if n + a + b < 0:
-            raise ShapeError(f"The input size {n}, plus negative padding {a} and {b}, resulted in a negative output "
-                             "size, which is invalid.")
+            raise ShapeError(
+                f"The input size {n}, plus negative padding {a} and {b}, resulted in a negative output "
+                "size, which is invalid."
+            )
     return _pad_constant(input, widths=tuple(widths), value=value)
 
 
@@ -92,19 +96,35 @@ REGISTRY["addmv_"] = Tensor.addmv_
 
 @public(out=True)
 def frobenius_norm(input, dim, keepdim=False):
-    """Square root of the sum of squares over one or two dimensions."""
+    """Square root of the sum of squares over one or two dimensions.
+
+    >>> import flambeau as torch
+    >>> torch.frobenius_norm(torch.tensor([[3.0, 4.0]]), dim=1)
+    tensor([5.])
+    """
     return vector_norm(input, 2, dim, keepdim)
 
 
 @public(out=True)
 def nuclear_norm(input, dim=(0, 1), keepdim=False):
-    """Sum of the singular values of matrices."""
+    """Sum of the singular values of matrices.
+
+    >>> import flambeau as torch
+    >>> torch.nuclear_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor(7.)
+    """
     return matrix_norm(input, "nuc", dim, keepdim)
 
 
 @public()
 def norm_except_dim(v, pow=2, dim=0):
-    """The norm over all dimensions but one, which keeps its size."""
+    """The norm over all dimensions but one, which keeps its size.
+
+    >>> import flambeau as torch
+    >>> torch.norm_except_dim(torch.tensor([[3.0, 4.0], [0.0, 2.0]]))
+    tensor([[5.],
+            [2.]])
+    """
     rest = [d for d in range(v.ndim) if d != dim % v.ndim]
     return vector_norm(v, pow, rest if dim != -1 else None, True)
 
@@ -127,7 +147,12 @@ def hash_tensor(input, dim=(), keepdim=False, mode=0):
 
 @public()
 def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, axis=0, unsafe=False, initial=None):
-    """Each of consecutive segments of dimension `axis` reduced: "sum", "mean", "max", "min" or "prod"."""
+    """Each of consecutive segments of dimension `axis` reduced: "sum", "mean", "max", "min" or "prod".
+
+    >>> import flambeau as torch
+    >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([2, 1]))
+    tensor([3., 3.])
+    """
     need_tensor(data, "segment_reduce", "data")
     if reduce not in ("sum", "mean", "max", "min", "prod"):
         raise DtypeError(f"segment_reduce: unsupported reduction {reduce}")
@@ -140,8 +165,10 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
             raise ShapeError("segment_reduce: flambeau takes lengths of one dimension, along axis 0")
         cuts = [0, *np.cumsum(lengths._array).tolist()]
         if not unsafe and cuts[-1] != data.shape[axis]:
-            raise ShapeError(f"segment_reduce(): Expected all rows of lengths along axis to sum to data.size(axis) "
-                             f"({data.shape[axis]}), got {cuts[-1]}")
+            raise ShapeError(
+                f"segment_reduce(): Expected all rows of lengths along axis to sum to data.size(axis) "
+                f"({data.shape[axis]}), got {cuts[-1]}"
+            )
     join = {"sum": lambda a, b: a + b, "mean": lambda a, b: a + b, "prod": lambda a, b: a * b,
             "max": lambda a, b: REGISTRY["maximum"](a, b), "min": lambda a, b: REGISTRY["minimum"](a, b)}  # fmt: skip
     nothing = {"sum": 0.0, "mean": float("nan"), "prod": 1.0, "max": -float("inf"), "min": float("inf")}

@@ -22,8 +22,9 @@ _ndarray = np.ndarray
 def tensor_list(tensors, name) -> list:
     """The argument of a function that takes a sequence of tensors, checked."""
     if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__"):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
-                        f"{type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     tensors = list(tensors)
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor):
@@ -78,8 +79,11 @@ def cat(tensors, dim=0):
     torch.Size([3, 3])
     """
     if isinstance(tensors, Tensor):
-        raise ArgumentTypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
-                                why="cat() joins several tensors", fix="torch.cat([a, b])")
+        raise ArgumentTypeError(
+            "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
+            why="cat() joins several tensors",
+            fix="torch.cat([a, b])",
+        )
     try:  # tensors of one dtype that fit: the common case
         arrays = [t._array for t in tensors]
         d, n = arrays[0].dtype, arrays[0].ndim
@@ -112,8 +116,9 @@ def cat(tensors, dim=0):
     n = full[0]._array.ndim
     for i, t in enumerate(tensors):
         if not t._array.ndim:
-            raise ShapeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated",
-                             fix="torch.stack joins scalars")
+            raise ShapeError(
+                f"zero-dimensional tensor (at position {i}) cannot be concatenated", fix="torch.stack joins scalars"
+            )
     dim = normal_dim(dim, n)
     shape = full[0]._array.shape
     for i, t in enumerate(full[1:], 1):
@@ -146,8 +151,10 @@ def stack(tensors, dim=0):
     dim = normal_dim(dim, len(shape) + 1)
     for i, t in enumerate(tensors):
         if t._array.shape != shape:
-            raise ShapeError(f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
-                             f"{list(t._array.shape)} at entry {i}")
+            raise ShapeError(
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+                f"{list(t._array.shape)} at entry {i}"
+            )
     check_devices(*tensors)
     return _stack(*same_dtype(tensors), dim=dim)
 
@@ -378,8 +385,9 @@ def split_with_sizes(input, split_sizes, dim=0):
     dim = normal_dim(dim, input.ndim)
     sizes, n = sizes_of((tuple(split_sizes),)), input._array.shape[dim]
     if any(s < 0 for s in sizes):
-        raise ShapeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got "
-                         f"split_sizes={list(sizes)}")
+        raise ShapeError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}"
+        )
     if sum(sizes) != n:
         raise ShapeError(
             f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
@@ -401,7 +409,12 @@ def unsafe_split(tensor, split_size, dim=0):
 
 @public(method=True)
 def unsafe_split_with_sizes(input, split_sizes, dim=0):
-    """As `split_with_sizes`; PyTorch skips the view bookkeeping here."""
+    """As `split_with_sizes`; PyTorch skips the view bookkeeping here.
+
+    >>> import flambeau as torch
+    >>> torch.unsafe_split_with_sizes(torch.tensor([1, 2, 3]), [1, 2])
+    (tensor([1]), tensor([2, 3]))
+    """
     return split_with_sizes(input, split_sizes, dim)
 
 
@@ -418,7 +431,12 @@ def split_copy(tensor, split_size, dim=0):
 
 @public(out=True)
 def split_with_sizes_copy(input, split_sizes, dim=0):
-    """As `split_with_sizes`, with pieces of their own memory."""
+    """As `split_with_sizes`, with pieces of their own memory.
+
+    >>> import flambeau as torch
+    >>> torch.split_with_sizes_copy(torch.tensor([1, 2, 3]), [1, 2])
+    (tensor([1]), tensor([2, 3]))
+    """
     return tuple([t.clone() for t in split_with_sizes(input, split_sizes, dim)])
 
 
@@ -480,11 +498,14 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
     at = next((x for x in (indices_or_sections, indices, sections) if x is not None), None)
     if isinstance(at, Tensor):
         if at.dtype.name != "int64":
-            raise ShapeError("tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
-                             f"{at.dtype}")
+            raise ShapeError(
+                f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {at.dtype}"
+            )
         if at.ndim > 1:
-            raise ShapeError(f"tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
-                             f"one-dimensional tensor, but got a tensor with {at.ndim} dims")
+            raise ShapeError(
+                f"tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                f"one-dimensional tensor, but got a tensor with {at.ndim} dims"
+            )
         at = at.tolist()
     if isinstance(at, (tuple, list)):
         cuts = [operator.index(i) for i in at]
@@ -493,7 +514,7 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
         bounds = [slice(a, b).indices(n)[:2] for a, b in zip(starts, ends)]
         return _pieces(input, [(a, max(a, b)) for a, b in bounds], dim)
     if at is None:
-        raise TypeError("tensor_split() missing 1 required positional arguments: \"indices_or_sections\"")
+        raise TypeError('tensor_split() missing 1 required positional arguments: "indices_or_sections"')
     count = operator.index(at)
     if count <= 0:
         raise ShapeError(f"number of sections must be larger than 0, got {count}")
@@ -504,14 +525,18 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
 def _nd_split(input, how, name, dim, least):
     need_tensor(input, name)
     if input.ndim < least:
-        raise ShapeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
-                         f"{input.ndim} dimensions!")
+        raise ShapeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
+            f"{input.ndim} dimensions!"
+        )
     if isinstance(how, (tuple, list)):
         return tensor_split(input, how, dim)
     how, n = operator.index(how), input.shape[dim]
     if how == 0 or n % how:
-        raise ShapeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {n} is "
-                         f"not divisible by the split_size {how}!")
+        raise ShapeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {n} is "
+            f"not divisible by the split_size {how}!"
+        )
     return tensor_split(input, how, dim)
 
 

@@ -89,10 +89,12 @@ def _lu_checked(A, pivot, name, check):
     made, pivots, info = _lu(A, pivot=True)
     if check and info._array.any():
         i = first(info._array)
-        raise LinAlgError(f"{name}: {batch_text(info._array)}U[{i},{i}] is zero and using it on lu_solve would "
-                          "result in a "
-                          "division by zero. If you still want to perform the factorization, consider calling "
-                          "linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)")
+        raise LinAlgError(
+            f"{name}: {batch_text(info._array)}U[{i},{i}] is zero and using it on lu_solve would "
+            "result in a "
+            "division by zero. If you still want to perform the factorization, consider calling "
+            "linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+        )
     return made, pivots, info
 
 
@@ -111,7 +113,13 @@ def lu_factor(A, *, pivot=True):
 
 @public("linalg.lu_factor_ex", out=True)
 def lu_factor_ex(A, *, pivot=True, check_errors=False):
-    """(packed factors, pivots, info): info is not 0 where U is singular."""
+    """(packed factors, pivots, info): info is not 0 where U is singular.
+
+    >>> import flambeau as torch
+    >>> LU, pivots, info = torch.linalg.lu_factor_ex(torch.tensor([[2.0, 1.0], [4.0, 4.0]]))
+    >>> pivots, info
+    (tensor([2, 2], dtype=torch.int32), tensor(0, dtype=torch.int32))
+    """
     return return_types.linalg_lu_factor_ex(_lu_checked(A, pivot, "torch.linalg.lu_factor_ex", check_errors))
 
 
@@ -146,8 +154,10 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=N
             [0.5000, 1.0000]])
     """
     if LU_pivots.dtype is not dtypes.int32:
-        raise DtypeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.",
-                         why=f"it is {LU_pivots.dtype}")
+        raise DtypeError(
+            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.",
+            why=f"it is {LU_pivots.dtype}",
+        )
     nothing = wrap(np.empty(0, LU_data._array.dtype))
     p = low = up = nothing
     if unpack_pivots:
@@ -164,7 +174,13 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=N
 
 @public(method=True)
 def lu(A, pivot=True, get_infos=False, out=None):
-    """(packed factors, pivots) and infos on request; see torch.linalg.lu_factor."""
+    """(packed factors, pivots) and infos on request; see torch.linalg.lu_factor.
+
+    >>> import flambeau as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2.0, 1.0], [4.0, 4.0]]))
+    >>> pivots
+    tensor([2, 2], dtype=torch.int32)
+    """
     made, pivots, info = _lu_checked(A, pivot, "torch.lu", not get_infos)
     made = (return_types.linalg_lu_factor_ex((made, pivots, info)) if get_infos
             else return_types.linalg_lu_factor((made, pivots)))  # fmt: skip
@@ -189,15 +205,19 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     need_square(LU, name, "LU")
     need_matrix(B, name, "B")
     if LU.dtype is not B.dtype:
-        raise DtypeError(f"{name}: Expected LU and B to have the same dtype, but found LU of type {title(LU.dtype)} "
-                         f"and B of type {title(B.dtype)} instead")
+        raise DtypeError(
+            f"{name}: Expected LU and B to have the same dtype, but found LU of type {title(LU.dtype)} "
+            f"and B of type {title(B.dtype)} instead"
+        )
     if pivots.dtype is not dtypes.int32:
         raise DtypeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
     if pivots.shape != LU.shape[:-1]:
         raise ShapeError(f"{name}: Number of pivots per batch should be same as the dimension of the matrix")
     if B.shape[-2 if left else -1] != LU.shape[-1]:
-        raise ShapeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-                         f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+        raise ShapeError(
+            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
+        )
     if not left:
         return linalg_lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
     p = _matrix_of(pivots, LU.shape[-1], LU)
@@ -236,21 +256,36 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
 
 @public("linalg.ldl_factor", out=True)
 def ldl_factor(A, *, hermitian=False):
-    """(L and D packed, pivots) of symmetric (or Hermitian) matrices A = L D L^T."""
+    """(L and D packed, pivots) of symmetric (or Hermitian) matrices A = L D L^T.
+
+    >>> import flambeau as torch
+    >>> LD, pivots = torch.linalg.ldl_factor(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    >>> LD.diagonal()
+    tensor([4., 4.])
+    """
     return return_types.linalg_ldl_factor(ldl_factor_ex(A, hermitian=hermitian)[:2])
 
 
 @public("linalg.ldl_solve", out=True)
 def ldl_solve(LD, pivots, B, *, hermitian=False):
-    """X of A X = B from the factors of `ldl_factor`."""
+    """X of A X = B from the factors of `ldl_factor`.
+
+    >>> import flambeau as torch
+    >>> LD, pivots = torch.linalg.ldl_factor(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    >>> torch.linalg.ldl_solve(LD, pivots, torch.tensor([[8.0], [12.0]]))
+    tensor([[1.],
+            [2.]])
+    """
     name = "torch.linalg.ldl_solve"
     need_square(LD, name, "LD")
     need_matrix(B, name, "B")
     need_same(LD, B, name)
     if pivots.shape != LD.shape[:-1]:
-        raise ShapeError(f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got "
-                         f"{list(LD.shape[:-1])} and "
-                         f"{list(pivots.shape)}")
+        raise ShapeError(
+            f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got "
+            f"{list(LD.shape[:-1])} and "
+            f"{list(pivots.shape)}"
+        )
     if B.shape[-2] != LD.shape[-1]:
         raise ShapeError(f"{name}: Incompatible matrix sizes: {list(LD.shape)} and {list(B.shape)}")
     if LD.is_meta:

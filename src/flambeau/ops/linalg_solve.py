@@ -31,8 +31,10 @@ def need_float(t, name, dtype=None, argument="A"):
     """The tensor in a floating-point or complex dtype; RuntimeError for others."""
     need_tensor(t, name, argument)
     if t.dtype.category < 2:
-        raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(t.dtype)}",
-                         fix="convert it first: x.float()")
+        raise DtypeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {title(t.dtype)}",
+            fix="convert it first: x.float()",
+        )
     if dtype is None:
         return t
     if dtype.category < 2:
@@ -42,8 +44,10 @@ def need_float(t, name, dtype=None, argument="A"):
     if dtype.is_complex and not t.is_complex():
         raise DtypeError(f"{name}: dtype should be real for real inputs, but got {title(dtype)}")
     if dtypes.promote_types(t.dtype, dtype) is not dtype:
-        raise DtypeError(f"{name}: the dtype of the input ({title(t.dtype)}) should be convertible without narrowing "
-                         f"to the specified dtype ({title(dtype)})")
+        raise DtypeError(
+            f"{name}: the dtype of the input ({title(t.dtype)}) should be convertible without narrowing "
+            f"to the specified dtype ({title(dtype)})"
+        )
     return t.to(dtype)
 
 
@@ -51,19 +55,24 @@ def need_matrix(A, name, argument="A"):
     """Error unless `A` has at least two dimensions."""
     need_tensor(A, name, argument)
     if A.ndim < 2:
-        raise ShapeError(f"{name}: The input tensor {argument} must have at least 2 dimensions.",
-                         why=f"its shape is {list(A.shape)}")
+        raise ShapeError(
+            f"{name}: The input tensor {argument} must have at least 2 dimensions.", why=f"its shape is {list(A.shape)}"
+        )
 
 
 def need_square(A, name, argument="A"):
     """Error unless `A` is a floating-point (batch of) square matrices."""
     need_matrix(A, name, argument)
     if A.shape[-1] != A.shape[-2]:
-        raise ShapeError(f"{name}: {argument} must be batches of square matrices, but they are {A.shape[-2]} by "
-                         f"{A.shape[-1]} matrices")
+        raise ShapeError(
+            f"{name}: {argument} must be batches of square matrices, but they are {A.shape[-2]} by "
+            f"{A.shape[-1]} matrices"
+        )
     if A.dtype.category < 2:
-        raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}",
-                         fix="convert it first: x.float()")
+        raise DtypeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}",
+            fix="convert it first: x.float()",
+        )
     if A.dtype.itemsize < 4:
         raise DtypeError(f"{name}: Low precision dtypes not supported. Got {title(A.dtype)}", fix="x.float()")
 
@@ -71,8 +80,10 @@ def need_square(A, name, argument="A"):
 def need_same(A, B, name):
     """Error unless two tensors have one dtype."""
     if A.dtype is not B.dtype:
-        raise DtypeError(f"{name}: Expected A and B to have the same dtype, but found A of type {title(A.dtype)} and "
-                         f"B of type {title(B.dtype)} instead")
+        raise DtypeError(
+            f"{name}: Expected A and B to have the same dtype, but found A of type {title(A.dtype)} and "
+            f"B of type {title(B.dtype)} instead"
+        )
 
 
 def batch_text(info: np.ndarray) -> str:
@@ -131,8 +142,10 @@ def inv_ex(A, *, check_errors=False):
 def _check_singular(info, name):
     if info.any():
         i = first(info)
-        raise LinAlgError(f"{name}: {batch_text(info)}The diagonal element {i} is zero, the inversion could not be "
-                          "completed because the input matrix is singular.")
+        raise LinAlgError(
+            f"{name}: {batch_text(info)}The diagonal element {i} is zero, the inversion could not be "
+            "completed because the input matrix is singular."
+        )
 
 
 @public("linalg.inv", out=True, method=False, aliases=("inverse",))
@@ -253,9 +266,12 @@ def _solve_array(A, B):
     except np.linalg.LinAlgError:
         info = _lu_array(np.broadcast_to(A, np.broadcast_shapes(A.shape[:-2], B.shape[:-2]) + A.shape[-2:]))[2]
         i = first(info) if info.any() else A.shape[-1]
-        raise LinAlgError(f"torch.linalg.solve: {batch_text(info) if info.any() else ''}The solver failed because "
-                          "the input "
-                          "matrix is singular.", why=f"the diagonal element {i} of its factor U is zero") from None
+        raise LinAlgError(
+            f"torch.linalg.solve: {batch_text(info) if info.any() else ''}The solver failed because "
+            "the input "
+            "matrix is singular.",
+            why=f"the diagonal element {i} of its factor U is zero",
+        ) from None
 
 
 def _solve_vjp(g, A, out, needs):
@@ -278,14 +294,18 @@ def _solved(A, B, left, name):
     vector = is_vector(A, B)
     if vector:
         if not left:
-            raise ShapeError(f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In "
-                             f"this case {name} is equivalent to B / A.squeeze(-1)")
+            raise ShapeError(
+                f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In "
+                f"this case {name} is equivalent to B / A.squeeze(-1)"
+            )
         B = B.unsqueeze(-1)
     if B.ndim < 2:
         raise ShapeError(f"{name}: The input tensor B must have at least 2 dimensions.")
     if B.shape[-2 if left else -1] != A.shape[-1]:
-        raise ShapeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-                         f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+        raise ShapeError(
+            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
+        )
     made = _solve(A, B) if left else _solve(A.mT, B.mT).mT
     return made.squeeze(-1) if vector else made
 
@@ -348,8 +368,10 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     need_matrix(B, name, "B")
     need_same(A, B, name)
     if B.shape[-2 if left else -1] != A.shape[-1]:
-        raise ShapeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-                         f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+        raise ShapeError(
+            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
+        )
     if left:
         return _substitute(A, B, upper=bool(upper), unit=bool(unitriangular))
     return _substitute(A.mT, B.mT, upper=not upper, unit=bool(unitriangular)).mT
@@ -357,12 +379,19 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
 
 @public(method=True, out=True)
 def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
-    """(solution of A X = input for a triangular A, A); see torch.linalg.solve_triangular."""
+    """(solution of A X = input for a triangular A, A); see torch.linalg.solve_triangular.
+
+    >>> import flambeau as torch
+    >>> torch.triangular_solve(torch.tensor([[3.0], [4.0]]), torch.tensor([[1.0, 1.0], [0.0, 2.0]])).solution
+    tensor([[1.],
+            [2.]])
+    """
     need_matrix(input, "triangular_solve", "b")
     need_square(A, "triangular_solve")
     if input.shape[-2] != A.shape[-1]:
-        raise ShapeError(f"triangular_solve: Incompatible matrix sizes for A and b: {list(A.shape)} and "
-                         f"{list(input.shape)}")
+        raise ShapeError(
+            f"triangular_solve: Incompatible matrix sizes for A and b: {list(A.shape)} and {list(input.shape)}"
+        )
     if transpose:
         made = _substitute(A.mT, input, upper=not upper, unit=bool(unitriangular))
     else:
@@ -424,10 +453,12 @@ def cholesky_ex(A, *, upper=False, check_errors=False):
     need_square(A, "linalg.cholesky")
     made, info = _cholesky(A, upper=bool(upper))
     if check_errors and info._array.any():
-        raise LinAlgError(f"linalg.cholesky: {batch_text(info._array)}The factorization could not be completed "
-                          "because the "
-                          f"input is not positive-definite (the leading minor of order {first(info._array)} is not "
-                          "positive-definite).")
+        raise LinAlgError(
+            f"linalg.cholesky: {batch_text(info._array)}The factorization could not be completed "
+            "because the "
+            f"input is not positive-definite (the leading minor of order {first(info._array)} is not "
+            "positive-definite)."
+        )
     return return_types.linalg_cholesky_ex((made, info))
 
 
@@ -490,8 +521,10 @@ def cholesky_solve(B, L, upper=False):
     need_matrix(B, "cholesky_solve", "B")
     need_square(L, "cholesky_solve", "A")
     if B.shape[-2] != L.shape[-1]:
-        raise ShapeError(f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by "
-                         f"{L.shape[-1]} but each b matrix is {B.shape[-2]} by {B.shape[-1]}")
+        raise ShapeError(
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by "
+            f"{L.shape[-1]} but each b matrix is {B.shape[-2]} by {B.shape[-1]}"
+        )
     need_same(L, B, "cholesky_solve")
     return _cholesky_solve(B, L, upper=bool(upper))
 
@@ -510,6 +543,11 @@ _cholesky_inverse = array_primitive(
 
 @public(method=True, out=True)
 def cholesky_inverse(L, upper=False):
-    """The inverse of A from its Cholesky factor."""
+    """The inverse of A from its Cholesky factor.
+
+    >>> import flambeau as torch
+    >>> torch.cholesky_inverse(torch.tensor([[2.0]]))
+    tensor([[0.2500]])
+    """
     need_square(L, "cholesky_inverse")
     return _cholesky_inverse(L, upper=bool(upper))

@@ -36,8 +36,10 @@ def _qr_vjp(g, out, mode):
     g_q, g_r = g
     q, r = out
     if mode == "r":
-        raise GradientError("The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
-                            "linalg.qr(A, mode='reduced') if you are going to require gradients through linalg.qr.")
+        raise GradientError(
+            "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
+            "linalg.qr(A, mode='reduced') if you are going to require gradients through linalg.qr."
+        )
     m, n = q.shape[-2], r.shape[-1]
     if mode == "complete" and m > n:
         raise GradientError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols.")
@@ -83,8 +85,9 @@ def linalg_qr(A, mode="reduced"):
     need_matrix(A, "linalg.qr")
     need_float(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
-        raise ShapeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or "
-                         "'complete'")
+        raise ShapeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
     return return_types.linalg_qr(_qr(A, mode=mode))
 
 
@@ -104,7 +107,13 @@ def qr(input, some=True):
 
 @public(method=True, out=True)
 def geqrf(input):
-    """(R and Householder vectors packed, their scales tau), as LAPACK's geqrf gives them."""
+    """(R and Householder vectors packed, their scales tau), as LAPACK's geqrf gives them.
+
+    >>> import flambeau as torch
+    >>> a, tau = torch.geqrf(torch.ones(3, 2))
+    >>> a.shape, tau.shape
+    (torch.Size([3, 2]), torch.Size([2]))
+    """
     need_matrix(input, "torch.geqrf")
     need_float(input, "torch.geqrf")
     h, tau = np.linalg.qr(input._array, "raw")
@@ -133,18 +142,26 @@ def _check_reflectors(A, tau, name):
     if A.shape[-1] < tau.shape[-1]:
         raise ShapeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if A.ndim - tau.ndim != 1:
-        raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
-                         f"{tau.ndim} and input.ndim is equal to {A.ndim}")
+        raise ShapeError(
+            f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
+            f"{tau.ndim} and input.ndim is equal to {A.ndim}"
+        )
     if tau.shape[:-1] != A.shape[:-2]:
-        raise ShapeError(f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
-                         f"{list(tau.shape[:-1])}")
+        raise ShapeError(
+            f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(tau.shape[:-1])}"
+        )
     if tau.dtype is not A.dtype:
         raise DtypeError(f"{name}: tau dtype {title(tau.dtype)} does not match input dtype {title(A.dtype)}")
 
 
 @public("linalg.householder_product", out=True, aliases=("orgqr",))
 def householder_product(A, tau):
-    """The first columns of the product of the Householder reflections that `geqrf` packs."""
+    """The first columns of the product of the Householder reflections that `geqrf` packs.
+
+    >>> import flambeau as torch
+    >>> torch.linalg.householder_product(*torch.geqrf(torch.ones(3, 2))).shape
+    torch.Size([3, 2])
+    """
     _check_reflectors(A, tau, "torch.linalg.householder_product")
     if not (A._rg or tau._rg):
         return wrap(householder(A._array, tau._array, A.shape[-1]))
@@ -160,7 +177,12 @@ public("orgqr", method=True, function=False)(lambda self, input2: householder_pr
 
 @public(method=True, out=True)
 def ormqr(input, tau, other, left=True, transpose=False):
-    """`other` times the unitary matrix of `geqrf` (from the left or right; conjugate transposed on request)."""
+    """`other` times the unitary matrix of `geqrf` (from the left or right; conjugate transposed on request).
+
+    >>> import flambeau as torch
+    >>> torch.ormqr(*torch.geqrf(torch.ones(3, 2)), torch.ones(3, 1)).shape
+    torch.Size([3, 1])
+    """
     name = "torch.ormqr"
     need_matrix(input, name, "input")
     need_matrix(other, name, "other")
@@ -172,11 +194,15 @@ def ormqr(input, tau, other, left=True, transpose=False):
     if tau.shape[-1] > input.shape[-1]:
         raise ShapeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
     if input.ndim - tau.ndim != 1:
-        raise ShapeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
-                         f"{tau.ndim} and input.ndim is equal to {input.ndim}")
+        raise ShapeError(
+            f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
+            f"{tau.ndim} and input.ndim is equal to {input.ndim}"
+        )
     if input.ndim != other.ndim:
-        raise ShapeError(f"{name}: Expected other to have the same number of dimensions as input, but got other.ndim "
-                         f"equal to {other.ndim} and input.ndim is equal to {input.ndim}")
+        raise ShapeError(
+            f"{name}: Expected other to have the same number of dimensions as input, but got other.ndim "
+            f"equal to {other.ndim} and input.ndim is equal to {input.ndim}"
+        )
     if tau.shape[:-1] != input.shape[:-2] or other.shape[:-2] != input.shape[:-2]:
         raise ShapeError(f"{name}: Expected batch dimensions of tau and other to be equal to input.shape[:-2]")
     if tau.dtype is not input.dtype or other.dtype is not input.dtype:
@@ -193,9 +219,11 @@ def ormqr(input, tau, other, left=True, transpose=False):
 
 
 def _failed(name):
-    return LinAlgError(f"{name}: The algorithm failed to converge.", why="the matrix has nan or inf, or is "
-                                                                         "ill-conditioned",
-                       fix="check it with torch.isfinite(A).all()")
+    return LinAlgError(
+        f"{name}: The algorithm failed to converge.",
+        why="the matrix has nan or inf, or is ill-conditioned",
+        fix="check it with torch.isfinite(A).all()",
+    )
 
 
 def _eigh_array(A, lower):

@@ -123,6 +123,12 @@ def lstm(*args, **kwargs):
     `lstm(input, (h0, c0), params, has_biases, num_layers, dropout, train, bidirectional, batch_first)`, or with packed
     data `lstm(data, batch_sizes, (h0, c0), params, has_biases, num_layers, dropout, train, bidirectional)`.
     Returns (output, h_n, c_n). Hochreiter, Schmidhuber, "Long Short-Term Memory", 1997.
+
+    >>> import flambeau as torch
+    >>> weights = [torch.ones(16, 3), torch.ones(16, 4)]
+    >>> hx = (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))
+    >>> torch.lstm(torch.ones(5, 2, 3), hx, weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([5, 2, 4])
     """
     return _run("lstm", _lstm_one, 2, _lstm_count, args, kwargs)
 
@@ -132,19 +138,39 @@ def gru(*args, **kwargs):
     """A stack of GRU layers: what `nn.GRU` computes; arguments as for `lstm`, with one hidden state.
 
     Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014.
+
+    >>> import flambeau as torch
+    >>> weights = [torch.ones(12, 3), torch.ones(12, 4)]
+    >>> h = torch.zeros(1, 2, 4)
+    >>> torch.gru(torch.ones(5, 2, 3), h, weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([5, 2, 4])
     """
     return _run("gru", _gru_one, 1, _plain_count, args, kwargs)
 
 
 @public()
 def rnn_tanh(*args, **kwargs):
-    """A stack of plain recurrent layers, h' = tanh(W x + U h + b); arguments as for `gru`."""
+    """A stack of plain recurrent layers, h' = tanh(W x + U h + b); arguments as for `gru`.
+
+    >>> import flambeau as torch
+    >>> weights = [torch.ones(4, 3), torch.ones(4, 4)]
+    >>> h = torch.zeros(1, 2, 4)
+    >>> torch.rnn_tanh(torch.ones(5, 2, 3), h, weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([5, 2, 4])
+    """
     return _run("rnn_tanh", _tanh_one, 1, _plain_count, args, kwargs)
 
 
 @public()
 def rnn_relu(*args, **kwargs):
-    """A stack of plain recurrent layers, h' = relu(W x + U h + b); arguments as for `gru`."""
+    """A stack of plain recurrent layers, h' = relu(W x + U h + b); arguments as for `gru`.
+
+    >>> import flambeau as torch
+    >>> weights = [torch.ones(4, 3), torch.ones(4, 4)]
+    >>> h = torch.zeros(1, 2, 4)
+    >>> torch.rnn_relu(torch.ones(5, 2, 3), h, weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([5, 2, 4])
+    """
     return _run("rnn_relu", _relu_one, 1, _plain_count, args, kwargs)
 
 
