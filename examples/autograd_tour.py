@@ -1,6 +1,6 @@
 """A tour of automatic differentiation: the graph, control flow, accumulation, hooks, own functions, second derivatives.
 
-    python autograd_tour.py
+python autograd_tour.py
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Names, letter by letter: one network says what language a name is from, another invents new ones.
 
-    python char_rnn.py --steps 1500
+python char_rnn.py --steps 1500
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """A data set of one's own: images in files with a table of labels, read lazily, transformed, batched and shuffled.
 
-    python custom_dataset.py --epochs 5
+python custom_dataset.py --epochs 5
 """
 
 import argparse

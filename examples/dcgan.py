@@ -1,6 +1,6 @@
 """A generative adversarial network of convolutions: one network draws digits, another tells them from real ones.
 
-    python dcgan.py --epochs 20
+python dcgan.py --epochs 20
 """
 
 import argparse

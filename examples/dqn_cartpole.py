@@ -1,6 +1,6 @@
 """Deep Q-learning: a network learns what each push is worth, from remembered steps.
 
-    python dqn_cartpole.py --episodes 200
+python dqn_cartpole.py --episodes 200
 """
 
 import argparse

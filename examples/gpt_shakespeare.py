@@ -1,7 +1,7 @@
 """A small GPT that learns to write like a text, character by character.
 
-    python gpt_shakespeare.py --steps 500                      # on the lines below
-    python gpt_shakespeare.py --text tinyshakespeare.txt --steps 5000 --layers 6 --width 384 --block 256
+python gpt_shakespeare.py --steps 500                      # on the lines below
+python gpt_shakespeare.py --text tinyshakespeare.txt --steps 5000 --layers 6 --width 384 --block 256
 """
 
 import argparse

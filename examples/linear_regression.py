@@ -1,6 +1,6 @@
 """Linear regression six times: NumPy, then one PyTorch idea more in each version. All find the same line.
 
-    python linear_regression.py --epochs 1000
+python linear_regression.py --epochs 1000
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Forecasting a price series with days missing: one NaN in the input makes the loss NaN, unless it is masked.
 
-    python lstm_prices_mask.py --epochs 30
+python lstm_prices_mask.py --epochs 30
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Part-of-speech tagging: an LSTM reads a sentence and says what each word is.
 
-    python lstm_tagger.py --epochs 60
+python lstm_tagger.py --epochs 60
 """
 
 import argparse
@@ -27,9 +27,7 @@ def parse(text):
     words = sorted({word for sentence in pairs for word, _ in sentence})
     tags = sorted({tag for sentence in pairs for _, tag in sentence})
     number, tag_number = {w: i for i, w in enumerate(words)}, {t: i for i, t in enumerate(tags)}
-    sentences = [
-        (torch.tensor([number[w] for w, _ in s]), torch.tensor([tag_number[t] for _, t in s])) for s in pairs
-    ]
+    sentences = [(torch.tensor([number[w] for w, _ in s]), torch.tensor([tag_number[t] for _, t in s])) for s in pairs]
     return sentences, number, tags
 
 

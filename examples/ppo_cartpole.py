@@ -1,6 +1,6 @@
 """Proximal policy optimisation: an actor and a critic, and updates that may not go far from the data they come from.
 
-    python ppo_cartpole.py --updates 30
+python ppo_cartpole.py --updates 30
 """
 
 import argparse

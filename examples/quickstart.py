@@ -1,7 +1,7 @@
 """The quickstart: a data set, a loader, a model, a training loop, a test, and saving the result.
 
-    python quickstart.py                                            # the digits that come with the package
-    python quickstart.py --data fashion-mnist --root ~/data         # downloaded when it is not there
+python quickstart.py                                            # the digits that come with the package
+python quickstart.py --data fashion-mnist --root ~/data         # downloaded when it is not there
 """
 
 import argparse

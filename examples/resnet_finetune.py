@@ -1,6 +1,6 @@
 """Fine-tuning: a ResNet trained on one task learns another with its backbone frozen, then with a smaller rate.
 
-    python resnet_finetune.py --epochs 3
+python resnet_finetune.py --epochs 3
 """
 
 import argparse

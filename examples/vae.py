@@ -1,6 +1,6 @@
 """A variational autoencoder: digits squeezed into a few numbers, and new digits from random ones.
 
-    python vae.py --epochs 20
+python vae.py --epochs 20
 """
 
 import argparse

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-SCRIPT = '''
+SCRIPT = """
 import sys
 import torch
 import torch.nn as nn
@@ -33,7 +33,7 @@ for epoch in range(int(sys.argv[2])):
         F.cross_entropy(model(a), b).backward()
         optimizer.step()
 print("accuracy", (model(x).argmax(1) == y).float().mean().item() > 0.8)
-'''
+"""
 
 
 def flambeau(*args, **kwargs):

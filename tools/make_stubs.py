@@ -39,7 +39,11 @@ def annotation(text):
 
 def default(value):
     """A default as a stub shows it."""
-    return repr(value) if isinstance(value, (bool, int, float, str, type(None))) and repr(value) not in ("nan", "inf") else "..."
+    return (
+        repr(value)
+        if isinstance(value, (bool, int, float, str, type(None))) and repr(value) not in ("nan", "inf")
+        else "..."
+    )
 
 
 def signature(name, function, method=False):
@@ -74,8 +78,12 @@ def signature(name, function, method=False):
         at = len(parts) - bool(parts and parts[-1].startswith("**"))
         parts[at:at] = extra
     result = annotation(found.return_annotation) if found.return_annotation is not found.empty else "Any"
-    if result == "Any" and (name in CREATES or name.endswith("_") and not name.endswith("__")
-                            or getattr(function, "__qualname__", "") == name):
+    if result == "Any" and (
+        name in CREATES
+        or name.endswith("_")
+        and not name.endswith("__")
+        or getattr(function, "__qualname__", "") == name
+    ):
         result = "Tensor" if (name in CREATES or name.endswith("_") and not name.endswith("__")
                               or _elementwise(function)) else "Any"  # fmt: skip
     return f"def {name}({', '.join(parts)}) -> {result}: ..."
@@ -87,7 +95,14 @@ def _elementwise(function):
 
 def tensor_stub():
     """The class Tensor with everything that was attached to it."""
-    lines = [HEAD, "import numpy as np", BUILTINS, "from .devices import device as _device", "from .dtypes import dtype", ""]
+    lines = [
+        HEAD,
+        "import numpy as np",
+        BUILTINS,
+        "from .devices import device as _device",
+        "from .dtypes import dtype",
+        "",
+    ]
     lines += [f"class {Size.__name__}(tuple[_int, ...]):", "    def numel(self) -> _int: ...", ""]
     lines += ["class Tensor:", "    _array: np.ndarray"]
     known = {"shape": "Size", "dtype": "dtype", "device": "_device", "grad": "Tensor | None", "requires_grad": "_bool",
@@ -95,7 +110,16 @@ def tensor_stub():
              "nbytes": "_int", "real": "Tensor", "imag": "Tensor", "H": "Tensor", "mH": "Tensor"}  # fmt: skip
     settable = {"grad", "requires_grad", "data", "real", "imag"}
     for name, value in sorted(vars(Tensor).items()):
-        if name in ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "_array", "__init__", "__new__"):
+        if name in (
+            "__dict__",
+            "__weakref__",
+            "__doc__",
+            "__module__",
+            "__annotations__",
+            "_array",
+            "__init__",
+            "__new__",
+        ):
             continue
         if isinstance(value, property):
             kind = known.get(name, "Any")

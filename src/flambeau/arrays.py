@@ -185,8 +185,10 @@ def as_strided(array: np.ndarray, shape, strides, offset: int = 0) -> np.ndarray
     start = offset * item
     reach = start + item + sum((n - 1) * s * item for n, s in zip(shape, strides)) if math.prod(shape) else start
     if offset < 0 or any(s < 0 for s in strides):
-        raise ShapeError("as_strided: Negative strides are not supported at the moment, got strides: "
-                         f"{list(strides)}, offset {offset}")
+        raise ShapeError(
+            "as_strided: Negative strides are not supported at the moment, got strides: "
+            f"{list(strides)}, offset {offset}"
+        )
     span = base.nbytes if base.flags.c_contiguous else _span(base)
     if reach > span:
         raise ShapeError(

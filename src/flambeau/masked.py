@@ -119,8 +119,11 @@ def _count(input, dim, keepdim, mask):
 
 def _need_float(input, dtype, name):
     if (dtype or input.dtype).category < 2:
-        raise ArgumentError(f"{name}(): Could not infer output dtype. Input dtype must be either a floating point or "
-                            f"complex dtype. Got: {input.dtype}", fix="x.float()")
+        raise ArgumentError(
+            f"{name}(): Could not infer output dtype. Input dtype must be either a floating point or "
+            f"complex dtype. Got: {input.dtype}",
+            fix="x.float()",
+        )
 
 
 def mean(input, dim=None, *, keepdim=False, dtype=None, mask=None):
@@ -219,7 +222,9 @@ class MaskedTensor:
     """PyTorch's prototype of a tensor with a mask: not supported; use the functions of this module."""
 
     def __init__(self, data, mask, requires_grad=False):
-        raise NotSupported("MaskedTensor is not supported", fix="torch.masked.sum(x, mask=mask) and the like take the mask")
+        raise NotSupported(
+            "MaskedTensor is not supported", fix="torch.masked.sum(x, mask=mask) and the like take the mask"
+        )
 
 
 def masked_tensor(data, mask, requires_grad=False):
@@ -233,5 +238,3 @@ as_masked_tensor = masked_tensor
 def is_masked_tensor(obj) -> builtins.bool:
     """Whether `obj` is a MaskedTensor: they do not exist here, so False."""
     return False
-
-

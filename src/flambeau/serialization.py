@@ -95,8 +95,11 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=DEFAULT_PROTOCOL, _use_ne
             f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, got {type(f)}"
         )
     if pickle_module is not pickle:
-        raise NotSupported("save() writes with Python's own pickle module", why="tensors are written by a pickler of "
-                           "its own", fix="leave pickle_module= out")
+        raise NotSupported(
+            "save() writes with Python's own pickle module",
+            why="tensors are written by a pickler of its own",
+            fix="leave pickle_module= out",
+        )
     text, storages = dumps(obj, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):
         folder = os.path.splitext(os.path.basename(os.fspath(f)))[0] or "archive"

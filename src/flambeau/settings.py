@@ -75,7 +75,7 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """"highest", "high" or "medium": how much precision matrix products may give up. On the CPU none is.
+    """ "highest", "high" or "medium": how much precision matrix products may give up. On the CPU none is.
 
     >>> import flambeau as torch
     >>> torch.set_float32_matmul_precision("high")
@@ -228,8 +228,9 @@ def is_nonzero(input) -> bool:
     (False, True)
     """
     if input.numel() != 1:
-        raise errors.ShapeError(f"Boolean value of Tensor with {'no values' if not input.numel() else 'more than one value'}"
-                                " is ambiguous")
+        raise errors.ShapeError(
+            f"Boolean value of Tensor with {'no values' if not input.numel() else 'more than one value'} is ambiguous"
+        )
     return bool(input)
 
 

@@ -278,8 +278,10 @@ class Tensor:
                     "in a subgraph that doesn't require differentiation use var_no_grad = var.detach().",
                     fix="x = x.detach()",
                 )
-            raise GradientError("you can only change requires_grad flags of leaf variables.",
-                                why=f"this tensor was made by {self._node.name()} and requires grad already")
+            raise GradientError(
+                "you can only change requires_grad flags of leaf variables.",
+                why=f"this tensor was made by {self._node.name()} and requires grad already",
+            )
         if value and self._array.dtype.kind not in "fcV":
             raise GradientError(
                 "only Tensors of floating point and complex dtype can require gradients",
@@ -370,8 +372,10 @@ class Tensor:
         if not isinstance(value, Tensor):
             raise ArgumentTypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self._rg and value._array.dtype.kind not in "fcV":
-            raise GradientError("data set to a tensor that requires gradients must be floating point or complex dtype",
-                                why=f"the data is {value.dtype}")
+            raise GradientError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype",
+                why=f"the data is {value.dtype}",
+            )
         self._array = value._array
 
     # ------------------------------------------------------------------ as a Python value
@@ -429,9 +433,11 @@ class Tensor:
 
     def _scalar(self):
         if self._array.size != 1:
-            raise ArgumentError("only one element tensors can be converted to Python scalars",
-                                why=f"the tensor has shape {list(self._array.shape)}",
-                                fix="x.tolist(), or reduce it first")
+            raise ArgumentError(
+                "only one element tensors can be converted to Python scalars",
+                why=f"the tensor has shape {list(self._array.shape)}",
+                fix="x.tolist(), or reduce it first",
+            )
         return self.item()
 
     def __float__(self):

@@ -57,7 +57,11 @@ def _compare_values(actual, expected, where, options, msg):
             if wanted and a != e:
                 _fail(f"The values for attribute '{name}' do not match: {a} != {e}.", where, msg)
         if options["check_stride"] and actual.stride() != expected.stride():
-            _fail(f"The values for attribute 'stride()' do not match: {actual.stride()} != {expected.stride()}.", where, msg)
+            _fail(
+                f"The values for attribute 'stride()' do not match: {actual.stride()} != {expected.stride()}.",
+                where,
+                msg,
+            )
         kind = promote_types(actual.dtype, expected.dtype).name
         wide = np.complex128 if actual.is_complex() or expected.is_complex() else None
         a, e = (t.detach()._array for t in (actual, expected))
@@ -79,13 +83,17 @@ def _compare_values(actual, expected, where, options, msg):
     head = ("Scalars are not close!" if a.ndim == 0 else "Tensor-likes are not close!") if rtol or atol else \
         ("Scalars are not equal!" if a.ndim == 0 else "Tensor-likes are not equal!")  # fmt: skip
     if a.ndim == 0:
-        text = (f"{head}\n\nExpected {e} but got {a}.\nAbsolute difference: {difference} (up to {atol} allowed)\n"
-                f"Relative difference: {relative} (up to {rtol} allowed)")
+        text = (
+            f"{head}\n\nExpected {e} but got {a}.\nAbsolute difference: {difference} (up to {atol} allowed)\n"
+            f"Relative difference: {relative} (up to {rtol} allowed)"
+        )
     else:
         place = tuple(int(i) for i in at)
-        text = (f"{head}\n\nMismatched elements: {count} / {a.size} ({100 * count / a.size:.1f}%)\n"
-                f"Greatest absolute difference: {difference[at]} at index {place} (up to {atol} allowed)\n"
-                f"Greatest relative difference: {np.nanmax(relative[~close])} (up to {rtol} allowed)")
+        text = (
+            f"{head}\n\nMismatched elements: {count} / {a.size} ({100 * count / a.size:.1f}%)\n"
+            f"Greatest absolute difference: {difference[at]} at index {place} (up to {atol} allowed)\n"
+            f"Greatest relative difference: {np.nanmax(relative[~close])} (up to {rtol} allowed)"
+        )
     _fail(text, where, msg)
 
 

@@ -61,13 +61,17 @@ def no_grad_view(x):
 
 
 FORBIDDEN = [
-    (lambda x: x.unbind()[0].mul_(2),
-     "Output 0 of Unbind is a view and is being modified inplace. This view is the output"),
+    (
+        lambda x: x.unbind()[0].mul_(2),
+        "Output 0 of Unbind is a view and is being modified inplace. This view is the output",
+    ),
     (lambda x: x.split(2)[1].add_(1), "Output 1 of Split is a view and is being modified inplace"),
     (lambda x: x.chunk(2)[0].exp_(), "Output 0 of Split is a view and is being modified inplace"),
     (lambda x: [row.zero_() for row in x], "Output 0 of Unbind"),
-    (lambda x: no_grad_view(x).mul_(2),
-     "A view was created in no_grad mode and is being modified inplace with grad mode"),
+    (
+        lambda x: no_grad_view(x).mul_(2),
+        "A view was created in no_grad mode and is being modified inplace with grad mode",
+    ),
     (lambda x: no_grad_view(x)[:1].mul_(2), "A view was created in no_grad mode"),
     (lambda x: no_grad_view(torch.zeros(2)).mul_(x[:1]), "A view was created in no_grad mode"),
 ]

@@ -102,7 +102,9 @@ def test_divergences():
 
 def test_shapes_validation_and_printing():
     d = D.Normal(torch.zeros(3, 1), torch.ones(2))
-    assert d.batch_shape == (3, 2) and d.sample((4,)).shape == (4, 3, 2) and d.expand((5, 3, 2)).batch_shape == (5, 3, 2)
+    assert (
+        d.batch_shape == (3, 2) and d.sample((4,)).shape == (4, 3, 2) and d.expand((5, 3, 2)).batch_shape == (5, 3, 2)
+    )
     assert repr(d) == "Normal(loc: torch.Size([3, 2]), scale: torch.Size([3, 2]))"
     with pytest.raises(ValueError, match="Expected parameter scale"):
         D.Normal(0.0, -1.0)

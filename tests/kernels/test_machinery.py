@@ -112,7 +112,8 @@ def test_many_python_threads_at_once():
 @needs_llvm
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_child_computes_too():
-    out = in_new_process("""
+    out = in_new_process(
+        """
         import os, warnings
         import numpy as np
         from flambeau.kernels import fused
@@ -124,7 +125,9 @@ def test_a_forked_child_computes_too():
             same = all((fused.pointwise("exp", x) == a).all() for _ in range(20))
             os._exit(0 if same else 1)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (fused.pointwise("exp", x) == a).all())
-    """, OMP_NUM_THREADS="2")
+    """,
+        OMP_NUM_THREADS="2",
+    )
     assert out == "0 True"
 
 
@@ -142,13 +145,16 @@ def test_thread_numbers():
 
 
 def test_without_llvm_everything_declines():
-    out = in_new_process("""
+    out = in_new_process(
+        """
         import sys
         import numpy as np
         from flambeau.kernels import fused
         x = np.ones((200, 200), np.float32)
         print(fused.softmax(x, -1), fused.pointwise("gelu", x), fused.total(x, 0), "llvmlite" in sys.modules)
-    """, FLAMBEAU_BACKEND="numpy")
+    """,
+        FLAMBEAU_BACKEND="numpy",
+    )
     assert out == "None None None False"
 
 

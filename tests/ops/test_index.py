@@ -145,8 +145,9 @@ def test_gradients(name):
 def test_values():
     x = torch.arange(12.0).view(3, 4)
     assert x.gather(1, torch.tensor([[3], [0], [1]])).tolist() == [[3], [4], [9]]
-    assert torch.zeros(3).scatter_reduce(0, torch.tensor([0, 0, 2]), torch.tensor([1.0, 3, 5]), "mean",
-                                         include_self=False).tolist() == [2, 0, 5]
+    assert torch.zeros(3).scatter_reduce(
+        0, torch.tensor([0, 0, 2]), torch.tensor([1.0, 3, 5]), "mean", include_self=False
+    ).tolist() == [2, 0, 5]
     assert torch.zeros(2, 2).scatter_(1, torch.tensor([[1], [0]]), 1).tolist() == [[0, 1], [1, 0]]
     assert torch.nonzero(torch.tensor([[0, 1], [2, 0]])).tolist() == [[0, 1], [1, 0]]
     assert [t.tolist() for t in torch.where(torch.tensor([0, 3, 4]))] == [[1, 2]]

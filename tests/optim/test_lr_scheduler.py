@@ -17,43 +17,75 @@ def sgd(lr=0.1, **options):
 
 # name -> (how to make it, the first nine rates)
 RATES = {
-    "LambdaLR": (lambda S, o: S.LambdaLR(o, lambda e: 0.9**e),
-        [0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049, 0.0531441, 0.04782969, 0.043046721]),
-    "MultiplicativeLR": (lambda S, o: S.MultiplicativeLR(o, lambda e: 0.9),
-        [0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049, 0.0531441, 0.04782969, 0.043046721]),
-    "StepLR": (lambda S, o: S.StepLR(o, 3),
-        [0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]),
-    "MultiStepLR": (lambda S, o: S.MultiStepLR(o, [2, 4, 4]),
-        [0.1, 0.1, 0.01, 0.01, 0.0001, 0.0001, 0.0001, 0.0001, 0.0001]),
-    "ConstantLR": (lambda S, o: S.ConstantLR(o),
-        [0.033333333, 0.033333333, 0.033333333, 0.033333333, 0.033333333, 0.1, 0.1, 0.1, 0.1]),
-    "LinearLR": (lambda S, o: S.LinearLR(o, 0.25, 0.75),
-        [0.025, 0.035, 0.045, 0.055, 0.065, 0.075, 0.075, 0.075, 0.075]),
-    "ExponentialLR": (lambda S, o: S.ExponentialLR(o, 0.9),
-        [0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049, 0.0531441, 0.04782969, 0.043046721]),
-    "PolynomialLR": (lambda S, o: S.PolynomialLR(o, 6, 1.5),
-        [0.1, 0.076072577, 0.054433105, 0.035355339, 0.019245009, 0.0068041382, 0, 0, 0]),
-    "CosineAnnealingLR": (lambda S, o: S.CosineAnnealingLR(o, 3, 0.01),
-        [0.1, 0.0775, 0.0325, 0.01, 0.0325, 0.0775, 0.1, 0.0775, 0.0325]),
-    "CosineAnnealingWarmRestarts": (lambda S, o: S.CosineAnnealingWarmRestarts(o, 2, 2),
-        [0.1, 0.05, 0.1, 0.085355339, 0.05, 0.014644661, 0.1, 0.096193977, 0.085355339]),
-    "CyclicLR": (lambda S, o: S.CyclicLR(o, 0.01, 0.2, 2, 3),
-        [0.01, 0.105, 0.2, 0.13666667, 0.073333333, 0.01, 0.105, 0.2, 0.13666667]),
-    "CyclicLR triangular2": (lambda S, o: S.CyclicLR(o, 0.01, 0.2, 2, mode="triangular2"),
-        [0.01, 0.105, 0.2, 0.105, 0.01, 0.0575, 0.105, 0.0575, 0.01]),
-    "CyclicLR exp_range": (lambda S, o: S.CyclicLR(o, 0.01, 0.2, 2, mode="exp_range", gamma=0.9),
-        [0.01, 0.0955, 0.1639, 0.079255, 0.01, 0.06609655, 0.11097379, 0.055438206, 0.01]),
-    "OneCycleLR": (lambda S, o: S.OneCycleLR(o, 0.5, total_steps=10),
-        [0.02, 0.26, 0.5, 0.47524232, 0.40587283, 0.30563101, 0.19437099, 0.094129173, 0.024759684]),
-    "OneCycleLR three phases": (lambda S, o: S.OneCycleLR(o, 0.5, total_steps=10, three_phase=True,
-        anneal_strategy="linear"),
-        [0.02, 0.26, 0.5, 0.26, 0.02, 0.0160004, 0.0120008, 0.0080012, 0.0040016]),
-    "SequentialLR": (lambda S, o: S.SequentialLR(o, [S.ConstantLR(o), S.ExponentialLR(o, 0.9)], [3]),
-        [0.033333333, 0.033333333, 0.033333333, 0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049]),
-    "ChainedScheduler": (lambda S, o: S.ChainedScheduler([S.ConstantLR(o), S.ExponentialLR(o, 0.9)]),
-        [0.033333333, 0.03, 0.027, 0.0243, 0.02187, 0.059049, 0.0531441, 0.04782969, 0.043046721]),
-    "SWALR": (lambda S, o: torch.optim.swa_utils.SWALR(o, 0.05, 4),
-        [0.1, 0.09267767, 0.075, 0.05732233, 0.05, 0.05, 0.05, 0.05, 0.05]),
+    "LambdaLR": (
+        lambda S, o: S.LambdaLR(o, lambda e: 0.9**e),
+        [0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049, 0.0531441, 0.04782969, 0.043046721],
+    ),
+    "MultiplicativeLR": (
+        lambda S, o: S.MultiplicativeLR(o, lambda e: 0.9),
+        [0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049, 0.0531441, 0.04782969, 0.043046721],
+    ),
+    "StepLR": (lambda S, o: S.StepLR(o, 3), [0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]),
+    "MultiStepLR": (
+        lambda S, o: S.MultiStepLR(o, [2, 4, 4]),
+        [0.1, 0.1, 0.01, 0.01, 0.0001, 0.0001, 0.0001, 0.0001, 0.0001],
+    ),
+    "ConstantLR": (
+        lambda S, o: S.ConstantLR(o),
+        [0.033333333, 0.033333333, 0.033333333, 0.033333333, 0.033333333, 0.1, 0.1, 0.1, 0.1],
+    ),
+    "LinearLR": (
+        lambda S, o: S.LinearLR(o, 0.25, 0.75),
+        [0.025, 0.035, 0.045, 0.055, 0.065, 0.075, 0.075, 0.075, 0.075],
+    ),
+    "ExponentialLR": (
+        lambda S, o: S.ExponentialLR(o, 0.9),
+        [0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049, 0.0531441, 0.04782969, 0.043046721],
+    ),
+    "PolynomialLR": (
+        lambda S, o: S.PolynomialLR(o, 6, 1.5),
+        [0.1, 0.076072577, 0.054433105, 0.035355339, 0.019245009, 0.0068041382, 0, 0, 0],
+    ),
+    "CosineAnnealingLR": (
+        lambda S, o: S.CosineAnnealingLR(o, 3, 0.01),
+        [0.1, 0.0775, 0.0325, 0.01, 0.0325, 0.0775, 0.1, 0.0775, 0.0325],
+    ),
+    "CosineAnnealingWarmRestarts": (
+        lambda S, o: S.CosineAnnealingWarmRestarts(o, 2, 2),
+        [0.1, 0.05, 0.1, 0.085355339, 0.05, 0.014644661, 0.1, 0.096193977, 0.085355339],
+    ),
+    "CyclicLR": (
+        lambda S, o: S.CyclicLR(o, 0.01, 0.2, 2, 3),
+        [0.01, 0.105, 0.2, 0.13666667, 0.073333333, 0.01, 0.105, 0.2, 0.13666667],
+    ),
+    "CyclicLR triangular2": (
+        lambda S, o: S.CyclicLR(o, 0.01, 0.2, 2, mode="triangular2"),
+        [0.01, 0.105, 0.2, 0.105, 0.01, 0.0575, 0.105, 0.0575, 0.01],
+    ),
+    "CyclicLR exp_range": (
+        lambda S, o: S.CyclicLR(o, 0.01, 0.2, 2, mode="exp_range", gamma=0.9),
+        [0.01, 0.0955, 0.1639, 0.079255, 0.01, 0.06609655, 0.11097379, 0.055438206, 0.01],
+    ),
+    "OneCycleLR": (
+        lambda S, o: S.OneCycleLR(o, 0.5, total_steps=10),
+        [0.02, 0.26, 0.5, 0.47524232, 0.40587283, 0.30563101, 0.19437099, 0.094129173, 0.024759684],
+    ),
+    "OneCycleLR three phases": (
+        lambda S, o: S.OneCycleLR(o, 0.5, total_steps=10, three_phase=True, anneal_strategy="linear"),
+        [0.02, 0.26, 0.5, 0.26, 0.02, 0.0160004, 0.0120008, 0.0080012, 0.0040016],
+    ),
+    "SequentialLR": (
+        lambda S, o: S.SequentialLR(o, [S.ConstantLR(o), S.ExponentialLR(o, 0.9)], [3]),
+        [0.033333333, 0.033333333, 0.033333333, 0.1, 0.09, 0.081, 0.0729, 0.06561, 0.059049],
+    ),
+    "ChainedScheduler": (
+        lambda S, o: S.ChainedScheduler([S.ConstantLR(o), S.ExponentialLR(o, 0.9)]),
+        [0.033333333, 0.03, 0.027, 0.0243, 0.02187, 0.059049, 0.0531441, 0.04782969, 0.043046721],
+    ),
+    "SWALR": (
+        lambda S, o: torch.optim.swa_utils.SWALR(o, 0.05, 4),
+        [0.1, 0.09267767, 0.075, 0.05732233, 0.05, 0.05, 0.05, 0.05, 0.05],
+    ),
 }
 
 

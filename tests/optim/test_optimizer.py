@@ -115,7 +115,9 @@ def test_names():
 
 
 def test_repr():
-    assert repr(optim.SGD([parameter()], lr=0.1)) == """SGD (
+    assert (
+        repr(optim.SGD([parameter()], lr=0.1))
+        == """SGD (
 Parameter Group 0
     dampening: 0
     differentiable: False
@@ -127,6 +129,7 @@ Parameter Group 0
     nesterov: False
     weight_decay: 0
 )"""
+    )
 
 
 def test_pickle_and_deepcopy():

@@ -70,7 +70,9 @@ def test_autograd_and_the_three_updates(tensors):
     with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'zero_'"):
         lost = a - lr * a.grad
         lost.grad.zero_()
-    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation."):
+    with pytest.raises(
+        RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation."
+    ):
         a -= lr * a.grad
     a.grad.zero_()
     b.grad.zero_()

@@ -19,4 +19,3 @@ from .mode import (
 from .variable import Variable
 
 grad_mode = anomaly_mode = mode  # where PyTorch has them
-

@@ -37,9 +37,11 @@ def _seed(t: Tensor, g):
             fix="the gradient must have the shape of the tensor it belongs to",
         )
     if (g._array.dtype.kind == "c") != (t._array.dtype.kind == "c"):
-        raise GradientError("For complex Tensors, both grad_output and output are required to have the same dtype. "
-                            f"Mismatch in dtype: grad_output[0] has a dtype of {g.dtype} and output[0] has a dtype of "
-                            f"{t.dtype}.")
+        raise GradientError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. "
+            f"Mismatch in dtype: grad_output[0] has a dtype of {g.dtype} and output[0] has a dtype of "
+            f"{t.dtype}."
+        )
     return g
 
 
@@ -155,8 +157,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         ]
         return tuple(_stack(r) for r in zip(*rows))
     if allow_unused is False and materialize_grads:
-        raise ArgumentError("Expected allow_unused to be True or not passed when materialize_grads=True, "
-                            "but got: allow_unused=False.")
+        raise ArgumentError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     given = (None,) * len(outputs) if grad_outputs is None else _tuple(grad_outputs)
     if len(given) != len(outputs):

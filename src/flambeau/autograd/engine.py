@@ -166,11 +166,13 @@ def fit(d: Tensor, shape, np_dtype) -> Tensor:
             return d.new_zeros(shape)
         lead = a.ndim - len(shape)
         dims = [*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and a.shape[i + lead] != 1)]
-        if lead < 0 or [n for i, n in enumerate(a.shape[max(lead, 0):]) if shape[i] != 1 and n != shape[i]]:
+        if lead < 0 or [n for i, n in enumerate(a.shape[max(lead, 0) :]) if shape[i] != 1 and n != shape[i]]:
             try:
                 return fit(d.expand(shape), shape, np_dtype)
             except RuntimeError:
-                raise ShapeError(f"got a gradient of shape {list(a.shape)} for an input of shape {list(shape)}") from None
+                raise ShapeError(
+                    f"got a gradient of shape {list(a.shape)} for an input of shape {list(shape)}"
+                ) from None
         if dims:
             d = d.sum(dims, keepdim=True)
         if d._array.shape != shape:
@@ -380,8 +382,10 @@ def _returned(new, count, hook):
     if not isinstance(new, (tuple, list)):
         raise TypeError(f"expected tuple, but hook returned '{type(new).__name__}'")
     if len(new) != count:
-        raise GradientError(f"hook '{getattr(hook, '__name__', 'hook')}' has returned an incorrect number of values "
-                            f"(got {len(new)}, but expected {count})")
+        raise GradientError(
+            f"hook '{getattr(hook, '__name__', 'hook')}' has returned an incorrect number of values "
+            f"(got {len(new)}, but expected {count})"
+        )
     for g in new:
         if g is not None and not isinstance(g, Tensor):
             raise TypeError(f"expected Variable, but hook returned '{type(g).__name__}'")
@@ -410,8 +414,10 @@ def checked_hook_result(new, g, hook):
     if new._array.dtype != g._array.dtype:
         raise GradientError(f"hook '{name}' has changed the type of value (was {g.type()} got {new.type()})")
     if new._array.shape != g._array.shape:
-        raise ShapeError(f"hook '{name}' has changed the size of value",
-                         why=f"the gradient has shape {list(g.shape)}, the hook returned {list(new.shape)}")
+        raise ShapeError(
+            f"hook '{name}' has changed the size of value",
+            why=f"the gradient has shape {list(g.shape)}, the hook returned {list(new.shape)}",
+        )
     return new
 
 
@@ -431,14 +437,21 @@ def _check_nan(node, found):
     for i, d in enumerate(found):
         if d is not None and d._array.dtype.kind in "fc" and np.isnan(d._array).any():
             _warn_trace(node)
-            raise GradientError(f"Function '{node.name()}' returned nan values in its {i}th output.",
-                                why="the forward call that made it is shown in the warning above")
+            raise GradientError(
+                f"Function '{node.name()}' returned nan values in its {i}th output.",
+                why="the forward call that made it is shown in the warning above",
+            )
 
 
 def _warn_trace(node):
     if node.trace:
-        warnings.warn(f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{node.trace}",
-                      stacklevel=4)
+        warnings.warn(
+            f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{node.trace}",
+            stacklevel=4,
+        )
     else:
-        warnings.warn(f"Error detected in {node.name()}. No forward pass information is available. Enable detect anomaly "
-                      "during forward pass for more information.", stacklevel=4)
+        warnings.warn(
+            f"Error detected in {node.name()}. No forward pass information is available. Enable detect anomaly "
+            "during forward pass for more information.",
+            stacklevel=4,
+        )

@@ -242,7 +242,12 @@ dependent = _Dependent()
 dependent_property = _DependentProperty
 independent = _IndependentConstraint
 greater_than, greater_than_eq, less_than = _GreaterThan, _GreaterThanEq, _LessThan
-interval, half_open_interval, integer_interval, multinomial = _Interval, _HalfOpenInterval, _IntegerInterval, _Multinomial
+interval, half_open_interval, integer_interval, multinomial = (
+    _Interval,
+    _HalfOpenInterval,
+    _IntegerInterval,
+    _Multinomial,
+)
 cat, stack = _Cat, _Stack
 boolean = _simple("_Boolean", lambda v: (v == 0) | (v == 1), discrete=True)
 one_hot = _simple("_OneHot", lambda v: ((v == 0) | (v == 1)).all(-1) & v.sum(-1).eq(1), discrete=True, event_dim=1)

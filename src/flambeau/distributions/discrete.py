@@ -113,7 +113,9 @@ class Categorical(_ProbsOrLogits):
             raise ValueError("Either `probs` or `logits` must be specified, but not both.")
         given = probs if probs is not None else logits
         if given.dim() < 1:
-            raise ValueError(f"`{'probs' if probs is not None else 'logits'}` parameter must be at least one-dimensional.")
+            raise ValueError(
+                f"`{'probs' if probs is not None else 'logits'}` parameter must be at least one-dimensional."
+            )
         if probs is not None:
             self.__dict__["probs"] = self._param = probs / probs.sum(-1, keepdim=True)
         else:
@@ -165,7 +167,9 @@ class OneHotCategorical(Distribution):
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         self._categorical = Categorical(probs, logits, validate_args)
-        super().__init__(self._categorical.batch_shape, self._categorical._param.shape[-1:], validate_args=validate_args)
+        super().__init__(
+            self._categorical.batch_shape, self._categorical._param.shape[-1:], validate_args=validate_args
+        )
 
     probs = mean = property(lambda self: self._categorical.probs)
     logits = property(lambda self: self._categorical.logits)
@@ -369,7 +373,9 @@ class Multinomial(Distribution):
             raise NotImplementedError("inhomogeneous total_count is not supported")
         self.total_count = total_count
         self._categorical = Categorical(probs, logits, validate_args)
-        super().__init__(self._categorical.batch_shape, self._categorical._param.shape[-1:], validate_args=validate_args)
+        super().__init__(
+            self._categorical.batch_shape, self._categorical._param.shape[-1:], validate_args=validate_args
+        )
 
     support = constraints.dependent_property(lambda self: constraints.multinomial(self.total_count),
                                              is_discrete=True, event_dim=1)  # fmt: skip
@@ -387,7 +393,6 @@ class Multinomial(Distribution):
         logits, value = broadcast_all(self.logits, value)
         logits = logits.masked_fill((value == 0) & (logits == -math.inf), 0)
         return torch.lgamma(value.sum(-1) + 1) - torch.lgamma(value + 1).sum(-1) + (logits * value).sum(-1)
-
 
     def entropy(self):
         n = torch.tensor(self.total_count, dtype=self.probs.dtype)
@@ -514,7 +519,9 @@ class RelaxedOneHotCategorical(Distribution):
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
         self.temperature = temperature
         self._categorical = Categorical(probs, logits, validate_args)
-        super().__init__(self._categorical.batch_shape, self._categorical._param.shape[-1:], validate_args=validate_args)
+        super().__init__(
+            self._categorical.batch_shape, self._categorical._param.shape[-1:], validate_args=validate_args
+        )
 
     probs = property(lambda self: self._categorical.probs)
     logits = property(lambda self: self._categorical.logits)

@@ -63,7 +63,8 @@ class Distribution:
                 if not bool(good.all()):
                     raise ValueError(
                         f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of "
-                        f"distribution {self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+                        f"distribution {self!r} to satisfy the constraint {constraint!r}, but found invalid "
+                        f"values:\n{value}"
                     )
 
     @property

@@ -80,8 +80,12 @@ class MultivariateNormal(Distribution):
     tensor(-1.8379)
     """
 
-    arg_constraints = {"loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
-                       "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky}
+    arg_constraints = {
+        "loc": constraints.real_vector,
+        "covariance_matrix": constraints.positive_definite,
+        "precision_matrix": constraints.positive_definite,
+        "scale_tril": constraints.lower_cholesky,
+    }
     support = constraints.real_vector
     has_rsample = True
 
@@ -194,8 +198,12 @@ class Wishart(ExponentialFamily):
             [0., 3.]])
     """
 
-    arg_constraints = {"df": constraints.greater_than(0), "covariance_matrix": constraints.positive_definite,
-                       "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky}
+    arg_constraints = {
+        "df": constraints.greater_than(0),
+        "covariance_matrix": constraints.positive_definite,
+        "precision_matrix": constraints.positive_definite,
+        "scale_tril": constraints.lower_cholesky,
+    }
     support = constraints.positive_definite
     has_rsample = True
 
@@ -256,8 +264,12 @@ class LKJCholesky(Distribution):
     def __init__(self, dim, concentration=1.0, validate_args=None):
         if dim < 2:
             raise ValueError(f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.")
-        self.dim, self.concentration = dim, torch.as_tensor(concentration, dtype=torch.get_default_dtype()
-                                                             if not isinstance(concentration, torch.Tensor) else None)
+        self.dim, self.concentration = (
+            dim,
+            torch.as_tensor(
+                concentration, dtype=torch.get_default_dtype() if not isinstance(concentration, torch.Tensor) else None
+            ),
+        )
         super().__init__(self.concentration.shape, (dim, dim), validate_args=validate_args)
 
     def sample(self, sample_shape=Size()):
@@ -298,8 +310,10 @@ class MixtureSameFamily(Distribution):
         event = component_distribution.event_shape
         count = mixture_distribution.logits.shape[-1]
         if component_distribution.batch_shape[-1] != count:
-            raise ValueError(f"`mixture_distribution component` ({count}) does not equal "
-                             f"`component_distribution.batch_shape[-1]` ({component_distribution.batch_shape[-1]})")
+            raise ValueError(
+                f"`mixture_distribution component` ({count}) does not equal "
+                f"`component_distribution.batch_shape[-1]` ({component_distribution.batch_shape[-1]})"
+            )
         self._num_component, self._event_ndims = count, len(event)
         super().__init__(component_distribution.batch_shape[:-1], event, validate_args=validate_args)
 

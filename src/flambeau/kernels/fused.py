@@ -393,8 +393,11 @@ def max_pool2d(x, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple,
     kind = _kind(x)
     if kind is None or kernel[0] * kernel[1] > 256:
         return None
-    whole = padding == (0, 0) and dilation == (1, 1) and kernel[0] * kernel[1] <= 16 and all(
-        (o - 1) * s + k <= n for o, s, k, n in zip(size, stride, kernel, x.shape[-2:], strict=True)
+    whole = (
+        padding == (0, 0)
+        and dilation == (1, 1)
+        and kernel[0] * kernel[1] <= 16
+        and all((o - 1) * s + k <= n for o, s, k, n in zip(size, stride, kernel, x.shape[-2:], strict=True))
     )
     f = windows.max_pool_whole.get(kind, kernel=kernel, stride=stride) if whole else windows.max_pool.get(kind)
     if not f:

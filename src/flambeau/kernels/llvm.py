@@ -75,7 +75,7 @@ def to_object(ir_text: str) -> bytes:
     """Optimised machine code, as an object file, of LLVM IR."""
     machine, _ = target()
     # Without this LLVM keeps to half-width vectors on many CPUs that have AVX-512.
-    ir_text = re.sub(r'^(define [^\n{]*?)\s*$', rf'\1 "prefer-vector-width"="{widest()}"', ir_text, flags=re.M)
+    ir_text = re.sub(r"^(define [^\n{]*?)\s*$", rf'\1 "prefer-vector-width"="{widest()}"', ir_text, flags=re.M)
     module = llvm.parse_assembly(ir_text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)

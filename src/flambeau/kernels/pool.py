@@ -144,4 +144,3 @@ def worker_ir() -> str:
         _work(k, s)
     b.ret(ir.Constant(PTR, None))
     return str(k.module)
-

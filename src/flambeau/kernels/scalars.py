@@ -75,7 +75,6 @@ LN2_HIGH = {"f4": 0.693359375, "f8": 6.93147180369123816490e-01}  # few bits: n 
 LN2_LOW = {"f4": -2.12194440e-4, "f8": 1.90821492927058770002e-10}
 
 
-
 def _emitted(x: Any) -> bool:
     """Whether x belongs to a kernel being written (an `emit.Value`; llvmlite is not imported to find out)."""
     return hasattr(x, "k")
@@ -206,4 +205,3 @@ def erf(x: Any) -> Any:
     near = fma(near_x, polynomial(ERF[kind], near_x * near_x), near_x)
     far = 1.0 - exp(polynomial(LOG_ERFC[kind], where(size > end, end, size)))
     return where(size < split, near, copysign(far, x))
-

@@ -24,9 +24,7 @@ def _scaled_i(order):
 
     def scaled(x):
         """exp(-x) I(x) for x >= 0."""
-        return piecewise(
-            (x,), (x <= 8.0, near), (x > 8.0, lambda x: horner(large, 16.0 / x - 1.0) / np.sqrt(x))
-        )
+        return piecewise((x,), (x <= 8.0, near), (x > 8.0, lambda x: horner(large, 16.0 / x - 1.0) / np.sqrt(x)))
 
     return scaled
 

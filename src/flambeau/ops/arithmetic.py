@@ -31,11 +31,15 @@ def _no_bool(word):
         a = input.dtype is dtypes.bool if isinstance(input, Tensor) else isinstance(input, bool)
         b = other.dtype is dtypes.bool if isinstance(other, Tensor) else isinstance(other, bool)
         if a and b:
-            raise DtypeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-                             "`logical_xor()` operator instead.")
+            raise DtypeError(
+                "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+                "`logical_xor()` operator instead."
+            )
         if a or b:
-            raise DtypeError("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
-                             "invert a mask, use the `~` or `logical_not()` operator instead.")
+            raise DtypeError(
+                "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+                "invert a mask, use the `~` or `logical_not()` operator instead."
+            )
 
     return check
 
@@ -162,8 +166,10 @@ _trunc_divide = binary("trunc_divide", _trunc_array, {"input": _no_slope, "other
 
 def _negative(a):
     if a.dtype.kind == "b":
-        raise DtypeError("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
-                         "mask, use the `~` or `logical_not()` operator instead.")
+        raise DtypeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
+            "mask, use the `~` or `logical_not()` operator instead."
+        )
     return np.negative(a)
 
 

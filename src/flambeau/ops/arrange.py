@@ -148,8 +148,10 @@ def repeat(self, *repeats):
     sizes = repeats[0] if len(repeats) == 1 and isinstance(repeats[0], (tuple, list)) else repeats
     sizes = sizes_of((tuple(sizes),))
     if len(sizes) < self.ndim:
-        raise ShapeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
-                         why=f"{len(sizes)} numbers for a tensor of shape {list(self.shape)}")
+        raise ShapeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
+            why=f"{len(sizes)} numbers for a tensor of shape {list(self.shape)}",
+        )
     if builtins.any(s < 0 for s in sizes):
         raise ShapeError(f"Trying to create tensor with negative dimension {builtins.min(sizes)}: {list(sizes)}")
     shape = (1,) * (len(sizes) - self.ndim) + tuple(self._array.shape)
@@ -223,8 +225,10 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         if repeats.dtype not in (dtypes.int64, dtypes.int32):
             raise DtypeError("repeats has to be Long or Int tensor")
         if repeats.ndim and repeats.numel() not in (1, n):
-            raise ShapeError("repeats must have the same size as input along dim, but got repeats.size(0) = "
-                             f"{repeats.numel()} and input.size({dim}) = {n}")
+            raise ShapeError(
+                "repeats must have the same size as input along dim, but got repeats.size(0) = "
+                f"{repeats.numel()} and input.size({dim}) = {n}"
+            )
         counts = repeats._array if repeats.ndim and repeats.numel() != 1 else int(repeats._array.reshape(-1)[0])
     elif isinstance(repeats, (tuple, list)):
         counts = np.asarray(repeats, np.int64)
@@ -234,8 +238,10 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         raise ShapeError("Repeats must be non-negative")
     total = int(np.sum(counts)) if isinstance(counts, np.ndarray) else counts * n
     if output_size is not None and output_size != total:
-        raise ShapeError("allocated size does not match required size", why=f"output_size is {output_size}, but the "
-                         f"repeats make {total}")
+        raise ShapeError(
+            "allocated size does not match required size",
+            why=f"output_size is {output_size}, but the repeats make {total}",
+        )
     return _repeat_rows(input, repeats=counts, dim=dim)
 
 
@@ -360,8 +366,9 @@ def block_diag(*tensors):
     for t in tensors:
         need_tensor(t, "torch.block_diag")
         if t.ndim > 2:
-            raise ShapeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input has {t.ndim} "
-                             "dimensions")
+            raise ShapeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input has {t.ndim} dimensions"
+            )
     parts = [reshape(t, (1, t.numel())) if t.ndim < 2 else t for t in tensors]
     if not parts:
         return wrap(np.empty((1, 0), dtypes.get_default_dtype().numpy))
@@ -475,8 +482,10 @@ def resize_(self, *sizes, memory_format=contiguous_format):
     """Give the tensor another size in place; elements that remain keep their order in memory, new ones are zero."""
     shape = sizes_of(sizes)
     if memory_format is not contiguous_format and memory_format is not preserve_format:
-        raise NotSupported(f"resize_() with memory_format={memory_format} is not implemented",
-                           fix="x.resize_(sizes), then x = x.contiguous(memory_format=...)")
+        raise NotSupported(
+            f"resize_() with memory_format={memory_format} is not implemented",
+            fix="x.resize_(sizes), then x = x.contiguous(memory_format=...)",
+        )
     if self.requires_grad:
         raise ShapeError("cannot resize variables that require grad")
     if builtins.any(s < 0 for s in shape):

@@ -104,8 +104,11 @@ def float_power_(self, exponent):
     """`self` to the power of `exponent`, in place; `self` must be float64, or complex128 if either is complex."""
     wide = dtypes.complex128 if result_type(self, exponent).is_complex else dtypes.float64
     if self.dtype is not wide:
-        raise DtypeError(f"the base given to float_power_ has dtype {kind_name(self.dtype)} but the operation's result "
-                         f"requires dtype {kind_name(wide)}", fix=f"x = x.to({wide}) first")
+        raise DtypeError(
+            f"the base given to float_power_ has dtype {kind_name(self.dtype)} but the operation's result "
+            f"requires dtype {kind_name(wide)}",
+            fix=f"x = x.to({wide}) first",
+        )
     return _float_power_in_place(self, exponent)
 
 
@@ -182,8 +185,9 @@ def _heaviside_check(input, other):
     if input.dtype.is_complex or other.dtype.is_complex:
         raise DtypeError("heaviside is not yet implemented for complex tensors.")
     if input.dtype is not other.dtype:
-        raise DtypeError("heaviside is not yet implemented for tensors with different dtypes.",
-                         fix=f"values.to({input.dtype})")
+        raise DtypeError(
+            "heaviside is not yet implemented for tensors with different dtypes.", fix=f"values.to({input.dtype})"
+        )
 
 
 def _heaviside_array(a, b):

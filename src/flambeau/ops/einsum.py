@@ -55,8 +55,10 @@ def einsum(equation, *operands):
         operands = operands[0]
     operands = tensor_list(operands, "einsum")
     if not operands:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one "
-                         "operand and its subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
+        )
     labels, output = _parse(equation, operands)
     return _contract(operands, labels, output)
 
@@ -76,9 +78,12 @@ def _parse(equation, operands):
         head, dots, tail = term.partition("...")
         for c in head + tail:
             if c not in _LETTERS:
-                raise ShapeError(f"einsum(): invalid subscript given at index {equation.find(c)} in the equation "
-                                 "string, subscripts must be in [a-zA-Z]" if c != "." else
-                                 f"einsum(): found '.' for operand {i} that is not part of any ellipsis")
+                raise ShapeError(
+                    f"einsum(): invalid subscript given at index {equation.find(c)} in the equation "
+                    "string, subscripts must be in [a-zA-Z]"
+                    if c != "."
+                    else f"einsum(): found '.' for operand {i} that is not part of any ellipsis"
+                )
         spare = t.ndim - len(head) - len(tail)
         if spare < 0 or spare > 0 and not dots:
             raise ShapeError(
@@ -98,13 +103,15 @@ def _parse(equation, operands):
         output = [*head, *(ellipsis if dots else []), *tail]
         for c in head + tail:
             if c not in _LETTERS:
-                raise ShapeError("einsum(): invalid subscript in the output of the equation string, subscripts must "
-                                 "be in [a-zA-Z]")
+                raise ShapeError(
+                    "einsum(): invalid subscript in the output of the equation string, subscripts must be in [a-zA-Z]"
+                )
             if output.count(c) > 1:
                 raise ShapeError(f"einsum(): output subscript {c} appears more than once in the output")
             if not any(c in ls for ls in labels):
-                raise ShapeError(f"einsum(): output subscript {c} does not appear in the equation for any input "
-                                 "operand")
+                raise ShapeError(
+                    f"einsum(): output subscript {c} does not appear in the equation for any input operand"
+                )
     return labels, output
 
 
@@ -114,8 +121,10 @@ def _contract(operands, labels, output):
         for c, n in zip(ls, t.shape):
             have = sizes.get(c, 1)
             if n != have and 1 not in (n, have):
-                raise ShapeError(f"einsum(): subscript {c} has size {n} for operand {i} which does not broadcast with "
-                                 f"previously seen size {have}")
+                raise ShapeError(
+                    f"einsum(): subscript {c} has size {n} for operand {i} which does not broadcast with "
+                    f"previously seen size {have}"
+                )
             sizes[c] = n if have == 1 else have
     operands, labels = list(operands), [list(ls) for ls in labels]
     for i, ls in enumerate(labels):  # a letter twice in one operand: its diagonal
@@ -125,8 +134,10 @@ def _contract(operands, labels, output):
                 a = ls.index(c)
                 b = ls.index(c, a + 1)
                 if t.shape[a] != t.shape[b]:
-                    raise ShapeError(f"einsum(): subscript {c} is repeated for operand {i} but the sizes don't match, "
-                                     f"{t.shape[b]} != {t.shape[a]}")
+                    raise ShapeError(
+                        f"einsum(): subscript {c} is repeated for operand {i} but the sizes don't match, "
+                        f"{t.shape[b]} != {t.shape[a]}"
+                    )
                 t = t.diagonal(0, a, b)
                 del ls[b], ls[a]
                 ls.append(c)

@@ -25,23 +25,37 @@ def _fold_array(input, shape, kernel, dilation, padding, stride):
     full = np.zeros((n, c, *[m + 2 * p for m, p in zip(shape, padding)]), input.dtype)
     blocks = input.reshape(n, c, *kernel, *size)
     for offset in kernel_offsets(kernel):
-        full[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))] += (
-            blocks[(slice(None), slice(None), *offset)]
-        )
+        full[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))] += blocks[
+            (slice(None), slice(None), *offset)
+        ]
     return np.ascontiguousarray(full[(slice(None), slice(None), *[slice(p, p + m) for p, m in zip(padding, shape)])])
 
 
-_unfold = primitive("im2col", _unfold_array, vjp={
-    "input": lambda g, input_shape, kernel, dilation, padding, stride: _fold(
-        g, shape=tuple(input_shape[2:]), kernel=kernel, dilation=dilation, padding=padding, stride=stride)})
-_fold = primitive("col2im", _fold_array, vjp={
-    "input": lambda g, kernel, dilation, padding, stride: _unfold(
-        g, kernel=kernel, dilation=dilation, padding=padding, stride=stride)})
+_unfold = primitive(
+    "im2col",
+    _unfold_array,
+    vjp={
+        "input": lambda g, input_shape, kernel, dilation, padding, stride: _fold(
+            g, shape=tuple(input_shape[2:]), kernel=kernel, dilation=dilation, padding=padding, stride=stride
+        )
+    },
+)
+_fold = primitive(
+    "col2im",
+    _fold_array,
+    vjp={
+        "input": lambda g, kernel, dilation, padding, stride: _unfold(
+            g, kernel=kernel, dilation=dilation, padding=padding, stride=stride
+        )
+    },
+)
 
 
 def _positive(name, values, what):
     if any(v <= 0 for v in values):
-        raise ShapeError(f"{what} should be greater than zero, but got {what}_height: {values[0]} {what}_width: {values[-1]}")
+        raise ShapeError(
+            f"{what} should be greater than zero, but got {what}_height: {values[0]} {what}_width: {values[-1]}"
+        )
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
@@ -56,14 +70,18 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     if any(p < 0 for p in padding):
         raise ShapeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
     if input.ndim not in (3, 4) or any(s == 0 for s in input.shape[-3:]):
-        raise ShapeError("Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
-                         f"for input, but got: {list(input.shape)}")
+        raise ShapeError(
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
+            f"for input, but got: {list(input.shape)}"
+        )
     batched = input if input.ndim == 4 else input.unsqueeze(0)
     size = result_size(batched.shape[2:], kernel, stride, padding, dilation)
     if any(m < 1 for m in size):
-        raise ShapeError(f"Given input with spatial size ({', '.join(map(str, batched.shape[2:]))}), kernel_size="
-                         f"{kernel}, dilation={dilation}, padding={padding}, stride={stride}, calculated shape of the "
-                         f"array of sliding blocks as {size}, but its components must be at least one.")
+        raise ShapeError(
+            f"Given input with spatial size ({', '.join(map(str, batched.shape[2:]))}), kernel_size="
+            f"{kernel}, dilation={dilation}, padding={padding}, stride={stride}, calculated shape of the "
+            f"array of sliding blocks as {size}, but its components must be at least one."
+        )
     out = _unfold(batched, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
     return out if input.ndim == 4 else out.squeeze(0)
 
@@ -83,19 +101,24 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     if any(p < 0 for p in padding):
         raise ShapeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
     if input.ndim not in (2, 3):
-        raise ShapeError("Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
-                         f"dimensions for input, but got: {list(input.shape)}")
+        raise ShapeError(
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
+            f"dimensions for input, but got: {list(input.shape)}"
+        )
     batched = input if input.ndim == 3 else input.unsqueeze(0)
     block = math.prod(kernel)
     if batched.shape[1] % block:
-        raise ShapeError(f"Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
-                         f"input.size(1)={batched.shape[1]} and kernel_size=({kernel[0]}, {kernel[1]}).")
+        raise ShapeError(
+            f"Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
+            f"input.size(1)={batched.shape[1]} and kernel_size=({kernel[0]}, {kernel[1]})."
+        )
     blocks = math.prod(result_size(shape, kernel, stride, padding, dilation))
     if batched.shape[2] != blocks or min(result_size(shape, kernel, stride, padding, dilation)) < 1:
         raise ShapeError(
             f"Given output_size=({shape[0]}, {shape[1]}), kernel_size=({kernel[0]}, {kernel[1]}), "
             f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, "
-            f"{stride[1]}), expected size of input's dimension 2 to match the calculated number of sliding blocks, but got input.size(2)="
-            f"{batched.shape[2]}.")
+            f"{stride[1]}), expected size of input's dimension 2 to match the calculated number of sliding "
+            f"blocks, but got input.size(2)={batched.shape[2]}."
+        )
     out = _fold(batched, shape=shape, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
     return out if input.ndim == 3 else out.squeeze(0)

@@ -57,9 +57,11 @@ def copy_(self, src, non_blocking=False):
     try:
         np.broadcast_to(src._array, self._array.shape)
     except ValueError:
-        raise ShapeError(f"The size of tensor a ({self.shape[-1] if self.ndim else 1}) must match the size of tensor b "
-                         f"({src.shape[-1] if src.ndim else 1}) at non-singleton dimension "
-                         f"{max(self.ndim, src.ndim) - 1}") from None
+        raise ShapeError(
+            f"The size of tensor a ({self.shape[-1] if self.ndim else 1}) must match the size of tensor b "
+            f"({src.shape[-1] if src.ndim else 1}) at non-singleton dimension "
+            f"{max(self.ndim, src.ndim) - 1}"
+        ) from None
     return _write(self, src)
 
 
@@ -74,8 +76,9 @@ def fill_(self, value):
     need_tensor(self, "fill_")
     if isinstance(value, Tensor):
         if value.ndim:
-            raise ShapeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
-                             "dimensions.")
+            raise ShapeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+            )
         return _write(self, value)
     if not isinstance(value, NUMBERS):
         raise ArgumentTypeError(f"fill_(): argument 'value' (position 1) must be Number, not {type(value).__name__}")
@@ -113,12 +116,15 @@ def masked_fill(input, mask, value):
     need_tensor(input, "masked_fill")
     need_tensor(mask, "masked_fill", "mask", 2)
     if mask._array.dtype != np.bool_:
-        raise ShapeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}",
-                         fix="mask.bool()")
+        raise ShapeError(
+            f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}", fix="mask.bool()"
+        )
     if isinstance(value, Tensor):
         if value.ndim:
-            raise ShapeError("masked_fill only supports a 0-dimensional value tensor, but got tensor with "
-                             f"{value.ndim} dimension(s).")
+            raise ShapeError(
+                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value.ndim} dimension(s)."
+            )
         value = value.to(input.dtype)
     else:
         value = wrap(stored_scalar(value, input._array.dtype))
@@ -133,8 +139,9 @@ def masked_fill(input, mask, value):
 
 def _plain_slice(s):
     if s.step is not None and s.step.__index__() <= 0:
-        raise ArgumentError("step must be greater than zero",
-                            fix="flip the dimension: x.flip(dim), then take a positive step")
+        raise ArgumentError(
+            "step must be greater than zero", fix="flip the dimension: x.flip(dim), then take a positive step"
+        )
     try:
         return slice(*[None if v is None else v.__index__() for v in (s.start, s.stop, s.step)])
     except AttributeError:
@@ -153,13 +160,17 @@ def _index_array(k) -> np.ndarray:
     if kind == "b" or a.dtype in (np.int64, np.int32):
         return a
     if a.dtype == np.uint8:
-        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
-                      stacklevel=4)
+        warnings.warn(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=4
+        )
         return a.astype(bool)
     if kind == "i" and not isinstance(k, Tensor):
         return a.astype(np.int64)
-    raise IndexOutOfRange("tensors used as indices must be long, int, byte or bool tensors",
-                          why=f"this one is {FROM_NUMPY.get(a.dtype, a.dtype)}", fix="index.long()")
+    raise IndexOutOfRange(
+        "tensors used as indices must be long, int, byte or bool tensors",
+        why=f"this one is {FROM_NUMPY.get(a.dtype, a.dtype)}",
+        fix="index.long()",
+    )
 
 
 def _listed(k):
@@ -204,8 +215,10 @@ def parse_key(key, shape):
     used = builtins.sum(k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
                         for k in simple if k is not None and k is not Ellipsis)  # fmt: skip
     if used > len(shape):
-        raise IndexOutOfRange(f"too many indices for tensor of dimension {len(shape)}",
-                              why=f"the subscript has {used} indices, the tensor has shape {list(shape)}")
+        raise IndexOutOfRange(
+            f"too many indices for tensor of dimension {len(shape)}",
+            why=f"the subscript has {used} indices, the tensor has shape {list(shape)}",
+        )
     if builtins.sum(1 for k in simple if k is Ellipsis) > 1:
         raise IndexOutOfRange("an index can only have a single ellipsis ('...')")
     if not arrays:
@@ -322,20 +335,29 @@ def _index_error(error, key, shape):
     found = re.match(r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)", text)
     if found:
         if len(shape) == 0:
-            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                                   "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
+            return IndexOutOfRange(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+            )
         i, d, n = found.groups()
-        return IndexOutOfRange(f"index {i} is out of bounds for dimension {d} with size {n}",
-                               why=f"the tensor has shape {list(shape)}, so the last index is {int(n) - 1}")
+        return IndexOutOfRange(
+            f"index {i} is out of bounds for dimension {d} with size {n}",
+            why=f"the tensor has shape {list(shape)}, so the last index is {int(n) - 1}",
+        )
     if text.startswith("too many indices"):
         if len(shape) == 0:
-            return IndexOutOfRange("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                                   "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
-        return IndexOutOfRange(f"too many indices for tensor of dimension {len(shape)}",
-                               why=f"the tensor has shape {list(shape)}")
+            return IndexOutOfRange(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+            )
+        return IndexOutOfRange(
+            f"too many indices for tensor of dimension {len(shape)}", why=f"the tensor has shape {list(shape)}"
+        )
     if "broadcast" in text and isinstance(key, tuple):
-        return IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together with shapes "
-                               + ", ".join(str(list(k.shape)) for k in key if isinstance(k, np.ndarray)))
+        return IndexOutOfRange(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            + ", ".join(str(list(k.shape)) for k in key if isinstance(k, np.ndarray))
+        )
     return IndexOutOfRange(text, why=f"the tensor has shape {list(shape)}")
 
 
@@ -357,8 +379,10 @@ def _getitem(self, key):
     except IndexError as error:
         raise _index_error(error, arrays, self._array.shape) from None
     except ShapeError as error:
-        raise IndexOutOfRange("shape mismatch: indexing tensors could not be broadcast together with shapes "
-                              + ", ".join(str(list(k.shape)) for k in arrays if isinstance(k, np.ndarray))) from error
+        raise IndexOutOfRange(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            + ", ".join(str(list(k.shape)) for k in arrays if isinstance(k, np.ndarray))
+        ) from error
 
 
 _SLICE_ENDS = (int, type(None))
@@ -369,8 +393,13 @@ def _is_quick(key) -> bool:
     """Whether a subscript has only ints and plain slices."""
     for k in key if key.__class__ is tuple else (key,):
         c = k.__class__
-        if c is not int and k is not None and k is not Ellipsis and not (
-            c is slice and k.step is None and k.start.__class__ in _SLICE_ENDS and k.stop.__class__ in _SLICE_ENDS
+        if (
+            c is not int
+            and k is not None
+            and k is not Ellipsis
+            and not (
+                c is slice and k.step is None and k.start.__class__ in _SLICE_ENDS and k.stop.__class__ in _SLICE_ENDS
+            )
         ):
             return False
     return True
@@ -428,8 +457,10 @@ def _setitem(self, key, value):
         source = value
     else:
         if not isinstance(value, (*NUMBERS, np.ndarray)):
-            raise ArgumentTypeError(f"can't assign a {type(value).__name__} to a {self.type()}",
-                                    fix="torch.tensor(value) makes a tensor of a list")
+            raise ArgumentTypeError(
+                f"can't assign a {type(value).__name__} to a {self.type()}",
+                fix="torch.tensor(value) makes a tensor of a list",
+            )
         source = as_tensor(value, "__setitem__", 2, "value")
         if source._array.dtype != self._array.dtype or not source._array.ndim:
             if not source._array.ndim and not isinstance(value, np.ndarray):
@@ -462,8 +493,10 @@ def index_put(target, key, source, accumulate):
     try:
         np.broadcast_to(b, shape)
     except ValueError:
-        raise ShapeError(f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing "
-                         f"result of shape {list(shape)}") from None
+        raise ShapeError(
+            f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing "
+            f"result of shape {list(shape)}"
+        ) from None
     if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))
     if accumulate:
@@ -498,8 +531,10 @@ def _put_key(input, indices):
     indices = tuple(indices)
     for k in indices:
         if k is not None and not isinstance(k, Tensor):
-            raise TypeError(f"index_put_(): argument 'indices' (position 1) must be tuple of Tensors, not "
-                            f"tuple of {type(k).__name__}")
+            raise TypeError(
+                f"index_put_(): argument 'indices' (position 1) must be tuple of Tensors, not "
+                f"tuple of {type(k).__name__}"
+            )
     key = tuple([slice(None) if k is None else k for k in indices])
     parts = [wrap(k._array.reshape(1)) if isinstance(k, Tensor) and not k.ndim else k for k in key]
     basic, arrays = parse_key(tuple(parts), input._array.shape)
@@ -518,8 +553,11 @@ def _index_put(input, indices, values, accumulate=False):
     """
     need_tensor(input, "index_put")
     if values.dtype is not input.dtype:
-        raise IndexOutOfRange(f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
-                              f"destination and {values.dtype} for the source.", fix=f"values.to({input.dtype})")
+        raise IndexOutOfRange(
+            f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
+            f"destination and {values.dtype} for the source.",
+            fix=f"values.to({input.dtype})",
+        )
     key = _put_key(input, indices)
     return input.clone() if key is None else index_put(input.clone(), key, values, accumulate)
 
@@ -533,7 +571,10 @@ def index_put_(input, indices, values, accumulate=False):
     tensor([3., 0., 0.])
     """
     if values.dtype is not input.dtype:
-        raise IndexOutOfRange(f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
-                              f"destination and {values.dtype} for the source.", fix=f"values.to({input.dtype})")
+        raise IndexOutOfRange(
+            f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
+            f"destination and {values.dtype} for the source.",
+            fix=f"values.to({input.dtype})",
+        )
     key = _put_key(input, indices)
     return input if key is None else index_put(input, key, values, accumulate)

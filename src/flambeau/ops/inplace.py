@@ -39,11 +39,16 @@ def check_writable(t: Tensor):
     a = t._array
     check_overlap(t)
     if not a.flags.writeable and a.size and a.__class__ is np.ndarray:  # a meta tensor has nothing to write
-        raise ShapeError("the memory of this tensor is read-only", why="it belongs to a NumPy array or buffer that may not "
-                         "be written to", fix="x = x.clone()")
+        raise ShapeError(
+            "the memory of this tensor is read-only",
+            why="it belongs to a NumPy array or buffer that may not be written to",
+            fix="x = x.clone()",
+        )
     if t._inference and not state.inference:
-        raise GradientError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
-                            "to get a normal tensor before doing inplace update.")
+        raise GradientError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+            "to get a normal tensor before doing inplace update."
+        )
 
 
 def check_overlap(t: Tensor):
@@ -68,8 +73,11 @@ def forbidden_view(t: Tensor, indirect=False) -> GradientError:
     what = "its base or another view of its base has been" if indirect else "is being"
     if t._made == "multi":
         node = t._node.name().rstrip("0123456789").removesuffix("Backward") if t._node is not None else ""
-        fact = f"Output {t._index} of {node} is a view and {what} modified inplace." if node else (
-            f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled.")
+        fact = (
+            f"Output {t._index} of {node} is a view and {what} modified inplace."
+            if node
+            else (f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled.")
+        )
         return GradientError(
             f"{fact} This view is the output of a function that returns multiple views. Such functions do not allow "
             "the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
@@ -199,7 +207,6 @@ class CopySlices(Node):
         return rest, part
 
 
-
 def write_out(result, out, name):
     """Store a result in the tensor(s) given as `out=`, resized if need be; returns `out`."""
     if isinstance(result, tuple):
@@ -217,11 +224,15 @@ def write_out(result, out, name):
         )
     check_castable(result.dtype, out.dtype)
     if out.device != result.device:
-        raise ShapeError(f"Expected all tensors to be on the same device, but found at least two devices, "
-                         f"{result.device} and {out.device}!")
+        raise ShapeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, "
+            f"{result.device} and {out.device}!"
+        )
     if out._inference and not state.inference:
-        raise GradientError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
-                            "to get a normal tensor before doing inplace update.")
+        raise GradientError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+            "to get a normal tensor before doing inplace update."
+        )
     if out._array.shape != result._array.shape:
         resize(out, result._array.shape)
     check_overlap(out)

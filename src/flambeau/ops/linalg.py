@@ -117,8 +117,10 @@ def _c_name(a):
 def _mismatch(a, b):
     if len(a) <= 2 and len(b) <= 2:
         if len(a) == 1 and len(b) == 1:
-            return (f"inconsistent tensor size, expected tensor {list(a)} and src {list(b)} to have the same number of "
-                    f"elements, but got {a[0]} and {b[0]} elements respectively")
+            return (
+                f"inconsistent tensor size, expected tensor {list(a)} and src {list(b)} to have the same number of "
+                f"elements, but got {a[0]} and {b[0]} elements respectively"
+            )
         if len(b) == 1:
             return f"size mismatch, got input ({a[0]}), mat ({a[0]}x{a[1]}), vec ({b[0]})"
         m = a if len(a) == 2 else (1, *a)
@@ -157,8 +159,11 @@ def _ranks(name, *expected):
         need_tensor(t, name, argument)
         if ndim is not None and t.ndim != ndim:
             what = {1: "vector", 2: "matrix", 3: "batch of matrices"}[ndim]
-            raise ShapeError(f"{name}: {argument} must be a {what}, got {t.ndim}-D tensor",
-                             why=f"its shape is {list(t.shape)}", fix="torch.matmul takes all ranks")
+            raise ShapeError(
+                f"{name}: {argument} must be a {what}, got {t.ndim}-D tensor",
+                why=f"its shape is {list(t.shape)}",
+                fix="torch.matmul takes all ranks",
+            )
 
 
 @public(method=True, out=True)
@@ -184,8 +189,10 @@ def bmm(input, mat2):
     """
     _ranks("bmm", (input, "batch1", 3), (mat2, "batch2", 3))
     if input.shape[0] != mat2.shape[0]:
-        raise ShapeError(f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
-                         f"{input.shape[2]}] but got: {list(mat2.shape[:2])}.")
+        raise ShapeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
+            f"{input.shape[2]}] but got: {list(mat2.shape[:2])}."
+        )
     if autocasting:
         input, mat2 = lower(input, mat2)
     matmul_checks(input, mat2)
@@ -246,8 +253,10 @@ def inner(input, other):
     if not input.ndim or not other.ndim:
         return input * other
     if input.shape[-1] != other.shape[-1]:
-        raise ShapeError("inner() the last dimension must match on both input tensors but got shapes "
-                         f"{list(input.shape)} and {list(other.shape)}")
+        raise ShapeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input.shape)} and {list(other.shape)}"
+        )
     return tensordot(input, other, dims=([-1], [-1]))
 
 
@@ -294,10 +303,12 @@ def _plus(input, product, beta, alpha):
     except ValueError:
         full = False
     if not full:
-        raise ShapeError(f"The expanded size of the tensor ({product.shape[-1] if product.ndim else 1}) must match the "
-                         f"existing size ({input.shape[-1] if input.ndim else 1}) at non-singleton dimension "
-                         f"{product.ndim - 1}.  Target sizes: {list(product.shape)}.  Tensor sizes: "
-                         f"{list(input.shape)}")
+        raise ShapeError(
+            f"The expanded size of the tensor ({product.shape[-1] if product.ndim else 1}) must match the "
+            f"existing size ({input.shape[-1] if input.ndim else 1}) at non-singleton dimension "
+            f"{product.ndim - 1}.  Target sizes: {list(product.shape)}.  Tensor sizes: "
+            f"{list(input.shape)}"
+        )
     product = _times(product, alpha, "alpha")
     if beta == 0:  # what is ignored may be nan
         if isinstance(beta, float) and input.dtype.category < 2:
@@ -481,8 +492,10 @@ def tensordot(a, b, dims=2):
     for i, j in zip(first, second):
         n, m = a.shape[i], b.shape[j]
         if n != m and 1 not in (n, m):
-            raise ShapeError(f"contracted dimensions need to match, but first has size {n} in dim {i} and second has "
-                             f"size {m} in dim {j}")
+            raise ShapeError(
+                f"contracted dimensions need to match, but first has size {n} in dim {i} and second has "
+                f"size {m} in dim {j}"
+            )
         if n == 1 and m > 1:
             b = b.sum(j, True).to(b.dtype)
         elif m == 1 and n > 1:

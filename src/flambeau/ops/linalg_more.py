@@ -28,6 +28,7 @@ from .views import diagonal
 
 def _tolerance(A, atol, rtol, largest):
     """The cut below which singular values count as zero: an array that broadcasts over the batch."""
+
     def number(x):
         return None if x is None else (plain(x._array) if isinstance(x, Tensor) else np.asarray(x))
 
@@ -143,8 +144,10 @@ def lstsq(A, B, rcond=None, *, driver=None):
         raise ShapeError(f"{name}: other must have at least 1 dimension")
     need_float(A, name)
     if A.dtype is not B.dtype:
-        raise DtypeError(f"{name}: Expected input and other to have the same dtype, but got input's dtype "
-                         f"{title(A.dtype)} and other's dtype {title(B.dtype)}")
+        raise DtypeError(
+            f"{name}: Expected input and other to have the same dtype, but got input's dtype "
+            f"{title(A.dtype)} and other's dtype {title(B.dtype)}"
+        )
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise ShapeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
     driver = driver or "gelsy"
@@ -191,8 +194,10 @@ def matrix_power(A, n):
     """
     need_matrix(A, "linalg.matrix_power")
     if A.shape[-1] != A.shape[-2]:
-        raise ShapeError(f"linalg.matrix_power: A must be batches of square matrices, but they are {A.shape[-2]} by "
-                         f"{A.shape[-1]} matrices")
+        raise ShapeError(
+            f"linalg.matrix_power: A must be batches of square matrices, but they are {A.shape[-2]} by "
+            f"{A.shape[-1]} matrices"
+        )
     n = operator.index(n)
     if n == 0:
         return A.masked_fill(wrap(np.ones((), np.bool_)), 0) + eye(A.shape[-1], A)
@@ -289,14 +294,18 @@ def multi_dot(tensors):
             raise ShapeError(f"multi_dot(): tensor {i} must be 2D but got {t.ndim}D")
     for i, t in enumerate(tensors):
         if t.dtype is not first.dtype:
-            raise DtypeError(f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {first.dtype} "
-                             f"and tensor {i} {t.dtype}")
+            raise DtypeError(
+                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {first.dtype} "
+                f"and tensor {i} {t.dtype}"
+            )
     chain = [first.unsqueeze(0) if first.ndim == 1 else first, *tensors[1:-1],
              last.unsqueeze(1) if last.ndim == 1 else last]  # fmt: skip
     for i, (a, b) in enumerate(zip(chain, chain[1:])):
         if a.shape[1] != b.shape[0]:
-            raise ShapeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
-                             "cannot be multiplied")
+            raise ShapeError(
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
+                "cannot be multiplied"
+            )
     made = multiply_chain(chain)
     shape = [*(first.shape[:1] if first.ndim == 2 else ()), *(last.shape[1:] if last.ndim == 2 else ())]
     return reshape(made, shape)
@@ -315,9 +324,11 @@ def tensorinv(A, ind=2):
         raise ShapeError("Expected a strictly positive integer for 'ind'")
     head, tail = A.shape[:ind], A.shape[ind:]
     if math.prod(head) != math.prod(tail):
-        raise ShapeError("Expected self to satisfy the requirement prod(self.shape[ind:]) == "
-                         "prod(self.shape[:ind]), but got "
-                         f"{math.prod(tail)} != {math.prod(head)}")
+        raise ShapeError(
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+            "prod(self.shape[:ind]), but got "
+            f"{math.prod(tail)} != {math.prod(head)}"
+        )
     return reshape(inv(reshape(A, (math.prod(head), -1))), (*tail, *head))
 
 
@@ -336,8 +347,10 @@ def tensorsolve(A, B, dims=None):
         A = A.permute(*[d for d in range(A.ndim) if d not in moved], *moved)
     shape = A.shape[B.ndim :]
     if math.prod(shape) != math.prod(A.shape[: B.ndim]):
-        raise ShapeError("Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
-                         f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {math.prod(A.shape[: B.ndim])}")
+        raise ShapeError(
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {math.prod(A.shape[: B.ndim])}"
+        )
     return reshape(solve(reshape(A, (-1, math.prod(shape))), reshape(B, (-1,))), shape)
 
 
@@ -396,8 +409,10 @@ def vecdot(x, y, *, dim=-1):
     need_tensor(x, "linalg.vecdot", "x")
     need_tensor(y, "linalg.vecdot", "y", 2)
     if x.dtype is not y.dtype:
-        raise DtypeError("linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
-                         f"{title(x.dtype)} and y of type {title(y.dtype)} instead")
+        raise DtypeError(
+            "linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
+            f"{title(x.dtype)} and y of type {title(y.dtype)} instead"
+        )
     made = (conj(x) * y).sum(dim)
     return made.to(x.dtype) if made.dtype is not x.dtype else made
 
@@ -439,12 +454,15 @@ def linalg_cross(input, other, *, dim=-1):
     need_tensor(input, "linalg.cross")
     need_tensor(other, "linalg.cross", "other", 2)
     if input.ndim != other.ndim:
-        raise ShapeError(f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and "
-                         f"{other.ndim}")
+        raise ShapeError(
+            f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and {other.ndim}"
+        )
     dim = normal_dim(dim, input.ndim)
     if not input.ndim or input.shape[dim] != 3 or other.shape[dim] != 3:
-        raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got "
-                         f"{input.shape[dim] if input.ndim else 1} and {other.shape[dim] if other.ndim else 1}")
+        raise ShapeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got "
+            f"{input.shape[dim] if input.ndim else 1} and {other.shape[dim] if other.ndim else 1}"
+        )
     common = result_type(input, other)
     input, other = [t if t.dtype is common else t.to(common) for t in (input, other)]
     try:

@@ -75,9 +75,11 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     if ord < 0 or ord == math.inf:
         for axis in axes:
             if not x.shape[axis]:
-                raise ShapeError(f"linalg.vector_norm cannot compute the {ord:g} norm on an empty "
-                                 f"{'tensor' if dim is None else 'dimension ' + str(axis)} because the operation "
-                                 "does not have an identity")
+                raise ShapeError(
+                    f"linalg.vector_norm cannot compute the {ord:g} norm on an empty "
+                    f"{'tensor' if dim is None else 'dimension ' + str(axis)} because the operation "
+                    "does not have an identity"
+                )
     return _vector_norm(x, ord=ord, axes=axes, keepdim=bool(keepdim))
 
 
@@ -149,8 +151,9 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
             raise ShapeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
     elif ord is not None:
         if A.ndim not in (1, 2):
-            raise ShapeError("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
-                             f"{A.ndim}D.")
+            raise ShapeError(
+                f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D."
+            )
     if ord is not None and (len(dims) == 2 if dim is not None else A.ndim == 2):
         return matrix_norm(A, ord, dims if dim is not None else (0, 1), keepdim, dtype=dtype)
     if isinstance(ord, str):
@@ -264,8 +267,10 @@ def cond(A, p=None):
             return s.new_zeros(s.shape[:-1])
         return s.select(-1, -1) / s.select(-1, 0) if p == -2 else s.select(-1, 0) / s.select(-1, -1)
     if A.shape[-1] != A.shape[-2]:
-        raise ShapeError(f"linalg.cond(ord={p!r}): A must be batches of square matrices, but they are {A.shape[-2]} by "
-                         f"{A.shape[-1]} matrices")
+        raise ShapeError(
+            f"linalg.cond(ord={p!r}): A must be batches of square matrices, but they are {A.shape[-2]} by "
+            f"{A.shape[-1]} matrices"
+        )
     if not A.numel():
         return A.new_zeros(A.shape[:-2], dtype=A.dtype.to_real())
     inverse, info = inv_ex(A)

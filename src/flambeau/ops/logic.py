@@ -95,8 +95,9 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     need_tensor(input, "isclose")
     need_tensor(other, "isclose", "other", 2)
     if input.dtype is not other.dtype:
-        raise DtypeError(f"{kind_name(input.dtype)} did not match {kind_name(other.dtype)}",
-                         fix=f"other.to({input.dtype})")
+        raise DtypeError(
+            f"{kind_name(input.dtype)} did not match {kind_name(other.dtype)}", fix=f"other.to({input.dtype})"
+        )
     for word, value in (("rtol", rtol), ("atol", atol)):
         if not value >= 0:
             raise DtypeError(f"{word} must be greater than or equal to zero, but got {value}")

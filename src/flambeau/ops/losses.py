@@ -283,9 +283,7 @@ def _smooth_slope(d, beta):
     return np.clip(d / d.dtype.type(beta), -1, 1)
 
 
-_smooth_l1 = distance_loss(
-    "smooth_l1_loss", _smooth_value, _smooth_slope, lambda d, beta: (d / beta).clamp(-1.0, 1.0)
-)
+_smooth_l1 = distance_loss("smooth_l1_loss", _smooth_value, _smooth_slope, lambda d, beta: (d / beta).clamp(-1.0, 1.0))
 
 
 def _huber_value(d, delta):

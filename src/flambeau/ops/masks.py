@@ -48,12 +48,16 @@ def where(condition, input=None, other=None):
         return nonzero(condition, as_tuple=True)
     for i, x in ((2, input), (3, other)):
         if not isinstance(x, (Tensor, *NUMBERS)):
-            raise TypeError(f"where(): argument '{'input' if i == 2 else 'other'}' (position {i}) must be Tensor, not "
-                            f"{type(x).__name__}")
+            raise TypeError(
+                f"where(): argument '{'input' if i == 2 else 'other'}' (position {i}) must be Tensor, not "
+                f"{type(x).__name__}"
+            )
     if condition._array.dtype != np.bool_:
         if condition._array.dtype != np.uint8:
-            raise DtypeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype "
-                             f"{condition.dtype}", fix="condition.bool()")
+            raise DtypeError(
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}",
+                fix="condition.bool()",
+            )
         condition = condition.to(dtypes.bool)
     common = result_type(input, other)
     a, b = [x if isinstance(x, Tensor) and x.dtype is common else x.to(common) if isinstance(x, Tensor)
@@ -160,16 +164,20 @@ def masked_scatter(input, mask, source):
     _need_mask(mask, "masked_scatter")
     need_tensor(source, "masked_scatter", "source", 3)
     if source.dtype is not input.dtype:
-        raise DtypeError(f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and "
-                         f"{source.dtype}", fix=f"source.to({input.dtype})")
+        raise DtypeError(
+            f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}",
+            fix=f"source.to({input.dtype})",
+        )
     try:
         shape = np.broadcast_shapes(input.shape, mask.shape)
     except ValueError:
         raise broadcast_error(input.shape, mask.shape) from None
     needed = int(np.count_nonzero(np.broadcast_to(mask._array, shape)))
     if needed > source.numel():
-        raise ShapeError("number of elements of source < number of ones in mask",
-                         why=f"the mask asks for {needed}, the source has {source.numel()}")
+        raise ShapeError(
+            "number of elements of source < number of ones in mask",
+            why=f"the mask asks for {needed}, the source has {source.numel()}",
+        )
     return _masked_scatter(input, source, mask)
 
 
@@ -186,9 +194,11 @@ def _check_out(out, *inputs):
     check_writable(out)
     for t in inputs:
         if np.may_share_memory(out._array, t._array) and out._array.size and t._array.size:
-            raise ShapeError("unsupported operation: some elements of the input tensor and the written-to tensor "
-                             "refer to a "
-                             "single memory location. Please clone() the tensor before performing the operation.")
+            raise ShapeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor "
+                "refer to a "
+                "single memory location. Please clone() the tensor before performing the operation."
+            )
     return out
 
 
@@ -245,11 +255,15 @@ def put(input, index, source, accumulate=False):
     if index.dtype is not dtypes.int64:
         raise DtypeError(f"put_(): Expected a long tensor for index, but got {index.dtype}", fix="index.long()")
     if source.dtype is not input.dtype:
-        raise DtypeError("put_(): self and source expected to have the same dtype, but got self.dtype = "
-                         f"{input.dtype} and source.dtype = {source.dtype}")
+        raise DtypeError(
+            "put_(): self and source expected to have the same dtype, but got self.dtype = "
+            f"{input.dtype} and source.dtype = {source.dtype}"
+        )
     if index.numel() != source.numel():
-        raise ShapeError("put_(): Expected source and index to have the same number of elements, but got "
-                         f"source.numel() = {source.numel()}, index.numel() = {index.numel()}")
+        raise ShapeError(
+            "put_(): Expected source and index to have the same number of elements, but got "
+            f"source.numel() = {source.numel()}, index.numel() = {index.numel()}"
+        )
     check_bounds(index._array, input.numel(), 0, IndexOutOfRange, negative=True)
     return _put_at(input, source, index, accumulate=bool(accumulate))
 
@@ -266,13 +280,16 @@ def take_along_dim(input, indices, dim=None):
     need_tensor(input, "take_along_dim")
     need_tensor(indices, "take_along_dim", "indices", 2)
     if indices.dtype is not dtypes.int64:
-        raise DtypeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}",
-                         fix="indices.long()")
+        raise DtypeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}", fix="indices.long()"
+        )
     if dim is None:
         return _from_ends(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     if input.ndim != indices.ndim:
-        raise ShapeError("torch.take_along_dim(): input and indices should have the same number of dimensions, but "
-                         f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
+        raise ShapeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but "
+            f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+        )
     dim = normal_dim(dim, input.ndim)
     size = list(np.broadcast_shapes(_without(input.shape, dim), _without(indices.shape, dim)))
     size[dim] = input.shape[dim]
@@ -398,29 +415,39 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
     if side not in (None, "left", "right"):
         raise DtypeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if right and side == "left":
-        raise DtypeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right "
-                         "was True")
+        raise DtypeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+        )
     if values.dtype is not sorted_sequence.dtype:
-        raise DtypeError("torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but "
-                         "got "
-                         f"boundary tensor dtype {sorted_sequence.dtype} and input value tensor dtype {values.dtype}")
+        raise DtypeError(
+            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but "
+            "got "
+            f"boundary tensor dtype {sorted_sequence.dtype} and input value tensor dtype {values.dtype}"
+        )
     if not values.ndim and sorted_sequence.ndim != 1:
-        raise ShapeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is "
-                         f"1, but we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0)")
+        raise ShapeError(
+            "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is "
+            f"1, but we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0)"
+        )
     if not sorted_sequence.ndim:
         raise ShapeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
     if sorted_sequence.ndim != 1 and sorted_sequence.shape[:-1] != values.shape[:-1]:
-        raise ShapeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
-                         f"boundaries tensor and input value tensor must match, but we got boundaries tensor "
-                         f"{list(sorted_sequence.shape)} and input value tensor {list(values.shape)}")
+        raise ShapeError(
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
+            f"boundaries tensor and input value tensor must match, but we got boundaries tensor "
+            f"{list(sorted_sequence.shape)} and input value tensor {list(values.shape)}"
+        )
     order = None
     if sorter is not None:
         if sorter.shape != sorted_sequence.shape:
-            raise ShapeError("torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
-                             f"tensor {list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}")
+            raise ShapeError(
+                "torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+                f"tensor {list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}"
+            )
         if sorter.dtype is not dtypes.int64:
-            raise DtypeError("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
-                             f"{sorter.dtype}")
+            raise DtypeError(
+                f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype}"
+            )
         order = sorter._array
         if order.size and not (order.min() >= 0 and order.max() < sorted_sequence.shape[-1]):
             raise ShapeError("torch.searchsorted(): sorter index out of range")

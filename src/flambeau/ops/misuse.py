@@ -30,37 +30,47 @@ from ..tensor import Tensor
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__))
 
-_TENSOR = frozenset("""
+_TENSOR = frozenset(
+    """
     input tensor1 tensor2 mat1 mat2 mat vec vec1 vec2 batch1 batch2 index indices mask source weight bias running_mean
     running_var target pos_weight input1 input2 input3 x1 x2 anchor positive negative log_probs boundaries
     sorted_sequence A B LU LU_data LU_pivots LD pivots hx w_ih w_hh b_ih b_hh v grid theta condition
     per_sample_weights the_template fweights aweights cdf append prepend var query
-""".split())
+""".split()
+)
 _MAY_BE_NONE = frozenset("running_mean running_var weight bias hx b_ih b_hh".split())
 _SEQUENCE_TOO = frozenset("indices index weight bias query hx".split())
 _NUMBER_TOO = frozenset("other exponent src end".split())  # a tensor or a number
 _TENSORS = frozenset(("tensors", "matrices"))
-_BOOL = frozenset("""
+_BOOL = frozenset(
+    """
     keepdim descending largest sorted training ceil_mode count_include_pad align_corners unbiased upper left transpose
     unitriangular accumulate equal_nan return_inverse return_counts hermitian log_target full compute_uv full_matrices
     density normalized onesided return_complex return_indices include_self swap zero_infinity train bidirectional
     batch_first has_biases use_input_stats scale_grad_by_freq sparse include_last_offset non_blocking copy requires_grad
     pin_memory pivot adjoint sparse_grad log_input recompute_scale_factor antialias inplace stable hard with_replacement
     out_int32 right increasing
-""".split())
-_INT = frozenset("""
+""".split()
+)
+_INT = frozenset(
+    """
     dim0 dim1 axis0 axis1 diagonal k num_classes chunks start_dim end_dim groups num_groups offset decimals
     upscale_factor downscale_factor minlength num_samples blank num_layers padding_idx ignore_index
     start length dimension step steps sections storage_offset window_length
-""".split())
-_INTS = frozenset("""
+""".split()
+)
+_INTS = frozenset(
+    """
     dim dims size sizes shape kernel_size stride padding dilation output_size output_padding normalized_shape pad shifts
     source_dim destination_dim
-""".split())
-_NUMBER = frozenset("""
+""".split()
+)
+_NUMBER = frozenset(
+    """
     eps alpha beta momentum lambd negative_slope margin threshold smoothing rtol atol norm_type delta fill_value
     max_norm label_smoothing rcond value
-""".split())
+""".split()
+)
 
 
 def _type(x) -> str:
@@ -121,13 +131,17 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
             items = x[0] if p.kind is p.VAR_POSITIONAL and len(x) == 1 and isinstance(x[0], (tuple, list)) else x
             if not isinstance(items, (tuple, list)):
                 if not isinstance(items, Tensor):
-                    return ArgumentTypeError(f"{name}(): argument '{argument}' (position {position}) must be tuple of "
-                                             f"Tensors, not {_type(x)}")
+                    return ArgumentTypeError(
+                        f"{name}(): argument '{argument}' (position {position}) must be tuple of "
+                        f"Tensors, not {_type(x)}"
+                    )
                 continue
             for i, t in enumerate(items):
                 if not isinstance(t, Tensor) and not isinstance(t, (tuple, list)):
-                    return ArgumentTypeError(f"expected Tensor as element {i} in argument 0, but got {_type(t)}",
-                                             why=f"{name}() joins or combines tensors")
+                    return ArgumentTypeError(
+                        f"expected Tensor as element {i} in argument 0, but got {_type(t)}",
+                        why=f"{name}() joins or combines tensors",
+                    )
             continue
         if p.kind is p.VAR_POSITIONAL:
             continue
@@ -176,15 +190,22 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
     what = _call(name, args, kwargs)
     if isinstance(error, AttributeError) and re.search(r"'[\w.]+' object has no attribute '\w+'", text):
         return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
-    if isinstance(error, TypeError) and (re.search(
+    if isinstance(error, TypeError) and (
+        re.search(
             r"unsupported operand|ufunc|ndarray|not iterable|not subscriptable|cannot be interpreted|has no len|"
             r"NoneType|must be real|not supported between|object is not|__index__|isn't a valid|'float' object|"
-            r"expected a sequence", text) or type(error) is not TypeError and text.startswith("ufunc")):
+            r"expected a sequence",
+            text,
+        )
+        or type(error) is not TypeError
+        and text.startswith("ufunc")
+    ):
         return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
     if isinstance(error, OverflowError):
         return DtypeError("value cannot be converted without overflow", why=f"{what}: {text}")
     if isinstance(error, (ZeroDivisionError, KeyError, UnboundLocalError)) or (
-            isinstance(error, (ValueError, IndexError)) and _NUMPYISH.search(text)):
+        isinstance(error, (ValueError, IndexError)) and _NUMPYISH.search(text)
+    ):
         error_class = IndexOutOfRange if isinstance(error, IndexError) else ShapeError
         text = text or type(error).__name__
         return error_class(f"{name}(): the arguments do not fit together", why=f"{what}: {text}")
@@ -193,6 +214,7 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
 
 def _call(name, args, kwargs) -> str:
     """A call as text, tensors as dtype and shape."""
+
     def show(x):
         if isinstance(x, Tensor):
             return f"{x.dtype.name}{list(x._array.shape)}"

@@ -71,8 +71,10 @@ class OpNode(Node):
         if unpack is not None:
             t = unpack(t)
             if not isinstance(t, Tensor):
-                raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
-                                f"{type(t).__name__}")
+                raise TypeError(
+                    "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                    f"{type(t).__name__}"
+                )
         elif (t._cell[0] if t._cell else 0) != version:
             raise overwritten(self, key, t, version)
         if key.__class__ is tuple and state.grad:
@@ -111,9 +113,11 @@ def overwritten(node, key, t, then) -> GradientError:
     )
 
 
-INFERENCE = ("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-             "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
-             "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.")
+INFERENCE = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+    "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+    "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+)
 
 
 def _twin(o: Tensor):
@@ -136,8 +140,8 @@ def _packed(pack, t: Tensor):
     if t._version != before:
         raise GradientError(
             "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot "
-            "be modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
-            "need to perform in-place operations on the input to a pack hook."
+            "be modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if "
+            "you need to perform in-place operations on the input to a pack hook."
         )
     return made, 0, _with_history(pack[1], t) if t._rg else pack[1]
 
@@ -167,7 +171,9 @@ class Primitive:
     def __init__(self, name, forward, vjp=None, node=None, names=None):
         self.name = name
         self.forward = forward
-        names, self.defaults, self.variadic = forward_parameters(forward) if names is None else (tuple(names), {}, False)
+        names, self.defaults, self.variadic = (
+            forward_parameters(forward) if names is None else (tuple(names), {}, False)
+        )
         self.positions = {n: i for i, n in enumerate(names)}
         self.rules = []  # (positions, rule, parameter names, joint)
         if callable(vjp):
@@ -183,8 +189,8 @@ class Primitive:
         self.multi = False
         self.plans: dict = {}
         # Bit i: input i has a rule.
-        self.differentiable = -1 if any(w is None for w, *_ in self.rules) else sum(
-            1 << i for w, *_ in self.rules for i in w
+        self.differentiable = (
+            -1 if any(w is None for w, *_ in self.rules) else sum(1 << i for w, *_ in self.rules for i in w)
         )
         title = node or "".join(p.title() for p in name.rstrip("_").replace(".", "_").split("_")) + "Backward0"
         self.node = type(title, (OpNode,), {"op": self})

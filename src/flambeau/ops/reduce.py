@@ -48,8 +48,10 @@ def need_elements(a: np.ndarray, axes, name) -> None:
     """IndexError when a reduction without identity would go over no elements."""
     for axis in axes:
         if a.shape[axis] == 0:
-            raise IndexOutOfRange(f"{name}(): Expected reduction dim {axis} to have non-zero size.",
-                                  why=f"the tensor has shape {list(a.shape)}")
+            raise IndexOutOfRange(
+                f"{name}(): Expected reduction dim {axis} to have non-zero size.",
+                why=f"the tensor has shape {list(a.shape)}",
+            )
 
 
 def _sum_array(input, axes, keepdim):
@@ -102,8 +104,10 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 def _floating(input, name, dtype=None):
     if dtype is not None:
         if dtype.category < 2:
-            raise DtypeError(f"{name}(): could not infer output dtype. Optional dtype must be either a floating "
-                             f"point or complex dtype. Got: {title(dtype)}")
+            raise DtypeError(
+                f"{name}(): could not infer output dtype. Optional dtype must be either a floating "
+                f"point or complex dtype. Got: {title(dtype)}"
+            )
         return input.to(dtype)
     if input.dtype.category < 2:
         raise DtypeError(
@@ -173,11 +177,14 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """
     need_tensor(input, "nanmean")
     if input.dtype.category < 2:
-        raise DtypeError("nanmean(): expected input to have floating point or complex dtype but got "
-                         f"{title(input.dtype)}")
+        raise DtypeError(
+            f"nanmean(): expected input to have floating point or complex dtype but got {title(input.dtype)}"
+        )
     count = (input == input).sum(dim, keepdim)
-    return nansum(input, dim, keepdim, dtype=dtype) / count if not input.is_complex() else (
-        input.masked_fill(input != input, 0).sum(dim, keepdim, dtype=dtype) / count
+    return (
+        nansum(input, dim, keepdim, dtype=dtype) / count
+        if not input.is_complex()
+        else (input.masked_fill(input != input, 0).sum(dim, keepdim, dtype=dtype) / count)
     )
 
 
@@ -273,8 +280,10 @@ def _extremes(input, dim, keepdim, name, op):
     axes = _axes(None if isinstance(dim, (tuple, list)) and not dim else dim, input.ndim)
     if dim is None or isinstance(dim, (tuple, list)) and not dim:
         if not input.numel():
-            raise ShapeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
-                             "reduction dim with the 'dim' argument.")
+            raise ShapeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                "reduction dim with the 'dim' argument."
+            )
     need_elements(input._array, axes, name)
     return op(input, axes=axes, keepdim=builtins.bool(keepdim))
 
@@ -315,8 +324,9 @@ def aminmax(input, *, dim=None, keepdim=False):
         raise not_implemented("aminmax", input.dtype)
     if dim is None:
         if not input.numel():
-            raise ShapeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
-                             "identity.")
+            raise ShapeError(
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            )
         axes = tuple(range(input.ndim))
     else:
         axes = (normal_dim(dim, input.ndim),) if input.ndim else _axes(dim, 0)
@@ -417,9 +427,10 @@ _std = primitive("std", lambda input, axes, keepdim, correction: np.sqrt(_var_ar
 def _spread_arguments(input, dim, unbiased, correction, name):
     need_tensor(input, name)
     if input.dtype.category < 2:
-        raise DtypeError(f"{name}: Expected to be called with a floating point or complex tensor, but got "
-                         f"{title(input.dtype)}",
-                         fix=f"x.float().{name}()")
+        raise DtypeError(
+            f"{name}: Expected to be called with a floating point or complex tensor, but got {title(input.dtype)}",
+            fix=f"x.float().{name}()",
+        )
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     if correction is None:

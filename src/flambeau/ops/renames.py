@@ -30,7 +30,8 @@ def _under(name, names):
     back = {old: new for new, old in names.items()}
     signature = inspect.signature(fn)
     renamed.__signature__ = signature.replace(
-        parameters=[p.replace(name=back.get(p.name, p.name)) for p in signature.parameters.values()])
+        parameters=[p.replace(name=back.get(p.name, p.name)) for p in signature.parameters.values()]
+    )
     renamed.__name__ = renamed.__qualname__ = name.rsplit(".", 1)[-1]
     return renamed
 

@@ -223,8 +223,10 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         if extra is not None and extra.ndim != input.ndim:
             raise ShapeError("diff expects prepend or append to be the same dimension as input")
         if extra is not None and any(a != b for i, (a, b) in enumerate(zip(extra.shape, input.shape)) if i != dim):
-            raise ShapeError("diff expects the shape of tensor to prepend or append to match that of input except "
-                             "along the differencing dimension;")
+            raise ShapeError(
+                "diff expects the shape of tensor to prepend or append to match that of input except "
+                "along the differencing dimension;"
+            )
     if n == 0:
         return input.clone()
     parts = [t for t in (prepend, input, append) if t is not None]
@@ -258,8 +260,9 @@ def _pairs(y, x, dx, dim, name):
         raise ShapeError(f"{name}: expected x to be at least a 1-dimensional tensor")
     if x.ndim == 1:
         if x.shape[0] != n:
-            raise ShapeError(f"{name}: There must be one `x` value for each sample point",
-                             why=f"there are {x.shape[0]} and {n}")
+            raise ShapeError(
+                f"{name}: There must be one `x` value for each sample point", why=f"there are {x.shape[0]} and {n}"
+            )
         widths = diff(x).reshape([-1 if i == dim else 1 for i in range(y.ndim)])
         return both, widths, dim, widths
     lead = y.ndim - x.ndim

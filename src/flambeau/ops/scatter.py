@@ -30,8 +30,10 @@ def check_bounds(index: np.ndarray, size: int, dim: int, error=ShapeError, negat
     low = -size if negative else 0
     if index.min() < low or index.max() >= size:
         bad = int(index[(index < low) | (index >= size)].ravel()[0])
-        raise error(f"index {bad} is out of bounds for dimension {dim} with size {size}",
-                    why=f"indices into this dimension run from 0 to {size - 1}")
+        raise error(
+            f"index {bad} is out of bounds for dimension {dim} with size {size}",
+            why=f"indices into this dimension run from 0 to {size - 1}",
+        )
 
 
 def _positions(shape, index, dim):
@@ -130,9 +132,10 @@ def _check_scatter(input, dim, index, src, name):
     if index._array.size == 0:
         return dim
     if n != m:
-        raise ShapeError("Index tensor must have the same number of dimensions as "
-                         f"{'input' if src is None else 'self'} "
-                         f"tensor", why=f"index has shape {list(index.shape)}, the tensor {list(input.shape)}")
+        raise ShapeError(
+            f"Index tensor must have the same number of dimensions as {'input' if src is None else 'self'} tensor",
+            why=f"index has shape {list(index.shape)}, the tensor {list(input.shape)}",
+        )
     shape = input.shape or (1,)
     for d, k in enumerate(index.shape):
         if d != dim and k > shape[d]:
@@ -142,11 +145,15 @@ def _check_scatter(input, dim, index, src, name):
             )
     if src is not None:
         if (src.ndim or 1) != m:
-            raise ShapeError("Index tensor must have the same number of dimensions as src tensor",
-                             why=f"index has shape {list(index.shape)}, src {list(src.shape)}")
+            raise ShapeError(
+                "Index tensor must have the same number of dimensions as src tensor",
+                why=f"index has shape {list(index.shape)}, src {list(src.shape)}",
+            )
         if any(k > s for k, s in zip(index.shape, src.shape)):
-            raise ShapeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
-                             f"from dimension {dim} and to be no larger size than src {list(src.shape)}")
+            raise ShapeError(
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
+                f"from dimension {dim} and to be no larger size than src {list(src.shape)}"
+            )
         if src.dtype is not input.dtype:
             raise DtypeError(f"{name}(): Expected self.dtype to be equal to src.dtype", fix=f"src.to({input.dtype})")
     check_bounds(index._array, shape[dim], dim)
@@ -391,20 +398,29 @@ _index_add = primitive(
 def _check_source(input, dim, index, source, name):
     need_tensor(source, name, "source", 4)
     if source.dtype is not input.dtype:
-        raise DtypeError(f"{name}(): self and source expected to have the same dtype, but got (self) {input.dtype} and "
-                         f"(source) {source.dtype}", fix=f"source.to({input.dtype})")
+        raise DtypeError(
+            f"{name}(): self and source expected to have the same dtype, but got (self) {input.dtype} and "
+            f"(source) {source.dtype}",
+            fix=f"source.to({input.dtype})",
+        )
     n = index.numel()
     if source.ndim:
         if source.ndim != (input.ndim or 1):
-            raise ShapeError(f"{name}(): When source and destination are not scalars, their dimensionality must match. "
-                             f"Source dimensionality ({source.ndim}), destination dimensionality ({input.ndim})")
+            raise ShapeError(
+                f"{name}(): When source and destination are not scalars, their dimensionality must match. "
+                f"Source dimensionality ({source.ndim}), destination dimensionality ({input.ndim})"
+            )
         if source.shape[dim] != n:
-            raise ShapeError(f"{name}(): Number of indices ({n}) should be equal to source.size(dim): "
-                             f"({source.shape[dim]}), for dim: {dim}")
+            raise ShapeError(
+                f"{name}(): Number of indices ({n}) should be equal to source.size(dim): "
+                f"({source.shape[dim]}), for dim: {dim}"
+            )
         for d, (a, b) in enumerate(zip(input.shape, source.shape)):
             if d != dim and a != b:
-                raise ShapeError("source tensor shape must match self tensor shape, excluding the specified "
-                                 f"dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}")
+                raise ShapeError(
+                    "source tensor shape must match self tensor shape, excluding the specified "
+                    f"dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
+                )
     elif n != 1:
         raise ShapeError(f"{name}(): When source is scalar, index should have one element (got {n})")
 
@@ -467,8 +483,10 @@ def index_fill(input, dim, index, value):
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange, negative=True)
     if isinstance(value, Tensor):
         if value.ndim:
-            raise ShapeError("index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-                             f"{value.ndim} dimension(s).")
+            raise ShapeError(
+                "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value.ndim} dimension(s)."
+            )
         if value.dtype is not input.dtype:
             value = value.to(input.dtype)
     else:

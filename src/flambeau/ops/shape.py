@@ -106,12 +106,16 @@ def view_dtype(self, to: dtype):
     if to.itemsize != self.itemsize and self.ndim == 0:
         raise ShapeError(f"self.dim() cannot be 0 to view {self.dtype} as {to} (different element sizes)")
     if to.itemsize != self.itemsize and self.stride()[-1] != 1:
-        raise ShapeError(f"self.stride(-1) must be 1 to view {self.dtype} as {to} (different element sizes), but got "
-                         f"{self.stride()[-1]}")
+        raise ShapeError(
+            f"self.stride(-1) must be 1 to view {self.dtype} as {to} (different element sizes), but got "
+            f"{self.stride()[-1]}"
+        )
     if to.itemsize > self.itemsize and self.shape[-1] * self.itemsize % to.itemsize:
         ratio = to.itemsize // self.itemsize
-        raise ShapeError(f"self.size(-1) must be divisible by {ratio} to view {self.dtype} as {to} (different element "
-                         f"sizes), but got {self.shape[-1]}")
+        raise ShapeError(
+            f"self.size(-1) must be divisible by {ratio} to view {self.dtype} as {to} (different element "
+            f"sizes), but got {self.shape[-1]}"
+        )
     made = wrap(self._array.view(to.numpy))
     link_view((made,), self, _view_as_dtype, {"to": to})
     return made
@@ -213,8 +217,10 @@ def t(input):
     if not isinstance(input, Tensor):
         need_tensor(input, "t")
     if input.ndim > 2:
-        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D",
-                         fix="use x.mT to transpose the last two dimensions")
+        raise ShapeError(
+            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D",
+            fix="use x.mT to transpose the last two dimensions",
+        )
     return linked(input, input._array.T, _t, {})
 
 
@@ -274,8 +280,10 @@ def expand(self, *sizes, implicit=False):
         n = have[i - lead] if i >= lead else None
         if s == -1:
             if n is None:
-                raise ShapeError(f"expand({self.dtype}{list(have)}, size={list(sizes)}): the expanded size of the "
-                                 f"tensor (-1) isn't allowed in a leading, non-existing dimension {i}")
+                raise ShapeError(
+                    f"expand({self.dtype}{list(have)}, size={list(sizes)}): the expanded size of the "
+                    f"tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
+                )
             s = n
         elif n is not None and n != 1 and n != s:
             raise ShapeError(
@@ -483,8 +491,10 @@ def _to_device(t, dev):
         return t
     if dev is devices.META:
         return wrap(meta_empty(t._array.shape, t._array.dtype))
-    raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
-                              "instead of torch.nn.Module.to() when moving module from meta to a different device.")
+    raise NotImplementedError(
+        "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
+        "instead of torch.nn.Module.to() when moving module from meta to a different device."
+    )
 
 
 @public(method=True, function=False)
@@ -510,8 +520,10 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         elif isinstance(a, int):
             device = devices.device("cuda", a)
         elif a is not None:
-            raise TypeError(f"to() received an invalid combination of arguments - got ({type(a).__name__}), but "
-                            "expected a dtype, a device or a tensor")
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({type(a).__name__}), but "
+                "expected a dtype, a device or a tensor"
+            )
     if other is not None:
         dtype, device = other.dtype, other.device
     made = self
@@ -559,6 +571,7 @@ def cuda(self, device=None, non_blocking=False, memory_format=preserve_format):
 
 
 # ---------------------------------------------------------------------- basic indexing
+
 
 def _select_array(input, key):
     made = input[key]

@@ -55,7 +55,9 @@ def per_dim(value, n, name):
         if len(value) == 1:
             value = tuple(value) * n
         if len(value) != n:
-            raise ShapeError(f"expected {name} to be a single integer value or a list of {n} values to match the "
-                             f"convolution dimensions, but got {name}={list(value)}")
+            raise ShapeError(
+                f"expected {name} to be a single integer value or a list of {n} values to match the "
+                f"convolution dimensions, but got {name}={list(value)}"
+            )
         return tuple([v.__index__() for v in value])
     return (value.__index__(),) * n

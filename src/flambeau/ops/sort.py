@@ -217,8 +217,10 @@ def _extreme(input, dim, keepdim, other, name, over_dim, over_all, pairwise):
         raise not_implemented(name, input.dtype)
     if dim is None:
         if not input.numel():
-            raise ShapeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
-                             "reduction dim with the 'dim' argument.")
+            raise ShapeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                "reduction dim with the 'dim' argument."
+            )
         return over_all(input, axes=tuple(range(input.ndim)), keepdim=False)
     dim = normal_dim(dim, input.ndim)
     if input.ndim:
@@ -256,8 +258,10 @@ def _arg(input, dim, keepdim, name, largest):
     a = input._array
     if dim is None:
         if not a.size:
-            raise IndexOutOfRange(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
-                                  "the reduction dim with the 'dim' argument.")
+            raise IndexOutOfRange(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+                "the reduction dim with the 'dim' argument."
+            )
         index = np.asarray(_arg_array(plain(a).reshape(-1), 0, largest))
         return on_device_of(index.reshape((1,) * a.ndim) if keepdim else index, input)
     dim = normal_dim(dim, a.ndim)
@@ -321,8 +325,10 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     if input.ndim and not n:
         need_elements(input._array, (dim,), "kthvalue")
     if not 1 <= k <= n:
-        raise ShapeError("kthvalue(): selected number k out of range for dimension " + str(dim),
-                         why=f"k is {k}, the dimension has {n} elements")
+        raise ShapeError(
+            "kthvalue(): selected number k out of range for dimension " + str(dim),
+            why=f"k is {k}, the dimension has {n} elements",
+        )
     if input.is_complex() or input.dtype is dtypes.bool:
         raise not_implemented("kthvalue_cpu", input.dtype)
     return return_types.kthvalue(_kth(input, k=operator.index(k), dim=dim, keepdim=builtins.bool(keepdim)))
@@ -486,13 +492,19 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
         dim = normal_dim(dim, a.ndim)
         rows = np.moveaxis(a.reshape(1) if not a.ndim else a, dim, 0)
         if not rows.size and rows.shape[0]:
-            raise ShapeError("There are 0 sized dimensions, and they aren't selected, so unique_consecutive cannot be "
-                             "applied")
+            raise ShapeError(
+                "There are 0 sized dimensions, and they aren't selected, so unique_consecutive cannot be applied"
+            )
     n = len(rows)
     if not n:
         empty = np.zeros(0, np.int64)
-        return _chosen(a.reshape(-1) if dim is None else a, empty.reshape(a.shape) if dim is None else empty, empty,
-                       return_inverse, return_counts)
+        return _chosen(
+            a.reshape(-1) if dim is None else a,
+            empty.reshape(a.shape) if dim is None else empty,
+            empty,
+            return_inverse,
+            return_counts,
+        )
     new = np.ones(n, bool)
     new[1:] = (rows[1:] != rows[:-1]).any(axis=tuple(range(1, rows.ndim)))
     inverse = np.cumsum(new) - 1

@@ -39,8 +39,9 @@ def _quantile(input, q, dim, keepdim, interpolation, ignore_nan, name):
     if q.dtype is not input.dtype:
         raise DtypeError(f"{name}() q tensor must be same dtype as the input tensor")
     if interpolation not in _INTERPOLATIONS:
-        raise ShapeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
-                         f"{interpolation}")
+        raise ShapeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+        )
     if q.numel() and not (0 <= q._array.min() and q._array.max() <= 1):
         raise ShapeError(f"{name}() q values must be in the range [0, 1]")
     if dim is None:
@@ -188,11 +189,15 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
     w = None
     if weight is not None:
         if weight.shape != input.shape:
-            raise ShapeError("torch.histogram: if weight tensor is provided it should have the same shape as the "
-                             "input tensor excluding its innermost dimension")
+            raise ShapeError(
+                "torch.histogram: if weight tensor is provided it should have the same shape as the "
+                "input tensor excluding its innermost dimension"
+            )
         if weight.dtype is not input.dtype:
-            raise DtypeError("torch.histogram: if weight tensor is provided, input tensor and weight tensor should "
-                             "have the same dtype")
+            raise DtypeError(
+                "torch.histogram: if weight tensor is provided, input tensor and weight tensor should "
+                "have the same dtype"
+            )
         w = weight._array.reshape(-1)
     hist, edges = _one_histogram(a, bins, range, w, density, "torch.histogram")
     made = return_types.histogram((wrap(hist), wrap(edges)))
@@ -208,8 +213,10 @@ def _edges(a, bins, bounds, name):
         if bins.ndim != 1:
             raise ShapeError(f"{name}: bins tensor should have one dimension, but got {bins.ndim} dimensions")
         if bins._array.dtype != a.dtype:
-            raise DtypeError(f"{name}: input tensor and bins tensors should have the same dtype, but got input with "
-                             f"dtype {a.dtype} and bins with dtype {bins.dtype}")
+            raise DtypeError(
+                f"{name}: input tensor and bins tensors should have the same dtype, but got input with "
+                f"dtype {a.dtype} and bins with dtype {bins.dtype}"
+            )
         if bins.numel() < 1:
             raise ShapeError(f"{name}: bins tensor should have at least 1 element")
         return bins._array
@@ -269,8 +276,10 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None
     if len(bins) != n:
         raise ShapeError("torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     if range is not None and len(range) != 2 * n:
-        raise ShapeError(f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, "
-                         f"but got {len(range)}")
+        raise ShapeError(
+            f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, "
+            f"but got {len(range)}"
+        )
     bounds = [None if range is None else tuple(range[2 * i : 2 * i + 2]) for i in builtins.range(n)]
     edges = [_edges(points[:, i], bins[i], bounds[i], "torch.histogramdd") for i in builtins.range(n)]
     shape = [len(e) - 1 for e in edges]
@@ -301,8 +310,9 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     """
     need_tensor(input, "cov")
     if input.ndim > 2:
-        raise ShapeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
-                         "dimensions")
+        raise ShapeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+        )
     if input.dtype is dtypes.bool:
         raise DtypeError("cov(): bool dtype is not supported for input")
     x = reshape(input, (1, -1)) if input.ndim < 2 else input
@@ -312,16 +322,20 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         if t is None:
             continue
         if t.ndim > 1:
-            raise ShapeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {t.ndim} "
-                             "dimensions")
+            raise ShapeError(
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with {t.ndim} dimensions"
+            )
         if name == "fweights" and t.dtype.category != 1:
             raise DtypeError(f"cov(): expected fweights to have integral dtype but got fweights with {t.dtype} dtype")
         if name == "aweights" and t.dtype.category != 2:
-            raise DtypeError(f"cov(): expected aweights to have floating point dtype but got aweights with {t.dtype} "
-                             "dtype")
+            raise DtypeError(
+                f"cov(): expected aweights to have floating point dtype but got aweights with {t.dtype} dtype"
+            )
         if t.numel() != count:
-            raise ShapeError(f"cov(): expected {name} to have the same numel as there are observations in the input "
-                             f"but got {t.numel()} != {count}")
+            raise ShapeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the input "
+                f"but got {t.numel()} != {count}"
+            )
         if count and t._array.min() < 0:
             raise ShapeError(f"cov(): {name} cannot be negative")
         w = t if w is None else w * t
@@ -357,8 +371,9 @@ def corrcoef(input):
     """
     need_tensor(input, "corrcoef")
     if input.ndim > 2:
-        raise ShapeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
-                         f"{input.ndim} dimensions")
+        raise ShapeError(
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+        )
     c = cov(input)
     if not c.ndim:
         return c / c
@@ -392,8 +407,10 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     if dim is None:
         dims = list(range(input.ndim))
         if many and len(spacing) != input.ndim and not (len(spacing) == 1):
-            raise ShapeError("torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
-                             f"equal to 'self.dim() - 1', but got a list of length {len(spacing)}")
+            raise ShapeError(
+                "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+                f"equal to 'self.dim() - 1', but got a list of length {len(spacing)}"
+            )
     else:
         dims = [normal_dim(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
         if len(set(dims)) != len(dims):
@@ -415,8 +432,9 @@ def _derivative(x, d, h, order):
     column = lambda t: reshape(t, [-1 if i == d else 1 for i in range(x.ndim)])
     if isinstance(h, Tensor) and h.ndim:
         if h.ndim != 1 or h.numel() != n:
-            raise ShapeError("torch.gradient expected each element of `spacing` to have one dimension and the size "
-                             "of the dimension")
+            raise ShapeError(
+                "torch.gradient expected each element of `spacing` to have one dimension and the size of the dimension"
+            )
         gaps = h.diff()
         one, two = column(narrow_to(gaps, 0, 0, n - 2)), column(narrow_to(gaps, 0, 1, n - 2))
         inner = (part(0, n - 2) * (-two / (one * (one + two))) + part(1, n - 1) * ((two - one) / (one * two))

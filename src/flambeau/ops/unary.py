@@ -205,8 +205,9 @@ def sign(input):
     tensor([-1.,  0.,  1.])
     """
     if isinstance(input, Tensor) and input._array.dtype.kind == "c":
-        raise NotSupported("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn "
-                           "instead.")
+        raise NotSupported(
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+        )
     return _sign(input)
 
 

@@ -113,8 +113,10 @@ def into_view(input, src, view_of, name):
     made = input.clone()
     part = view_of(made)
     if part.shape != src.shape:
-        raise ShapeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice "
-                         f"size = {list(part.shape)}")
+        raise ShapeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice "
+            f"size = {list(part.shape)}"
+        )
     part.copy_(src)
     return made
 
@@ -185,8 +187,9 @@ def _select_part(input, dim, index):
     dim, index = normal_dim(dim, input.ndim), operator.index(index)
     n = input._array.shape[dim]
     if not -n <= index < n:
-        raise IndexOutOfRange(f"select(): index {index} out of range for tensor of size {list(input.shape)} at "
-                              f"dimension {dim}")
+        raise IndexOutOfRange(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+        )
     return input[(slice(None),) * dim + (index,)]
 
 
@@ -382,8 +385,10 @@ def movedim(input, source, destination):
     source = source if isinstance(source, (tuple, list)) else (source,)
     destination = destination if isinstance(destination, (tuple, list)) else (destination,)
     if len(source) != len(destination):
-        raise ShapeError(f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain "
-                         f"the same number of dims as destination ({list(destination)} dims)")
+        raise ShapeError(
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain "
+            f"the same number of dims as destination ({list(destination)} dims)"
+        )
     n = input.ndim
     src, dst = [tuple([normal_dim(d, n) for d in dims]) for dims in (source, destination)]
     for dims, what in ((src, "source"), (dst, "destination")):
@@ -417,8 +422,10 @@ def unflatten(input, dim, sizes):
     try:
         sizes = infer_size(sizes, n)
     except ShapeError:
-        raise ShapeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) "
-                         "in the input tensor") from None
+        raise ShapeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) "
+            "in the input tensor"
+        ) from None
     return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
@@ -517,9 +524,10 @@ def broadcast_shapes(*shapes):
     try:
         return type(Tensor.wrap(np.empty(0)).shape)(np.broadcast_shapes(*from_ints))
     except ValueError:
-        raise ShapeError("Shape mismatch: objects cannot be broadcast to a single shape",
-                         why=f"shapes {[list(s) for s in from_ints]}: aligned from the right, sizes must be equal or 1"
-                         ) from None
+        raise ShapeError(
+            "Shape mismatch: objects cannot be broadcast to a single shape",
+            why=f"shapes {[list(s) for s in from_ints]}: aligned from the right, sizes must be equal or 1",
+        ) from None
 
 
 @public(method=True)
@@ -531,8 +539,9 @@ def adjoint(input):
     torch.Size([3, 2])
     """
     if input.ndim < 2:
-        raise ShapeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D "
-                         "tensor.")
+        raise ShapeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+        )
     return _matrix_t(input).conj() if input.is_complex() else _matrix_t(input)
 
 

@@ -116,7 +116,8 @@ class FormulaOptimizer(Optimizer):
             elif self.elementwise and state[name]._array.shape != p._array.shape:
                 raise ShapeError(
                     f"The size of a parameter {list(p.shape)} must match the size of its state '{name}' "
-                    f"{list(state[name].shape)}", why="the state was loaded from an optimizer of other parameters",
+                    f"{list(state[name].shape)}",
+                    why="the state was loaded from an optimizer of other parameters",
                 )
         return state, numbers
 

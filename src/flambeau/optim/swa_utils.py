@@ -238,5 +238,3 @@ class SWALR(LRScheduler):
             start = target if before == 1 else (rate - before * target) / (1 - before)
             result.append(target * now + start * (1 - now))
         return result
-
-

@@ -57,8 +57,9 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
             f"{q.ndim} key.dim: {k.ndim} and value.dim: {v.ndim} instead."
         )
     if not query.is_floating_point():
-        raise DtypeError("expected scalar type Float but found "
-                         f"{title(query)}", fix="convert query, key and value to float")
+        raise DtypeError(
+            f"expected scalar type Float but found {title(query)}", fix="convert query, key and value to float"
+        )
     if q.shape[-1] != k.shape[-1]:
         heads = math.prod(q.shape[:-2])
         raise ShapeError(

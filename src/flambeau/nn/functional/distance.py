@@ -24,8 +24,9 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     need_tensor(x2, "cosine_similarity", "x2", 2)
     common = result_type(x1, x2)
     if not (common.is_floating_point or common.is_complex):
-        raise DtypeError("expected common dtype to be floating point, yet common dtype is "
-                         f"{title(x1)}", fix="x.float()")
+        raise DtypeError(
+            f"expected common dtype to be floating point, yet common dtype is {title(x1)}", fix="x.float()"
+        )
     shape = np.broadcast_shapes(x1.shape, x2.shape) if _fit(x1, x2) else None
     if shape is None:
         raise broadcast_error(x1.shape, x2.shape)

@@ -125,9 +125,10 @@ def _check_classes(input, target, weight, name="cross_entropy"):
                              fix="target.squeeze(1)" if t.shape[1:] == (1,) else "one class index per sample, or "
                              f"probabilities of the input's shape {list(a.shape)}")  # fmt: skip
         if a.ndim != 4:
-            raise ShapeError(f"Expected target size {wanted}, got {list(t.shape)}",
-                             why=f"an input of shape {list(a.shape)} holds scores of {a.shape[1]} classes in "
-                                 "dimension 1")
+            raise ShapeError(
+                f"Expected target size {wanted}, got {list(t.shape)}",
+                why=f"an input of shape {list(a.shape)} holds scores of {a.shape[1]} classes in dimension 1",
+            )
         if t.ndim != a.ndim - 1:
             raise ShapeError(f"only batches of spatial targets supported ({a.ndim - 1}D tensors) but got targets of "
                              f"dimension: {t.ndim}", fix=f"a target of shape {wanted}")  # fmt: skip

@@ -36,8 +36,8 @@ def _check_normalized(input, shape, weight, bias):
         raise ShapeError(
             f"Given normalized_shape={list(shape)}, expected input with shape [*{stars}], but got input of size"
             f"{list(input.shape)}",
-            why=f"the last {len(shape)} dimension(s) of the input are {list(input.shape[-len(shape):])}",
-            fix=f"LayerNorm({list(input.shape[-len(shape):])})",
+            why=f"the last {len(shape)} dimension(s) of the input are {list(input.shape[-len(shape) :])}",
+            fix=f"LayerNorm({list(input.shape[-len(shape) :])})",
         )
 
 
@@ -64,8 +64,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     need_tensor(input, "layer_norm")
     shape = _sizes(normalized_shape)
     a = input._array
-    if a.shape[a.ndim - len(shape) :] != shape or not shape or a.ndim < len(shape) or (
-        weight is not None and weight._array.shape != shape or bias is not None and bias._array.shape != shape
+    if (
+        a.shape[a.ndim - len(shape) :] != shape
+        or not shape
+        or a.ndim < len(shape)
+        or (weight is not None and weight._array.shape != shape or bias is not None and bias._array.shape != shape)
     ):
         _check_normalized(input, shape, weight, bias)
     if a.dtype.kind != "f":

@@ -120,8 +120,7 @@ def _by_position(input, pairs, mode):
             raise ShapeError(
                 "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
                 f"({low}, {high}) at dimension {axis} of input {list(shape)}",
-                why="reflection leaves the edge itself out, so there are only "
-                f"{size - 1} element(s) to reflect",
+                why=f"reflection leaves the edge itself out, so there are only {size - 1} element(s) to reflect",
                 fix='a smaller padding, or mode="replicate"',
             )
         if mode == "circular" and (low > size or high > size):

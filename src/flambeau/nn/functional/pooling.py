@@ -81,8 +81,9 @@ def _check_window(name, n, k, s, p, d):
     if s == 0:
         raise ShapeError("stride should not be zero")
     if k <= 0 or s < 0:
-        raise ShapeError(f"{'kernel size' if k <= 0 else 'stride'} should be greater than zero, but got "
-                         f"{k if k <= 0 else s}")
+        raise ShapeError(
+            f"{'kernel size' if k <= 0 else 'stride'} should be greater than zero, but got {k if k <= 0 else s}"
+        )
     if d <= 0:
         raise ShapeError(f"dilation should be greater than zero, but got {d}")
     if p < 0:
@@ -297,9 +298,11 @@ def _lp_pool(input, p, n, kernel_size, stride, ceil_mode):
     powers = input**p
     means = _avg_pool(powers, n, kernel, stride, 0, ceil_mode, True, None, name)
     # Negative sums (odd p) keep their sign under the root.
-    return (means.sign() * means.abs().relu() * math.prod(kernel)).relu() ** (1.0 / p) if p % 2 == 0 else (
-        (means.sign() * (means.abs().relu())) * math.prod(kernel)
-    ) ** (1.0 / p)
+    return (
+        (means.sign() * means.abs().relu() * math.prod(kernel)).relu() ** (1.0 / p)
+        if p % 2 == 0
+        else ((means.sign() * (means.abs().relu())) * math.prod(kernel)) ** (1.0 / p)
+    )
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):

@@ -229,8 +229,9 @@ def upsample_nearest(input, size=None, scale_factor=None):
     tensor([[[[1., 1., 2., 2.],
               [1., 1., 2., 2.]]]])
     """
-    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` "
-                  "instead.", stacklevel=2)
+    warnings.warn(
+        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
+    )
     return interpolate(input, size, scale_factor, "nearest")
 
 

@@ -99,8 +99,11 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
 
 def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights,
           include_last_offset, padding_idx):  # fmt: skip
-    if isinstance(weight, Tensor) and isinstance(input, Tensor) and input.is_floating_point() and not (
-        weight.is_floating_point()
+    if (
+        isinstance(weight, Tensor)
+        and isinstance(input, Tensor)
+        and input.is_floating_point()
+        and not (weight.is_floating_point())
     ):
         raise ArgumentError("Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, "
                             "input, "

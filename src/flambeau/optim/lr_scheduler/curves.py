@@ -106,9 +106,7 @@ class CosineAnnealingLR(LRScheduler):
         if self._is_initial:
             return rates
         if self._step_count == 1 and t > 0:
-            return [
-                self.eta_min + (base - self.eta_min) * (1 + cos(t * pi / self.T_max)) / 2 for base in self.base_lrs
-            ]
+            return [self.eta_min + (base - self.eta_min) * (1 + cos(t * pi / self.T_max)) / 2 for base in self.base_lrs]
         if (t - 1 - self.T_max) % (2 * self.T_max) == 0:  # up again from eta_min: the ratio below would be 0 / 0
             return [
                 rate + (base - self.eta_min) * (1 - cos(pi / self.T_max)) / 2

@@ -27,7 +27,6 @@ def _one_after_the_other(transforms, inputs: tuple) -> Any:
     return outputs
 
 
-
 class Compose(Transform):
     """Transforms one after another."""
 
