@@ -15,6 +15,7 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
+from .autograd.mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .constants import *  # noqa: F403
 from .devices import device, get_default_device, set_default_device
 from .dtypes import (
