@@ -36,6 +36,8 @@ from .settings import get_num_interop_threads as get_num_interop_threads
 from .formatting import get_printoptions as get_printoptions
 from .dtypes import iinfo as iinfo
 from .autograd.mode import inference_mode as inference_mode
+from .autograd.mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .autograd.mode import is_anomaly_enabled as is_anomaly_enabled
 from .settings import is_complex as is_complex
 from .settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
 from .settings import is_floating_point as is_floating_point
