@@ -1,6 +1,6 @@
 """flambeau: PyTorch's API in readable Python. `import flambeau as torch` runs PyTorch code.
 
-The functions come from the registry that the operations fill (`ops/entry.py`); the subpackages are imported when
+The functions come from the registry that the operations fill (`ops/public.py`); the subpackages are imported when
 they are first used, which keeps `import flambeau` short.
 """
 
