@@ -27,6 +27,7 @@ _C_NAMES = {"int64": "long", "int32": "int", "int16": "short", "int8": "signed c
 
 
 def generator_of(given) -> Generator:
+    """The generator given, or the default one."""
     if given is None:
         return default_generator
     if not isinstance(given, Generator):
@@ -36,6 +37,7 @@ def generator_of(given) -> Generator:
 
 
 def need_float(name, dt, kernel):
+    """Error for dtypes that hold no fractions."""
     if dt.category < 2:
         raise NotSupported(f"\"{kernel}\" not implemented for '{TITLES.get(dt.name, dt.name)}'",
                            why=f"{name} gives fractions, and {dt} holds none",
@@ -43,6 +45,7 @@ def need_float(name, dt, kernel):
 
 
 def check(condition, text):
+    """RuntimeError(text) unless the condition holds."""
     if not condition:
         raise ShapeError(text)
 
