@@ -137,7 +137,7 @@ def tensor_stub():
             lines.append(f"    {name}: Any")
     lines += ["    def __init__(self, *data: Any, device: Any = None) -> None: ..."]
     lines += ["", "wrap = Tensor.wrap", "def attach(name: str, function: Any) -> None: ...",
-              "def is_tensor(obj: Any) -> _bool: ...", "def storage_owner(t: Tensor) -> Any: ..."]  # fmt: skip
+              "def is_tensor(obj: Any) -> _bool: ..."]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 

@@ -126,7 +126,7 @@ def mixed(a: device, b: device) -> DeviceError:
     )
 
 
-def as_array(x, like=None) -> np.ndarray:
+def as_array(x) -> np.ndarray:
     """`x` as an array: NumPy returns a scalar object instead of a 0-dimensional array, and this undoes it."""
     return x if isinstance(x, np.ndarray) else np.asarray(x)
 

@@ -12,7 +12,7 @@ import operator
 import numpy as np
 
 from . import devices, dtypes
-from .arrays import address, device_of, element_strides, owner, storage_offset
+from .arrays import address, device_of, element_strides, storage_offset
 from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
 from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange, NotSupported, ShapeError
 
@@ -489,8 +489,3 @@ def is_tensor(obj) -> bool:
     (True, False)
     """
     return isinstance(obj, Tensor)
-
-
-def storage_owner(t: Tensor):
-    """The object at the bottom of a tensor's memory: equal for tensors that share storage."""
-    return owner(t._array)

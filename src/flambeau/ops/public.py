@@ -18,7 +18,7 @@ REGISTRY: dict[str, Callable[..., Any]] = {}  # public name ("sin", "special.erf
 METHODS: dict[str, Callable[..., Any]] = {}  # name of a Tensor method -> function
 
 
-def public(name=None, *, method=False, function=True, inplace=False, out=False, aliases=(), property=False):
+def public(name=None, *, method=False, function=True, inplace=False, out=False, aliases=()):
     """Give a function its public name, its method, its in-place form, its `out=` and its other names.
 
     name: default the function's own; "special.erf" puts it in a submodule.
