@@ -1,5 +1,6 @@
 """How kernels are called, checked, cached on disk and shared out among threads."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -60,6 +61,19 @@ def test_arguments_that_do_not_fit_are_refused():
     ]:  # fmt: skip
         assert f(*bad) is False
         assert (y == 0).all()
+
+
+@needs_llvm
+def test_a_part_by_its_address():
+    x, y = np.arange(9, dtype=np.float64), np.zeros(9)
+    words = np.array([x.ctypes.data, y.ctypes.data, 9, 0], np.int64)
+    words[3:].view(np.float64)[0] = 2.5
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(shifted.part_address("f8"))
+    run(words.ctypes.data, 2, 7)
+    np.testing.assert_array_equal(y[2:7], x[2:7] + 2.5)
+    assert not y[:2].any() and not y[7:].any()
+    assert shifted.share({"n": 100}) == (100, 1)
+    assert shifted.share({"n": build.PARALLEL_FROM}) == (build.PARALLEL_FROM, 4)
 
 
 @needs_llvm

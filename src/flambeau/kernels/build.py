@@ -17,6 +17,7 @@ of `work`, in as many calls as there are threads; `cost` is roughly how many ele
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import threading
@@ -105,14 +106,38 @@ class Kernel:
                     self._built[key] = self._build(real, absent, options)
                 return self._built[key]
 
+    def part_address(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> int:
+        """The address of `part(context, begin, end)` of the same specialisation, or 0 where there is no LLVM.
+
+        `context` is an array of 64-bit words, one for each parameter that is not absent: an array's address, an int,
+        or the bits of a float. Nothing is checked.
+        """
+        if self.get(real, absent, **options) is None:
+            return 0
+        llvm = backend()
+        return llvm.symbol(self._symbol(real, absent, options) + "_part") if llvm else 0
+
+    def share(self, values: dict[str, int]) -> tuple[int, int]:
+        """(items of work, parts to cut them into) for the values of the parameters that are ints."""
+
+        def product(factors: list[str]) -> int:
+            return math.prod(int(f) if f.isdigit() else values[f] for f in factors)
+
+        work = product(self.work.split("*"))
+        total = work * product(self.cost)
+        return work, min(total // GRAIN, 64, work) if total >= PARALLEL_FROM else 1
+
+    def _symbol(self, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> str:
+        spelled = "_".join([real, *("no_" + a for a in absent), *(f"{k}_{v}" for k, v in sorted(options.items()))])
+        return "flambeau_" + re.sub(r"\W", "_", f"{self.name}_{spelled}")
+
     def _build(self, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> Callable[..., bool] | None:
         llvm = backend()
         if llvm is None:
             return None
         from .wrap import write_ir  # needs llvmlite, as above
 
-        spelled = "_".join([real, *("no_" + a for a in absent), *(f"{k}_{v}" for k, v in sorted(options.items()))])
-        name = "flambeau_" + re.sub(r"\W", "_", f"{self.name}_{spelled}")
+        name = self._symbol(real, absent, options)
         key = None if self.traced else repr((real, absent, sorted(options.items())))
         where = llvm.address(name, key, lambda: write_ir(self, name, real, absent, options))
         return llvm.builtin(where, self.name, self.body.__doc__ or "")

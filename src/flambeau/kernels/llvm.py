@@ -114,6 +114,12 @@ def address(name: str, key: str | None, write_ir: Callable[[], str]) -> int:
         return engine.get_function_address(name)
 
 
+def symbol(name: str) -> int:
+    """The address of another function of code that `address` has loaded."""
+    with _lock:
+        return _engine().get_function_address(name)
+
+
 def _c_address(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 

@@ -24,16 +24,16 @@ CONTIGUOUS, ALIGNED, WRITEABLE = 0x0001, 0x0100, 0x0400
 
 
 def write_ir(kernel: Kernel, name: str, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> str:
-    """The LLVM module of one specialisation: the builtin `name` and the part function that its threads run."""
+    """The LLVM module of one specialisation: the builtin `name`, and the `<name>_part` that its threads run."""
     module = ir.Module(name)
     present = [p for p in kernel.parameters if p.name not in absent]
-    part = _write_part(kernel, module, present, real, absent, options)
+    part = _write_part(kernel, module, name + "_part", present, real, absent, options)
     _write_entry(kernel, module, name, present, real, part)
     return str(module)
 
 
-def _write_part(kernel: Kernel, module: ir.Module, present: list[Parameter], real: str, absent: tuple[str, ...],
-                options: dict[str, Any]) -> ir.Function:  # fmt: skip
+def _write_part(kernel: Kernel, module: ir.Module, name: str, present: list[Parameter], real: str,
+                absent: tuple[str, ...], options: dict[str, Any]) -> ir.Function:  # fmt: skip
     """part(context, begin, end) calls the body; context is an array of 64-bit words, one per parameter.
 
     The body is a function of its own, whose array arguments are known not to overlap, and is inlined here.
@@ -54,8 +54,7 @@ def _write_part(kernel: Kernel, module: ir.Module, present: list[Parameter], rea
     kernel.body(k, Value(k, inner.args[0]), Value(k, inner.args[1]), *ordered, **options)
     k.b.ret_void()
 
-    part = ir.Function(module, PART, "part")
-    part.linkage = "internal"
+    part = ir.Function(module, PART, name)
     b = ir.IRBuilder(part.append_basic_block("entry"))
     context, begin, end = part.args
     words = []
