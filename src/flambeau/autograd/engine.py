@@ -299,7 +299,7 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
                     if a.shape != edge[2] or a.dtype is not edge[3]:
                         d = fit(d, edge[2], edge[3])
                     give(edge[0], edge[1], d)
-            g = found = d = None  # so that memory may be reused, and leaf gradients taken over
+            a = g = found = d = None  # so that memory may be reused, and leaf gradients taken over
         heap = None
         if targets is None:
             for held in leaves.values():

@@ -311,33 +311,6 @@ def reduce_sum(x, axes, keepdims: bool):
     return made.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
 
 
-def gather_rows(x, index):
-    """x[index] for an int64 array of good, non-negative row numbers."""
-    kind = _kind(x, 0)
-    if kind is None or index.dtype != np.int64 or x.ndim < 1:
-        return None
-    width = x.size // x.shape[0] if x.shape[0] else 0
-    if index.size * width < SMALL or not x.flags.c_contiguous:
-        return None
-    f = rearrange.gather_rows.get(kind)
-    out = np.empty(index.shape + x.shape[1:], x.dtype)
-    return out if f and f(x, _flat(index), out, x.shape[0], width, index.size) else None
-
-
-def scatter_add_rows(g, index, count: int):
-    """zeros(count, ...) with g[i] added to row index[i]; index holds good, non-negative row numbers."""
-    kind = _kind(g)
-    if kind is None or index.dtype != np.int64:
-        return None
-    f = rearrange.scatter_add_rows.get(kind)
-    inner = g.shape[index.ndim :]
-    width = int(np.prod(inner, dtype=np.int64))
-    if f is None or not width:
-        return None
-    out = np.zeros((count, *inner), g.dtype)
-    return out if f(_flat(g), _flat(index), out, count, width, index.size, max(1, width // 32)) else None
-
-
 def contiguous(x):
     """A C-contiguous copy of an array whose last two dimensions are swapped in memory."""
     kind = _kind(x)

@@ -5,37 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import IndexOutOfRange
-from ..kernels import fused as kernels
+from ..kernels import indexed
 from .entry import primitive
 from .fused import in_single
 
 
-def check_rows(indices, rows):
-    """IndexError unless all row numbers are in range."""
-    if indices.size and type(indices) is np.ndarray:
-        low, high = indices.min(), indices.max()
-        if low < 0 or high >= rows:
-            bad = int(low if low < 0 else high)
-            raise IndexOutOfRange(
-                "index out of range in self",
-                why=f"the table has {rows} rows, numbered 0 to {rows - 1}, and row {bad} was asked for",
-                fix=f"num_embeddings={bad + 1} or more" if bad >= rows else "row numbers start at 0",
-            )
+def check_rows(indices, rows, width=1):
+    """IndexError unless all row numbers are in range; width: elements of a row."""
+    if type(indices) is np.ndarray and (place := indexed.first_outside(indices, 0, rows, touched=rows * width)) >= 0:
+        bad = int(indices.reshape(-1)[place])
+        raise IndexOutOfRange(
+            "index out of range in self",
+            why=f"the table has {rows} rows, numbered 0 to {rows - 1}, and row {bad} was asked for (number {place} of "
+            f"{indices.size})",
+            fix=f"num_embeddings={bad + 1} or more" if bad >= rows else "row numbers start at 0",
+        )
 
 
 def _embedding_array(weight, indices):
-    check_rows(indices, weight.shape[0])
-    made = kernels.gather_rows(weight, indices)
+    check_rows(indices, *weight.shape)
+    made = indexed.take_rows(weight, indices)
     return weight[indices] if made is None else made
 
 
 @in_single
-def sum_rows(rows, indices, count):
-    """Add row i of `rows` to row indices[i] of a table of zeros with `count` rows."""
+def sum_rows(rows, indices, count, skip=None, mean=False):
+    """Add row i of `rows` to row indices[i] of a table of zeros with `count` rows.
+
+    skip: a row that stays 0. mean: divide each row by how often its number occurs.
+    """
     if not indices.size or type(rows) is not np.ndarray:
         table = np.zeros((count, *rows.shape[1:]), rows.dtype)
         return table if type(rows) is np.ndarray else rows[:1].sum() * table
-    made = kernels.scatter_add_rows(rows, indices, count)
+    made = indexed.sum_rows(rows, indices, count, skip, mean)
     if made is not None:
         return made
     # Sorting brings equal numbers together, so that each run is one sum.
@@ -47,6 +49,11 @@ def sum_rows(rows, indices, count):
         table[ordered] = rows[order]
     else:
         table[ordered[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+    if skip is not None:
+        table[skip] = 0
+    if mean:
+        times = np.bincount(indices, minlength=count)
+        table /= np.maximum(times, 1).astype(table.dtype)[:, None]
     return table
 
 
@@ -54,14 +61,7 @@ def _embedding_backward_array(g, indices, count, padding, by_frequency):
     if type(g) is not np.ndarray:
         return g[..., :1].sum() * np.zeros((count, g.shape[-1]), g.dtype)
     flat = indices.reshape(-1)
-    rows = g.reshape(flat.size, g.shape[-1])
-    table = sum_rows(rows, flat, count)
-    if padding is not None:
-        table[padding] = 0
-    if by_frequency:
-        times = np.bincount(flat, minlength=count)
-        table /= np.maximum(times, 1).astype(table.dtype)[:, None]
-    return table
+    return sum_rows(g.reshape(flat.size, g.shape[-1]), flat, count, padding, by_frequency)
 
 
 def _gathered(gg, indices, count, padding, by_frequency):
