@@ -25,6 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .record import listener, listeners
+
 NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9), "i4": (5,)}
 PARALLEL_FROM = 131072  # units of cost (0.2 ns or so each); below it, waking a thread costs more than it brings
 GRAIN = 32768  # units per part at least
@@ -97,6 +99,14 @@ class Kernel:
 
     def get(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> Callable[..., bool] | None:
         """The builtin for a floating-point type, without the absent arrays, with the body's options."""
+        if listeners:
+            found = listener()
+            if found is not None:
+                return found.kernel(self, real, absent, options)
+        return self.built(real, absent, options)
+
+    def built(self, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> Callable[..., bool] | None:
+        """`get`, heard by nobody."""
         key = (real, absent, *options.items()) if options or absent else real
         try:
             return self._built[key]
@@ -112,7 +122,7 @@ class Kernel:
         `context` is an array of 64-bit words, one for each parameter that is not absent: an array's address, an int,
         or the bits of a float. Nothing is checked.
         """
-        if self.get(real, absent, **options) is None:
+        if self.built(real, absent, options) is None:
             return 0
         llvm = backend()
         return llvm.symbol(self._symbol(real, absent, options) + "_part") if llvm else 0

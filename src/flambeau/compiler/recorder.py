@@ -1,0 +1,343 @@
+"""Watches one eager run of a step, and writes down what it did to which memory.
+
+The run computes as always, on ordinary arrays; operations tell the recorder what they did (kernels/record.py). Arrays
+are known by the memory they own, so views need no bookkeeping: any view is a region of its owner. What an operation did
+inside is taken apart where it consists of kernel launches only, which is checked by launching them a second time on other
+memory and comparing every bit; else the operation is kept as a Python call.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ..arrays import MetaArray, address, owner
+from ..kernels import record
+from .program import Buffer, Call, Launch, Map, Node, Program, Region, Update
+from .symbolic import NotSymbolic, trace
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def user_line() -> str:
+    """file:line of the innermost frame outside this package."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?"
+
+
+class Recorder:
+    """Listens while `with recorder:` lasts. `program` is what was recorded."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.program = Program([], [], [], [])
+        self.nodes = self.program.nodes
+        self.buffers: dict[int, Buffer] = {}  # id of the owner -> its buffer, while the owner lives
+        self.log: list[tuple[Launch, tuple, dict]] | None = None  # launches of the operation that is running
+        self.name = ""
+        self.cleared: dict[int, Any] = {}  # leaves whose gradient was dropped: id -> leaf
+        self.accumulated: dict[int, tuple] = {}  # leaves that got a gradient: id -> (leaf, .grad before the first time)
+
+    def __enter__(self) -> Recorder:
+        record.listeners.append(self)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        record.listeners.remove(self)
+
+    def problem(self, reason: str) -> None:
+        """Note that the step cannot be replayed without Python, and where."""
+        found = (reason, user_line())
+        if found not in self.program.problems:
+            self.program.problems.append(found)
+
+    # ------------------------------------------------------------------ memory
+
+    def region(self, array: np.ndarray) -> Region:
+        """Where an array lies."""
+        base = owner(array)
+        buffer = self.buffers.get(id(base))
+        if buffer is None:
+            buffer = self._add(base)
+            buffer.owner, buffer.where = base, user_line()
+        return Region(buffer, address(array) - buffer.address, array.shape, array.strides, array.dtype)
+
+    def _add(self, base: np.ndarray) -> Buffer:
+        low = address(base)
+        high = low + base.itemsize
+        for n, s in zip(base.shape, base.strides):
+            low, high = (low + (n - 1) * s, high) if s < 0 else (low, high + (n - 1) * s)
+        buffer = Buffer(len(self.program.buffers), low, 0 if not base.size else high - low)
+        self.program.buffers.append(buffer)
+        self.buffers[id(base)] = buffer
+        return buffer
+
+    def knows(self, array: np.ndarray) -> bool:
+        """Whether the memory of an array has been seen in this step."""
+        return id(owner(array)) in self.buffers
+
+    def made(self, array: np.ndarray) -> Region:
+        """The region of an operation's result; memory not seen before was made by it."""
+        base = owner(array)
+        if id(base) not in self.buffers:
+            buffer, key = self._add(base), id(base)
+            buffer.origin = "made"
+            buffers = self.buffers
+            # The owner's id may be used again once it is gone.
+            buffer.ref = weakref.ref(base, lambda _: buffers.pop(key, None))
+        return self.region(array)
+
+    def constant(self, array: np.ndarray) -> np.ndarray:
+        """Note that an array was made from Python numbers alone: it is the same at each replay."""
+        base = owner(array)
+        if id(base) not in self.buffers:
+            buffer = self._add(base)
+            buffer.owner, buffer.origin = base, "constant"
+            buffer.ref = base.copy()  # its first value: the step may change it
+        return array
+
+    # ------------------------------------------------------------------ what operations tell
+
+    def call(self, name: str, function: Any, args: Any, options: dict, formula: Any = None) -> Any:
+        """Run an array-level function and note it. formula: the same element by element, where it is one."""
+        outer, self.log, before, self.name = self.log, [], self.name, name
+        try:
+            found = function(*args, **options)
+        finally:
+            log, self.log, self.name = self.log, outer, before
+        outs = [a for a in (found if found.__class__ in (tuple, list) else (found,)) if isinstance(a, np.ndarray)]
+        if found.__class__ not in (tuple, list) and not outs and found is not None:
+            found = np.asarray(found)
+            outs = [found]
+        arrays = _arrays(args)
+        if any(isinstance(a, MetaArray) for a in (*arrays, *outs)):
+            self.problem(f"{name} runs on the meta device")
+            return found
+        if outer is not None:  # inside another operation: that one is noted
+            outer += log
+            return found
+        if not log and all(any(owner(o) is owner(a) for a in arrays) for o in outs):
+            return found  # a view, or an argument itself
+        self._note(name, function, args, options, formula, found, outs, arrays, log)
+        return found
+
+    def _note(self, name, function, args, options, formula, found, outs, arrays, log) -> None:
+        if formula is not None and len(outs) == 1 and not options:
+            try:
+                self._map(name, formula, list(args), outs[0])
+                return
+            except NotSymbolic:
+                pass
+        if log and self._explained(arrays, outs, log):
+            return
+        template = _replace(args, self.region)
+        reads = [self.region(a) for a in arrays]
+        self.nodes.append(Call(reads, [self.made(a) for a in outs], name, function, template, options))
+
+    def _map(self, name: str, formula: Any, args: list, out: np.ndarray, target: np.ndarray | None = None) -> None:
+        """An element-wise node: out (or target, where the result was stored) = formula(args)."""
+        body, result, numbers = trace(formula, args, out.dtype if target is None else target.dtype)
+        reads = [self.region(a) for a in args if isinstance(a, np.ndarray)]
+        write = self.made(out) if target is None else self.region(target)
+        self.nodes.append(Map(reads, [write], name, write.shape, body, [result], numbers, [None], [()]))
+
+    def reduced(self, name: str, op: str, x: np.ndarray, axes: Any, out: np.ndarray, formula: Any = None) -> bool:
+        """Note out = op over axes of formula(x); False where that has no kernel."""
+        axes = tuple(range(x.ndim)) if axes is None else tuple(sorted(a % x.ndim for a in axes))
+        try:
+            body, result, numbers = trace(formula or (lambda v: v), [x], out.dtype)
+        except NotSymbolic:
+            return False
+        write = self.made(out)
+        kept = iter(write.strides)
+        if len(write.shape) == x.ndim:
+            strides = tuple(0 if i in axes else s for i, s in enumerate(write.strides))
+        else:
+            strides = tuple(0 if i in axes else next(kept) for i in range(x.ndim))
+        spread = Region(write.buffer, write.offset, x.shape, strides, write.dtype)
+        node = Map([self.region(x)], [spread], name, x.shape, body, [result], numbers, [op], [axes])
+        self.nodes.append(node)
+        return True
+
+    def into(self, name: str, target: np.ndarray, formula: Any, args: tuple) -> None:
+        """Note target[...] = formula(*args), which has not been done yet."""
+        if not target.size:
+            return
+        for a in args:
+            if isinstance(a, np.ndarray):
+                self.region(a)
+        try:
+            self._map(name, formula, list(args), target, target)
+        except NotSymbolic:
+
+            def store(target: np.ndarray, *args: Any) -> None:
+                target[...] = formula(*args)
+
+            reads = [self.region(a) for a in args if isinstance(a, np.ndarray)]
+            template = _replace((target, *args), self.region)
+            self.nodes.append(Call(reads, [self.region(target)], name, store, template, {}))
+
+    def source(self, name: str, function: Any, args: tuple, options: dict) -> Any:
+        """Run and note a function without array arguments whose result differs at each call: random numbers."""
+        outer, self.log = self.log, None
+        try:
+            found = function(*args, **options)
+        finally:
+            self.log = outer
+        self.nodes.append(Call([], [self.made(found)], name, function, args, options))
+        return found
+
+    def update(self, optimizer: Any, group: dict, p: Any, formula: Any, arrays: list, numbers: dict) -> None:
+        """Note an optimizer's formula on one parameter, before it runs."""
+        regions = [self.region(a) for a in arrays]
+        node = Update(regions, [regions[0], *regions[2:]], type(optimizer).__name__, optimizer, group, p, formula, numbers)
+        self.nodes.append(node)
+
+    def action(self, function: Any) -> None:
+        """Note a Python function without result that is to be called at each replay (a scheduler's step)."""
+        self.program.actions.append((len(self.nodes), function))
+
+    def observe(self, tensor: Any, what: str) -> None:
+        """Note that Python has read a value."""
+        array = tensor._array
+        if self.knows(array) and self.buffers[id(owner(array))].origin == "constant":
+            return
+        self.problem(f"{what} reads a value that the step computes, so Python decides what follows")
+
+    def clear(self, leaf: Any) -> None:
+        """Note that a leaf's gradient was dropped."""
+        self.cleared[id(leaf)] = leaf
+
+    def accumulates(self, leaf: Any) -> None:
+        """Note that a leaf is about to get a gradient."""
+        if id(leaf) not in self.accumulated:
+            self.accumulated[id(leaf)] = (leaf, leaf._grad, id(leaf) in self.cleared)
+
+    # ------------------------------------------------------------------ kernels
+
+    def kernel(self, kernel: Any, real: str, absent: tuple, options: dict) -> Any:
+        """The builtin of a kernel, which tells when it is launched."""
+        f = kernel.built(real, absent, options)
+        if f is None:
+            return None
+        present = [p for p in kernel.parameters if p.name not in absent]
+
+        def launch(*args: Any) -> bool:
+            written = [a for a, p in zip(args, present) if p.is_array and p.written]
+            before = {id(owner(a)): owner(a).copy() for a in written if self.knows(a)}
+            done = f(*args)
+            if done:
+                node = Launch([], [], self.name or kernel.name, kernel, real, absent, options, list(args))
+                if self.log is not None:
+                    self.log.append((node, tuple(written), before))
+                else:
+                    self._keep(node, present, args)
+            return done
+
+        return launch
+
+    def _keep(self, node: Launch, present: list, args: tuple) -> None:
+        for a, p in zip(args, present):
+            if p.is_array:
+                region = self.made(a) if p.written else self.region(a)
+                (node.writes if p.written else node.reads).append(region)
+        # A written array may be added to: it counts as read too, unless this is the first that is seen of it.
+        node.args = [self.region(a) if isinstance(a, np.ndarray) else a for a in args]
+        self.nodes.append(node)
+
+    def _explained(self, arrays: list, outs: list, log: list) -> bool:
+        """Whether an operation is the launches in `log` and nothing else; then they are noted in its place."""
+        touched = {id(owner(a)) for node, *_ in log for a in node.args if isinstance(a, np.ndarray)}
+        written = {id(owner(a)) for _, arrays_written, _ in log for a in arrays_written}
+        if any(a.size and id(owner(a)) not in touched for a in arrays):
+            return False
+        if any(o.size and id(owner(o)) not in written for o in outs):
+            return False
+        fresh = {}  # memory that these launches wrote first: id -> owner
+        for _, arrays_written, _ in log:
+            for a in arrays_written:
+                if not self.knows(a):
+                    fresh[id(owner(a))] = owner(a)
+        for node, arrays_written, _ in log:
+            mine = {id(owner(a)) for a in arrays_written}
+            for a in node.args:
+                if isinstance(a, np.ndarray) and not self.knows(a) and id(owner(a)) not in fresh:
+                    return False  # read, but made by something else
+            del mine
+        for zeroed in (False, True):
+            if self._again(outs, log, fresh, zeroed):
+                break
+        else:
+            return False
+        for base in fresh.values():
+            region = self.made(base)
+            if zeroed:
+                self.nodes.append(fill(region, 0, self.name))
+        for node, *_ in log:
+            present = [p for p in node.kernel.parameters if p.name not in node.absent]
+            self._keep(node, present, tuple(node.args))
+        return True
+
+    def _again(self, outs: list, log: list, fresh: dict, zeroed: bool) -> bool:
+        """Launch again on other memory, and compare the results bit by bit."""
+        moved: dict[int, np.ndarray] = {}
+        for key, base in fresh.items():
+            moved[key] = np.full(max(base.nbytes, 1) + 64, 0 if zeroed else 0xAB, np.uint8)
+        for _, _, before in log:
+            for key, copy in before.items():
+                if key not in moved:
+                    moved[key] = np.ascontiguousarray(copy).reshape(-1).view(np.uint8)
+                    if copy.strides != np.ascontiguousarray(copy).strides:
+                        return False
+
+        def place(a: Any) -> Any:
+            base = owner(a) if isinstance(a, np.ndarray) else None
+            if base is None or id(base) not in moved:
+                return a
+            raw = moved[id(base)]
+            skip = -address(raw) % 64 if id(base) in fresh else 0
+            offset = address(a) - address(base) + skip
+            return np.ndarray(a.shape, a.dtype, raw, offset, a.strides)
+
+        for node, *_ in log:
+            f = node.kernel.built(node.real, node.absent, node.options)
+            if not f(*[place(a) for a in node.args]):
+                return False
+        return all(_same_bits(place(o), o) for o in outs)
+
+
+def fill(region: Region, value: Any, name: str) -> Map:
+    """A node that sets a whole region to a number."""
+    body, result, numbers = trace(lambda: value, [], region.dtype)
+    return Map([], [region], name, region.shape, body, [result], numbers, [None], [()])
+
+
+def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def _arrays(args: Any) -> list:
+    """All arrays in nested tuples and lists."""
+    found = []
+    for a in args:
+        if isinstance(a, np.ndarray):
+            found.append(a)
+        elif a.__class__ in (tuple, list):
+            found += _arrays(a)
+    return found
+
+
+def _replace(args: Any, function: Any) -> Any:
+    """Nested tuples and lists with function(array) in place of arrays."""
+    if isinstance(args, np.ndarray):
+        return function(args)
+    if args.__class__ in (tuple, list):
+        return args.__class__([_replace(a, function) for a in args])
+    return args

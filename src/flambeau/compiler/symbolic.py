@@ -1,0 +1,43 @@
+"""Element-wise formulas as bodies of fused loops (kernels/bodies.py): NumPy functions run once on symbols."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import bfloat16
+from ..kernels import bodies
+
+KINDS = {np.dtype(name): kind for name, kind in {
+    "float32": "f4", "float64": "f8", "int64": "i8", "int32": "i4", "int16": "i2", "int8": "i1", "uint8": "u1", "bool": "b1",
+    "float16": "f2"}.items()}  # fmt: skip
+KINDS[bfloat16.numpy] = "bf"
+
+
+class NotSymbolic(Exception):
+    """A formula that uses what bodies do not have."""
+
+
+def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int, list[float]]:
+    """(body, number of the result, run-time numbers) of formula(*args), converted to dtype `out`.
+
+    args: arrays stand for operands, in order; everything else is handed on as it is.
+    """
+    kinds = [KINDS.get(a.dtype) for a in args if isinstance(a, np.ndarray)]
+    if None in kinds or out not in KINDS:
+        raise NotSymbolic
+
+    def on_elements(*elements: Any) -> Any:
+        given = iter(elements)
+        return formula(*[next(given) if isinstance(a, np.ndarray) else a for a in args])
+
+    try:
+        body, results = bodies.trace(on_elements, len(kinds))
+        if len(results) != 1:
+            raise NotSymbolic
+        body, result = (*body, ("cast", results[0], KINDS[out])), len(body)
+        bodies.kinds(body, [k for k in kinds if k])
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+        raise NotSymbolic(str(error)) from None
+    return body, result, []
