@@ -18,6 +18,7 @@ from .devices import CPU
 from .devices import device as _device
 from .errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError
 from .kernels.random import keep, shuffle
+from .kernels.record import source
 from .normal import box_muller64, fma, libm, normals32, words_to_units
 
 DEFAULT_SEED = 67280421310721
@@ -186,6 +187,7 @@ class Generator:
 
     # ------------------------------------------------------------------ distributions (flat arrays of n numbers)
 
+    @source
     def uniform(self, n: int, low=0.0, high=1.0, dtype=np.float32) -> np.ndarray:
         """Uniform on [low, high); a number that rounding puts on `high` becomes `low`."""
         dtype = np.dtype(dtype)
@@ -201,6 +203,7 @@ class Generator:
         made[made == dtype.type(high)] = dtype.type(low)
         return made
 
+    @source
     def normal(self, n: int, mean=0.0, std=1.0, dtype=np.float32, contiguous=True) -> np.ndarray:
         """Normally distributed numbers.
 
@@ -242,6 +245,7 @@ class Generator:
             self._normal = made.pop()
         return np.array(made, np.float64)
 
+    @source
     def integers(self, n: int, low: int, high: int) -> np.ndarray:
         """Integers of [low, high), int64 (or uint64 where they do not fit)."""
         span = high - low
@@ -255,6 +259,7 @@ class Generator:
             return words + np.uint64(low) if low else words
         return (words + np.uint64(low % (1 << 64))).view(np.int64)
 
+    @source
     def full_range(self, n: int, dtype) -> np.ndarray:
         """What `random_()` draws: every value of an integer dtype from 0, every integer a float holds exactly."""
         dtype = np.dtype(dtype)
@@ -271,6 +276,7 @@ class Generator:
         words %= words.dtype.type((1 << digits) + 1)
         return words.astype(dtype)
 
+    @source
     def permutation(self, n: int) -> np.ndarray:
         """The integers from 0 to n - 1 in random order (Fisher and Yates), int64."""
         if n < 2:
@@ -289,6 +295,7 @@ class Generator:
             order[i], order[j] = order[j], order[i]
         return np.array(order, np.int64)
 
+    @source
     def bernoulli(self, n: int, p) -> np.ndarray:
         """True with probability `p`: one number (drawn with 53 bits) or an array of n (drawn in its precision)."""
         if not isinstance(p, np.ndarray):
@@ -298,6 +305,7 @@ class Generator:
             return bits < np.uint64(math.ceil(p * (1 << 53)))
         return (self.unit64(n) if p.dtype == np.float64 else self.unit32(n)) < p
 
+    @source
     def keep(self, n: int, p: float, value: float, dtype) -> np.ndarray:
         """`value` with probability `p`, else 0: what dropout multiplies by. Draws what `bernoulli` draws."""
         run = keep.get(dtype.str[1:]) if dtype.kind == "f" and dtype.itemsize > 2 else None
@@ -307,6 +315,7 @@ class Generator:
         run(self.words32(2 * n).view(np.int32), made, 2, n, math.ceil(p * (1 << 53)), float(value))
         return made
 
+    @source
     def exponential(self, n: int, rate=1.0, dtype=np.float64) -> np.ndarray:
         """Exponentially distributed, float64; `dtype` is what it is for: below float64 the last bit is no matter."""
         u = -self.unit64(n)
@@ -314,16 +323,19 @@ class Generator:
         u *= -1.0 / rate
         return u
 
+    @source
     def geometric(self, n: int, p) -> np.ndarray:
         """Number of trials up to the first success, float64."""
         u = self.unit64(n)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.ceil(np.log(u) / np.log1p(-p))
 
+    @source
     def cauchy(self, n: int, median=0.0, sigma=1.0) -> np.ndarray:
         """Cauchy distributed, float64."""
         return fma(libm(math.tan, math.pi * (self.unit64(n) - 0.5)), sigma, median)
 
+    @source
     def log_normal(self, n: int, mean=1.0, std=2.0) -> np.ndarray:
         """The exponential of normal numbers, float64."""
         return np.fromiter((_exp(x) for x in fma(self._normal_pairs(n), std, mean).tolist()), np.float64, n)

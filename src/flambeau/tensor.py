@@ -15,6 +15,7 @@ from . import devices, dtypes
 from .arrays import address, device_of, element_strides, storage_offset
 from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
 from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange, NotSupported, ShapeError
+from .kernels.record import listener, listeners
 
 _new = object.__new__
 
@@ -338,6 +339,10 @@ class Tensor:
                     f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
                     f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
                 )
+        if listeners:
+            found = listener()
+            if found is not None:
+                found.clear(self, value)
         self._grad = value
 
     @grad.deleter
@@ -351,6 +356,10 @@ class Tensor:
 
     def _bump(self):
         """Count one in-place change of the memory, for all views of it."""
+        if listeners:
+            found = listener()
+            if found is not None:
+                found.changed(self)
         cell = self._cell
         if cell is None:
             self._cell = [1]
@@ -397,6 +406,8 @@ class Tensor:
         >>> torch.tensor([2.5]).item()
         2.5
         """
+        if listeners:
+            self._observed("item()")
         if self._array.size != 1:
             raise ShapeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar",
@@ -415,13 +426,23 @@ class Tensor:
         >>> torch.tensor([[1, 2], [3, 4]]).tolist()
         [[1, 2], [3, 4]]
         """
+        if listeners:
+            self._observed("tolist()")
         if self.is_meta:
             raise NotSupported("Cannot copy out of meta tensor; no data!")
         if self._array.dtype.kind == "V":
             return self._array.astype(np.float32).tolist()
         return self._array.tolist()
 
+    def _observed(self, what):
+        """Tell who listens that Python reads a value."""
+        found = listener()
+        if found is not None:
+            found.observe(self, what)
+
     def __bool__(self):
+        if listeners:
+            self._observed("bool()")
         if self._array.size != 1:
             if self._array.size == 0:
                 raise ShapeError("Boolean value of Tensor with no values is ambiguous")
@@ -450,6 +471,8 @@ class Tensor:
         return complex(self._scalar())
 
     def __index__(self):
+        if listeners:
+            self._observed("int()")
         if self._array.size != 1 or self._array.dtype.kind not in "iub":
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self._array.item())

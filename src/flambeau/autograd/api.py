@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import MetaArray
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
+from ..kernels.record import constant
 from ..tensor import Tensor, attach, wrap
 from .engine import LEAF, AccumulateGrad, _Handle, accumulate, checked_hook_result, edge_of, run
 from .graph import GradientEdge
@@ -28,7 +29,7 @@ def _seed(t: Tensor, g):
             raise GradientError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
         if isinstance(t._array, MetaArray):
             return wrap(t._array)
-        return wrap(np.ones(t._array.shape, t._array.dtype))
+        return wrap(constant(np.ones(t._array.shape, t._array.dtype)))
     if not isinstance(g, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if g._array.shape != t._array.shape:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..dtypes import from_numpy_dtype
 from ..errors import GradientError, ShapeError
+from ..kernels.record import into, listener, listeners, same
 from ..tensor import Tensor, wrap
 from .mode import state
 
@@ -187,6 +188,10 @@ def fit(d: Tensor, shape, np_dtype) -> Tensor:
 
 def accumulate(leaf: Tensor, g: Tensor, keep_graph: bool = False):
     """Add `g` to `leaf.grad`."""
+    if listeners:
+        found = listener()
+        if found is not None:
+            found.accumulates(leaf)
     grad = leaf._grad
     if grad is None:
         if keep_graph or g._rg:
@@ -205,12 +210,24 @@ def accumulate(leaf: Tensor, g: Tensor, keep_graph: bool = False):
             leaf._grad = wrap(grad._array + g._array)
             return
         if type(grad._array) is np.ndarray:
-            np.add(grad._array, g._array, out=grad._array, casting="unsafe")
+            _add_into(grad._array, g._array)
         grad._bump()
+
+
+def _add_into(a: np.ndarray, b: np.ndarray):
+    """a += b, whatever their dtypes."""
+    if listeners:
+        into("accumulate", a, np.add, a, b)
+    else:
+        np.add(a, b, out=a, casting="unsafe")
 
 
 def _like(a: np.ndarray, model: np.ndarray) -> np.ndarray:
     """A copy of `a` in the memory layout of `model`."""
+    if listeners:
+        out = np.empty(model.shape, a.dtype) if model.flags.c_contiguous else np.empty_like(model, dtype=a.dtype)
+        into("copy", out, same, a)
+        return out
     if model.flags.c_contiguous or type(a) is not np.ndarray:
         return a.copy()
     out = np.empty_like(model, dtype=a.dtype)
@@ -241,8 +258,7 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
             if held is None:
                 leaves[id(target)] = [target, d, False]
             elif held[2]:
-                a = held[1]._array  # a sum made here, that nobody else has
-                np.add(a, d._array, out=a)
+                _add_into(held[1]._array, d._array)  # a sum made here, that nobody else has
             else:
                 held[1] = made = held[1] + d
                 held[2] = not create_graph and type(made._array) is np.ndarray

@@ -2,7 +2,7 @@
 
 import warnings
 
-from .errors import ArgumentTypeError, NotSupported
+from ..errors import ArgumentTypeError, NotSupported
 
 
 def _say_eager(what: str):

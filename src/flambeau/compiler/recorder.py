@@ -18,6 +18,7 @@ import numpy as np
 
 from ..arrays import MetaArray, address, owner
 from ..kernels import record
+from ..ops import elementwise
 from .program import Buffer, Call, Launch, Map, Node, Program, Region, Update
 from .symbolic import NotSymbolic, trace
 
@@ -42,15 +43,18 @@ class Recorder:
         self.buffers: dict[int, Buffer] = {}  # id of the owner -> its buffer, while the owner lives
         self.log: list[tuple[Launch, tuple, dict]] | None = None  # launches of the operation that is running
         self.name = ""
+        self.written = 0  # whose memory was last noted as written
         self.cleared: dict[int, Any] = {}  # leaves whose gradient was dropped: id -> leaf
         self.accumulated: dict[int, tuple] = {}  # leaves that got a gradient: id -> (leaf, .grad before the first time)
 
     def __enter__(self) -> Recorder:
         record.listeners.append(self)
+        elementwise.short_way(False)
         return self
 
     def __exit__(self, *exc: Any) -> None:
         record.listeners.remove(self)
+        elementwise.short_way(not record.listeners)
 
     def problem(self, reason: str) -> None:
         """Note that the step cannot be replayed without Python, and where."""
@@ -168,6 +172,7 @@ class Recorder:
 
     def into(self, name: str, target: np.ndarray, formula: Any, args: tuple) -> None:
         """Note target[...] = formula(*args), which has not been done yet."""
+        self.written = id(owner(target))
         if not target.size:
             return
         for a in args:
@@ -197,12 +202,25 @@ class Recorder:
     def update(self, optimizer: Any, group: dict, p: Any, formula: Any, arrays: list, numbers: dict) -> None:
         """Note an optimizer's formula on one parameter, before it runs."""
         regions = [self.region(a) for a in arrays]
-        node = Update(regions, [regions[0], *regions[2:]], type(optimizer).__name__, optimizer, group, p, formula, numbers)
-        self.nodes.append(node)
+        writes = [regions[0], *regions[2:]]
+        self.nodes.append(Update(regions, writes, type(optimizer).__name__, optimizer, group, p, formula, numbers))
+        self.written = id(owner(arrays[0]))
 
     def action(self, function: Any) -> None:
         """Note a Python function without result that is to be called at each replay (a scheduler's step)."""
         self.program.actions.append((len(self.nodes), function))
+
+    def change(self, name: str, function: Any, target: np.ndarray, args: tuple, options: dict) -> None:
+        """Note function(target, *args), which changes `target` in place and has not been called yet."""
+        arrays = [target, *_arrays(args)]
+        template = _replace((target, *args), self.region)
+        self.nodes.append(Call([self.region(a) for a in arrays], [self.region(target)], name, function, template, options))
+        self.written = id(owner(target))
+
+    def changed(self, tensor: Any) -> None:
+        """A tensor's version was counted: what changed it must have been noted."""
+        if tensor._array.size and self.written != id(owner(tensor._array)):
+            self.problem("memory is changed in place in a way that cannot be replayed")
 
     def observe(self, tensor: Any, what: str) -> None:
         """Note that Python has read a value."""
@@ -211,8 +229,10 @@ class Recorder:
             return
         self.problem(f"{what} reads a value that the step computes, so Python decides what follows")
 
-    def clear(self, leaf: Any) -> None:
-        """Note that a leaf's gradient was dropped."""
+    def clear(self, leaf: Any, grad: Any) -> None:
+        """Note that a leaf's gradient was set."""
+        if grad is not None:
+            self.problem("a gradient is assigned")
         self.cleared[id(leaf)] = leaf
 
     def accumulates(self, leaf: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import attention, channels, products, rearrange, recurrent, rows, windows
 from .build import backend
+from .pointwise import BODIES
 from .pointwise import add_row as _add_row
 from .pointwise import dropout as _dropout
 from .pointwise import pointwise as _pointwise
@@ -60,6 +61,7 @@ def prefer(name: str, formula):
         made = pointwise(name, *arrays)
         return formula(*arrays) if made is None else made
 
+    either.formula = BODIES[name][0]  # type: ignore[attr-defined]  # for compiled steps
     return either
 
 

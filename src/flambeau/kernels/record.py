@@ -5,6 +5,7 @@ A listener has a `thread`, and methods that are called instead of what they watc
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -19,3 +20,49 @@ def listener() -> Any:
             if found.thread == thread:
                 return found
     return None
+
+
+def into(name: str, target: Any, formula: Any, *args: Any) -> None:
+    """target[...] = formula(*args), element by element and broadcast, in place."""
+    if listeners:
+        found = listener()
+        if found is not None:
+            found.into(name, target, formula, args)
+    target[...] = formula(*args)
+
+
+def change(name: str, function: Any, target: Any, *args: Any, **options: Any) -> None:
+    """function(target, *args, **options), which changes the array `target` in place."""
+    if listeners:
+        found = listener()
+        if found is not None:
+            found.change(name, function, target, args, options)
+    function(target, *args, **options)
+
+
+def constant(array: Any) -> Any:
+    """The array, made from Python numbers alone: a compiled step may keep it."""
+    if listeners:
+        found = listener()
+        if found is not None:
+            found.constant(array)
+    return array
+
+
+def same(x: Any) -> Any:
+    """The formula of a copy."""
+    return x
+
+
+def source(function: Any) -> Any:
+    """Decorate a method that makes a new array which differs from call to call: it runs again in a compiled step."""
+
+    @functools.wraps(function)
+    def drawn(*args: Any, **options: Any) -> Any:
+        if listeners:
+            found = listener()
+            if found is not None:
+                return found.source(function.__name__, function, args, options)
+        return function(*args, **options)
+
+    return drawn

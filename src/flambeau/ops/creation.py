@@ -17,6 +17,7 @@ from ..devices import CPU
 from ..dtypes import dtype as _dtype
 from ..errors import ArgumentTypeError, DtypeError, GradientError, NotSupported, ShapeError
 from ..generator import memory_order
+from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .entry import public, write_out
 from .shape import channels_last, channels_last_3d, contiguous_format, in_format, need_tensor, preserve_format
@@ -116,7 +117,7 @@ def filled(shape, value, dt: _dtype, dev) -> np.ndarray:
         elif dt.category < 3 and isinstance(value, builtins.complex):
             value = value.real
         made.fill(value)
-    return made
+    return constant(made)
 
 
 def number(value, name, argument="fill_value", position=2):
@@ -199,7 +200,7 @@ def _make(name, value, size, named, out, dtype, layout, device, requires_grad, f
 
 def _zeros(shape, dt):
     try:
-        return np.zeros(shape, dt.numpy)  # pages that are never written are never touched
+        return constant(np.zeros(shape, dt.numpy))  # pages that are never written are never touched
     except (MemoryError, ValueError):
         return _empty_array(shape, dt.numpy)  # raises the explained error
 
@@ -260,7 +261,7 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
     if out is not None:
         dtype, device = dtype or out.dtype, out.device
     dt, dev = dtype_of(dtype, None, "eye"), devices.usable(device)
-    made = np.eye(n, m, dtype=dt.numpy) if dev is CPU else meta_empty((n, m), dt.numpy)
+    made = constant(np.eye(n, m, dtype=dt.numpy)) if dev is CPU else meta_empty((n, m), dt.numpy)
     made = finish(made, requires_grad)
     return made if out is None else write_out(made, out, "eye")
 

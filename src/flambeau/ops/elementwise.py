@@ -22,6 +22,14 @@ from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, resul
 _new = object.__new__
 _ndarray = np.ndarray
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+_fast32: np.dtype | None = F32
+_fast64: np.dtype | None = F64
+
+
+def short_way(on: bool) -> None:
+    """Whether tensors of the two common dtypes may take the short way, where nobody can listen (kernels/record.py)."""
+    global _fast32, _fast64
+    _fast32, _fast64 = (F32, F64) if on else (None, None)
 
 
 _KINDS = {"uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "float16": "Half",
@@ -80,6 +88,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
         return ufunc(input)
 
     prim = Primitive(short, forward, vjp, node or _node(name), names=("input",))
+    prim.formula, prim.float_formula = getattr(ufunc, "formula", ufunc), integers is not None
     record = prim.record
     tracks = vjp is not None
 
@@ -87,7 +96,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
         if out is None and isinstance(input, Tensor):
             a = input._array
             d = a.dtype
-            if d is F32 or d is F64:
+            if d is _fast32 or d is _fast64:
                 t = _new(Tensor)
                 r = ufunc(a)
                 t._array = r if isinstance(r, _ndarray) else np.asarray(r)
@@ -170,6 +179,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
     short = name.rsplit(".", 1)[-1]
     fast = fast and 1 in numbers
     prim = Primitive(short, ufunc, vjp, node or _node(name), names=("input", "other"))
+    prim.formula = ufunc
     record = prim.record
     tracks = vjp is not None
 
@@ -177,7 +187,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
         if out is None and isinstance(input, Tensor):
             a = input._array
             d = a.dtype
-            if d is F32 or d is F64:
+            if d is _fast32 or d is _fast64:
                 if isinstance(other, Tensor):
                     b = other._array
                     if b.dtype is d:

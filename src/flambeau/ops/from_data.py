@@ -11,6 +11,7 @@ from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import is_grad_enabled
 from ..errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError, GradientError
+from ..kernels.record import constant, listeners
 from ..tensor import Tensor, attach, wrap
 from .creation import dtype_of, dtype_of_number, finish
 from .entry import REGISTRY, public
@@ -173,7 +174,7 @@ def array_of(data, dt) -> np.ndarray:
     """A new array with the values of any data that `tensor` takes; `dt` a dtype or None to infer it."""
     kind = type(data)
     if kind in _NUMBERS:
-        return _numbers(data, dt or dtype_of_number(data))
+        return constant(_numbers(data, dt or dtype_of_number(data)))
     if isinstance(data, Tensor):
         a = data._array
         return a.copy() if dt is None or dt.numpy == a.dtype else data.detach().to(dt)._array
@@ -209,7 +210,8 @@ def array_of(data, dt) -> np.ndarray:
         data = _plain(data)
     if dt is None:
         dt = dtype_of_number(max(kinds, key=_NUMBERS.__getitem__)()) if kinds else dtypes.get_default_dtype()
-    return _numbers(data, dt)
+    made = _numbers(data, dt)
+    return made if others else constant(made)
 
 
 def _numbers(data, dt) -> np.ndarray:
@@ -419,6 +421,8 @@ def numpy(self, *, force=False):
     force: also for tensors that require grad or have no NumPy memory, then perhaps as a copy.
     Raises RuntimeError when the tensor requires grad, outside `no_grad`.
     """
+    if listeners:
+        self._observed("numpy()")
     if force:
         self = self.detach().cpu()
     elif self.requires_grad and is_grad_enabled():

@@ -18,6 +18,7 @@ from ..arrays import as_array, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import NotSupported
+from ..kernels.record import listener, listeners
 from ..tensor import Tensor, wrap
 from .entry import write_out
 
@@ -38,6 +39,14 @@ def _arrays_of(x):
     return x._array if isinstance(x, Tensor) else x
 
 
+def _heard(kernel, arrays):
+    """kernel(*arrays) where somebody may listen."""
+    found = listener()
+    if found is None:
+        return kernel(*arrays)
+    return found.call(getattr(kernel, "__name__", "rule").strip("_"), kernel, arrays, {}, getattr(kernel, "formula", None))
+
+
 def fused(kernel):
     """Give a gradient formula on tensors the array form `kernel`, which takes the same arguments as arrays."""
 
@@ -46,7 +55,8 @@ def fused(kernel):
         def rule(*args):
             if state.grad:
                 return formula(*args)
-            made = kernel(*[a._array if a.__class__ is Tensor else _arrays_of(a) for a in args])
+            arrays = [a._array if a.__class__ is Tensor else _arrays_of(a) for a in args]
+            made = _heard(kernel, arrays) if listeners else kernel(*arrays)
             if made.__class__ is tuple:
                 return tuple([None if a is None else wrap(as_array(a)) for a in made])
             return None if made is None else wrap(as_array(made))

@@ -12,6 +12,7 @@ from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
+from ..kernels.record import change, constant, into, listeners, same
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
 from .promotion import NUMBERS, as_tensor, stored_scalar
@@ -37,7 +38,7 @@ def _write(self, source):
     if a.dtype.kind != "c" and b.dtype.kind == "c":
         b = b.real
     if a.size:
-        a[...] = b
+        into("copy", a, same, b)
     self._bump()
     return self
 
@@ -99,7 +100,7 @@ def zero_(self):
 
 _masked_fill = primitive(
     "masked_fill", lambda input, mask, value: np.where(mask, value, input),
-    vjp={"input": lambda g, mask: _masked_fill(g, mask, wrap(np.zeros((), g._array.dtype))),
+    vjp={"input": lambda g, mask: _masked_fill(g, mask, wrap(constant(np.zeros((), g._array.dtype)))),
          "value": lambda g, mask: (g * mask).sum()},
 )  # fmt: skip
 
@@ -439,6 +440,7 @@ def _setitem(self, key, value):
     a = self._array
     if (
         value.__class__ in _NUMBERS
+        and not listeners
         and -60000 < value < 60000  # what any floating-point dtype holds
         and 0 not in a.strides
         and _is_quick(key)
@@ -499,12 +501,16 @@ def index_put(target, key, source, accumulate):
         ) from None
     if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))
+    change("index_put", _put_into, a, b, key=key, accumulate=accumulate)
+    target._bump()
+    return target
+
+
+def _put_into(a, b, key, accumulate):
     if accumulate:
         accumulate_at(a, key, b.astype(a.dtype, copy=False))
     elif type(a) is np.ndarray:
         a[key] = b.real if b.dtype.kind == "c" and a.dtype.kind != "c" else b
-    target._bump()
-    return target
 
 
 def _put_array(input, src, key, accumulate):
@@ -519,7 +525,7 @@ def _put_array(input, src, key, accumulate):
 _put = primitive(
     "index_put", _put_array,
     vjp={"input": lambda g, key, accumulate: g if accumulate
-         else _put(g, wrap(np.zeros((), g._array.dtype)), key=key, accumulate=False),
+         else _put(g, wrap(constant(np.zeros((), g._array.dtype))), key=key, accumulate=False),
          "src": lambda g, key: _gather_key(g, key=key)},
 )  # fmt: skip
 

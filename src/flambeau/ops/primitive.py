@@ -11,6 +11,7 @@ from ..autograd.engine import FREED, LEAF, Node, next_number
 from ..autograd.mode import state
 from ..dtypes import from_numpy_dtype
 from ..errors import FlambeauError, GradientError, ShapeError
+from ..kernels.record import listener, listeners
 from ..tensor import Tensor, wrap
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -198,7 +199,8 @@ class Primitive:
 
     def __call__(self, *tensors, **options):
         try:
-            made = self.forward(*[t if t is None else t._array for t in tensors], **options)
+            made = self._run([t if t is None else t._array for t in tensors], options) if listeners else (
+                self.forward(*[t if t is None else t._array for t in tensors], **options))
         except FlambeauError:
             raise
         except ValueError as error:  # what a check did not foresee; PyTorch's class for bad shapes
@@ -219,6 +221,17 @@ class Primitive:
             for t in outs:
                 t._inference = True
         return outs if made.__class__ is tuple else outs[0]
+
+    formula = None  # for element-wise ones: the same on arrays of one dtype, for a compiled step
+    float_formula = False  # whether it holds for floats only
+
+    def _run(self, arrays, options):
+        """The forward where somebody may listen."""
+        found = listener()
+        if found is None:
+            return self.forward(*arrays, **options)
+        formula = None if self.float_formula and arrays[0].dtype.kind in "iub" else self.formula
+        return found.call(self.name, self.forward, arrays, options, formula)
 
     def record(self, tensors, outs, options):
         """Make `outs` results of a node in the graph."""

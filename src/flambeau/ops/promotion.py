@@ -11,6 +11,7 @@ from .. import dtypes
 from ..arrays import device_of, mixed
 from ..dtypes import FROM_NUMPY, dtype, promote_types
 from ..errors import DtypeError, ShapeError, TooLarge
+from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 
 NUMBERS = (int, float, complex, bool, np.generic)
@@ -68,7 +69,7 @@ def as_tensor(x, name="", position=1, argument="input") -> Tensor:
     if isinstance(x, Tensor):
         return x
     if isinstance(x, NUMBERS) or isinstance(x, numbers.Number):
-        return wrap(np.asarray(x, number_dtype(x).numpy))
+        return wrap(constant(np.asarray(x, number_dtype(x).numpy)))
     if isinstance(x, np.ndarray):
         return wrap(x)
     raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
@@ -106,7 +107,7 @@ def stored_scalar(x, np_dtype) -> np.ndarray:
         d = FROM_NUMPY[np_dtype].name
         raise DtypeError(f"value cannot be converted to type {_C_NAMES.get(d, d + '_t')} without overflow",
                          why=f"{x} is not a number that torch.{d} holds")  # fmt: skip
-    return np.asarray(x, np_dtype)
+    return constant(np.asarray(x, np_dtype))
 
 
 def scalar_array(x, np_dtype) -> np.ndarray:
@@ -118,7 +119,7 @@ def scalar_array(x, np_dtype) -> np.ndarray:
         x &= (1 << bits) - 1
         if np_dtype.kind == "i" and x >> (bits - 1):
             x -= 1 << bits
-    return np.asarray(x, np_dtype) if not isinstance(x, np.ndarray) else x.astype(np_dtype)
+    return constant(np.asarray(x, np_dtype)) if not isinstance(x, np.ndarray) else x.astype(np_dtype)
 
 
 def broadcast_error(a, b) -> ShapeError:

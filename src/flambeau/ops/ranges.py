@@ -11,6 +11,7 @@ from .. import devices, dtypes
 from ..arrays import meta_empty
 from ..devices import CPU
 from ..errors import ArgumentError, ArgumentTypeError, DtypeError, NotSupported, ShapeError
+from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .creation import check_layout, dtype_of, finish, number
 from .entry import public, write_out
@@ -98,7 +99,7 @@ def arange(*args, start=0, end=None, step=1, out=None, dtype=None, layout=None, 
         count = max(0, -((start - end) // step))
     else:
         count = math.ceil((end - start) / step)
-    made = finish(_progression(start, step, count, dt, devices.usable(device)), requires_grad)
+    made = finish(constant(_progression(start, step, count, dt, devices.usable(device))), requires_grad)
     return made if out is None else write_out(made, out, "arange")
 
 
@@ -204,7 +205,7 @@ def _triangle(name, row, col, offset, dtype, device, mask):
     dt = dtype_of(dtype, dtypes.int64)
     if dt not in (dtypes.int64, dtypes.int32):
         raise NotSupported(f"\"{name}\" not implemented for '{dt.name.title()}'", fix="dtype=torch.int64")
-    found = np.array(np.nonzero(mask(np.ones((row, col), bool), offset))).astype(dt.numpy)
+    found = constant(np.array(np.nonzero(mask(np.ones((row, col), bool), offset))).astype(dt.numpy))
     return wrap(found if devices.usable(device) is CPU else meta_empty(found.shape, dt.numpy))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import MetaArray, meta_empty
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .entry import check_writable, primitive, public, write_out
 from .index import accumulate_at
@@ -95,7 +96,7 @@ def _scatter_add_array(input, src, index, dim):
 
 _scatter = primitive(
     "scatter", _scatter_array,
-    vjp={"input": lambda g, index, dim: _scatter(g, wrap(np.zeros((), g._array.dtype)), index, dim=dim),
+    vjp={"input": lambda g, index, dim: _scatter(g, wrap(constant(np.zeros((), g._array.dtype))), index, dim=dim),
          "src": lambda g, index, dim, src_shape: _into_corner(_gather(g, index, dim=dim), src_shape)},
 )  # fmt: skip
 _scatter_add = primitive(
@@ -287,7 +288,7 @@ def _scatter_reduce_vjp(g, input, src, index, out, dim, reduce, include_self, ne
         d_self = own * shared
         d_src = theirs * _gather(shared, index, dim=dim)
     if not include_self:
-        d_self = _scatter(d_self, wrap(np.zeros((), g._array.dtype)), index, dim=dim)
+        d_self = _scatter(d_self, wrap(constant(np.zeros((), g._array.dtype))), index, dim=dim)
     return d_self, d_src
 
 
@@ -451,7 +452,7 @@ def _index_copy_array(input, src, index, dim):
 
 _index_copy = primitive(
     "index_copy", _index_copy_array,
-    vjp={"input": lambda g, index, dim: _index_copy(g, wrap(np.zeros((), g._array.dtype)), index, dim=dim),
+    vjp={"input": lambda g, index, dim: _index_copy(g, wrap(constant(np.zeros((), g._array.dtype))), index, dim=dim),
          "src": lambda g, index, dim, src_shape: reshape(_index_select(g, index, dim=dim), src_shape)
          if src_shape else _index_select(g, index, dim=dim).sum()},
 )  # fmt: skip

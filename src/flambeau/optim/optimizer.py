@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, ArgumentTypeError
+from ..kernels.record import listeners
 from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
 
@@ -172,7 +173,7 @@ class Optimizer:
         """Drop all gradients, or fill them with zeros when `set_to_none` is False."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None:
+                if p.grad is None and not listeners:
                     continue
                 if set_to_none:
                     p.grad = None

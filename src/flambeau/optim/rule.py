@@ -12,6 +12,7 @@ import numpy as np
 from ..autograd.mode import enable_grad, set_grad_enabled
 from ..errors import ArgumentError, ShapeError
 from ..kernels import fused
+from ..kernels.record import listener, listeners
 from ..ops.complexes import view_as_complex, view_as_real
 from ..ops.inplace import check_overlap
 from ..tensor import Tensor
@@ -91,10 +92,19 @@ class FormulaOptimizer(Optimizer):
                     why=f"{type(self).__name__} changes each element by its own gradient",
                 )
             state, numbers = self._begin(p, names, options)
-            jobs.append(([p._array, g._array, *[state[name]._array for name in names]], numbers))
+            arrays = [p._array, g._array, *[state[name]._array for name in names]]
+            jobs.append((arrays, numbers))
+            if listeners:
+                self._tell(group, p, arrays, numbers)
             p._bump()
         if jobs:
             self.run(jobs)
+
+    def _tell(self, group, p, arrays, numbers):
+        """Tell who listens what is about to be done to one parameter."""
+        found = listener()
+        if found is not None:
+            found.update(self, group, p, self.update, arrays, numbers)
 
     def _begin(self, p, names, options):
         """State and numbers of this step."""

@@ -6,6 +6,7 @@ import math
 import operator
 
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...kernels.record import into
 from ...ops import norm as N
 from ...ops.entry import public, write_out
 from ...ops.fused import need_float
@@ -218,7 +219,7 @@ def _update(running, new, momentum, factor=1.0):
     if running is None or running.is_meta:
         return
     a = running._array
-    a += (momentum * (factor * new._array - a)).astype(a.dtype, copy=False)
+    into("running", a, lambda a, new: a + momentum * (factor * new - a), a, new._array)
     running._bump()
 
 
