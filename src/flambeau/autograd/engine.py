@@ -19,7 +19,7 @@ import numpy as np
 
 from ..dtypes import from_numpy_dtype
 from ..errors import GradientError, ShapeError
-from ..kernels.record import into, listener, listeners, same
+from ..kernels.record import into, listener, listeners, unchanged
 from ..tensor import Tensor, wrap
 from .mode import state
 
@@ -226,7 +226,7 @@ def _like(a: np.ndarray, model: np.ndarray) -> np.ndarray:
     """A copy of `a` in the memory layout of `model`."""
     if listeners:
         out = np.empty(model.shape, a.dtype) if model.flags.c_contiguous else np.empty_like(model, dtype=a.dtype)
-        into("copy", out, same, a)
+        into("copy", out, unchanged, a)
         return out
     if model.flags.c_contiguous or type(a) is not np.ndarray:
         return a.copy()

@@ -214,7 +214,9 @@ class Recorder:
         """Note function(target, *args), which changes `target` in place and has not been called yet."""
         arrays = [target, *_arrays(args)]
         template = _replace((target, *args), self.region)
-        self.nodes.append(Call([self.region(a) for a in arrays], [self.region(target)], name, function, template, options))
+        self.nodes.append(
+            Call([self.region(a) for a in arrays], [self.region(target)], name, function, template, options)
+        )
         self.written = id(owner(target))
 
     def changed(self, tensor: Any) -> None:

@@ -49,7 +49,7 @@ def constant(array: Any) -> Any:
     return array
 
 
-def same(x: Any) -> Any:
+def unchanged(x: Any) -> Any:
     """The formula of a copy."""
     return x
 

@@ -12,7 +12,7 @@ from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
-from ..kernels.record import change, constant, into, listeners, same
+from ..kernels.record import change, constant, into, listeners, unchanged
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
 from .promotion import NUMBERS, as_tensor, stored_scalar
@@ -38,7 +38,7 @@ def _write(self, source):
     if a.dtype.kind != "c" and b.dtype.kind == "c":
         b = b.real
     if a.size:
-        into("copy", a, same, b)
+        into("copy", a, unchanged, b)
     self._bump()
     return self
 

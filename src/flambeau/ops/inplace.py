@@ -14,7 +14,7 @@ import numpy as np
 from ..autograd.engine import Node, edge_of
 from ..autograd.mode import state
 from ..errors import GradientError, ShapeError
-from ..kernels.record import into, same
+from ..kernels.record import into, unchanged
 from ..tensor import Tensor, attach, wrap
 from .primitive import primitive
 
@@ -141,7 +141,7 @@ def assign(t: Tensor, result: Tensor) -> Tensor:
     if result._rg and state.grad:
         keep_original(t, result._node)
     if a.size:
-        into("store", a, same, result._array)
+        into("store", a, unchanged, result._array)
     t._bump()
     if result._rg and state.grad:
         if result._array.dtype != a.dtype or result._array.shape != a.shape:
@@ -238,7 +238,7 @@ def write_out(result, out, name):
         resize(out, result._array.shape)
     check_overlap(out)
     if out._array.size:
-        into("store", out._array, same, result._array)
+        into("store", out._array, unchanged, result._array)
     out._bump()
     return out
 
