@@ -87,14 +87,15 @@ def parse(signature: str) -> list[Parameter]:
 class Kernel:
     """A declared kernel; see the module."""
 
-    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool, blas: bool):
+    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool, blas: bool,
+                 tile: bool):  # fmt: skip
         self.name, self.body = f"{body.__module__.rsplit('.', 1)[-1]}.{body.__name__}", body
         if self.name in _declared:
             raise ValueError(f"kernel {self.name} is declared twice; compiled code is found by this name")
         _declared.add(self.name)
         self.parameters = parse(signature)
         self.work, self.cost = work, cost.split("*") if cost else []
-        self.traced, self.blas = traced, blas
+        self.traced, self.blas, self.tile = traced, blas, tile
         self._built: dict[Any, Any] = {}
 
     def get(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> Callable[..., bool] | None:
@@ -148,17 +149,19 @@ class Kernel:
         from .wrap import write_ir  # needs llvmlite, as above
 
         name = self._symbol(real, absent, options)
+        if self.tile:
+            llvm.tile_library(real)
         key = None if self.traced else repr((real, absent, sorted(options.items())))
         where = llvm.address(name, key, lambda: write_ir(self, name, real, absent, options))
         return llvm.builtin(where, self.name, self.body.__doc__ or "")
 
 
 def kernel(
-    signature: str, work: str, cost: str = "", traced: bool = False, blas: bool = False
+    signature: str, work: str, cost: str = "", traced: bool = False, blas: bool = False, tile: bool = False
 ) -> Callable[[Callable[..., None]], Kernel]:
     """Declare a kernel; see the module.
 
     traced: its body calls code from outside this package. blas: its body calls BLAS, which is kept to one thread
-    meanwhile: the parts are what runs in parallel.
+    meanwhile: the parts are what runs in parallel. tile: its body calls the functions of `tile.py`.
     """
-    return lambda body: Kernel(body, signature, work, cost, traced, blas)
+    return lambda body: Kernel(body, signature, work, cost, traced, blas, tile)

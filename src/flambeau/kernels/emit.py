@@ -322,7 +322,7 @@ class Emitter:
     # control
 
     def range(
-        self, start: Any, stop: Any = None, step: builtins.int = 1, vectorize: bool | None = None
+        self, start: Any, stop: Any = None, step: builtins.int = 1, vectorize: bool | None = None, unroll: bool = True
     ) -> Iterator[Value]:
         """`for i in k.range(n)`: a loop whose body is what the Python loop body emits."""
         if stop is None:
@@ -339,10 +339,15 @@ class Emitter:
         following = b.add(i, ir.Constant(I64, step), flags=("nsw",))
         i.add_incoming(following, b.block)
         branch = b.cbranch((Value(self, following) < stop).v, body, after)
+        m, hints = self.module, []
         if vectorize is not None:
-            m = self.module
-            hint = m.add_metadata([ir.MetaDataString(m, "llvm.loop.vectorize.enable"), ir.Constant(I1, int(vectorize))])
-            branch.set_metadata("llvm.loop", m.add_metadata([hint]))
+            hints.append([ir.MetaDataString(m, "llvm.loop.vectorize.enable"), ir.Constant(I1, int(vectorize))])
+        if not unroll:
+            hints.append([ir.MetaDataString(m, "llvm.loop.unroll.disable")])
+        if hints:
+            loop = ir.MDValue(m, [], name=str(len(m.metadata)))
+            loop.operands = (loop, *(m.add_metadata(hint) for hint in hints))  # LLVM wants it to name itself first
+            branch.set_metadata("llvm.loop", loop)
         b.position_at_end(after)
 
     def when(self, condition: Value) -> Iterator[None]:

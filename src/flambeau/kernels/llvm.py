@@ -120,6 +120,14 @@ def symbol(name: str) -> int:
         return _engine().get_function_address(name)
 
 
+@cache
+def tile_library(kind: str) -> None:
+    """Load the functions of `tile.py` for an element type; code loaded later is linked to them by name."""
+    from . import tile  # which imports this module
+
+    address(f"flambeau_tile_panel_{kind}", "", lambda: tile.library_ir(kind))
+
+
 def _c_address(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 

@@ -1,0 +1,291 @@
+"""The register tile of matrix products: C += A B for a few rows and vectors of columns, and the packing of B for it.
+
+`panel` is what larger kernels call: A of any height times one panel of B (at most `shape(kind).cols` columns).
+
+    @kernel(..., tile=True)
+    def body(k, begin, end, a, b, c, ...):
+        from . import tile                              # imports LLVM, so only when the body runs
+
+        t = tile.shape(k.real)
+        room = tile.room(k, 256)                        # on the stack, for one packed panel 256 deep
+        tile.pack(k, b, b_depth, b_col, depth, cols, room)
+        tile.panel(k, m, cols, depth, a, a_row, a_depth, room, t.padded(cols), c, c_row)
+
+A is read element by element through two strides, each element broadcast, so it needs no packing. B is read in
+vectors along a row of the panel; a panel whose columns are adjacent in memory and fill whole vectors may be used where
+it lies. The functions are compiled once for each element type (`library_ir`) and linked to the kernels that call them.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+
+from . import llvm
+from .emit import I32, I64, PTR, SIZES, TYPES, Cell, Emitter, Pointer, Value
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A tile's numbers: rows and vectors of accumulators, elements of a vector."""
+
+    rows: int
+    vectors: int
+    lanes: int
+
+    @property
+    def cols(self) -> int:
+        return self.vectors * self.lanes
+
+    def padded(self, cols: Value) -> Value:
+        """The width of a packed panel of so many columns: whole vectors."""
+        return (cols + (self.lanes - 1)) // self.lanes * self.lanes
+
+
+@cache
+def shape(kind: str) -> Shape:
+    """The tile for an element type on this computer.
+
+    3 vectors of columns keep 2 multiply-adds a cycle busy with less than 1 load for each. Rows are a power of two
+    (tiles are transposed by perfect shuffles); with 32 registers 8 of them, with 16 registers 4.
+    """
+    _, features = llvm.target()
+    if "+avx512f" in features:
+        size, rows = 64, 8
+    elif "+avx," in features:
+        size, rows = 32, 4
+    else:
+        size, rows = 16, 8 if platform.machine() in ("arm64", "aarch64") else 4
+    return Shape(rows, 3, size // SIZES[kind])
+
+
+# vectors
+
+
+def vector(kind: str) -> ir.VectorType:
+    return ir.VectorType(TYPES[kind], shape(kind).lanes)
+
+
+def splat(k: Emitter, x: Value, lanes: int) -> ir.Value:
+    """A vector with x in every lane."""
+    one = k.b.insert_element(ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined), x.v, ir.Constant(I32, 0))
+    return k.b.shuffle_vector(one, one, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+
+def below(k: Emitter, count: Value, lanes: int) -> ir.Value:
+    """The mask of the first `count` lanes: all or none where it is above or below their number."""
+    steps = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+    return k.b.icmp_signed("<", steps, splat(k, count, lanes))
+
+
+def load(k: Emitter, place: Pointer, lanes: int) -> ir.Value:
+    return k.b.load(place.v, typ=ir.VectorType(place.type, lanes), align=SIZES[place.kind])
+
+
+def store(k: Emitter, v: ir.Value, place: Pointer) -> None:
+    k.b.store(v, place.v, align=SIZES[place.kind])
+
+
+def _intrinsic(k: Emitter, name: str, result: ir.Type, arguments: list[ir.Type]) -> ir.Function:
+    found = k.module.globals.get(name)
+    return found or ir.Function(k.module, ir.FunctionType(result, arguments), name)
+
+
+def _suffix(kind: ir.VectorType) -> str:
+    return f"v{kind.count}f{32 if isinstance(kind.element, ir.FloatType) else 64}"
+
+
+def masked_load(k: Emitter, place: Pointer, mask: ir.Value) -> ir.Value:
+    """The lanes that the mask holds; 0 in the others, whose memory is not touched."""
+    kind = ir.VectorType(place.type, mask.type.count)
+    fn = _intrinsic(k, f"llvm.masked.load.{_suffix(kind)}.p0", kind, [PTR, I32, mask.type, kind])
+    zero = ir.Constant(kind, [0.0] * kind.count)
+    return k.b.call(fn, [place.v, ir.Constant(I32, SIZES[place.kind]), mask, zero])
+
+
+def masked_store(k: Emitter, v: ir.Value, place: Pointer, mask: ir.Value) -> None:
+    """Store the lanes that the mask holds; the memory of the others is not touched."""
+    fn = _intrinsic(k, f"llvm.masked.store.{_suffix(v.type)}.p0", ir.VoidType(), [v.type, PTR, I32, mask.type])
+    k.b.call(fn, [v, place.v, ir.Constant(I32, SIZES[place.kind]), mask])
+
+
+def fma(k: Emitter, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    """a b + c; fused where the computer can."""
+    fn = _intrinsic(k, f"llvm.fmuladd.{_suffix(a.type)}", a.type, [a.type] * 3)
+    return k.b.call(fn, [a, b, c])
+
+
+def transpose(k: Emitter, vectors: list[ir.Value]) -> list[ir.Value]:
+    """Vectors that hold, one after the other, the transposed matrix of the given rows (their number a power of two)."""
+    n, lanes = len(vectors), vectors[0].type.count
+    low, high = ([half * lanes // 2 + i // 2 + i % 2 * lanes for i in range(lanes)] for half in (0, 1))
+    masks = [ir.Constant(ir.VectorType(I32, lanes), order) for order in (low, high)]
+    for _ in range(n.bit_length() - 1):
+        vectors = [k.b.shuffle_vector(vectors[i // 2], vectors[i // 2 + n // 2], masks[i % 2]) for i in range(n)]
+    return vectors
+
+
+# the functions that are compiled once
+
+
+def _micro(k: Emitter, rows: int, vectors: int) -> ir.Function:
+    """void(depth, a, a_row, a_depth, b, b_depth, c, c_row, high, wide, more): one tile.
+
+    Of its rows and columns the first `high` and `wide` exist: the others are computed from the last row and from
+    whatever the panel holds, and go nowhere. more: add to what is there.
+    """
+    kinds = [I64, PTR, I64, I64, PTR, I64, PTR, I64, I64, I64, I64]
+    k, fn = _function(k.module, f"tile_{rows}x{vectors}", kinds, k.real)
+    fn.linkage = "internal"
+    fn.attributes.add("noinline")
+    depth, a, a_row, a_depth, b, b_depth, c, c_row, high, wide, more = _given(k, fn)
+    lanes = shape(k.real).lanes
+    zero = Value(k, ir.Constant(ir.VectorType(a.type, lanes), [0.0] * lanes))
+    lines = [a.at(k.minimum(r, high - 1) * a_row) for r in range(rows)]
+    sums = [[Cell(k, zero) for _ in range(vectors)] for _ in range(rows)]
+    for p in k.range(depth, vectorize=False, unroll=False):
+        row = b.at(p * b_depth)
+        right = [load(k, row.at(v * lanes), lanes) for v in range(vectors)]
+        for r in range(rows):
+            left = splat(k, lines[r][p * a_depth], lanes)
+            for v in range(vectors):
+                sums[r][v].set(Value(k, fma(k, left, right[v], sums[r][v].get().v)))
+    places = [(cell, r, v) for r, row in enumerate(sums) for v, cell in enumerate(row)]
+    with k.b.if_else(((high == rows) & (wide == vectors * lanes)).v) as (whole, edge):
+        with whole:
+            for _ in k.when(more != 0):
+                for cell, r, v in places:
+                    cell.set(Value(k, k.b.fadd(cell.get().v, load(k, c.at(r * c_row + v * lanes), lanes))))
+            for cell, r, v in places:
+                store(k, cell.get().v, c.at(r * c_row + v * lanes))
+        with edge:
+            # By way of the stack, so that it can be a loop.
+            held = stack(k, rows * vectors * lanes)
+            for cell, r, v in places:
+                store(k, cell.get().v, held.at((r * vectors + v) * lanes))
+            for line in k.range(high, vectorize=False, unroll=False):
+                for j in k.range(0, wide, lanes, vectorize=False, unroll=False):
+                    place, mask = c.at(line * c_row + j), below(k, wide - j, lanes)
+                    old = masked_load(k, place, k.b.and_(mask, below(k, more * lanes, lanes)))
+                    masked_store(k, k.b.fadd(load(k, held.at(line * (vectors * lanes) + j), lanes), old), place, mask)
+    k.b.ret_void()
+    return fn
+
+
+def _write_panel(module: ir.Module, kind: str) -> None:
+    k, fn = _function(module, f"flambeau_tile_panel_{kind}", PANEL, kind)
+    t = shape(kind)
+    m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more = _given(k, fn)
+    for vectors in range(1, t.vectors + 1):
+        for _ in k.when((cols > (vectors - 1) * t.lanes) & (cols <= vectors * t.lanes)):
+            tall, short = (_micro(k, rows, vectors) for rows in (t.rows, t.rows // 2))
+            for i in k.range(0, m, t.rows):
+                high = k.minimum(m - i, t.rows)
+                arguments = depth, a.at(i * a_row), a_row, a_depth, b, b_depth, c.at(i * c_row), c_row, high, cols, more
+                with k.b.if_else((high > t.rows // 2).v) as (most, few):
+                    with most:
+                        _call(k, tall, *arguments)
+                    with few:
+                        _call(k, short, *arguments)
+    k.b.ret_void()
+
+
+def _write_pack(module: ir.Module, kind: str) -> None:
+    k, fn = _function(module, f"flambeau_tile_pack_{kind}", PACK, kind)
+    t = shape(kind)
+    b, b_depth, b_col, depth, cols, out = _given(k, fn)
+    width = t.padded(cols)
+    with k.b.if_else((b_col == 1).v) as (rows, others):
+        with rows:
+            for j in k.range(0, width, t.lanes):
+                mask = below(k, cols - j, t.lanes)
+                for p in k.range(depth, vectorize=False, unroll=False):
+                    store(k, masked_load(k, b.at(p * b_depth + j), mask), out.at(p * width + j))
+        with others:
+            done = k.cell(0, "i8")
+            for _ in k.when(b_depth == 1):
+                done.set(depth // t.lanes * t.lanes)
+                for j in k.range(0, cols, t.lanes):
+                    columns = [b.at(k.minimum(j + i, cols - 1) * b_col) for i in range(t.lanes)]
+                    for p in k.range(0, done.get(), t.lanes, vectorize=False, unroll=False):
+                        for i, v in enumerate(transpose(k, [load(k, x.at(p), t.lanes) for x in columns])):
+                            store(k, v, out.at((p + i) * width + j))
+            for p in k.range(done.get(), depth):
+                for j in k.range(cols, vectorize=False, unroll=False):
+                    out[p * width + j] = b[p * b_depth + j * b_col]
+    k.b.ret_void()
+
+
+def _function(module: ir.Module, name: str, kinds: list[ir.Type], kind: str) -> tuple[Emitter, ir.Function]:
+    fn = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    return Emitter(module, ir.IRBuilder(fn.append_basic_block("entry")), kind), fn
+
+
+def _given(k: Emitter, fn: ir.Function) -> Iterator[Any]:
+    for argument in fn.args:
+        yield Pointer(k, argument, k.real) if argument.type == PTR else Value(k, argument)
+
+
+def library_ir(kind: str) -> str:
+    """The module of the functions that kernels with `tile=True` are linked to."""
+    module = ir.Module(f"flambeau_tile_{kind}")
+    _write_panel(module, kind)
+    _write_pack(module, kind)
+    return str(module)
+
+
+# what kernel bodies call
+
+PANEL = [I64, I64, I64, PTR, I64, I64, PTR, I64, PTR, I64, I64]
+PACK = [PTR, I64, I64, I64, I64, PTR]
+
+
+def _call(k: Emitter, fn: ir.Function, *arguments: Any) -> None:
+    k.b.call(fn, [a.v if isinstance(a, Pointer) else k.int(a).v for a in arguments])
+
+
+def _call_library(k: Emitter, name: str, kinds: list[ir.Type], *arguments: Any) -> None:
+    name = f"flambeau_tile_{name}_{k.real}"
+    found = k.module.globals.get(name)
+    _call(k, found or ir.Function(k.module, ir.FunctionType(ir.VoidType(), kinds), name), *arguments)
+
+
+def stack(k: Emitter, count: int) -> Pointer:
+    """Room for so many elements on the stack, aligned to cache lines."""
+    with k.b.goto_entry_block():
+        slot = k.b.alloca(ir.ArrayType(TYPES[k.real], count))
+    slot.align = 64
+    slot.type = PTR
+    return Pointer(k, slot, k.real)
+
+
+def room(k: Emitter, depth: int) -> Pointer:
+    """Room on the stack for a packed panel of so many rows."""
+    return stack(k, depth * shape(k.real).cols)
+
+
+def pack(k: Emitter, b: Pointer, b_depth: Any, b_col: Any, depth: Any, cols: Any, out: Pointer) -> None:
+    """out (depth, `Shape.padded(cols)`) = b, whose rows and columns are `b_depth` and `b_col` elements apart.
+
+    Columns that only fill up a vector hold anything.
+    """
+    _call_library(k, "pack", PACK, b, b_depth, b_col, depth, cols, out)
+
+
+def panel(k: Emitter, m: Any, cols: Any, depth: Any, a: Pointer, a_row: Any, a_depth: Any, b: Pointer, b_depth: Any,
+          c: Pointer, c_row: Any, more: Any = 0) -> None:  # fmt: skip
+    """c (m, cols) = or += a (m, depth) b (depth, cols), cols being at most `Shape.cols`.
+
+    Arguments:
+        a_row, a_depth: elements from one row and one column of a to the next.
+        b, b_depth: rows of whole vectors (`Shape.padded`), so many elements apart; what stands beyond `cols` must be
+            readable and does not matter.
+        c_row: elements from one row of c to the next.
+        more: 1 to add to c, 0 to overwrite it.
+    """
+    _call_library(k, "panel", PANEL, m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more)
