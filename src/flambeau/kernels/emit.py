@@ -388,6 +388,15 @@ class Emitter:
     def pointer(self, address: Value, kind: str) -> Pointer:
         return Pointer(self, self.b.inttoptr(address.v, PTR), kind)
 
+    def table(self, name: str, numbers: list[Any], kind: str = "f8") -> Pointer:
+        """Constants of the module, as an array."""
+        place = self.module.globals.get(name)
+        if place is None:
+            constant = ir.Constant(ir.ArrayType(TYPES[kind], len(numbers)), numbers)
+            place = ir.GlobalVariable(self.module, constant.type, name)
+            place.linkage, place.global_constant, place.initializer = "internal", True, constant
+        return Pointer(self, self.b.bitcast(place, PTR), kind)
+
     def reserve(self, words: builtins.int) -> ir.Value:
         """Room for some 64-bit words on the stack of this function."""
         with self.b.goto_entry_block():
