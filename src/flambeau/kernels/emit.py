@@ -308,6 +308,10 @@ class Emitter:
         kind = a.type if isinstance(a, Value) else b.type if isinstance(b, Value) else TYPES[self.real]
         return Value(self, self.b.select(condition.v, self.lift(a, kind).v, self.lift(b, kind).v))
 
+    def choose(self, condition: Value, a: Pointer, b: Pointer) -> Pointer:
+        """Place a where the condition holds, else b."""
+        return Pointer(self, self.b.select(condition.v, a.v, b.v), a.kind)
+
     def minimum(self, x: Any, y: Any) -> Value:
         """The smaller of two integers."""
         x = self.int(x)
@@ -322,9 +326,19 @@ class Emitter:
     # control
 
     def range(
-        self, start: Any, stop: Any = None, step: builtins.int = 1, vectorize: bool | None = None, unroll: bool = True
+        self,
+        start: Any,
+        stop: Any = None,
+        step: builtins.int = 1,
+        vectorize: bool | None = None,
+        unroll: bool = True,
+        masked: bool = False,
     ) -> Iterator[Value]:
-        """`for i in k.range(n)`: a loop whose body is what the Python loop body emits."""
+        """`for i in k.range(n)`: a loop whose body is what the Python loop body emits.
+
+        vectorize: whether LLVM puts iterations into vectors (None: it decides). masked: it does, and takes the rest
+        that does not fill a vector with masks instead of one by one: for long bodies and few iterations.
+        """
         if stop is None:
             start, stop = 0, start
         start, stop = self.int(start), self.int(stop)
@@ -340,6 +354,9 @@ class Emitter:
         i.add_incoming(following, b.block)
         branch = b.cbranch((Value(self, following) < stop).v, body, after)
         m, hints = self.module, []
+        if masked:
+            hints.append([ir.MetaDataString(m, "llvm.loop.vectorize.predicate.enable"), ir.Constant(I1, 1)])
+            vectorize = True
         if vectorize is not None:
             hints.append([ir.MetaDataString(m, "llvm.loop.vectorize.enable"), ir.Constant(I1, int(vectorize))])
         if not unroll:
@@ -403,6 +420,16 @@ class Emitter:
             slot = self.b.alloca(ir.ArrayType(I64, words))
         slot.type = PTR
         return slot
+
+    def function(self, name: str, kinds: list[ir.Type]) -> tuple[ir.Function, Emitter | None]:
+        """A function of this module, never inlined, and an emitter for its body where it is new."""
+        found = self.module.globals.get(name)
+        if found is not None:
+            return found, None
+        made = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        made.linkage = "internal"
+        made.attributes.add("noinline")
+        return made, Emitter(self.module, ir.IRBuilder(made.append_basic_block("entry")), self.real)
 
     def call_pointer(self, fn: ir.Value, kind: ir.FunctionType, args: list[ir.Value]) -> ir.Value:
         """Call a function of some type by its address."""

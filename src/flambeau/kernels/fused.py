@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 
-from . import attention, channels, products, rearrange, recurrent, rows, windows
+from . import attention, channels, products, rearrange, rows, windows
 from .build import backend
 from .pointwise import BODIES
 from .pointwise import add_row as _add_row
@@ -412,30 +412,6 @@ def matmul(a, b, out=None):
     if a.ndim == 2 and b.ndim == 2 and out is None and type(a) is _ndarray is type(b):
         return a.dot(b)  # the same BLAS call, at half of matmul's cost for a small one
     return np.matmul(a, b, out=out)
-
-
-def lstm_step(gates):
-    """The builtin for one step, recurrent.lstm, for gates (rows, 4 * size) of a whole sequence; or None."""
-    kind = _kind(gates)
-    return kind and recurrent.lstm.get(kind)
-
-
-def lstm_step_backward(gates):
-    """recurrent.lstm_backward, likewise."""
-    kind = _kind(gates)
-    return kind and recurrent.lstm_backward.get(kind)
-
-
-def gru_step(gates):
-    """The builtin for one step, recurrent.gru, for gates (rows, 3 * size) of a whole sequence; or None."""
-    kind = _kind(gates)
-    return kind and recurrent.gru.get(kind)
-
-
-def gru_step_backward(gates):
-    """recurrent.gru_backward, likewise."""
-    kind = _kind(gates)
-    return kind and recurrent.gru_backward.get(kind)
 
 
 def attention_softmax(s, mask, scale: float, causal: bool) -> bool:

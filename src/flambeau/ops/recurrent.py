@@ -2,10 +2,12 @@
 
 One primitive computes one layer in one direction. Its sequence is the packed form of `PackedSequence`: the rows of all
 samples at step 0, then those at step 1, and so on, with `sizes[t]` rows at step t, the longest samples first. A padded
-batch is the case in which all sizes are equal. The products with the input's weights are one matrix product over all
-steps; each step then costs one product with the state's weights and a few element-wise loops.
+batch is the case in which all sizes are equal. It may also hold all steps of sample 0, then those of sample 1, and so
+on: then `apart`, from one sample's row to the next one's, is the number of steps.
 
-Gradients of gradients are taken through `_steps`, the same recurrence written with differentiable operations.
+The products with the input's weights are one matrix product over all steps; `kernels/recurrent_layers.py` runs the rest as one
+kernel. `_lstm_steps` and its kin are the same in NumPy. Gradients of gradients are taken through `_steps`, the same
+recurrence written with differentiable operations.
 """
 
 from __future__ import annotations
@@ -16,19 +18,17 @@ from ..arrays import meta_empty
 from ..autograd.api import grad as gradients_of
 from ..autograd.mode import state
 from ..kernels import fused as kernels
+from ..kernels import recurrent_layers
 from ..tensor import wrap
 from .entry import REGISTRY, primitive
 
 _HALVES = (2,)  # item sizes that are computed in float32
 
 
-def _spans(sizes, reverse):
-    """(first row, rows) of every step, in the order in which the steps are taken."""
-    spans, start = [], 0
-    for n in sizes:
-        spans.append((start, n))
-        start += n
-    return spans[::-1] if reverse else spans
+def _spans(sizes, reverse, apart=1):
+    """The rows of every step as a slice, in the order in which the steps are taken."""
+    steps = recurrent_layers.plan(tuple(sizes), reverse, apart).tolist()
+    return [slice(first, first + (n - 1) * apart + 1, apart) for first, n in steps]
 
 
 def _wide(*arrays):
@@ -49,27 +49,26 @@ def _sigmoid(x):
     return x
 
 
-def _previous(out, first, sizes, reverse):
+def _previous(out, first, spans):
     """For every row of `out` the row of the step before; `first` where there is none."""
-    if not reverse and len(set(sizes)) == 1:
-        n = sizes[0]
-        return np.concatenate([first, out[: len(out) - n]])
     before = np.empty((len(out), first.shape[1]), out.dtype)
     carried = first.copy()
-    for start, n in _spans(sizes, reverse):
-        before[start : start + n] = carried[:n]
-        carried[:n] = out[start : start + n]
+    for at in spans:
+        n = len(before[at])
+        before[at] = carried[:n]
+        carried[:n] = out[at]
     return before
 
 
 def _sum_rows(a):
-    return a.sum(0)
+    made = kernels.total(a, 0)
+    return a.sum(0) if made is None else made
 
 
 # ---------------------------------------------------------------------------------------------- LSTM
 
 
-def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
+def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apart=1):
     """(output, last h, last c, gates i f g o, cells) of one layer in one direction."""
     kind, rows, hidden = input.dtype, len(input), w_hh.shape[0] // 4
     if type(input) is not np.ndarray:
@@ -77,30 +76,28 @@ def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
             meta_empty(shape, kind)
             for shape in ((rows, h0.shape[1]), h0.shape, c0.shape, (rows, 4 * hidden), (rows, hidden))
         )
-    input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr = _wide(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+    given = _wide(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+    made = recurrent_layers.lstm(*given, sizes, reverse, apart) or _lstm_steps(*given, _spans(sizes, reverse, apart))
+    return tuple(a.astype(kind, copy=False) for a in made)
+
+
+def _lstm_steps(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, spans):
+    hidden = w_hh.shape[0] // 4
     gates = kernels.matmul(input, w_ih.T)
     if b_ih is not None:
         gates += b_ih + b_hh
-    output, cells = np.empty((rows, h0.shape[1]), gates.dtype), np.empty((rows, hidden), gates.dtype)
-    h, c, w = h0.astype(gates.dtype), c0.astype(gates.dtype), w_hh.T
-    step = kernels.lstm_step(gates) if w_hr is None else None
-    if step is not None:
-        acts = np.empty_like(gates)
-        for start, n in _spans(sizes, reverse):
-            at = slice(start, start + n)
-            if not step(gates[at], kernels.matmul(h[:n], w), c[:n], acts[at], cells[at], output[at], n, hidden):
-                raise RuntimeError("lstm: the kernel refused its arguments")
-            h[:n], c[:n] = output[at], cells[at]
-        return tuple(a.astype(kind, copy=False) for a in (output, h, c, acts, cells))
+    rows, kind = len(gates), gates.dtype
+    output, cells = np.empty((rows, h0.shape[1]), kind), np.empty((rows, hidden), kind)
+    h, c, w = h0.astype(kind), c0.astype(kind), w_hh.T
     with np.errstate(over="ignore"):
-        for start, n in _spans(sizes, reverse):
-            z = gates[start : start + n]
+        for at in spans:
+            z, cell = gates[at], cells[at]
+            n = len(z)
             z += h[:n] @ w
             _sigmoid(z[:, : 2 * hidden])
             g = z[:, 2 * hidden : 3 * hidden]
             np.tanh(g, out=g)
             o = _sigmoid(z[:, 3 * hidden :])
-            cell = cells[start : start + n]
             np.multiply(z[:, hidden : 2 * hidden], c[:n], out=cell)
             cell += z[:, :hidden] * g
             c[:n] = cell
@@ -108,39 +105,54 @@ def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
             made *= o
             if w_hr is not None:
                 made = made @ w_hr.T
-            output[start : start + n] = made
+            output[at] = made
             h[:n] = made
-    return tuple(a.astype(kind, copy=False) for a in (output, h, c, gates, cells))
+    return output, h, c, gates, cells
 
 
-def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
+def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apart):
     tensors = (input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
     if state.grad:
-        return _twice(_lstm_cell, tensors, g[:3], needs, sizes, reverse, 2)
+        return _twice(_lstm_cell, tensors, g[:3], needs, sizes, reverse, apart, 2)
     kind = input._array.dtype
     x, first_h, first_c, wi, wh, wr = _wide(*_arrays(input, h0, c0, w_ih, w_hh, w_hr))
-    output, _, _, gates, cells = _wide(*(t._array for t in out))
-    d_out, d_h, d_c = _wide(*_arrays(*g[:3]))
+    made = _wide(*(t._array for t in out))
+    d = _wide(*_arrays(*g[:3]))
+    found = [None] * 8
+    back = recurrent_layers.lstm_backward(*d, made, x, first_h, first_c, wh, wr, sizes, reverse, apart)
+    if back is None:
+        back = _lstm_steps_back(*d, made, first_h, first_c, wh, wr, _spans(sizes, reverse, apart))
+    d_gates, found[1], found[2], before, found[7] = back
+    if needs[0]:
+        found[0] = kernels.matmul(d_gates, wi)
+    if needs[3]:
+        found[3] = kernels.matmul(d_gates.T, x)
+    if needs[4]:
+        found[4] = kernels.matmul(d_gates.T, before)
+    if needs[5] or needs[6]:
+        found[5] = found[6] = _sum_rows(d_gates)
+    return _tensors(found, needs, kind)
+
+
+def _lstm_steps_back(d_out, d_h, d_c, out, h0, c0, wh, wr, spans):
+    """(d_gates, dh, dc, the state that each row met, gradient of the projection)"""
+    output, _, _, gates, cells = out
     hidden = wh.shape[0] // 4
-    dh = np.zeros_like(first_h) if d_h is None else d_h.copy()
-    dc = np.zeros_like(first_c) if d_c is None else d_c.copy()
-    before = _previous(cells, first_c, sizes, reverse)
+    dh = np.zeros_like(h0) if d_h is None else d_h.copy()
+    dc = np.zeros_like(c0) if d_c is None else d_c.copy()
+    before = _previous(cells, c0, spans)
     through = np.tanh(cells)
     d_gates = np.empty_like(gates)
     d_made = np.empty_like(output) if wr is not None else None
-    step = kernels.lstm_step_backward(gates)
-    for start, n in reversed(_spans(sizes, reverse)):
-        at = slice(start, start + n)
+    for at in reversed(spans):
+        z, dz, t = gates[at], d_gates[at], through[at]
+        n = len(z)
         d = dh[:n]
         if d_out is not None:
             d = d + d_out[at]
         if wr is not None:
             d_made[at] = d
             d = d @ wr
-        z, dz, t = gates[at], d_gates[at], through[at]
-        if step is not None and step(z, before[at], cells[at], d, dc[:n], dz, n, hidden):
-            kernels.matmul(dz, wh, out=dh[:n])
-            continue
         i, f, c, o = (z[:, k * hidden : (k + 1) * hidden] for k in range(4))
         dcell = d * o
         dcell *= 1 - t * t
@@ -151,19 +163,8 @@ def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes
         dz[:, 3 * hidden :] = d * t * o * (1 - o)
         dc[:n] = dcell * f
         dh[:n] = dz @ wh
-    found = [None] * 8
-    if needs[0]:
-        found[0] = kernels.matmul(d_gates, wi)
-    found[1], found[2] = dh, dc
-    if needs[3]:
-        found[3] = kernels.matmul(d_gates.T, x)
-    if needs[4]:
-        found[4] = kernels.matmul(d_gates.T, _previous(output, first_h, sizes, reverse))
-    if needs[5] or needs[6]:
-        found[5] = found[6] = _sum_rows(d_gates)
-    if needs[7]:
-        found[7] = d_made.T @ (gates[:, 3 * hidden :] * through)
-    return _tensors(found, needs, kind)
+    projected = None if wr is None else d_made.T @ (gates[:, 3 * hidden :] * through)
+    return d_gates, dh, dc, _previous(output, h0, spans), projected
 
 
 lstm_layer = primitive(
@@ -177,77 +178,87 @@ lstm_layer = primitive(
 # ---------------------------------------------------------------------------------------------- GRU
 
 
-def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
+def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart=1):
     """(output, last h, gates r z n, the state's part of n before r) of one layer in one direction."""
     kind, rows, hidden = input.dtype, len(input), h0.shape[1]
     if type(input) is not np.ndarray:
         return tuple(
             meta_empty(shape, kind) for shape in ((rows, hidden), h0.shape, (rows, 3 * hidden), (rows, hidden))
         )
-    input, h0, w_ih, w_hh, b_ih, b_hh = _wide(input, h0, w_ih, w_hh, b_ih, b_hh)
-    gates = input @ w_ih.T
+    given = _wide(input, h0, w_ih, w_hh, b_ih, b_hh)
+    made = recurrent_layers.gru(*given, sizes, reverse, apart) or _gru_steps(*given, _spans(sizes, reverse, apart))
+    return tuple(a.astype(kind, copy=False) for a in made)
+
+
+def _gru_steps(input, h0, w_ih, w_hh, b_ih, b_hh, spans):
+    hidden = h0.shape[1]
+    gates = kernels.matmul(input, w_ih.T)
     if b_ih is not None:
         gates += b_ih
-    output, inner = np.empty((rows, hidden), gates.dtype), np.empty((rows, hidden), gates.dtype)
-    h, w = h0.astype(gates.dtype), w_hh.T
-    step = kernels.gru_step(gates)
-    if step is not None:
-        acts = np.empty_like(gates)
-        for start, n in _spans(sizes, reverse):
-            at, own = slice(start, start + n), kernels.matmul(h[:n], w)
-            if b_hh is not None:
-                own += b_hh
-            if not step(gates[at], own, h[:n], acts[at], output[at], n, hidden):
-                raise RuntimeError("gru: the kernel refused its arguments")
-            inner[at] = own[:, 2 * hidden :]
-            h[:n] = output[at]
-        return tuple(a.astype(kind, copy=False) for a in (output, h, acts, inner))
+    rows, kind = len(gates), gates.dtype
+    output, inner = np.empty((rows, hidden), kind), np.empty((rows, hidden), kind)
+    h, w = h0.astype(kind), w_hh.T
     with np.errstate(over="ignore"):
-        for start, n in _spans(sizes, reverse):
-            own = kernels.matmul(h[:n], w)
+        for at in spans:
+            z = gates[at]
+            n = len(z)
+            own = h[:n] @ w
             if b_hh is not None:
                 own += b_hh
-            z = gates[start : start + n]
             z[:, : 2 * hidden] += own[:, : 2 * hidden]
             _sigmoid(z[:, : 2 * hidden])
-            inner[start : start + n] = own[:, 2 * hidden :]
+            inner[at] = own[:, 2 * hidden :]
             new = z[:, 2 * hidden :]
             new += z[:, :hidden] * own[:, 2 * hidden :]
             np.tanh(new, out=new)
             made = h[:n] - new
             made *= z[:, hidden : 2 * hidden]
             made += new
-            output[start : start + n] = made
+            output[at] = made
             h[:n] = made
-    return tuple(a.astype(kind, copy=False) for a in (output, h, gates, inner))
+    return output, h, gates, inner
 
 
-def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
+def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart):
     tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
     if state.grad:
-        return _twice(_gru_cell, tensors, g[:2], needs, sizes, reverse, 1)
+        return _twice(_gru_cell, tensors, g[:2], needs, sizes, reverse, apart, 1)
     kind = input._array.dtype
     x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
-    output, _, gates, inner = _wide(*(t._array for t in out))
-    d_out, d_h = _wide(*_arrays(*g[:2]))
-    hidden = first.shape[1]
-    dh = np.zeros_like(first) if d_h is None else d_h.copy()
-    before = _previous(output, first, sizes, reverse)
+    made = _wide(*(t._array for t in out))
+    d = _wide(*_arrays(*g[:2]))
+    found = [None] * 6
+    back = recurrent_layers.gru_backward(*d, made, x, first, wh, sizes, reverse, apart)
+    if back is None:
+        back = _gru_steps_back(*d, made, first, wh, _spans(sizes, reverse, apart))
+    d_gates, d_own, found[1], before = back
+    if needs[0]:
+        found[0] = kernels.matmul(d_gates, wi)
+    if needs[2]:
+        found[2] = kernels.matmul(d_gates.T, x)
+    if needs[3]:
+        found[3] = kernels.matmul(d_own.T, before)
+    if needs[4]:
+        found[4] = _sum_rows(d_gates)
+    if needs[5]:
+        found[5] = _sum_rows(d_own)
+    return _tensors(found, needs, kind)
+
+
+def _gru_steps_back(d_out, d_h, out, h0, wh, spans):
+    """(gradient of the input's part of the gates, of the state's part, dh, the state that each row met)"""
+    output, _, gates, inner = out
+    hidden = h0.shape[1]
+    dh = np.zeros_like(h0) if d_h is None else d_h.copy()
+    before = _previous(output, h0, spans)
     d_gates, d_own = np.empty_like(gates), np.empty_like(gates)
-    step = kernels.gru_step_backward(gates)
-    for start, n in reversed(_spans(sizes, reverse)):
-        at = slice(start, start + n)
+    for at in reversed(spans):
+        dz, mine = d_gates[at], d_own[at]
+        n = len(dz)
         d = dh[:n]
         if d_out is not None:
             d = d + d_out[at]
-        if step is not None:
-            d = np.ascontiguousarray(d)  # a copy only if it is not
-            if not step(gates[at], inner[at], before[at], d, d_gates[at], d_own[at], n, hidden):
-                raise RuntimeError("gru: the kernel refused its arguments")
-            np.add(d, kernels.matmul(d_own[at], wh), out=dh[:n])
-            continue
-        r, z, new = (gates[at, k * hidden : (k + 1) * hidden] for k in range(3))
-        dz, mine = d_gates[at], d_own[at]
+        r, z, new = (gates[at][:, k * hidden : (k + 1) * hidden] for k in range(3))
         d_new = d * (1 - z)
         d_new *= 1 - new * new
         dz[:, :hidden] = d_new * inner[at] * r * (1 - r)
@@ -256,19 +267,7 @@ def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
         mine[:, : 2 * hidden] = dz[:, : 2 * hidden]
         mine[:, 2 * hidden :] = d_new * r
         dh[:n] = d * z + mine @ wh
-    found = [None] * 6
-    if needs[0]:
-        found[0] = kernels.matmul(d_gates, wi)
-    found[1] = dh
-    if needs[2]:
-        found[2] = d_gates.T @ x
-    if needs[3]:
-        found[3] = d_own.T @ before
-    if needs[4]:
-        found[4] = _sum_rows(d_gates)
-    if needs[5]:
-        found[5] = _sum_rows(d_own)
-    return _tensors(found, needs, kind)
+    return d_gates, d_own, dh, before
 
 
 gru_layer = primitive(
@@ -282,56 +281,71 @@ gru_layer = primitive(
 # ---------------------------------------------------------------------------------------------- plain RNN
 
 
-def _rnn_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu):
+def _rnn_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart=1):
     """(output, last h) of one layer in one direction."""
     kind = input.dtype
     if type(input) is not np.ndarray:
         return meta_empty((len(input), h0.shape[1]), kind), meta_empty(h0.shape, kind)
-    input, h0, w_ih, w_hh, b_ih, b_hh = _wide(input, h0, w_ih, w_hh, b_ih, b_hh)
-    output = input @ w_ih.T
+    given = _wide(input, h0, w_ih, w_hh, b_ih, b_hh)
+    made = recurrent_layers.rnn(*given, sizes, reverse, apart, relu)
+    output, h = made or _rnn_steps(*given, _spans(sizes, reverse, apart), relu)
+    return output.astype(kind, copy=False), h.astype(kind, copy=False)
+
+
+def _rnn_steps(input, h0, w_ih, w_hh, b_ih, b_hh, spans, relu):
+    output = kernels.matmul(input, w_ih.T)
     if b_ih is not None:
         output += b_ih + b_hh
     h, w = h0.astype(output.dtype), w_hh.T
-    for start, n in _spans(sizes, reverse):
-        z = output[start : start + n]
+    for at in spans:
+        z = output[at]
+        n = len(z)
         z += h[:n] @ w
         if relu:
             np.maximum(z, 0, out=z)
         else:
             np.tanh(z, out=z)
         h[:n] = z
-    return output.astype(kind, copy=False), h.astype(kind, copy=False)
+    return output, h
 
 
-def _rnn_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu):
+def _rnn_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart):
     tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
     if state.grad:
-        return _twice(_relu_cell if relu else _tanh_cell, tensors, g[:2], needs, sizes, reverse, 1)
+        return _twice(_relu_cell if relu else _tanh_cell, tensors, g[:2], needs, sizes, reverse, apart, 1)
     kind = input._array.dtype
     x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
     (output,) = _wide(out[0]._array)
-    d_out, d_h = _wide(*_arrays(*g[:2]))
-    dh = np.zeros_like(first) if d_h is None else d_h.copy()
-    d_pre = np.empty_like(output)
-    for start, n in reversed(_spans(sizes, reverse)):
-        at = slice(start, start + n)
-        d = dh[:n]
-        if d_out is not None:
-            d = d + d_out[at]
-        made = output[at]
-        np.multiply(d, made > 0 if relu else 1 - made * made, out=d_pre[at])
-        dh[:n] = d_pre[at] @ wh
+    d = _wide(*_arrays(*g[:2]))
     found = [None] * 6
+    back = recurrent_layers.rnn_backward(*d, output, x, first, wh, sizes, reverse, apart, relu)
+    if back is None:
+        back = _rnn_steps_back(*d, output, first, wh, _spans(sizes, reverse, apart), relu)
+    d_pre, found[1], before = back
     if needs[0]:
-        found[0] = d_pre @ wi
-    found[1] = dh
+        found[0] = kernels.matmul(d_pre, wi)
     if needs[2]:
-        found[2] = d_pre.T @ x
+        found[2] = kernels.matmul(d_pre.T, x)
     if needs[3]:
-        found[3] = d_pre.T @ _previous(output, first, sizes, reverse)
+        found[3] = kernels.matmul(d_pre.T, before)
     if needs[4] or needs[5]:
         found[4] = found[5] = _sum_rows(d_pre)
     return _tensors(found, needs, kind)
+
+
+def _rnn_steps_back(d_out, d_h, output, h0, wh, spans, relu):
+    """(gradient before the activation, dh, the state that each row met)"""
+    dh = np.zeros_like(h0) if d_h is None else d_h.copy()
+    d_pre = np.empty_like(output)
+    for at in reversed(spans):
+        made = output[at]
+        n = len(made)
+        d = dh[:n]
+        if d_out is not None:
+            d = d + d_out[at]
+        d_pre[at] = d * (made > 0 if relu else 1 - made * made)
+        dh[:n] = d_pre[at] @ wh
+    return d_pre, dh, _previous(output, h0, spans)
 
 
 rnn_layer = primitive(
@@ -349,11 +363,11 @@ def _tensors(found, needs, kind):
 # ---------------------------------------------------------------------------------------------- step by step
 
 
-def _twice(cell, tensors, g, needs, sizes, reverse, states):
+def _twice(cell, tensors, g, needs, sizes, reverse, apart, states):
     """Gradients that can themselves be differentiated: the recurrence again, step by step, and its gradients."""
     # A tensor given twice is two inputs here, hence an alias of each.
     inputs = [None if t is None else t.view_as(t) if t.requires_grad else t for t in tensors]
-    outs = _steps(cell, inputs, sizes, reverse, states)
+    outs = _steps(cell, inputs, sizes, reverse, apart, states)
     pairs = [(o, d) for o, d in zip(outs, g, strict=True) if d is not None]
     wanted = [i for i, n in enumerate(needs) if n]
     grads = gradients_of(
@@ -369,17 +383,18 @@ def _twice(cell, tensors, g, needs, sizes, reverse, states):
     return found
 
 
-def _steps(cell, inputs, sizes, reverse, states):
+def _steps(cell, inputs, sizes, reverse, apart, states):
     """(output, last states...) by calling `cell` for every step."""
     cat = REGISTRY["cat"]
     input, carried, weights = inputs[0], list(inputs[1 : 1 + states]), inputs[1 + states :]
     made = []
-    for start, n in _spans(sizes, reverse):
+    for at, n in zip(_spans(sizes, reverse, apart), sizes[::-1] if reverse else sizes, strict=True):
         full = n == carried[0].shape[0]
-        now = cell(input[start : start + n], [s if full else s[:n] for s in carried], *weights)
+        now = cell(input[at], [s if full else s[:n] for s in carried], *weights)
         carried = [new if full else cat([new, old[n:]]) for new, old in zip(now, carried, strict=True)]
         made.append(now[0])
-    return (cat(made[::-1] if reverse else made), *carried)
+    made = made[::-1] if reverse else made
+    return (cat(made) if apart == 1 else REGISTRY["stack"](made, 1).flatten(0, 1), *carried)
 
 
 def _affine(x, w, b):

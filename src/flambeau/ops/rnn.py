@@ -12,12 +12,18 @@ from .recurrent import gru_layer, lstm_layer, rnn_layer
 # ---------------------------------------------------------------------------------------------- stacks of layers
 
 
-def _drop(input, p):
-    keep = input.detach().new_empty(input.shape).bernoulli_(1 - p)
-    return input * (keep / (1 - p) if p < 1 else keep)
+def _drop(rows, p, apart):
+    """Dropout; the mask is drawn step by step, however the rows are laid out."""
+    like = rows.detach()
+    if apart == 1:
+        keep = like.new_empty(rows.shape).bernoulli_(1 - p)
+    else:
+        keep = like.new_empty((apart, rows.shape[0] // apart, rows.shape[1])).bernoulli_(1 - p)
+        keep = keep.transpose(0, 1).reshape(rows.shape)
+    return rows * (keep / (1 - p) if p < 1 else keep)
 
 
-def _stack(layer, states, rows, sizes, hx, params, per_layer, num_layers, dropout, train, bidirectional):
+def _stack(layer, states, rows, sizes, apart, hx, params, per_layer, num_layers, dropout, train, bidirectional):
     """All layers and directions over packed rows: (output rows, last states)."""
     directions = 2 if bidirectional else 1
     if len(params) != per_layer * num_layers * directions:
@@ -33,13 +39,13 @@ def _stack(layer, states, rows, sizes, hx, params, per_layer, num_layers, dropou
         for d in range(directions):
             j = k * directions + d
             own = params[j * per_layer : (j + 1) * per_layer]
-            made = layer(rows, [s[j] for s in hx], own, sizes, d == 1)
+            made = layer(rows, [s[j] for s in hx], own, sizes=sizes, reverse=d == 1, apart=apart)
             outs.append(made[0])
             for kept, last in zip(lasts, made[1 : 1 + states], strict=True):
                 kept.append(last)
         rows = outs[0] if directions == 1 else cat(outs, 1)
         if dropout and train and k < num_layers - 1:
-            rows = _drop(rows, dropout)
+            rows = _drop(rows, dropout, apart)
     return rows, [s[0].unsqueeze(0) if len(s) == 1 else stack(s) for s in lasts]
 
 
@@ -68,20 +74,20 @@ def _run(name, layer, states, biases_of, args, kw):
     rest = (per_layer, given["num_layers"], given["dropout"], given["train"], given["bidirectional"])
     if "batch_sizes" in given:
         sizes = tuple(int(n) for n in given["batch_sizes"].tolist())
-        rows, lasts = _stack(layer, states, given["data"], sizes, hx, params, *rest)
+        rows, lasts = _stack(layer, states, given["data"], sizes, 1, hx, params, *rest)
         return (rows, *lasts)
     input = given["input"]
     if input.dim() != 3:
         raise ShapeError(f"{name}: expected a 3-D input, got {input.dim()}-D", fix="(time, batch, features)")
-    if given["batch_first"]:
-        input = input.transpose(0, 1)
-    steps, batch, features = input.shape
+    first = given["batch_first"]
+    batch, steps = input.shape[:2] if first else input.shape[1::-1]
     if steps == 0:
         raise ShapeError("Expected sequence length to be larger than 0 in RNN")
-    rows = input.reshape(steps * batch, features)
-    rows, lasts = _stack(layer, states, rows, (batch,) * steps, hx, params, *rest)
-    output = rows.view(steps, batch, rows.shape[1])
-    return (output.transpose(0, 1) if given["batch_first"] else output, *lasts)
+    # Rows stay in the order they come in: what is `apart` tells the layers where a sample's next one is.
+    lead = input.shape[:2]
+    rows = input.reshape(steps * batch, input.shape[2])
+    rows, lasts = _stack(layer, states, rows, (batch,) * steps, steps if first else 1, hx, params, *rest)
+    return (rows.view(*lead, rows.shape[1]), *lasts)
 
 
 def _plain_count(has_biases, params, layers):
@@ -98,22 +104,22 @@ def _pad_weights(own):
     return own if len(own) >= 4 else [*own, None, None]
 
 
-def _lstm_one(rows, states, own, sizes, reverse):
+def _lstm_one(rows, states, own, **layout):
     w_hr = own[-1] if len(own) in (3, 5) else None
     own = own[: 4 if len(own) >= 4 else 2]
-    return lstm_layer(rows, *states, *_pad_weights(own), w_hr, sizes=sizes, reverse=reverse)
+    return lstm_layer(rows, *states, *_pad_weights(own), w_hr, **layout)
 
 
-def _gru_one(rows, states, own, sizes, reverse):
-    return gru_layer(rows, *states, *_pad_weights(own), sizes=sizes, reverse=reverse)
+def _gru_one(rows, states, own, **layout):
+    return gru_layer(rows, *states, *_pad_weights(own), **layout)
 
 
-def _tanh_one(rows, states, own, sizes, reverse):
-    return rnn_layer(rows, *states, *_pad_weights(own), sizes=sizes, reverse=reverse, relu=False)
+def _tanh_one(rows, states, own, **layout):
+    return rnn_layer(rows, *states, *_pad_weights(own), **layout, relu=False)
 
 
-def _relu_one(rows, states, own, sizes, reverse):
-    return rnn_layer(rows, *states, *_pad_weights(own), sizes=sizes, reverse=reverse, relu=True)
+def _relu_one(rows, states, own, **layout):
+    return rnn_layer(rows, *states, *_pad_weights(own), **layout, relu=True)
 
 
 @public()
