@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import fused
+from . import fused, record
 from .build import kernel
 
 _ANY = {np.dtype(n): k for n, k in {"float32": "f4", "float64": "f8", "int64": "i8", "int32": "i4"}.items()}
@@ -54,7 +54,7 @@ def first_outside(index, low: int, high: int, skip: int | None = None, touched: 
         blocks = 1 + index.size // _BLOCK
         found = np.empty(blocks, np.int64)
         skip = low if skip is None or not -(1 << 63) <= skip < 1 << 63 else skip
-        if f(fused._flat(index), _limits(low, high, skip), found, index.size, blocks):
+        if f(fused._flat(index), record.constant(_limits(low, high, skip)), found, index.size, blocks):
             if blocks == 1:
                 return int(found[0])
             places = found[found >= 0]

@@ -11,17 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from . import fused, recurrent, threads
+from . import fused, record, recurrent, threads
 from .build import backend
 
 
-@lru_cache(256)
 def plan(sizes: tuple[int, ...], reverse: bool, apart: int):
     """(first row, samples) of each step, in the order of the steps, as an int64 array.
 
     apart: rows from one sample to the next within a step; 1 where the samples of a step lie side by side, the number
     of steps where the steps of a sample do.
     """
+    return record.constant(_plan(sizes, reverse, apart))
+
+
+@lru_cache(256)
+def _plan(sizes: tuple[int, ...], reverse: bool, apart: int):
     steps = np.empty((len(sizes), 2), np.int64)
     steps[:, 1] = sizes
     steps[0, 0] = 0

@@ -5,9 +5,9 @@ samples at step 0, then those at step 1, and so on, with `sizes[t]` rows at step
 batch is the case in which all sizes are equal. It may also hold all steps of sample 0, then those of sample 1, and so
 on: then `apart`, from one sample's row to the next one's, is the number of steps.
 
-The products with the input's weights are one matrix product over all steps; `kernels/recurrent_layers.py` runs the rest as one
-kernel. `_lstm_steps` and its kin are the same in NumPy. Gradients of gradients are taken through `_steps`, the same
-recurrence written with differentiable operations.
+The products with the input's weights are one matrix product over all steps; `kernels/recurrent_layers.py` runs the
+rest as one kernel. `_lstm_steps` and its kin are the same in NumPy. Gradients of gradients are taken through `_steps`,
+the same recurrence written with differentiable operations.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import numpy as np
 
 from ..arrays import meta_empty
 from ..autograd.api import grad as gradients_of
-from ..autograd.mode import state
 from ..kernels import fused as kernels
 from ..kernels import recurrent_layers
-from ..tensor import wrap
 from .entry import REGISTRY, primitive
+from .fused import fused
 
 _HALVES = (2,)  # item sizes that are computed in float32
 
@@ -36,8 +35,10 @@ def _wide(*arrays):
     return [a.astype(np.float32) if a is not None and a.dtype.itemsize in _HALVES else a for a in arrays]
 
 
-def _arrays(*tensors):
-    return [None if t is None else t._array for t in tensors]
+def _narrowed(found, needs, input):
+    """The gradients that are needed, in the input's dtype."""
+    kind = input.dtype
+    return tuple(d.astype(kind, copy=False) if n and d is not None else None for d, n in zip(found, needs, strict=True))
 
 
 def _sigmoid(x):
@@ -110,18 +111,13 @@ def _lstm_steps(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, spans):
     return output, h, c, gates, cells
 
 
-def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apart):
-    tensors = (input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
-    if state.grad:
-        return _twice(_lstm_cell, tensors, g[:3], needs, sizes, reverse, apart, 2)
-    kind = input._array.dtype
-    x, first_h, first_c, wi, wh, wr = _wide(*_arrays(input, h0, c0, w_ih, w_hh, w_hr))
-    made = _wide(*(t._array for t in out))
-    d = _wide(*_arrays(*g[:3]))
+def _lstm_back_array(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apart):
+    x, h0, c0, wi, wh, wr, *d = _wide(input, h0, c0, w_ih, w_hh, w_hr, *g[:3])
+    made = _wide(*out)
     found = [None] * 8
-    back = recurrent_layers.lstm_backward(*d, made, x, first_h, first_c, wh, wr, sizes, reverse, apart)
+    back = recurrent_layers.lstm_backward(*d, made, x, h0, c0, wh, wr, sizes, reverse, apart)
     if back is None:
-        back = _lstm_steps_back(*d, made, first_h, first_c, wh, wr, _spans(sizes, reverse, apart))
+        back = _lstm_steps_back(*d, made, h0, c0, wh, wr, _spans(sizes, reverse, apart))
     d_gates, found[1], found[2], before, found[7] = back
     if needs[0]:
         found[0] = kernels.matmul(d_gates, wi)
@@ -131,7 +127,7 @@ def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes
         found[4] = kernels.matmul(d_gates.T, before)
     if needs[5] or needs[6]:
         found[5] = found[6] = _sum_rows(d_gates)
-    return _tensors(found, needs, kind)
+    return _narrowed(found, needs, input)
 
 
 def _lstm_steps_back(d_out, d_h, d_c, out, h0, c0, wh, wr, spans):
@@ -165,6 +161,12 @@ def _lstm_steps_back(d_out, d_h, d_c, out, h0, c0, wh, wr, spans):
         dh[:n] = dz @ wh
     projected = None if wr is None else d_made.T @ (gates[:, 3 * hidden :] * through)
     return d_gates, dh, dc, _previous(output, h0, spans), projected
+
+
+@fused(_lstm_back_array)
+def _lstm_back(g, out, needs, input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apart):
+    tensors = (input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+    return _twice(_lstm_cell, tensors, g[:3], needs, sizes, reverse, apart, 2)
 
 
 lstm_layer = primitive(
@@ -219,18 +221,13 @@ def _gru_steps(input, h0, w_ih, w_hh, b_ih, b_hh, spans):
     return output, h, gates, inner
 
 
-def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart):
-    tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
-    if state.grad:
-        return _twice(_gru_cell, tensors, g[:2], needs, sizes, reverse, apart, 1)
-    kind = input._array.dtype
-    x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
-    made = _wide(*(t._array for t in out))
-    d = _wide(*_arrays(*g[:2]))
+def _gru_back_array(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart):
+    x, h0, wi, wh, *d = _wide(input, h0, w_ih, w_hh, *g[:2])
+    made = _wide(*out)
     found = [None] * 6
-    back = recurrent_layers.gru_backward(*d, made, x, first, wh, sizes, reverse, apart)
+    back = recurrent_layers.gru_backward(*d, made, x, h0, wh, sizes, reverse, apart)
     if back is None:
-        back = _gru_steps_back(*d, made, first, wh, _spans(sizes, reverse, apart))
+        back = _gru_steps_back(*d, made, h0, wh, _spans(sizes, reverse, apart))
     d_gates, d_own, found[1], before = back
     if needs[0]:
         found[0] = kernels.matmul(d_gates, wi)
@@ -242,7 +239,7 @@ def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, 
         found[4] = _sum_rows(d_gates)
     if needs[5]:
         found[5] = _sum_rows(d_own)
-    return _tensors(found, needs, kind)
+    return _narrowed(found, needs, input)
 
 
 def _gru_steps_back(d_out, d_h, out, h0, wh, spans):
@@ -268,6 +265,12 @@ def _gru_steps_back(d_out, d_h, out, h0, wh, spans):
         mine[:, 2 * hidden :] = d_new * r
         dh[:n] = d * z + mine @ wh
     return d_gates, d_own, dh, before
+
+
+@fused(_gru_back_array)
+def _gru_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart):
+    tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
+    return _twice(_gru_cell, tensors, g[:2], needs, sizes, reverse, apart, 1)
 
 
 gru_layer = primitive(
@@ -309,18 +312,12 @@ def _rnn_steps(input, h0, w_ih, w_hh, b_ih, b_hh, spans, relu):
     return output, h
 
 
-def _rnn_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart):
-    tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
-    if state.grad:
-        return _twice(_relu_cell if relu else _tanh_cell, tensors, g[:2], needs, sizes, reverse, apart, 1)
-    kind = input._array.dtype
-    x, first, wi, wh = _wide(*(t._array for t in (input, h0, w_ih, w_hh)))
-    (output,) = _wide(out[0]._array)
-    d = _wide(*_arrays(*g[:2]))
+def _rnn_back_array(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart):
+    x, h0, wi, wh, output, *d = _wide(input, h0, w_ih, w_hh, out[0], *g[:2])
     found = [None] * 6
-    back = recurrent_layers.rnn_backward(*d, output, x, first, wh, sizes, reverse, apart, relu)
+    back = recurrent_layers.rnn_backward(*d, output, x, h0, wh, sizes, reverse, apart, relu)
     if back is None:
-        back = _rnn_steps_back(*d, output, first, wh, _spans(sizes, reverse, apart), relu)
+        back = _rnn_steps_back(*d, output, h0, wh, _spans(sizes, reverse, apart), relu)
     d_pre, found[1], before = back
     if needs[0]:
         found[0] = kernels.matmul(d_pre, wi)
@@ -330,7 +327,7 @@ def _rnn_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, 
         found[3] = kernels.matmul(d_pre.T, before)
     if needs[4] or needs[5]:
         found[4] = found[5] = _sum_rows(d_pre)
-    return _tensors(found, needs, kind)
+    return _narrowed(found, needs, input)
 
 
 def _rnn_steps_back(d_out, d_h, output, h0, wh, spans, relu):
@@ -348,16 +345,18 @@ def _rnn_steps_back(d_out, d_h, output, h0, wh, spans, relu):
     return d_pre, dh, _previous(output, h0, spans)
 
 
+@fused(_rnn_back_array)
+def _rnn_back(g, out, needs, input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart):
+    tensors = (input, h0, w_ih, w_hh, b_ih, b_hh)
+    return _twice(_relu_cell if relu else _tanh_cell, tensors, g[:2], needs, sizes, reverse, apart, 1)
+
+
 rnn_layer = primitive(
     "rnn_layer",
     _rnn_array,
     vjp={("input", "h0", "w_ih", "w_hh", "b_ih", "b_hh"): _rnn_back},
     node="RnnBackward0",
 )
-
-
-def _tensors(found, needs, kind):
-    return [wrap(d.astype(kind, copy=False)) if n and d is not None else None for d, n in zip(found, needs)]
 
 
 # ---------------------------------------------------------------------------------------------- step by step
