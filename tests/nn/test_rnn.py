@@ -82,11 +82,33 @@ def test_values_and_gradients_against_steps(kind, options, bidirectional):
 
 
 @pytest.mark.parametrize("kind, options", KINDS)
+def test_batch_first_is_the_same_transposed(kind, options):
+    torch.manual_seed(6)
+    layer = kind(3, 4, 2, bidirectional=True, dropout=0.5, **options).double()
+    first = kind(3, 4, 2, bidirectional=True, dropout=0.5, batch_first=True, **options).double()
+    first.load_state_dict(layer.state_dict())
+    x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
+    torch.manual_seed(7)
+    output, lasts = layer(x)
+    torch.manual_seed(7)
+    found, found_lasts = first(x.transpose(0, 1))
+    assert torch.allclose(found.transpose(0, 1), output)
+    for a, b in zip(listed(found_lasts), listed(lasts)):
+        assert torch.allclose(a, b)
+    inputs, also = [x, *layer.parameters()], [x, *first.parameters()]
+    wanted = torch.autograd.grad((output * output).sum(), inputs)
+    for f, w in zip(torch.autograd.grad((found * found).sum(), also), wanted):
+        assert torch.allclose(f, w)
+
+
+@pytest.mark.parametrize("kind, options", KINDS)
 def test_second_derivatives(kind, options):
     torch.manual_seed(1)
     layer = kind(2, 3, **options).double()
     x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda x: layer(x)[0], (x,))
+    assert gradgradcheck(lambda x: layer(x)[0], (x,))
+    layer.batch_first = True
     assert gradgradcheck(lambda x: layer(x)[0], (x,))
 
 
@@ -161,6 +183,10 @@ def test_cells_are_one_step(bias):
             assert torch.allclose(a, b[0])
         alone = one(x[0])
         assert torch.allclose(listed(alone)[0], listed(found)[0][0])
+        sum((s * s).sum() for s in listed(found)).backward()
+        sum((s * s).sum() for s in listed(expected)).backward()
+        for a, b in zip(one.parameters(), layer.parameters()):
+            assert torch.allclose(a.grad, b.grad)
 
 
 def test_all_weights_and_flatten_parameters():

@@ -24,7 +24,7 @@ from .fused import fused
 _HALVES = (2,)  # item sizes that are computed in float32
 
 
-def _spans(sizes, reverse, apart=1):
+def _spans(sizes, reverse, apart):
     """The rows of every step as a slice, in the order in which the steps are taken."""
     steps = recurrent_layers.plan(tuple(sizes), reverse, apart).tolist()
     return [slice(first, first + (n - 1) * apart + 1, apart) for first, n in steps]
@@ -69,7 +69,7 @@ def _sum_rows(a):
 # ---------------------------------------------------------------------------------------------- LSTM
 
 
-def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apart=1):
+def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apart):
     """(output, last h, last c, gates i f g o, cells) of one layer in one direction."""
     kind, rows, hidden = input.dtype, len(input), w_hh.shape[0] // 4
     if type(input) is not np.ndarray:
@@ -180,7 +180,7 @@ lstm_layer = primitive(
 # ---------------------------------------------------------------------------------------------- GRU
 
 
-def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart=1):
+def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart):
     """(output, last h, gates r z n, the state's part of n before r) of one layer in one direction."""
     kind, rows, hidden = input.dtype, len(input), h0.shape[1]
     if type(input) is not np.ndarray:
@@ -284,7 +284,7 @@ gru_layer = primitive(
 # ---------------------------------------------------------------------------------------------- plain RNN
 
 
-def _rnn_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart=1):
+def _rnn_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart):
     """(output, last h) of one layer in one direction."""
     kind = input.dtype
     if type(input) is not np.ndarray:

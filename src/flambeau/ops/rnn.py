@@ -210,7 +210,7 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     if len(hx) != 2:
         raise ShapeError("lstm_cell expects two hidden states")
     _check_cell("lstm_cell", input, hx, w_hh, w_ih)
-    options = dict(sizes=(input.shape[0],), reverse=False)
+    options = dict(sizes=(input.shape[0],), reverse=False, apart=1)
     return lstm_layer(input, *hx, w_ih, w_hh, b_ih, b_hh, None, **options)[1:3]
 
 
@@ -223,7 +223,7 @@ def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     torch.Size([2, 4])
     """
     _check_cell("gru_cell", input, [hx], w_hh, w_ih)
-    return gru_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False)[1]
+    return gru_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False, apart=1)[1]
 
 
 @public()
@@ -235,7 +235,7 @@ def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     torch.Size([2, 4])
     """
     _check_cell("rnn_tanh_cell", input, [hx], w_hh, w_ih)
-    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False, relu=False)[1]
+    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False, apart=1, relu=False)[1]
 
 
 @public()
@@ -247,4 +247,4 @@ def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     torch.Size([2, 4])
     """
     _check_cell("rnn_relu_cell", input, [hx], w_hh, w_ih)
-    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False, relu=True)[1]
+    return rnn_layer(input, hx, w_ih, w_hh, b_ih, b_hh, sizes=(input.shape[0],), reverse=False, apart=1, relu=True)[1]
