@@ -403,15 +403,19 @@ def sum_pool2d(x, kernel, stride, padding, size):
     return y if f(_flat(x), y, _planes(x.shape), *_sizes(x.shape, kernel, size, stride, padding, (1, 1))) else None
 
 
-def matmul(a, b, out=None):
-    """np.matmul, through `products` where that is worth it."""
-    if b.ndim >= 2 and a.size * b.shape[-1] >= products.SMALL:
-        made = products.matmul(a, b, out)
+def matmul(a, b, out=None, bias=None):
+    """np.matmul, and + bias (of at most two dimensions, broadcast), by our own kernels where they take the arrays."""
+    if a.ndim > 1 and b.ndim > 1 and a.size * b.shape[-1] > 8 * (SMALL - 1):
+        made = products.matmul(a, b, out, bias)
         if made is not None:
             return made
     if a.ndim == 2 and b.ndim == 2 and out is None and type(a) is _ndarray is type(b):
-        return a.dot(b)  # the same BLAS call, at half of matmul's cost for a small one
-    return np.matmul(a, b, out=out)
+        made = a.dot(b)  # at half of matmul's cost for a small one
+    else:
+        made = np.matmul(a, b, out=out)
+    if bias is not None:
+        made += bias
+    return made
 
 
 def attention_softmax(s, mask, scale: float, causal: bool) -> bool:

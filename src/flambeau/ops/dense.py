@@ -21,12 +21,9 @@ from .shape import need_tensor
 def _linear_array(input, weight, bias):
     n, k = weight.shape
     if input.ndim == 2:
-        out = kernels.matmul(input, weight.T)
-    else:
-        out = kernels.matmul(input.reshape(math.prod(input.shape[:-1]), k), weight.T).reshape(*input.shape[:-1], n)
-    if bias is not None:
-        out += bias
-    return out
+        return kernels.matmul(input, weight.T, bias=bias)
+    rows = input.reshape(math.prod(input.shape[:-1]), k)
+    return kernels.matmul(rows, weight.T, bias=bias).reshape(*input.shape[:-1], n)
 
 
 @in_single

@@ -1,0 +1,121 @@
+"""Matrix products of float32 and float64: c = a b (+ bias), for pairs of matrices of any strides.
+
+A task is a block of rows times one panel of columns of one pair; it depends on nothing but its number. The panel of b is
+packed on the stack, block by block of its depth, or used where it lies; a is never copied (see `tile.py`). The
+panel stays in the cache while all rows of the block pass, and a row tile of a while the panel passes.
+"""
+
+from __future__ import annotations
+
+from .build import kernel
+
+DEPTH = 512  # rows of a packed panel at most: with 3 vectors of 64 bytes 96 kB, which leaves most of a second-level cache
+PACK_FROM = 768  # rows of a from which a panel that could be used where it lies is packed: then nothing misses the TLB
+LARGEST = 8 << 20  # bytes of a block of a, which stays in the last cache while the panels pass
+SHARE = 1 << 18  # multiply-adds of a task at least (about 2 us), where it can be chosen
+UNIT = 8  # multiply-adds in one unit of cost
+FEW = 4  # rows of one factor up to which a product is taken as inner products, where both are dense along the depth
+GROUP = 8  # inner products that are taken side by side
+
+
+@kernel(
+    "a:T~ b:T~ bias:T~? c:T!=outer*inner*m*n outer inner m n depth a_outer a_inner a_row a_depth "
+    "b_outer b_inner b_depth b_col bias_row bias_col more high wide row_parts col_parts weight",
+    work="outer*inner*row_parts*col_parts", cost="weight", tile=True,
+)  # fmt: skip
+def product(k, begin, end, a, b, bias, c, outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth,
+            b_outer, b_inner, b_depth, b_col, bias_row, bias_col, more, high, wide, row_parts, col_parts,
+            weight):  # fmt: skip
+    """c = a b + bias, or with `more` c += a b, for each of outer * inner pairs.
+
+    a_outer...: elements from one matrix, row or column to the next, 0 where it is repeated. Callers take them from the
+    arrays' own strides. high, wide: rows and columns of a task; row_parts, col_parts: so many of them.
+    """
+    from . import tile  # imports LLVM
+
+    t = tile.shape(k.real)
+    room = tile.room(k, DEPTH)
+    blocks = k.maximum((depth + (DEPTH - 1)) // DEPTH, 1)
+    for task in k.range(begin, end):
+        pair, part = task // (row_parts * col_parts), task % (row_parts * col_parts)
+        i, j = pair // inner, pair % inner
+        top, left = part // col_parts * high, part % col_parts * wide
+        rows, cols = k.minimum(m - top, high), k.minimum(n - left, wide)
+        a_part = a.at(i * a_outer + j * a_inner + top * a_row)
+        b_part = b.at(i * b_outer + j * b_inner + left * b_col)
+        out = c.at((pair * m + top) * n + left)
+        if bias is not None:
+            _fill(k, out, n, bias.at(top * bias_row + left * bias_col), bias_row, bias_col, rows, cols)
+        direct = (b_col == 1) & (cols % t.lanes == 0) & (rows < PACK_FROM)
+        for block in k.range(blocks):
+            first, last = depth * block // blocks, depth * (block + 1) // blocks
+            factor, panel, size = a_part.at(first * a_depth), b_part.at(first * b_depth), last - first
+            add = 1 if bias is not None else k.select((block > 0) | (more != 0), k.int(1), k.int(0))
+            with k.b.if_else(direct.v) as (there, packed):
+                with there:
+                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, panel, b_depth, out, n, add)
+                with packed:
+                    tile.pack(k, panel, b_depth, b_col, size, cols, room)
+                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, room, t.padded(cols), out, n, add)
+
+
+def _fill(k, out, out_row, bias, bias_row, bias_col, rows, cols):
+    """out = bias"""
+    with k.b.if_else((bias_col == 1).v) as (dense, apart):
+        with dense:
+            for r in k.range(rows):
+                for j in k.range(cols):
+                    out[r * out_row + j] = bias[r * bias_row + j]
+        with apart:
+            for r in k.range(rows):
+                for j in k.range(cols):
+                    out[r * out_row + j] = bias[r * bias_row + j * bias_col]
+
+
+@kernel(
+    "a:T~ b:T~ bias:T~? c:T!=outer*inner*m*n outer inner m n depth a_outer a_inner a_row b_outer b_inner b_row "
+    "bias_row bias_col c_row c_col more groups weight",
+    work="outer*inner*groups", cost="weight",
+)  # fmt: skip
+def dots(k, begin, end, a, b, bias, c, outer, inner, m, n, depth, a_outer, a_inner, a_row, b_outer, b_inner, b_row,
+         bias_row, bias_col, c_row, c_col, more, groups, weight):  # fmt: skip
+    """c_rs = the inner product of row r of a and row s of b (+ bias), or added to it; rows are dense, those of a few.
+
+    A task is GROUP rows of b, of which there are so many groups; c_row, c_col: elements of c from one r and s to the next.
+    """
+    for task in k.range(begin, end):
+        pair, group = task // groups, task % groups
+        i, j = pair // inner, pair % inner
+        left, right = a.at(i * a_outer + j * a_inner), b.at(i * b_outer + j * b_inner)
+        numbers = [k.minimum(group * GROUP + g, n - 1) for g in range(GROUP)]  # at the end the last row again
+        for r in k.range(m):
+            line, out = left.at(r * a_row), c.at(pair * m * n + r * c_row)
+            sums = []
+            for s in numbers:
+                sums.append(k.cell(0.0))
+                if bias is not None:
+                    sums[-1].set(bias[r * bias_row + s * bias_col])
+                else:
+                    for _ in k.when(more != 0):
+                        sums[-1].set(out[s * c_col])
+            for p in k.range(depth):
+                for s, total in zip(numbers, sums, strict=True):
+                    total.add(line[p] * right[s * b_row + p])
+            for s, total in zip(numbers, sums, strict=True):
+                out[s * c_col] = total.get()
+
+
+def split(kind: str, pairs: int, m: int, n: int, depth: int) -> tuple[int, int, int, int, int]:
+    """(high, wide, row_parts, col_parts, weight) for `product`: how to cut its work into tasks."""
+    from . import tile  # imports LLVM
+
+    t = tile.shape(kind)
+    wide, panels = t.cols, -(-n // t.cols)
+    if panels % 2 and panels < 6 and n > t.lanes:  # as many for one thread as for the other
+        wide = -(-n // (panels + 1) // t.lanes) * t.lanes
+        panels = -(-n // wide)
+    limit = LARGEST // (4 if kind == "f4" else 8) // max(depth, 1)
+    parts = max(1, min(8 // (pairs * panels), pairs * m * n * depth // SHARE // panels))
+    high = min(-(-m // parts), max(limit, 8 * t.rows))
+    high = -(-high // t.rows) * t.rows
+    return high, wide, -(-m // high), panels, max(1, high * wide * depth // UNIT)
