@@ -292,3 +292,56 @@ def test_control_flow_builds_another_graph():
         loss = loss + (b * b).sum()
     loss.backward()
     assert b.grad.item() == 7.0
+
+
+def test_one_tensor_used_twice_and_both_operands_broadcast():
+    x = leaf(1.0, 2.0)
+    (x * x - x / x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [2, 4], rtol=1e-6)
+    row, column = torch.ones(1, 3, requires_grad=True), torch.tensor([[2.0], [3.0]], requires_grad=True)
+    (row * column).sum().backward()
+    np.testing.assert_array_equal(row.grad.numpy(), [[5, 5, 5]])
+    np.testing.assert_array_equal(column.grad.numpy(), [[3], [3]])
+    z = torch.tensor([1 + 2j], requires_grad=True)
+    (z * z).backward(torch.ones(1, dtype=torch.complex64))
+    assert z.grad.item() == 2 * (1 - 2j)
+
+
+def test_a_wide_graph_goes_newest_first():
+    x = leaf(2.0)
+    seen = []
+    branches = [x * float(i) for i in range(6)]
+    for i, b in enumerate(branches):
+        b.register_hook(lambda g, i=i: seen.append(i))
+    total = branches[0]
+    for b in branches[1:]:
+        total = total + b
+    (total * branches[3]).sum().backward()
+    assert seen == [5, 4, 3, 2, 1, 0]
+    assert x.grad.item() == 180.0  # (15 x)(3 x) = 45 x^2
+
+
+def test_a_chain_keeps_hooks_retained_gradients_and_version_checks():
+    x = leaf(1.0, 2.0)
+    a = x * x
+    b = a * x
+    c = b * x
+    handle = b.register_hook(lambda g: g * 10)
+    a.retain_grad()
+    c.sum().backward(retain_graph=True)
+    np.testing.assert_array_equal(a.grad.numpy(), [10, 40])
+    np.testing.assert_array_equal(x.grad.numpy(), [31, 248])
+    handle.remove()
+    with torch.no_grad():
+        b.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        c.sum().backward()
+
+
+def test_what_a_node_keeps_has_names():
+    x = leaf(2.0)
+    node = (x * 3.0).grad_fn
+    assert node._saved_self is None or node._saved_self is x
+    assert node._saved_other.item() == 3.0
+    assert x.exp().grad_fn._saved_result.item() == pytest.approx(np.exp(2.0))
+    assert not hasattr(node, "_saved_nothing_of_that_name")

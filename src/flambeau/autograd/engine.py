@@ -244,48 +244,62 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
             (None for those that were not reached).
     """
     pending: dict = {}  # node -> gradient, or list of gradients for nodes with several outputs
-    heap: list = []
+    heap: list = []  # the nodes of `pending`, newest first; not filled while there is but one, as in a chain
     leaves: dict = {}  # id -> [leaf, gradient, whether it may be added to in place]
     useful = captures = None
     if targets is not None:
         useful, captures = _paths(roots, targets)
     push, pop = heapq.heappush, heapq.heappop
 
-    def give(target, index, d):
-        """Add `d` to what has arrived at one output of a node, or at a leaf."""
-        if index == LEAF:
-            held = leaves.get(id(target))
-            if held is None:
-                leaves[id(target)] = [target, d, False]
-            elif held[2]:
-                _add_into(held[1]._array, d._array)  # a sum made here, that nobody else has
+    def give(node, index, d):
+        """Add `d` to what has arrived at one output of a node."""
+        if node in pending:
+            if node.outputs == 1:
+                pending[node] = pending[node] + d
             else:
-                held[1] = made = held[1] + d
-                held[2] = not create_graph and type(made._array) is np.ndarray
-        elif target.outputs == 1:
-            if target in pending:
-                pending[target] = pending[target] + d
-            else:
-                push(heap, (-target.seq, target))
-                pending[target] = d
+                slots = pending[node]
+                slots[index] = d if slots[index] is None else slots[index] + d
+            return
+        if node.outputs == 1:
+            pending[node] = d
         else:
-            slots = pending.get(target)
-            if slots is None:
-                push(heap, (-target.seq, target))
-                slots = pending[target] = [None] * target.outputs
-            slots[index] = d if slots[index] is None else slots[index] + d
+            slots = pending[node] = [None] * node.outputs
+            slots[index] = d
+        if heap:
+            push(heap, (-node.seq, node))
+        elif len(pending) > 1:
+            for node in pending:
+                push(heap, (-node.seq, node))
+
+    def give_leaf(leaf, d):
+        """Add `d` to what has arrived at a leaf."""
+        held = leaves.get(id(leaf))
+        if held is None:
+            leaves[id(leaf)] = [leaf, d, False]
+        elif held[2]:
+            _add_into(held[1]._array, d._array)  # a sum made here, that nobody else has
+        else:
+            held[1] = made = held[1] + d
+            held[2] = not create_graph and type(made._array) is np.ndarray
 
     before, outer_callbacks = state.grad, state.callbacks
     state.grad, state.callbacks = create_graph, []
     check_nan = state.anomaly and state.check_nan
+    done = False
     try:
         for t, g in zip(roots, grads):
             edge = edge_of(t)
             if edge is not None and (useful is None or edge[0] in useful or id(edge[0]) in captures):
-                give(edge[0], edge[1], g)
-        while heap:
-            node = pop(heap)[1]
-            g = pending.pop(node)
+                if edge[1] == LEAF:
+                    give_leaf(t, g)
+                else:
+                    give(edge[0], edge[1], g)
+        while pending:
+            if heap:
+                node = pop(heap)[1]
+                g = pending.pop(node)
+            else:
+                node, g = pending.popitem()
             if node.pre_hooks or node.retained:
                 g = _prepare(node, g)
             wanted = edges = node.edges  # an edge is true, a missing one false
@@ -309,14 +323,21 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
                 _check_nan(node, found)
             if not retain_graph:
                 node.release()
-            for edge, d, want in zip(edges, found, wanted):
-                if want and d is not None:
-                    a = d._array
-                    if a.shape != edge[2] or a.dtype is not edge[3]:
-                        d = fit(d, edge[2], edge[3])
-                    give(edge[0], edge[1], d)
+            if captures is not None:
+                found = [d if want else None for d, want in zip(found, wanted)]
+            for edge, d in zip(edges, found):
+                if d is None or edge is None:
+                    continue
+                target, index, shape, np_dtype = edge
+                a = d._array
+                if a.shape != shape or a.dtype is not np_dtype:
+                    d = fit(d, shape, np_dtype)
+                if index == LEAF:
+                    give_leaf(target, d)
+                else:
+                    give(target, index, d)
             a = g = found = d = None  # so that memory may be reused, and leaf gradients taken over
-        heap = None
+        done = True
         if targets is None:
             for held in leaves.values():
                 leaf, held_grad = held[:2]
@@ -337,7 +358,7 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
     finally:
         state.grad = before
         callbacks, state.callbacks = state.callbacks, outer_callbacks
-        if heap is None:  # the pass came to its end
+        if done:
             for callback in callbacks:
                 callback()
 

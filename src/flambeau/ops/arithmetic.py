@@ -19,7 +19,8 @@ from .elementwise import (
     unary,
 )
 from .entry import public
-from .promotion import NUMBERS, result_type, scalar_array
+from .fused import fused
+from .promotion import result_type, scalar_array
 
 _ndarray = np.ndarray
 
@@ -44,17 +45,36 @@ def _no_bool(word):
     return check
 
 
+def _conj_array(a):
+    return a.conj() if a.dtype.kind == "c" else a
+
+
+@fused(lambda g, other: g * _conj_array(other), np.multiply)
+def _times_other(g, other):
+    return g * conj(other)
+
+
+@fused(lambda g, input: g * _conj_array(input), np.multiply)
+def _times_input(g, input):
+    return g * conj(input)
+
+
+@fused(lambda g, other: g / _conj_array(other), np.divide)
+def _over_other(g, other):
+    return g / conj(other)
+
+
 _add = binary("add", np.add, {"input": lambda g: g, "other": lambda g: g}, function=False, method=False, inplace=False)
 _sub = binary("sub", np.subtract, {"input": lambda g: g, "other": lambda g: -g}, check=_no_bool("sub"),
               function=False, method=False, inplace=False)  # fmt: skip
 mul = binary(
-    "mul", np.multiply, {"input": lambda g, other: g * conj(other), "other": lambda g, input: g * conj(input)},
-    aliases=("multiply",), doc="Product of two tensors, element by element."
+    "mul", np.multiply, {"input": _times_other, "other": _times_input}, aliases=("multiply",),
+    doc="Product of two tensors, element by element."
     "\n>>> torch.mul(torch.tensor([1, 2]), torch.tensor([3, 4]))\ntensor([3, 8])",
 )  # fmt: skip
 _divide = binary(
     "div", np.divide,
-    {"input": lambda g, other: g / conj(other), "other": lambda g, out, other: -g * conj(out / other)},
+    {"input": _over_other, "other": lambda g, out, other: -g * conj(out / other)},
     floats=True, function=False, method=False, inplace=False,
 )  # fmt: skip
 
@@ -290,14 +310,5 @@ ge = comparison("ge", np.greater_equal, "Whether elements of `input` are greater
                 aliases=("greater_equal",))  # fmt: skip
 
 
-def _compare(fn):
-    def forward(self, other):
-        if isinstance(other, Tensor) or isinstance(other, NUMBERS) or isinstance(other, _ndarray):
-            return fn(self, other)
-        return NotImplemented
-
-    return forward
-
-
 for _fn in (eq, ne, lt, le, gt, ge):
-    attach(f"__{_fn.__name__}__", _compare(_fn))
+    attach(f"__{_fn.__name__}__", _fn.operator)

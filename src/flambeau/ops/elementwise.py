@@ -180,44 +180,49 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
     fast = fast and 1 in numbers
     prim = Primitive(short, ufunc, vjp, node or _node(name), names=("input", "other"))
     prim.formula = ufunc
-    record = prim.record
+    record = prim.record_pair
     tracks = vjp is not None
 
-    def fn(input, other, *, out=None):
-        if out is None and isinstance(input, Tensor):
-            a = input._array
-            d = a.dtype
-            if d is _fast32 or d is _fast64:
-                if isinstance(other, Tensor):
-                    b = other._array
-                    if b.dtype is d:
-                        try:
-                            r = ufunc(a, b)
-                        except ValueError:
-                            raise broadcast_error(a.shape, b.shape) from None
+    def hot(otherwise):
+        """The function's hot path; what is not for it goes to `otherwise`."""
+
+        def fn(input, other, *, out=None):
+            if out is None and isinstance(input, Tensor):
+                a = input._array
+                d = a.dtype
+                if d is _fast32 or d is _fast64:
+                    if isinstance(other, Tensor):
+                        b = other._array
+                        if b.dtype is d:
+                            try:
+                                r = ufunc(a, b)
+                            except ValueError:
+                                raise broadcast_error(a.shape, b.shape) from None
+                            t = _new(Tensor)
+                            t._array = r if isinstance(r, _ndarray) else np.asarray(r)
+                            if (
+                                (input._rg or other._rg or input._base is not None and input.requires_grad
+                                 or other._base is not None and other.requires_grad)
+                                and tracks and state.grad
+                            ):  # fmt: skip
+                                record(input, other, t)
+                            elif inference_depth and state.inference:
+                                t._inference = True
+                            return t
+                    elif fast and (other.__class__ is float or other.__class__ is int):
+                        r = ufunc(a, d.type(other))
                         t = _new(Tensor)
                         t._array = r if isinstance(r, _ndarray) else np.asarray(r)
-                        if (
-                            (input._rg or other._rg or input._base is not None and input.requires_grad
-                             or other._base is not None and other.requires_grad)
-                            and tracks and state.grad
-                        ):  # fmt: skip
-                            record((input, other), (t,), {})
+                        if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
+                            scalar = _new(Tensor)
+                            scalar._array = np.asarray(other, d)
+                            record(input, scalar, t)
                         elif inference_depth and state.inference:
                             t._inference = True
                         return t
-                elif fast and (other.__class__ is float or other.__class__ is int):
-                    r = ufunc(a, d.type(other))
-                    t = _new(Tensor)
-                    t._array = r if isinstance(r, _ndarray) else np.asarray(r)
-                    if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
-                        scalar = _new(Tensor)
-                        scalar._array = np.asarray(other, d)
-                        record((input, scalar), (t,), {})
-                    elif inference_depth and state.inference:
-                        t._inference = True
-                    return t
-        return slow(input, other, out)
+            return otherwise(input, other) if out is None else slow(input, other, out)
+
+        return fn
 
     def slow(input, other, out=None):
         if not isinstance(input, Tensor):
@@ -252,8 +257,8 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
             made = made.to(common)
         return made if out is None else write_out(made, out, short)
 
-    if 2 in refuse:
-        fn = lambda input, other, *, out=None: slow(input, other, out)
+    fn = hot(slow) if 2 not in refuse else lambda input, other, *, out=None: slow(input, other, out)
+    fn.operator = hot(ours_only(slow)) if 2 not in refuse else ours_only(slow)
     doc = _documented(doc, ("input", "other"), floats, result, refuse)
     return _publish(fn, name, doc, aliases, inplace, method, function)
 
@@ -273,16 +278,22 @@ def _operand(x, np_dtype) -> Tensor:
     return Tensor.wrap(scalar_array(x, np_dtype))
 
 
-def operator(fn, name, symbol, reflect=None):
-    """Python's operator for a function: NotImplemented for foreign types, so that Python can ask the other side.
-
-    reflect: what computes `number OP tensor` as f(tensor, number); it decides what the graph shows, as in PyTorch.
-    """
+def ours_only(fn):
+    """`fn` of two arguments, but NotImplemented where the second is of a type that tensors know nothing of."""
 
     def forward(self, other):
         if isinstance(other, Tensor) or isinstance(other, NUMBERS) or isinstance(other, _ndarray):
             return fn(self, other)
         return NotImplemented
+
+    return forward
+
+
+def operator(fn, name, symbol, reflect=None):
+    """Python's operator for a function: NotImplemented for foreign types, so that Python can ask the other side.
+
+    reflect: what computes `number OP tensor` as f(tensor, number); it decides what the graph shows, as in PyTorch.
+    """
 
     def reflected(self, other):
         if isinstance(other, _ndarray):
@@ -291,8 +302,9 @@ def operator(fn, name, symbol, reflect=None):
             return NotImplemented
         return fn(other, self) if reflect is None else reflect(self, other)
 
+    forward = getattr(fn, "operator", None) or ours_only(fn)
     attach(f"__{name}__", forward)
-    attach(f"__r{name}__", reflected)
+    attach(f"__r{name}__", forward if reflect is fn else reflected)
 
 
 def in_place_operator(name, method):

@@ -39,16 +39,21 @@ def _arrays_of(x):
     return x._array if isinstance(x, Tensor) else x
 
 
-def _heard(kernel, arrays):
+def _heard(kernel, floats, arrays):
     """kernel(*arrays) where somebody may listen."""
     found = listener()
     if found is None:
         return kernel(*arrays)
+    if floats is not None and arrays[0].dtype.kind == "f":
+        return found.call(floats.__name__, floats, arrays, {}, floats)
     return found.call(getattr(kernel, "__name__", "rule").strip("_"), kernel, arrays, {}, getattr(kernel, "formula", None))
 
 
-def fused(kernel):
-    """Give a gradient formula on tensors the array form `kernel`, which takes the same arguments as arrays."""
+def fused(kernel, floats=None):
+    """Give a gradient formula on tensors the array form `kernel`, which takes the same arguments as arrays.
+
+    floats: a NumPy function that does the same for float32 and float64 arrays, element by element.
+    """
 
     def decorate(formula):
         @functools.wraps(formula)
@@ -56,11 +61,12 @@ def fused(kernel):
             if state.grad:
                 return formula(*args)
             arrays = [a._array if a.__class__ is Tensor else _arrays_of(a) for a in args]
-            made = _heard(kernel, arrays) if listeners else kernel(*arrays)
+            made = _heard(kernel, floats, arrays) if listeners else kernel(*arrays)
             if made.__class__ is tuple:
                 return tuple([None if a is None else wrap(as_array(a)) for a in made])
             return None if made is None else wrap(as_array(made))
 
+        rule.on_floats = floats or kernel
         return rule
 
     return decorate
