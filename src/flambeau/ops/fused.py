@@ -46,7 +46,9 @@ def _heard(kernel, floats, arrays):
         return kernel(*arrays)
     if floats is not None and arrays[0].dtype.kind == "f":
         return found.call(floats.__name__, floats, arrays, {}, floats)
-    return found.call(getattr(kernel, "__name__", "rule").strip("_"), kernel, arrays, {}, getattr(kernel, "formula", None))
+    return found.call(
+        getattr(kernel, "__name__", "rule").strip("_"), kernel, arrays, {}, getattr(kernel, "formula", None)
+    )
 
 
 def fused(kernel, floats=None):

@@ -52,8 +52,8 @@ class Primitive:
 
     def __call__(self, *tensors, **options):
         try:
-            made = self._run([t if t is None else t._array for t in tensors], options) if listeners else (
-                self.forward(*[t if t is None else t._array for t in tensors], **options))
+            arrays = [t if t is None else t._array for t in tensors]
+            made = self._run(arrays, options) if listeners else self.forward(*arrays, **options)
         except FlambeauError:
             raise
         except ValueError as error:  # what a check did not foresee; PyTorch's class for bad shapes
