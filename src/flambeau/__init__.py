@@ -79,6 +79,8 @@ _LAZY_NAMES = {
     "autocast": "amp", "GradScaler": "amp", "is_autocast_enabled": "amp", "set_autocast_enabled": "amp",
     "get_autocast_dtype": "amp", "set_autocast_dtype": "amp", "vmap": "func", "compile": "compiler",
     "as_torch": "cli", "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
+    "memory_stats": "kernels.memory", "reset_peak_memory_stats": "kernels.memory", "empty_cache": "kernels.memory",
+    "set_memory_limit": "kernels.memory",
 }  # fmt: skip
 
 

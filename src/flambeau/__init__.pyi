@@ -9,13 +9,17 @@ from .amp import GradScaler as GradScaler
 from .cli import as_torch as as_torch
 from .amp import autocast as autocast
 from .compiler import compile as compile
+from .kernels.memory import empty_cache as empty_cache
 from .amp import get_autocast_dtype as get_autocast_dtype
 from .kernels.threads import get_num_threads as get_num_threads
 from .amp import is_autocast_enabled as is_autocast_enabled
 from .serialization import load as load
+from .kernels.memory import memory_stats as memory_stats
+from .kernels.memory import reset_peak_memory_stats as reset_peak_memory_stats
 from .serialization import save as save
 from .amp import set_autocast_dtype as set_autocast_dtype
 from .amp import set_autocast_enabled as set_autocast_enabled
+from .kernels.memory import set_memory_limit as set_memory_limit
 from .kernels.threads import set_num_threads as set_num_threads
 from .func import vmap as vmap
 from .generator import Generator as Generator

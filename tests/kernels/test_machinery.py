@@ -195,24 +195,24 @@ CACHED = """
 @needs_llvm
 def test_disk_cache(tmp_path):
     place = {"FLAMBEAU_CACHE_DIR": str(tmp_path)}
-    assert in_new_process(CACHED, **place) == "3 0"  # the pool's two functions and exp
-    assert in_new_process(CACHED, **place) == "0 3"
+    assert in_new_process(CACHED, **place) == "4 0"  # the pool's two functions, those for memory, and exp
+    assert in_new_process(CACHED, **place) == "0 4"
     files = sorted((tmp_path / "kernels").iterdir())
-    assert len(files) == 3 and all(f.suffix == ".o" for f in files)
-    damage = [lambda b: b[:50], lambda b: b"", lambda b: b[:-1] + bytes([b[-1] ^ 1])]
+    assert len(files) == 4 and all(f.suffix == ".o" for f in files)
+    damage = [lambda b: b[:50], lambda b: b"", lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b + b"x"]
     for file, spoil in zip(files, damage, strict=True):
         file.write_bytes(spoil(file.read_bytes()))
-    assert in_new_process(CACHED, **place) == "3 0"
+    assert in_new_process(CACHED, **place) == "4 0"
     files[0].write_bytes(files[1].read_bytes())  # a whole file under another kernel's name
-    assert in_new_process(CACHED, **place) == "1 2"
-    assert in_new_process(CACHED, **place) == "0 3"
+    assert in_new_process(CACHED, **place) == "1 3"
+    assert in_new_process(CACHED, **place) == "0 4"
 
 
 @needs_llvm
 def test_a_disk_that_cannot_be_written(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    assert in_new_process(CACHED, FLAMBEAU_CACHE_DIR=str(blocked)) == "3 0"
+    assert in_new_process(CACHED, FLAMBEAU_CACHE_DIR=str(blocked)) == "4 0"
 
 
 def test_cache_is_bounded(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import memory
 from .record import listener, listeners
 
 NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9), "i4": (5,)}
@@ -51,7 +52,10 @@ def _load() -> Any:
         from . import llvm  # llvmlite is an optional, slow import: the one place that may wait for it
     except ImportError:
         return None
-    return llvm if llvm.usable() else None
+    if not llvm.usable():
+        return None
+    memory.start(llvm.address, llvm.symbol)
+    return llvm
 
 
 @dataclass(frozen=True)

@@ -449,3 +449,11 @@ class Emitter:
             fn = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [PTR, PTR, I64, I1]), "llvm.memcpy.p0.p0.i64")
         size = self.int(count) * SIZES[to.kind]
         self.b.call(fn, [to.v, source.v, size.v, ir.Constant(I1, 0)])
+
+    def clear(self, to: Pointer, count: Any) -> None:
+        """Set `count` elements to zero."""
+        fn = self.module.globals.get("llvm.memset.p0.i64")
+        if fn is None:
+            fn = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [PTR, I8, I64, I1]), "llvm.memset.p0.i64")
+        size = self.int(count) * SIZES[to.kind]
+        self.b.call(fn, [to.v, ir.Constant(I8, 0), size.v, ir.Constant(I1, 0)])

@@ -15,8 +15,8 @@ SPINS = 4000  # pauses (about 20-40 us) that a thread spends waiting before it s
 PART = ir.FunctionType(ir.VoidType(), [PTR, I64, I64])  # (context, begin, end)
 
 
-class _State:
-    """The words of the pool's state, read and written atomically."""
+class State:
+    """Words that several threads read and write, atomically: the state of the pool, or of `blocks`."""
 
     def __init__(self, k: Emitter, base: ir.Value):
         self.k, self.base = k, base
@@ -43,13 +43,13 @@ class _State:
         return self.k.call_pointer(fn, kind, list(args))
 
 
-def _function(name: str, result: ir.Type, *args: ir.Type) -> tuple[Emitter, ir.Function]:
+def function(name: str, result: ir.Type, *args: ir.Type) -> tuple[Emitter, ir.Function]:
     module = ir.Module(name)
     fn = ir.Function(module, ir.FunctionType(result, args), name)
     return Emitter(module, ir.IRBuilder(fn.append_basic_block("entry"))), fn
 
 
-def _pause(k: Emitter) -> None:
+def pause(k: Emitter) -> None:
     if platform.machine() in ("x86_64", "AMD64"):
         fn = k.module.globals.get("llvm.x86.sse2.pause")
         if fn is None:
@@ -57,7 +57,7 @@ def _pause(k: Emitter) -> None:
         k.b.call(fn, [])
 
 
-def _work(k: Emitter, s: _State) -> None:
+def _work(k: Emitter, s: State) -> None:
     """Take parts of the current job until none is left.
 
     Tickets count down from the number of parts, set by one atomic store that comes after everything a part needs:
@@ -75,8 +75,8 @@ def _work(k: Emitter, s: _State) -> None:
 
 def run_ir() -> str:
     """void run(state, part function, context, count, parts)"""
-    k, fn = _function("flambeau_pool_run", ir.VoidType(), PTR, PTR, PTR, I64, I64)
-    b, s = k.b, _State(k, fn.args[0])
+    k, fn = function("flambeau_pool_run", ir.VoidType(), PTR, PTR, PTR, I64, I64)
+    b, s = k.b, State(k, fn.args[0])
     _, part, context, count, parts = fn.args
     alone = fn.append_basic_block("alone")
     free = fn.append_basic_block("free")
@@ -113,7 +113,7 @@ def run_ir() -> str:
         spins.set(spins.get() + 1)
         with b.if_else((spins.get() < SPINS).v) as (short, long):
             with short:
-                _pause(k)
+                pause(k)
             with long:
                 s.call(t.YIELD, I32)
     s.write(t.BUSY, 0)
@@ -123,8 +123,8 @@ def run_ir() -> str:
 
 def worker_ir() -> str:
     """void *worker(state): sleep, wake, work, for ever"""
-    k, fn = _function("flambeau_pool_worker", PTR, PTR)
-    b, s = k.b, _State(k, fn.args[0])
+    k, fn = function("flambeau_pool_worker", PTR, PTR)
+    b, s = k.b, State(k, fn.args[0])
     seen = k.cell(0, "i8")
     spins = k.cell(0, "i8")
     always = k.lift(1, "i8")
@@ -132,7 +132,7 @@ def worker_ir() -> str:
         spins.set(0)
         for _ in k.loop_while(lambda: (s.read(t.GENERATION) == seen.get()) & (spins.get() < SPINS)):
             spins.set(spins.get() + 1)
-            _pause(k)
+            pause(k)
         with b.if_then((s.read(t.GENERATION) == seen.get()).v):
             s.call(t.LOCK, I32, s.at(t.MUTEX))
             s.add(t.SLEEPERS, 1)

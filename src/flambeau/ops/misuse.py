@@ -25,6 +25,7 @@ from ..errors import (
     OutOfMemoryError,
     ShapeError,
 )
+from ..kernels.memory import refusal
 from ..tensor import Tensor
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -181,7 +182,7 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
         return None
     text = str(error)
     if isinstance(error, MemoryError):
-        return OutOfMemoryError(f"{name}(): DefaultCPUAllocator: can't allocate memory", why=text)
+        return OutOfMemoryError(f"{name}(): DefaultCPUAllocator: can't allocate memory", why=refusal(text))
     if isinstance(error, np.exceptions.AxisError):
         return IndexOutOfRange(f"{name}(): Dimension out of range", why=text)
     if isinstance(error, TypeError) and "is unsupported in linalg" in text:
