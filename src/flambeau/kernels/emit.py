@@ -216,16 +216,17 @@ class Number(Value):
 class Cell:
     """A variable that a loop changes. LLVM turns it into a register."""
 
-    __slots__ = ("k", "slot", "type")
+    __slots__ = ("k", "made", "slot", "type")
 
     def __init__(self, k: Emitter, start: Value):
         self.k, self.type = k, start.type
+        self.made = Value if isinstance(start, Number) else type(start)  # a vector stays one
         with k.b.goto_entry_block():
             self.slot = k.b.alloca(start.type)
         self.set(start)
 
     def get(self) -> Value:
-        return Value(self.k, self.k.b.load(self.slot, typ=self.type))
+        return self.made(self.k, self.k.b.load(self.slot, typ=self.type))
 
     def set(self, value: Any) -> None:
         self.k.b.store(self.k.lift(value, self.type).v, self.slot)
@@ -329,7 +330,7 @@ class Emitter:
         self,
         start: Any,
         stop: Any = None,
-        step: builtins.int = 1,
+        step: Any = 1,
         vectorize: bool | None = None,
         unroll: bool = True,
         masked: bool = False,
@@ -350,7 +351,7 @@ class Emitter:
         i = b.phi(I64)
         i.add_incoming(start.v, before)
         yield Value(self, i)
-        following = b.add(i, ir.Constant(I64, step), flags=("nsw",))
+        following = b.add(i, self.int(step).v, flags=("nsw",))
         i.add_incoming(following, b.block)
         branch = b.cbranch((Value(self, following) < stop).v, body, after)
         m, hints = self.module, []
@@ -383,6 +384,10 @@ class Emitter:
         yield None
         b.branch(test)
         b.position_at_end(after)
+
+    def loop(self, *bounds: Any) -> Iterator[Value]:
+        """`range` for loops that are to stay as they are."""
+        return self.range(*bounds, vectorize=False, unroll=False)
 
     # reductions
 

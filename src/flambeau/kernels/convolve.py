@@ -1,0 +1,234 @@
+"""Convolutions of arrays by generated kernels: the three products of a convolution, in one to three dimensions.
+
+Each function answers None where the NumPy formula is to be used. How a convolution is cut up is decided once for each
+combination of sizes and kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import conv as kernels
+from . import threads
+from .conv_gradients import correlate, gather_weights
+from .fused import _flat, _kind
+from .window import FIELDS
+
+import os
+DEPTH = int(os.environ.get("DEPTH", 256))  # rows of the matrix that a tile adds up at a time: a tile's width of them stays in the nearest cache
+ROOM = int(os.environ.get("ROOM", 65536))  # elements of a copied window
+
+
+class Shape(NamedTuple):
+    """One stride-wise regular convolution: everything per dimension in (depth, height, width)."""
+
+    n: int
+    groups: int
+    channels: int  # of the source, per group
+    outs: int  # per group
+    source: tuple[int, ...]
+    taps: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    padding: tuple[int, ...]
+    size: tuple[int, ...]  # results that are computed
+    full: tuple[int, ...]  # the array they lie in
+    step: tuple[int, ...] = (1, 1, 1)
+    start: tuple[int, ...] = (0, 0, 0)
+
+
+class Plan(NamedTuple):
+    words: np.ndarray
+    strips: int
+    room: int
+    offsets: int
+    weight: int
+    tiles: int
+    depth: int
+
+
+def _up(x: int, unit: int) -> int:
+    return -(-x // unit) * unit
+
+
+@functools.lru_cache(4096)
+def _plan(s: Shape, rows: int, workers: int, held: int = 0) -> Plan:
+    """How to cut up a convolution; held: elements per position that a strip keeps besides its window."""
+    (d, h, w), (kd, kr, ks), (od, oh, ow) = s.source, s.taps, s.size
+    taps = kd * kr * ks
+    block = max(1, min(s.channels, DEPTH // max(taps, 1)))
+    count = -(-s.channels // block)
+    block = max(1, -(-s.channels // max(count, 1)))
+    reach = (kr - 1) * s.dilation[1]
+    phases = max(1, min(s.stride[1], reach + 1))
+    extra = reach // s.stride[1]
+    line = max(1, block * kd * ks * phases * ow)
+    tiles = -(-s.outs // rows)
+    band = max(1, min(oh, ROOM // line - extra, ROOM // max(held * ow, 1)))
+    images = s.n * s.groups * od
+    bands = -(-oh // band)
+    while images * bands < 4 * workers and band > 4:
+        band = -(-band // 2)
+        bands = -(-oh // band)
+    splits = max(1, min(tiles, 2 * workers // max(images * bands, 1)))
+    high = band + extra
+    pitch = _up(phases * high * ow, 16)
+    if pitch % 256 == 0:
+        pitch += 16
+    space = _up(block * kd * ks * pitch, 16)
+    items = images * bands * splits
+    strips = max(1, min(items, 4 * workers))
+    values = dict(
+        n=s.n, groups=s.groups, cg=s.channels, d=d, h=h, w=w, og=s.outs, od=od, oh=oh, ow=ow, kd=kd, kr=kr, ks=ks,
+        block=block, phases=phases, high=high, pitch=pitch, band=band, bands=bands, space=space,
+        tiles=tiles, splits=splits, items=items,
+    )  # fmt: skip
+    for letters, numbers in (("s", s.stride), ("d", s.dilation), ("p", s.padding), ("f", s.full), ("t", s.step),
+                             ("e", s.start)):  # fmt: skip
+        values.update({letters + axis: v for axis, v in zip("dhw", numbers, strict=True)})
+    words = np.array([values[name] for name in FIELDS], np.int64)
+    words.flags.writeable = False
+    work = s.n * s.groups * s.outs * s.channels * taps * math.prod(s.size)
+    return Plan(words, strips, strips * space, strips * block * taps, max(1, work // (8 * strips)), tiles,
+                s.channels * taps)  # fmt: skip
+
+
+def _three(values: Any, fill: int) -> tuple[int, ...]:
+    return (fill,) * (3 - len(values)) + tuple(values)
+
+
+import os
+ROWS = int(os.environ.get("ROWS", 8)); VECS = int(os.environ.get("VECS", 2))
+
+
+def convolution(x, w, bias, stride, padding, dilation, groups, size):
+    """The convolution of (N, C, ...) with weights (O, C / groups, ...), of spatial sizes `size`."""
+    kind = _kind(x)
+    if kind is None or w.dtype != x.dtype or (bias is not None and bias.dtype != x.dtype):
+        return None
+    x, w = _flat(x), _flat(w)
+    out = np.empty((x.shape[0], w.shape[0], *size), x.dtype)
+    kernel = _three(w.shape[2:], 1)
+    shape = Shape(x.shape[0], groups, w.shape[1], w.shape[0] // groups, _three(x.shape[2:], 1), kernel,
+                  _three(stride, 1), _three(dilation, 1), _three(padding, 0), _three(size, 1), _three(size, 1))  # fmt: skip
+    places = math.prod(kernel)
+    steps = (w.shape[1] * places, places)
+    return out if _run(kind, shape, x, w, bias, out, _places(kernel), steps) else None
+
+
+@functools.lru_cache(1024)
+def _places(kernel, first=(0, 0, 0), step=(1, 1, 1), counts=None, turned=False):
+    """The flat positions in a kernel of the taps first + i * step, i below counts, in order or in reverse."""
+    counts = counts or kernel
+    z, y, x = (f + s * np.arange(c) for f, s, c in zip(first, step, counts, strict=True))
+    flat = ((z[:, None, None] * kernel[1] + y[:, None]) * kernel[2] + x).reshape(-1)
+    flat = np.ascontiguousarray(flat[::-1] if turned else flat, np.int64)
+    flat.flags.writeable = False
+    return flat
+
+
+def _run(kind, shape, x, w, bias, out, places, steps) -> bool:
+    """Pack the weights and run one regular convolution."""
+    rows = ROWS
+    plan = _plan(shape, rows, threads.get_num_threads())
+    pack = kernels.pack_weights.get(kind)
+    f = kernels.convolve.get(kind, ("bias",) if bias is None else (), rows=rows, vectors=VECS)
+    if not f or not pack:
+        return False
+    packed = np.empty(shape.groups * plan.tiles * plan.depth * rows, x.dtype)
+    taps = math.prod(shape.taps)
+    group_step = w.size // shape.groups
+    if plan.depth and not pack(w, places, packed, shape.groups, plan.tiles, shape.channels, taps, rows, shape.outs,
+                               group_step, *steps):  # fmt: skip
+        return False
+    room, offsets = np.empty(plan.room, x.dtype), np.empty(plan.offsets, np.int64)
+    given = () if bias is None else (bias,)
+    return f(x, packed, *given, out, room, offsets, plan.words, plan.strips, plan.weight)
+
+
+def gradient_of_input(g, w, shape, stride, padding, dilation, groups):
+    """The gradient of a convolution's input (N, C, ...) of spatial sizes `shape`: its transpose.
+
+    Input positions are taken by their remainders modulo the stride: those of one remainder meet the same places of the
+    kernel, in steps of one, so each remainder is a convolution of g without stride.
+    """
+    kind = _kind(g)
+    if kind is None or w.dtype != g.dtype:
+        return None
+    g, w = _flat(g), _flat(w)
+    out = np.empty((g.shape[0], w.shape[1] * groups, *shape), g.dtype)
+    kernel, source, full = _three(w.shape[2:], 1), _three(g.shape[2:], 1), _three(shape, 1)
+    stride, padding, dilation = _three(stride, 1), _three(padding, 0), _three(dilation, 1)
+    steps = (math.prod(kernel), w.shape[1] * math.prod(kernel))
+    for remainder in itertools.product(*map(range, stride)):
+        taps = [_phase(*numbers) for numbers in zip(remainder, kernel, full, stride, padding, dilation, strict=True)]
+        first, step, counts, apart, lead, size = zip(*taps, strict=True)
+        if not all(size):
+            continue
+        one = Shape(g.shape[0], groups, w.shape[0] // groups, w.shape[1], source, counts, (1, 1, 1), apart, lead, size,
+                    full, stride, remainder)  # fmt: skip
+        if not _run(kind, one, g, w, None, out, _places(kernel, first, step, counts, True), steps):
+            return None
+    return out
+
+
+def _phase(remainder, kernel, full, stride, padding, dilation):
+    """In one dimension: (first tap, step, count, distance of taps in g, padding, results) of one remainder.
+
+    Result t lies at remainder + t * stride and meets tap r at g's position (remainder + padding - r * dilation) / stride
+    + t where that is whole.
+    """
+    size = len(range(remainder, full, stride))
+    good = [r for r in range(kernel) if (remainder + padding - r * dilation) % stride == 0]
+    if not good:
+        return 0, 1, 0, 1, 0, size
+    step = stride // math.gcd(stride, dilation)
+    lead = (good[-1] * dilation - remainder - padding) // stride
+    return good[0], step, len(good), step * dilation // stride, lead, size
+
+
+def gradient_of_weight(g, x, kernel, stride, padding, dilation, groups):
+    """The gradient of a convolution's weights, of shape (O, C / groups, *kernel)."""
+    kind = _kind(g)
+    if kind is None or x.dtype != g.dtype:
+        return None
+    f, gather = correlate.get(kind), gather_weights.get(kind)
+    if not f or not gather:
+        return None
+    g, x = _flat(g), _flat(x)
+    size, taps = _three(g.shape[2:], 1), _three(kernel, 1)
+    shape = Shape(x.shape[0], groups, x.shape[1] // groups, g.shape[1] // groups, _three(x.shape[2:], 1), taps,
+                  _three(stride, 1), _three(dilation, 1), _three(padding, 0), size, size)  # fmt: skip
+    if not g.size or not x.size:
+        return np.zeros((g.shape[1], shape.channels, *kernel), g.dtype)
+    width = 2 * _vector(g.dtype.itemsize)
+    blocks = -(-shape.outs // width)
+    plan = _plan(shape, 1, 1, blocks * width)
+    # The shape alone decides how many sums there are, so results do not depend on the number of threads.
+    space, block, band, bands = (int(plan.words[FIELDS.index(name)]) for name in ("space", "block", "band", "bands"))
+    items = shape.n * size[0] * bands
+    shares = max(1, min(items, 16, shape.n * math.prod(size) // 512))
+    cuts = max(1, min(shape.channels, 8 // (groups * shares)))
+    strips = shares * cuts * groups
+    rounded = _up(band * size[2], width // 2)
+    partial = np.empty(shares * groups * blocks * plan.depth * width, g.dtype)
+    room, offsets = np.empty(strips * space, g.dtype), np.empty(strips * block * math.prod(taps), np.int64)
+    turned = np.empty(strips * blocks * rounded * width, g.dtype)
+    out = np.empty((g.shape[1], shape.channels, *kernel), g.dtype)
+    work = shape.n * g.shape[1] * plan.depth * math.prod(size) // (8 * strips)
+    if not f(g, x, partial, room, turned, offsets, plan.words, shares, cuts, strips, max(1, work)):
+        return None
+    return out if gather(partial, out, shares, groups, blocks, plan.depth, width, shape.outs) else None
+
+
+@functools.cache
+def _vector(item: int) -> int:
+    """Elements in a vector register."""
+    from .llvm import widest  # needs llvmlite
+
+    return widest() // 8 // item
