@@ -231,21 +231,6 @@ def windows(x, kernel, stride, padding, dilation, fill=0.0):
 
 
 @pytest.mark.parametrize("how", WINDOWS)
-def test_im2col_and_its_transpose(normal, how):
-    x = normal(3, 4, 11, 13)
-    expected = windows(x, *how)
-    size = expected.shape[-2:]
-    cols = fused.im2col(x, how[0], size, *how[1:])
-    np.testing.assert_array_equal(cols.reshape(expected.shape), expected)
-    # <im2col(x), c> = <x, col2im(c)> for every c
-    c = normal(*cols.shape)
-    back = np.empty_like(x)
-    assert fused.col2im(c, back, how[0], size, *how[1:])
-    left, right = (wide(cols)[0] * c).sum(), (wide(x)[0] * back).sum()
-    assert abs(left - right) <= (1e-4 if x.dtype == np.float32 else 1e-11) * (1 + np.abs(cols * c).sum())
-
-
-@pytest.mark.parametrize("how", WINDOWS)
 def test_pooling(normal, how):
     kernel, stride, padding, dilation = how
     x = normal(2, 3, 11, 13)

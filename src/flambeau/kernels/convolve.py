@@ -14,14 +14,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import conv as kernels
-from . import threads
+from . import fused, threads
 from .conv_gradients import correlate, gather_weights
-from .fused import _flat, _kind
+from .fused import _flat
 from .window import FIELDS
 
-import os
-DEPTH = int(os.environ.get("DEPTH", 256))  # rows of the matrix that a tile adds up at a time: a tile's width of them stays in the nearest cache
-ROOM = int(os.environ.get("ROOM", 65536))  # elements of a copied window
+DEPTH = 160  # rows of the matrix that a tile adds up at a time: what it needs of them stays in the nearest cache
+ROOM = 1 << 16  # elements of a copied window, about
+ROWS, VECTORS = 8, 2  # the tile: outputs, and vectors of positions
+
+
+def _takes(a, b, work):
+    """f4 or f8 if kernels are to take a convolution of two arrays with so many multiplications, else None."""
+    return fused._kind(a, 0) if a.dtype == b.dtype and work >= fused.SMALL and type(b) is np.ndarray else None
 
 
 class Shape(NamedTuple):
@@ -102,20 +107,17 @@ def _three(values: Any, fill: int) -> tuple[int, ...]:
     return (fill,) * (3 - len(values)) + tuple(values)
 
 
-import os
-ROWS = int(os.environ.get("ROWS", 8)); VECS = int(os.environ.get("VECS", 2))
-
-
 def convolution(x, w, bias, stride, padding, dilation, groups, size):
     """The convolution of (N, C, ...) with weights (O, C / groups, ...), of spatial sizes `size`."""
-    kind = _kind(x)
-    if kind is None or w.dtype != x.dtype or (bias is not None and bias.dtype != x.dtype):
+    kind = _takes(x, w, x.shape[0] * math.prod(size) * w.size)
+    if kind is None or (bias is not None and bias.dtype != x.dtype):
         return None
     x, w = _flat(x), _flat(w)
     out = np.empty((x.shape[0], w.shape[0], *size), x.dtype)
     kernel = _three(w.shape[2:], 1)
+    sizes = _three(size, 1)
     shape = Shape(x.shape[0], groups, w.shape[1], w.shape[0] // groups, _three(x.shape[2:], 1), kernel,
-                  _three(stride, 1), _three(dilation, 1), _three(padding, 0), _three(size, 1), _three(size, 1))  # fmt: skip
+                  _three(stride, 1), _three(dilation, 1), _three(padding, 0), sizes, sizes)  # fmt: skip
     places = math.prod(kernel)
     steps = (w.shape[1] * places, places)
     return out if _run(kind, shape, x, w, bias, out, _places(kernel), steps) else None
@@ -137,7 +139,7 @@ def _run(kind, shape, x, w, bias, out, places, steps) -> bool:
     rows = ROWS
     plan = _plan(shape, rows, threads.get_num_threads())
     pack = kernels.pack_weights.get(kind)
-    f = kernels.convolve.get(kind, ("bias",) if bias is None else (), rows=rows, vectors=VECS)
+    f = kernels.convolve.get(kind, ("bias",) if bias is None else (), rows=rows, vectors=VECTORS)
     if not f or not pack:
         return False
     packed = np.empty(shape.groups * plan.tiles * plan.depth * rows, x.dtype)
@@ -147,7 +149,7 @@ def _run(kind, shape, x, w, bias, out, places, steps) -> bool:
                                group_step, *steps):  # fmt: skip
         return False
     room, offsets = np.empty(plan.room, x.dtype), np.empty(plan.offsets, np.int64)
-    given = () if bias is None else (bias,)
+    given = () if bias is None else (_flat(bias),)
     return f(x, packed, *given, out, room, offsets, plan.words, plan.strips, plan.weight)
 
 
@@ -157,8 +159,8 @@ def gradient_of_input(g, w, shape, stride, padding, dilation, groups):
     Input positions are taken by their remainders modulo the stride: those of one remainder meet the same places of the
     kernel, in steps of one, so each remainder is a convolution of g without stride.
     """
-    kind = _kind(g)
-    if kind is None or w.dtype != g.dtype:
+    kind = _takes(g, w, g.shape[0] * math.prod(g.shape[2:]) * w.size)
+    if kind is None:
         return None
     g, w = _flat(g), _flat(w)
     out = np.empty((g.shape[0], w.shape[1] * groups, *shape), g.dtype)
@@ -180,8 +182,8 @@ def gradient_of_input(g, w, shape, stride, padding, dilation, groups):
 def _phase(remainder, kernel, full, stride, padding, dilation):
     """In one dimension: (first tap, step, count, distance of taps in g, padding, results) of one remainder.
 
-    Result t lies at remainder + t * stride and meets tap r at g's position (remainder + padding - r * dilation) / stride
-    + t where that is whole.
+    Result t lies at remainder + t * stride and meets tap r at g's position t + (remainder + padding - r * dilation) /
+    stride, where that is whole.
     """
     size = len(range(remainder, full, stride))
     good = [r for r in range(kernel) if (remainder + padding - r * dilation) % stride == 0]
@@ -194,8 +196,8 @@ def _phase(remainder, kernel, full, stride, padding, dilation):
 
 def gradient_of_weight(g, x, kernel, stride, padding, dilation, groups):
     """The gradient of a convolution's weights, of shape (O, C / groups, *kernel)."""
-    kind = _kind(g)
-    if kind is None or x.dtype != g.dtype:
+    kind = _takes(g, x, g.size * math.prod(kernel) * x.shape[1] // groups)
+    if kind is None:
         return None
     f, gather = correlate.get(kind), gather_weights.get(kind)
     if not f or not gather:

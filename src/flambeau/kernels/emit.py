@@ -385,9 +385,9 @@ class Emitter:
         b.branch(test)
         b.position_at_end(after)
 
-    def loop(self, *bounds: Any) -> Iterator[Value]:
+    def loop(self, start: Any, stop: Any = None, step: Any = 1) -> Iterator[Value]:
         """`range` for loops that are to stay as they are."""
-        return self.range(*bounds, vectorize=False, unroll=False)
+        return self.range(start, stop, step, vectorize=False, unroll=False)
 
     # reductions
 

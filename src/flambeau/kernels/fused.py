@@ -336,29 +336,6 @@ def takes(x) -> bool:
     return _kind(x, 0) is not None and backend() is not None
 
 
-def im2col(x, kernel, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1), out=None):
-    """(N, C, H, W) -> (N, C * kh * kw, oh * ow): what each place of the kernel meets, zero in the padding.
-
-    size: (oh, ow); out: where to put it.
-    """
-    kind = _kind(x, 0)
-    f = kind and windows.im2col.get(kind)
-    if not f:
-        return None
-    n, c = x.shape[:2]
-    if out is None:
-        out = np.empty((n, c * kernel[0] * kernel[1], size[0] * size[1]), x.dtype)
-    return out if f(_flat(x), out, n * c, *_sizes(x.shape, kernel, size, stride, padding, dilation)) else None
-
-
-def col2im(cols, out, kernel, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1)) -> bool:
-    """The transpose of im2col: columns added up into `out` (N, C, H, W). False: nothing was done."""
-    kind = _kind(cols, 0)
-    f = kind and windows.col2im.get(kind)
-    sizes = _sizes(out.shape, kernel, size, stride, padding, dilation)
-    return f(_flat(cols), out, out.shape[0] * out.shape[1], *sizes) if f else False
-
-
 def _planes(shape):
     return int(np.prod(shape[:-2], dtype=np.int64))
 

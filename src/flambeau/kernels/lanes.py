@@ -1,6 +1,6 @@
 """Vectors in kernel bodies: whole registers of elements, for tiles that are kept in registers by hand.
 
-Every load and store takes a mask; lanes that it leaves out are not touched in memory, and are 0 when loaded. On CPUs with
+Loads and stores take a mask; lanes that it leaves out are not touched in memory, and are 0 when loaded. On CPUs with
 AVX-512 masks cost nothing, so one piece of code serves whole tiles and ragged edges.
 """
 

@@ -1,4 +1,4 @@
-"""Sliding windows over images: im2col and col2im for convolutions, and pooling.
+"""Sliding windows over images: pooling.
 
 Images are (planes, height, width); a plane is one channel of one sample.
 """
@@ -9,65 +9,6 @@ from .build import kernel
 from .scalars import where
 
 SIZES = "h w kh kw oh ow sh sw ph pw dh dw"
-
-
-def _valid(k, size, out, stride, start):
-    """The outputs [low, high) whose place start + stride * o lies within [0, size)."""
-    low = k.maximum(0, (stride - 1 - start)) // stride
-    high = k.maximum(0, size - start + stride - 1) // stride
-    return k.minimum(low, out), k.maximum(k.minimum(low, out), k.minimum(high, out))
-
-
-@kernel("x:T=planes*h*w cols:T!=planes*kh*kw*oh*ow planes " + SIZES, work="planes*kh", cost="kw*oh*ow")
-def im2col(k, begin, end, x, cols, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
-    """cols[plane, i, j, y, x] = what the kernel's place (i, j) meets at output (y, x); 0 in the padding."""
-    for task in k.range(begin, end):
-        plane, i = task // kh, task % kh
-        image = x.at(plane * h * w)
-        for j in k.range(kw):
-            out = cols.at(((plane * kh + i) * kw + j) * oh * ow)
-            shift = j * dw - pw
-            low, high = _valid(k, w, ow, sw, shift)
-            for y in k.range(oh):
-                line, row = out.at(y * ow), y * sh + i * dh - ph
-                inside = (row >= 0) & (row < h)
-                first, last = where(inside, low, 0), where(inside, high, 0)
-                source = image.at(where(inside, row, 0) * w + shift)
-                for o in k.range(0, first):
-                    line[o] = 0.0
-                if_unit = sw == 1
-                for _ in k.when(if_unit):
-                    for o in k.range(first, last):
-                        line[o] = source[o]
-                for _ in k.when(sw != 1):
-                    for o in k.range(first, last):
-                        line[o] = source[o * sw]
-                for o in k.range(last, ow):
-                    line[o] = 0.0
-
-
-@kernel("cols:T=planes*kh*kw*oh*ow x:T!=planes*h*w planes " + SIZES, work="planes", cost="kh*kw*oh*ow")
-def col2im(k, begin, end, cols, x, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
-    """The transpose of im2col: what lies on the same pixel is added."""
-    for plane in k.range(begin, end):
-        image = x.at(plane * h * w)
-        for p in k.range(h * w):
-            image[p] = 0.0
-        for i in k.range(kh):
-            for j in k.range(kw):
-                source = cols.at(((plane * kh + i) * kw + j) * oh * ow)
-                shift = j * dw - pw
-                low, high = _valid(k, w, ow, sw, shift)
-                for y in k.range(oh):
-                    line, row = source.at(y * ow), y * sh + i * dh - ph
-                    for _ in k.when((row >= 0) & (row < h)):
-                        to = image.at(row * w + shift)
-                        for _ in k.when(sw == 1):
-                            for o in k.range(low, high):
-                                to[o] = to[o] + line[o]
-                        for _ in k.when(sw != 1):
-                            for o in k.range(low, high):
-                                to[o * sw] = to[o * sw] + line[o]
 
 
 @kernel("x:T=planes*h*w y:T!=planes*oh*ow winner:u1!=planes*oh*ow planes " + SIZES, work="planes", cost="kh*kw*oh*ow")

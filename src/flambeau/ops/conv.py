@@ -4,9 +4,10 @@ Three primitives are closed under differentiation, each being the gradient of th
 
     out = conv(input, weight)      input gradient = spread(g, weight)      weight gradient = correlate(g, input)
 
-A transposed convolution is `spread` used forwards. All three work sample by sample on a matrix of columns (one row per
-weight, one column per output position) that fits the cache, and leave the arithmetic to BLAS. Depthwise convolutions,
-whose matrices would be a single row, are sums of shifted products instead.
+A transposed convolution is `spread` used forwards. Kernels of `kernels/convolve.py` compute all three in float32 and
+float64. The NumPy formulas, for other dtypes and as the reference, work sample by sample on a matrix of columns (one row
+per weight, one column per output position). Depthwise convolutions, whose matrices would be a single row, are sums of
+shifted products.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import autocasting
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
-from ..kernels import fused as kernels
+from ..kernels import convolve as kernels
 from .entry import primitive, public
 from .precision import lower
 from .promotion import check_devices
@@ -47,6 +48,12 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
         return meta_empty((n, out_channels, *size), input.dtype)
     result = input.dtype
     input, weight = _wide(input, weight)
+    if bias is not None:
+        bias = bias.astype(input.dtype, copy=False)
+    made = None if _is_depthwise(weight, groups) else kernels.convolution(
+        input, weight, bias, stride, padding, dilation, groups, size)  # fmt: skip
+    if made is not None:
+        return made.astype(result, copy=False)
     out = np.empty((n, out_channels, *size), input.dtype)
     if _is_depthwise(weight, groups):
         x = with_padding(input, padding)
@@ -59,35 +66,24 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
         w = np.ascontiguousarray(weight).reshape(groups, out_channels // groups, k)
         flat = out.reshape(n, groups, out_channels // groups, p)
         for some, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
-            kernels.matmul(w, columns, out=flat[some])
+            np.matmul(w, columns, out=flat[some])
     if bias is not None:
         out += bias.reshape(-1, *[1] * len(kernel))
     return out.astype(result, copy=False)
 
 
-CHUNK = 1 << 20  # elements of columns at a time: what stays in the cache
+CHUNK = 1 << 20  # elements of columns at a time
 
 
 def _columns(input, kernel, stride, padding, dilation, size, groups):
     """(some samples, their matrices of columns [samples, groups, weights, positions]); the buffer is used again."""
     n, channels = input.shape[:2]
     k, p = channels // groups * math.prod(kernel), math.prod(size)
-    if math.prod(kernel) == 1 and not any(s != 1 for s in stride) and not any(padding):
-        yield slice(0, n), np.ascontiguousarray(input).reshape(n, groups, k, p)
-        return
     count = max(1, min(n, CHUNK // max(groups * k * p, 1)))
     buffer = np.empty((count, groups, k, p), input.dtype)
-    chunks = [slice(i, min(i + count, n)) for i in range(0, n, count)]
-    if len(kernel) == 2 and n * groups * k * p > kernels.SMALL and kernels.takes(input):
-        input = np.ascontiguousarray(input)
-        for some in chunks:
-            columns = buffer[: some.stop - some.start]
-            if kernels.im2col(input[some], kernel, size, stride, padding, dilation, columns) is None:
-                raise RuntimeError("convolution: the kernel refused its arguments")
-            yield some, columns
-        return
     view = sliding_windows(with_padding(input, padding), kernel, stride, dilation, size)
-    for some in chunks:
+    for i in range(0, n, count):
+        some = slice(i, min(i + count, n))
         columns = buffer[: some.stop - some.start]
         np.copyto(columns.reshape(-1, *view.shape[1:]), view[some])
         yield some, columns
@@ -101,10 +97,10 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
         return meta_empty((n, channels, *shape), input.dtype)
     result = input.dtype
     input, weight = _wide(input, weight)
-    if len(kernel) == 2 and not _is_depthwise(weight, groups) and input.dtype == weight.dtype:
-        out = _spread_images(input, weight, shape, stride, padding, dilation, groups)
-        if out is not None:
-            return out.astype(result, copy=False)
+    made = None if _is_depthwise(weight, groups) else kernels.gradient_of_input(
+        input, weight, shape, stride, padding, dilation, groups)  # fmt: skip
+    if made is not None:
+        return made.astype(result, copy=False)
     # Output positions may reach beyond the wanted shape when a stride does not divide it: room for both.
     room = [max(m + 2 * p, (o - 1) * s + d * (k - 1) + 1)
             for m, p, o, s, d, k in zip(shape, padding, size, stride, dilation, kernel)]  # fmt: skip
@@ -129,27 +125,6 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
     return np.ascontiguousarray(inner).astype(result, copy=False)
 
 
-def _spread_images(input, weight, shape, stride, padding, dilation, groups):
-    """_spread_array for images through the col2im kernel, which adds in place and needs no room; None without it."""
-    kernel, size, n = weight.shape[2:], input.shape[2:], input.shape[0]
-    k, p = math.prod(weight.shape[1:]), math.prod(size)
-    out = np.empty((n, weight.shape[1] * groups, *shape), input.dtype)
-    if not input.size or out.size < kernels.SMALL or not kernels.takes(input):
-        return None
-    w = np.ascontiguousarray(weight).reshape(groups, weight.shape[0] // groups, k).swapaxes(1, 2)
-    g = np.ascontiguousarray(input).reshape(n, groups, -1, p)
-    if math.prod(kernel) == 1 and stride == (1, 1) and padding == (0, 0) and tuple(shape) == tuple(size):
-        return kernels.matmul(w, g, out=out.reshape(n, groups, k, p)).reshape(out.shape)
-    count = max(1, min(n, CHUNK // (groups * k * p)))
-    buffer = np.empty((count, groups, k, p), out.dtype)
-    for i in range(0, n, count):
-        columns = buffer[: min(count, n - i)]
-        kernels.matmul(w, g[i : i + count], out=columns)
-        if not kernels.col2im(columns, out[i : i + count], kernel, size, stride, padding, dilation):
-            return None
-    return out
-
-
 def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     """The gradient of a convolution's weight."""
     out_channels, channels = g.shape[1], input.shape[1]
@@ -159,7 +134,11 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     result = g.dtype
     g, input = _wide(g, input)
     size = g.shape[2:]
-    if groups > 1 and channels == groups == out_channels:
+    depthwise = groups > 1 and channels == groups == out_channels
+    made = None if depthwise else kernels.gradient_of_weight(g, input, kernel, stride, padding, dilation, groups)
+    if made is not None:
+        return made.astype(result, copy=False)
+    if depthwise:
         x = with_padding(input, padding)
         out = np.empty(shape, g.dtype)
         for offset in kernel_offsets(kernel):
@@ -171,7 +150,7 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     total = np.zeros((groups, out_channels // groups, channels // groups * math.prod(kernel)), g.dtype)
     if g.size:
         for some, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
-            total += kernels.matmul(rows[some], columns.swapaxes(2, 3)).sum(axis=0)
+            total += np.matmul(rows[some], columns.swapaxes(2, 3)).sum(axis=0)
     return total.reshape(shape).astype(result, copy=False)
 
 
