@@ -5,7 +5,7 @@ Three primitives are closed under differentiation, each being the gradient of th
     out = conv(input, weight)      input gradient = spread(g, weight)      weight gradient = correlate(g, input)
 
 A transposed convolution is `spread` used forwards. Kernels of `kernels/convolve.py` compute all three in float32 and
-float64. The NumPy formulas, for other dtypes and as the reference, work sample by sample on a matrix of columns (one row
+float64. The NumPy formulas, for other dtypes and as the reference, work sample by sample on a matrix of columns (a row
 per weight, one column per output position). Depthwise convolutions, whose matrices would be a single row, are sums of
 shifted products.
 """
