@@ -13,12 +13,15 @@ from typing import Any
 
 from llvmlite import ir
 
-I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
-F32, F64 = ir.FloatType(), ir.DoubleType()
+I1, I8, I16, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+F16, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 PTR = ir.PointerType()
-TYPES = {"f4": F32, "f8": F64, "i8": I64, "i4": I32, "u1": I8, "b1": I8, "p": I64}
-KINDS = {F32: "f4", F64: "f8", I64: "i8", I32: "i4", I8: "u1", I1: "?"}
-SIZES = {"f4": 4, "f8": 8, "i8": 8, "i4": 4, "u1": 1, "b1": 1, "p": 8}
+# f2 (float16) and bf (bfloat16) are loaded and stored only; nothing computes in them.
+TYPES = {"f4": F32, "f8": F64, "i8": I64, "i4": I32, "i2": I16, "i1": I8, "u1": I8, "b1": I8, "p": I64,
+         "f2": F16, "bf": I16}  # fmt: skip
+KINDS = {F32: "f4", F64: "f8", I64: "i8", I32: "i4", I16: "i2", I8: "u1", I1: "?", F16: "f2"}
+SIZES = {"f4": 4, "f8": 8, "i8": 8, "i4": 4, "i2": 2, "i1": 1, "u1": 1, "b1": 1, "p": 8, "f2": 2, "bf": 2}
+_FLOATS = (ir.FloatType, ir.DoubleType)
 
 # Multiply-add may be contracted to one FMA; nothing that changes nan, inf or signed zeros is allowed.
 CONTRACT = ("contract",)
@@ -26,8 +29,32 @@ CONTRACT = ("contract",)
 REDUCE = ("reassoc", "contract")
 
 
+def vector(kind: ir.Type, lanes: int | None) -> ir.Type:
+    """The type of so many elements in one vector; of one element for None."""
+    return kind if lanes is None else ir.VectorType(kind, lanes)
+
+
+def element(kind: ir.Type) -> ir.Type:
+    """What a vector type's lanes hold; other types as they are."""
+    return kind.element if isinstance(kind, ir.VectorType) else kind
+
+
+def lanes_of(kind: ir.Type) -> int | None:
+    """How many lanes a vector type has; None for other types."""
+    return kind.count if isinstance(kind, ir.VectorType) else None
+
+
+_MANGLED = {F16: "f16", F32: "f32", F64: "f64", I8: "i8", I16: "i16", I32: "i32", I64: "i64"}
+
+
+def mangled(kind: ir.Type) -> str:
+    """How the names of LLVM's intrinsics spell a type."""
+    lanes = lanes_of(kind)
+    return ("" if lanes is None else f"v{lanes}") + _MANGLED[element(kind)]
+
+
 class Value:
-    """One scalar in the kernel being written."""
+    """One scalar in the kernel being written, or one vector, whose lanes all do the same."""
 
     __slots__ = ("k", "v")
 
@@ -41,11 +68,11 @@ class Value:
 
     @property
     def kind(self) -> str:
-        return KINDS[self.v.type]
+        return KINDS[element(self.v.type)]
 
     @property
     def is_float(self) -> bool:
-        return isinstance(self.v.type, ir.FloatType | ir.DoubleType)
+        return isinstance(element(self.v.type), _FLOATS)
 
     def _other(self, other: Any) -> ir.Value:
         return self.k.lift(other, self.v.type).v
@@ -138,25 +165,26 @@ class Value:
 
     def cast(self, kind: str | ir.Type) -> Value:
         """This value as another type; floats become integers by truncation (callers keep them in range)."""
-        to = TYPES[kind] if isinstance(kind, str) else kind
-        b, v, frm = self.k.b, self.v, self.v.type
-        if frm == to:
+        one = element(TYPES[kind] if isinstance(kind, str) else kind)
+        b, v, frm = self.k.b, self.v, element(self.v.type)
+        if frm == one:
             return self
-        from_float, to_float = self.is_float, isinstance(to, ir.FloatType | ir.DoubleType)
+        to = vector(one, lanes_of(v.type))
+        from_float, to_float = self.is_float, isinstance(one, _FLOATS)
         if from_float and to_float:
-            return Value(self.k, b.fpext(v, to) if to == F64 else b.fptrunc(v, to))
+            return Value(self.k, b.fpext(v, to) if one == F64 else b.fptrunc(v, to))
         if from_float:
             return Value(self.k, b.fptosi(v, to))
         if to_float:
             return Value(self.k, b.uitofp(v, to) if frm.width <= 8 else b.sitofp(v, to))
-        if frm.width < to.width:
+        if frm.width < one.width:
             return Value(self.k, b.zext(v, to) if frm.width <= 8 else b.sext(v, to))
         return Value(self.k, b.trunc(v, to))
 
     def bits(self) -> Value:
         """The same bits, float <-> integer."""
-        to = {F32: I32, F64: I64, I32: F32, I64: F64}[self.v.type]
-        return Value(self.k, self.k.b.bitcast(self.v, to))
+        to = {F32: I32, F64: I64, I32: F32, I64: F64}[element(self.v.type)]
+        return Value(self.k, self.k.b.bitcast(self.v, vector(to, lanes_of(self.v.type))))
 
 
 class Number(Value):
@@ -169,7 +197,7 @@ class Number(Value):
 
     def among(self, other: Value) -> Value:
         """This number as an element of the other's type."""
-        return Value(self.k, self.cast(other.type).v)
+        return Value(self.k, self.k.lift(self.cast(element(other.type)), other.type).v)
 
     def _binary(self, other: Any, fop: str, iop: str, swap: bool = False) -> Value:
         if isinstance(other, Value) and not isinstance(other, Number):
@@ -279,12 +307,29 @@ class Emitter:
         if isinstance(type, str):
             type = TYPES[type]
         if isinstance(x, Value):
-            if x.type != type and isinstance(x, Number):
-                return x.cast(type)
+            if x.type == type:
+                return x
+            if isinstance(x, Number):
+                x = x.cast(element(type))
+            if isinstance(type, ir.VectorType) and x.type == type.element:
+                return self.splat(x, type.count)
             if x.type != type:
                 raise TypeError(f"kernel body mixes {x.type} with {type}; cast one of them")
             return x
-        return Value(self, ir.Constant(type, float(x) if isinstance(type, ir.FloatType | ir.DoubleType) else int(x)))
+        one = element(type)
+        constant = ir.Constant(one, float(x) if isinstance(one, _FLOATS) else int(x))
+        if isinstance(type, ir.VectorType):
+            text = ir.FormattedConstant(type, "")  # formatted once, not lane by lane
+            text.constant = "<" + ", ".join([f"{one} {constant.get_reference()}"] * type.count) + ">"
+            return Value(self, text)
+        return Value(self, constant)
+
+    def splat(self, x: Value, lanes: builtins.int) -> Value:
+        """A scalar in every lane of a vector."""
+        wide = ir.VectorType(x.type, lanes)
+        first = self.b.insert_element(ir.Constant(wide, ir.Undefined), x.v, ir.Constant(I32, 0))
+        mask = ir.Constant(ir.VectorType(I32, lanes), 0)
+        return Value(self, self.b.shuffle_vector(first, ir.Constant(wide, ir.Undefined), mask))
 
     def int(self, x: Any) -> Value:
         return self.lift(x, I64)
@@ -297,8 +342,7 @@ class Emitter:
         return Cell(self, start if isinstance(start, Value) else self.lift(start, TYPES[kind or self.real]))
 
     def call_intrinsic(self, name: str, *args: Value, flags: tuple[str, ...] = ()) -> Value:
-        suffix = {F32: "f32", F64: "f64", I32: "i32", I64: "i64"}[args[0].type]
-        full = f"{name}.{suffix}"
+        full = f"{name}.{mangled(args[0].type)}"
         fn = self.module.globals.get(full)
         if fn is None:
             fn = ir.Function(self.module, ir.FunctionType(args[0].type, [a.type for a in args]), full)
@@ -306,7 +350,9 @@ class Emitter:
 
     def select(self, condition: Value, a: Any, b: Any) -> Value:
         """a where the condition holds, else b."""
-        kind = a.type if isinstance(a, Value) else b.type if isinstance(b, Value) else TYPES[self.real]
+        given = [x for x in (a, b) if isinstance(x, Value)]
+        given.sort(key=lambda x: isinstance(x, Number))  # a number takes the other's type
+        kind = vector(element(given[0].type) if given else TYPES[self.real], lanes_of(condition.type))
         return Value(self, self.b.select(condition.v, self.lift(a, kind).v, self.lift(b, kind).v))
 
     def choose(self, condition: Value, a: Pointer, b: Pointer) -> Pointer:
