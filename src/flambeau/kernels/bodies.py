@@ -265,7 +265,7 @@ def convert(x: Any, frm: str, to: str) -> Any:
     if frm == "bf":
         return convert(Value(k, (Value(k, k.b.zext(x.v, _like(x, "i4"))) << 16).bits().v), "f4", to)
     if frm == "f2":
-        return convert(x.cast("f4"), "f4", to)
+        return convert(Value(k, k.b.fpext(x.v, _like(x, "f4"))), "f4", to)
     if to in HALVES and frm != "f4":
         return convert(convert(x, frm, "f4"), "f4", to)
     if to == "f2":

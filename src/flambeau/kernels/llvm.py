@@ -71,31 +71,40 @@ def widest() -> int:
     return 512 if "+avx512f" in target()[1] else 256
 
 
-def to_object(ir_text: str) -> bytes:
-    """Optimised machine code, as an object file, of LLVM IR."""
+def to_object(ir_text: str, written: bool = False) -> bytes:
+    """Optimised machine code, as an object file, of LLVM IR.
+
+    written: the code is already written in vectors, and out of loops what need not be in them. A few passes tidy it
+    up; all of them would take ten times as long, more than the generation of machine code.
+    """
     machine, _ = target()
     # Without this LLVM keeps to half-width vectors on many CPUs that have AVX-512.
     ir_text = re.sub(r"^(define [^\n{]*?)\s*$", rf'\1 "prefer-vector-width"="{widest()}"', ir_text, flags=re.M)
     module = llvm.parse_assembly(ir_text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = True
-    options.slp_vectorization = True
-    options.loop_unrolling = True
-    options.loop_interleaving = True
+    options.loop_vectorization = options.slp_vectorization = not written
+    options.loop_unrolling = options.loop_interleaving = not written
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = llvm.create_new_module_pass_manager() if written else builder.getModulePassManager()
+    if written:
+        passes.add_sroa_pass()
+        passes.add_loop_rotate_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+    passes.run(module, builder)
     counts["compiled"] += 1
     return machine.emit_object(module)
 
 
-def address(name: str, key: str | None, write_ir: Callable[[], str]) -> int:
+def address(name: str, key: str | None, write_ir: Callable[[], str], written: bool = False) -> int:
     """The address of function `name` in the code that `write_ir` describes, compiled at most once per computer.
 
     Arguments:
         name: the function's symbol, unique in the process.
         key: what determines the IR besides this package's source; None: the IR itself is the key.
         write_ir: with a key, called only where the disk cache has no entry.
+        written: see `to_object`.
     """
     with _lock:
         if key is None:
@@ -104,7 +113,7 @@ def address(name: str, key: str | None, write_ir: Callable[[], str]) -> int:
         full = hashlib.sha256(f"{identity()}\0{name}\0{key}".encode()).hexdigest()
         body = disk.load(full)
         if body is None:
-            body = to_object(write_ir())
+            body = to_object(write_ir(), written)
             disk.store(full, body)
         else:
             counts["from disk"] += 1

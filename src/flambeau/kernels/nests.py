@@ -165,7 +165,7 @@ class _Writer:
         used = [*nest.kinds, *self.value_kinds, *(kind for _, kind, _ in nest.outputs)]
         self.lanes = lanes(used)
         weight = cost(nest.body)
-        self.unroll = 4 if weight <= 6 else 2 if weight <= 20 else 1
+        self.unroll = 1 if "s" in nest.inner or weight > 20 else 4 if weight <= 6 else 2
         self.inputs = len(nest.kinds)
         self.reductions: list[tuple[int, int, str, str]] = []  # (output, value, op, accumulator's kind)
         self.maps: list[tuple[int, int, str]] = []
@@ -267,36 +267,44 @@ class _Writer:
 
     def _added(self, old: Value, values: list[Value], value: int, op: str, kind: str, mask: Value | None) -> Value:
         """An accumulator with the lanes of one more step."""
-        lanes = lanes_of(old.type) or 1
-        x = self._wide(bodies.convert(values[value], self.value_kinds[value], kind), lanes)
+        lanes, x = lanes_of(old.type) or 1, values[value]
+        if self._halved(value, op):  # neighbours are added in float32, which leaves half the conversions
+            while (lanes_of(x.type) or 1) > lanes:
+                x = combine(op, "f4")(*vectors.halves(self.k, x))
+        x = self._wide(bodies.convert(x, self.value_kinds[value], kind), lanes)
         if mask is not None:
             x = self.k.select(mask, x, start(self.k, op, kind, lanes))
         return combine(op, kind)(old, x)
+
+    def _halved(self, value: int, op: str) -> bool:
+        """Whether a long step's values are added up to a short one's before they go to the accumulator."""
+        return op in ("sum", "mean") and self.value_kinds[value] == "f4"
 
     def _rows(self, at: dict[int, Value], rows: Value, rows_end: Value, columns: Value, columns_end: Value,
               partial: Value) -> None:  # fmt: skip
         k = self.k
         totals: dict[tuple[int, int], Cell] = {}
-        for i, _, op, kind in self.reductions:
+        for i, value, op, kind in self.reductions:
             for lanes in {self.lanes, self.lanes * self.unroll}:
-                totals[i, lanes] = k.cell(start(k, op, kind, lanes))
+                if lanes == self.lanes or not self._halved(value, op):
+                    totals[i, lanes] = k.cell(start(k, op, kind, lanes))
         for r in k.range(rows, rows_end):
             row = self._row(at, r)
             still = self._still(row)
             for column, lanes, mask in self._over_columns(columns, columns_end):
                 values = self._step(row, still, column, lanes, mask)
                 for i, value, op, kind in self.reductions:
-                    total = totals[i, lanes]
+                    total = totals.get((i, lanes), totals[i, self.lanes])
                     total.set(self._added(total.get(), values, value, op, kind, mask))
         for i, _, op, kind in self.reductions:
             both = combine(op, kind)
-            total = totals[i, self.lanes].get()
-            if self.unroll > 1:
+            result = totals[i, self.lanes].get()
+            if self.unroll > 1 and (i, self.lanes * self.unroll) in totals:
                 wide = totals[i, self.lanes * self.unroll].get()
                 while (lanes_of(wide.type) or 1) > self.lanes:
                     wide = both(*vectors.halves(k, wide))
-                total = both(total, wide)
-            self._finish(i, vectors.fold(k, total, both), op, kind, at, partial, None)
+                result = both(result, wide)
+            self._finish(i, vectors.fold(k, result, both), op, kind, at, partial, None)
 
     def _finish(self, i: int, total: Value, op: str, kind: str, at: dict[int, Value], partial: Value,
                 where: tuple[Value, Value] | None) -> None:  # fmt: skip

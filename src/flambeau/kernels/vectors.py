@@ -6,7 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from .emit import I1, I32, I64, PTR, SIZES, TYPES, Emitter, Value, lanes_of, mangled, vector
+from .emit import I32, I64, PTR, SIZES, TYPES, Emitter, Value, lanes_of, mangled, vector
 
 
 def _intrinsic(k: Emitter, name: str, result: ir.Type, args: list[ir.Value], fastmath: tuple[str, ...] = ()) -> Value:
@@ -27,15 +27,16 @@ def first_lanes(k: Emitter, count: Value, lanes: int) -> Value:
     return Value(k, k.b.icmp_signed("<", _lanes(I32, range(lanes)), k.splat(most, lanes).v))
 
 
-def all_lanes(k: Emitter, lanes: int) -> Value:
-    """The mask of every lane."""
-    return Value(k, _lanes(I1, [1] * lanes))
-
-
 def _addresses(k: Emitter, address: Value, stride: Value, lanes: int) -> ir.Value:
     """Vector of pointers to elements that lie `stride` bytes apart."""
     steps = k.splat(stride, lanes) * Value(k, _lanes(I64, range(lanes)))
     return k.b.inttoptr((k.splat(address, lanes) + steps).v, ir.VectorType(PTR, lanes))
+
+
+def _each(k: Emitter, address: Value, stride: Value, lanes: int) -> list[ir.Value]:
+    """The pointers of `_addresses` one by one, in fours that share a base."""
+    fours = [address + stride * first for first in range(0, lanes, 4)]
+    return [k.b.inttoptr((fours[i // 4] + stride * (i % 4)).v, PTR) for i in range(lanes)]
 
 
 def load(k: Emitter, address: Value, kind: str, lanes: int, stride: Value | None, mask: Value | None) -> Value:
@@ -48,31 +49,37 @@ def load(k: Emitter, address: Value, kind: str, lanes: int, stride: Value | None
     wide = vector(TYPES[kind], lanes)
     align = ir.Constant(I32, SIZES[kind])
     zero = ir.Constant(wide, None)
-    if stride is not None:
-        mask = all_lanes(k, lanes) if mask is None else mask
-        places = _addresses(k, address, stride, lanes)
-        return _intrinsic(k, f"llvm.masked.gather.{mangled(wide)}.v{lanes}p0", wide, [places, align, mask.v, zero])
-    place = k.b.inttoptr(address.v, PTR)
+    if stride is not None and mask is None:  # faster than a gather
+        made = ir.Constant(wide, ir.Undefined)
+        for i, place in enumerate(_each(k, address, stride, lanes)):
+            one = k.b.load(place, typ=TYPES[kind], align=SIZES[kind])
+            made = k.b.insert_element(made, one, ir.Constant(I32, i))
+        return Value(k, made)
     if mask is None:
-        return Value(k, k.b.load(place, typ=wide, align=SIZES[kind]))
-    return _intrinsic(k, f"llvm.masked.load.{mangled(wide)}.p0", wide, [place, align, mask.v, zero])
+        return Value(k, k.b.load(k.b.inttoptr(address.v, PTR), typ=wide, align=SIZES[kind]))
+    if stride is None:
+        place = k.b.inttoptr(address.v, PTR)
+        return _intrinsic(k, f"llvm.masked.load.{mangled(wide)}.p0", wide, [place, align, mask.v, zero])
+    places = _addresses(k, address, stride, lanes)
+    return _intrinsic(k, f"llvm.masked.gather.{mangled(wide)}.v{lanes}p0", wide, [places, align, mask.v, zero])
 
 
 def store(k: Emitter, address: Value, value: Value, kind: str, stride: Value | None, mask: Value | None) -> None:
     """Store a vector; as `load`."""
     lanes = lanes_of(value.type) or 1
     align = ir.Constant(I32, SIZES[kind])
-    nothing = ir.VoidType()
-    if stride is not None:
-        mask = all_lanes(k, lanes) if mask is None else mask
-        places = _addresses(k, address, stride, lanes)
-        name = f"llvm.masked.scatter.{mangled(value.type)}.v{lanes}p0"
-        _intrinsic(k, name, nothing, [value.v, places, align, mask.v])
+    if stride is not None and mask is None:
+        for i, place in enumerate(_each(k, address, stride, lanes)):
+            k.b.store(k.b.extract_element(value.v, ir.Constant(I32, i)), place, align=SIZES[kind])
     elif mask is None:
         k.b.store(value.v, k.b.inttoptr(address.v, PTR), align=SIZES[kind])
-    else:
+    elif stride is None:
         name = f"llvm.masked.store.{mangled(value.type)}.p0"
-        _intrinsic(k, name, nothing, [value.v, k.b.inttoptr(address.v, PTR), align, mask.v])
+        _intrinsic(k, name, ir.VoidType(), [value.v, k.b.inttoptr(address.v, PTR), align, mask.v])
+    else:
+        places = _addresses(k, address, stride, lanes)
+        name = f"llvm.masked.scatter.{mangled(value.type)}.v{lanes}p0"
+        _intrinsic(k, name, ir.VoidType(), [value.v, places, align, mask.v])
 
 
 def halves(k: Emitter, x: Value) -> tuple[Value, Value]:
