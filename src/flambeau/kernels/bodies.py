@@ -48,7 +48,7 @@ def _row(name: str, write: Callable[..., Any], ufunc: Any = None, takes: str = "
 
     Arguments:
         write: called with a kind, then values of that kind, all scalars or all vectors.
-        takes: letters of what it can compute: f(loats), i(ntegers), b(ools); or "f4"; or "truth", where everything is
+        takes: letters of what it can compute: f(loats), i(ntegers), b(ools); or "truth", where everything is
             made a bool first.
         gives: the result's kind if it is not the operands'.
     """
@@ -72,10 +72,6 @@ def _compare(symbol: str) -> Callable[..., Any]:
         return x._compare(symbol, y)
 
     return write
-
-
-def _call(name: str) -> Callable[..., Any]:
-    return lambda kind, *values: values[0].k.call_intrinsic(name, *values)
 
 
 def _maximum(kind: str, x: Any, y: Any) -> Any:
@@ -121,34 +117,6 @@ def _flip(kind: str, x: Any) -> Any:
     return x ^ (1 if kind == "b1" else -1)
 
 
-def _modulo(kind: str, x: Any, y: Any) -> Any:
-    """NumPy's remainder: with the divisor's sign."""
-    rest = _fmod(kind, x, y)
-    wrong = (rest != 0.0) & ((rest < 0.0) ^ (y < 0.0))
-    return scalars.where(wrong, rest + y, scalars.where(rest == 0.0, scalars.copysign(rest, y), rest))
-
-
-def _fmod(kind: str, x: Any, y: Any) -> Any:
-    return type(x)(x.k, x.k.b.frem(x.v, y.v))
-
-
-def _power(kind: str, x: Any, y: Any) -> Any:
-    """x^y of float32 through float64, where log and exp leave enough digits."""
-    x, y, single = x.cast("f8"), y.cast("f8"), x.type
-    size = scalars.absolute(x)
-    made = scalars.exp(y * scalars.log(size))
-    one = x.k.lift(1.0, x.type)
-    made = scalars.where((size == 1.0) & (scalars.absolute(y) == float("inf")), one, made)
-    floor = x.k.call_intrinsic("llvm.floor", y)
-    odd = x.k.call_intrinsic("llvm.floor", y * 0.5) * 2.0 != y
-    negative = scalars.copysign(one, x) < 0.0
-    whole = floor == y
-    made = scalars.where(negative & whole & odd, -made, made)
-    nan = x.k.lift(float("nan"), x.type)
-    made = scalars.where((x < 0.0) & (size < float("inf")) & (floor != y), nan, made)
-    return scalars.where((y == 0.0) | (x == 1.0), one, made).cast(single)
-
-
 def _binary(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda kind, *values: f(*values)
 
@@ -170,20 +138,23 @@ _row("sign", _sign, np.sign)
 _row("square", lambda kind, x: x * x, np.square, "fi")
 _row("reciprocal", lambda kind, x: 1.0 / x, np.reciprocal, "f")
 _row("sqrt", _binary(scalars.sqrt), np.sqrt, "f")
-_row("rsqrt", lambda kind, x: 1.0 / scalars.sqrt(x), None, "f")
-_row("exp", _binary(scalars.exp), np.exp, "f")
-_row("log", _binary(scalars.log), np.log, "f")
-_row("tanh", _binary(scalars.tanh), np.tanh, "f")
+_row("rsqrt", _binary(scalars.rsqrt), None, "f")
 _row("sigmoid", _binary(scalars.sigmoid), None, "f")
 _row("erf", _binary(scalars.erf), None, "f")
-_row("pow", _power, np.power, "f4")
-_row("floor", _call("llvm.floor"), np.floor, "f")
-_row("ceil", _call("llvm.ceil"), np.ceil, "f")
-_row("trunc", _call("llvm.trunc"), np.trunc, "f")
-_row("round", _call("llvm.rint"), np.rint, "f")
+_row("pow", _binary(scalars.power), np.power, "f")
+_row("floor", _binary(scalars.floor), np.floor, "f")
+_row("ceil", _binary(scalars.ceil), np.ceil, "f")
+_row("trunc", _binary(scalars.trunc), np.trunc, "f")
+_row("round", _binary(scalars.rint), np.rint, "f")
 _row("copysign", _binary(scalars.copysign), np.copysign, "f")
-_row("remainder", _modulo, np.remainder, "f")
-_row("fmod", _fmod, np.fmod, "f")
+_row("remainder", _binary(scalars.remainder), np.remainder, "f")
+_row("fmod", _binary(scalars.fmod), np.fmod, "f")
+for _name, _ufunc in (
+    ("exp", np.exp), ("exp2", np.exp2), ("expm1", np.expm1), ("log", np.log), ("log2", np.log2), ("log10", np.log10),
+    ("log1p", np.log1p), ("sin", np.sin), ("cos", np.cos), ("tan", np.tan), ("asin", np.arcsin), ("acos", np.arccos),
+    ("atan", np.arctan), ("atan2", np.arctan2), ("sinh", np.sinh), ("cosh", np.cosh), ("tanh", np.tanh),
+):  # fmt: skip
+    _row(_name, _binary(getattr(scalars, _name)), _ufunc, "f")
 _row("maximum", _maximum, np.maximum)
 _row("minimum", _minimum, np.minimum)
 _row("fmax", _fmax, np.fmax)
@@ -231,7 +202,7 @@ def _operands(op: Op, given: Sequence[str]) -> str:
         raise TypeError(f"a body mixes {' and '.join(sorted(strong))} in {op.name}; cast one of them")
     kind = strong.pop() if strong else "num"
     letter = "f" if kind == "num" else _letter(kind)
-    if letter not in op.takes or op.takes == "f4" != kind:
+    if letter not in op.takes:
         raise TypeError(f"{op.name} is not computed in {kind}")
     return kind
 

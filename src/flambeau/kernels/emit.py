@@ -74,12 +74,15 @@ class Value:
     def is_float(self) -> bool:
         return isinstance(element(self.v.type), _FLOATS)
 
-    def _other(self, other: Any) -> ir.Value:
-        return self.k.lift(other, self.v.type).v
+    def pair(self, other: Any) -> tuple[ir.Value, ir.Value]:
+        """This value and another in one type: where one is a vector, the other fills one."""
+        if isinstance(other, Value) and lanes_of(other.type) and not lanes_of(self.type):
+            return self.k.lift(self, other.type).v, other.v
+        return self.v, self.k.lift(other, self.v.type).v
 
     def _binary(self, other: Any, fop: str, iop: str, swap: bool = False) -> Value:
         b = self.k.b
-        x, y = self.v, self._other(other)
+        x, y = self.pair(other)
         if swap:
             x, y = y, x
         if self.is_float:
@@ -102,43 +105,43 @@ class Value:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.fdiv(self.v, self._other(other)))
+        return Value(self.k, self.k.b.fdiv(*self.pair(other)))
 
     def __rtruediv__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.fdiv(self._other(other), self.v))
+        return Value(self.k, self.k.b.fdiv(*self.pair(other)[::-1]))
 
     def __floordiv__(self, other: Any) -> Value:
         """Quotient of integers that are not negative (sizes, indices)."""
-        return Value(self.k, self.k.b.udiv(self.v, self._other(other)))
+        return Value(self.k, self.k.b.udiv(*self.pair(other)))
 
     def __mod__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.urem(self.v, self._other(other)))
+        return Value(self.k, self.k.b.urem(*self.pair(other)))
 
     def __neg__(self) -> Value:
         return Value(self.k, self.k.b.fneg(self.v) if self.is_float else self.k.b.neg(self.v))
 
     def __and__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.and_(self.v, self._other(other)))
+        return Value(self.k, self.k.b.and_(*self.pair(other)))
 
     def __or__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.or_(self.v, self._other(other)))
+        return Value(self.k, self.k.b.or_(*self.pair(other)))
 
     def __xor__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.xor(self.v, self._other(other)))
+        return Value(self.k, self.k.b.xor(*self.pair(other)))
 
     def __lshift__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.shl(self.v, self._other(other)))
+        return Value(self.k, self.k.b.shl(*self.pair(other)))
 
     def __rshift__(self, other: Any) -> Value:
-        return Value(self.k, self.k.b.ashr(self.v, self._other(other)))
+        return Value(self.k, self.k.b.ashr(*self.pair(other)))
 
     def _compare(self, op: str, other: Any) -> Value:
-        y = self._other(other)
+        x, y = self.pair(other)
         if self.is_float:
             # Ordered, so that a comparison with nan is false, except != which is true.
             compare = self.k.b.fcmp_unordered if op == "!=" else self.k.b.fcmp_ordered
-            return Value(self.k, compare(op, self.v, y))
-        return Value(self.k, self.k.b.icmp_signed(op, self.v, y))
+            return Value(self.k, compare(op, x, y))
+        return Value(self.k, self.k.b.icmp_signed(op, x, y))
 
     def __lt__(self, other: Any) -> Value:
         return self._compare("<", other)
@@ -209,7 +212,7 @@ class Number(Value):
         if isinstance(other, Value) and not isinstance(other, Number):
             mine = self.among(other)
             return other / mine if swap else mine / other
-        x, y = (self._other(other), self.v) if swap else (self.v, self._other(other))
+        x, y = self.pair(other)[:: -1 if swap else 1]
         return Number(self.k, self.k.b.fdiv(x, y))
 
     def __truediv__(self, other: Any) -> Value:
@@ -286,6 +289,13 @@ class Pointer:
         return Pointer(self.k, self.k.b.gep(self.v, [offset.v], source_etype=self.type), self.kind)
 
     def __getitem__(self, index: Any) -> Value:
+        lanes = lanes_of(index.type) if isinstance(index, Value) else None
+        if lanes:  # the elements at several places; they exist, whatever the lanes hold
+            found = ir.Constant(vector(self.type, lanes), ir.Undefined)
+            for i in range(lanes):
+                at = Value(self.k, self.k.b.extract_element(index.v, ir.Constant(I32, i)))
+                found = self.k.b.insert_element(found, self[at].v, ir.Constant(I32, i))
+            return Value(self.k, found)
         return Value(self.k, self.k.b.load(self.at(index).v, typ=self.type, align=SIZES[self.kind]))
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -303,11 +313,11 @@ class Emitter:
     # values
 
     def lift(self, x: Any, type: ir.Type | str) -> Value:
-        """A Python number or value as a value of the given type."""
+        """A Python number or value as a value of the given type; a vector stays one where its lanes are of the type."""
         if isinstance(type, str):
             type = TYPES[type]
         if isinstance(x, Value):
-            if x.type == type:
+            if x.type == type or lanes_of(x.type) and element(x.type) == type:
                 return x
             if isinstance(x, Number):
                 x = x.cast(element(type))
@@ -342,7 +352,9 @@ class Emitter:
         return Cell(self, start if isinstance(start, Value) else self.lift(start, TYPES[kind or self.real]))
 
     def call_intrinsic(self, name: str, *args: Value, flags: tuple[str, ...] = ()) -> Value:
-        full = f"{name}.{mangled(args[0].type)}"
+        wide = next((a.type for a in args if lanes_of(a.type)), args[0].type)
+        args = tuple([self.lift(a, wide) for a in args])
+        full = f"{name}.{mangled(wide)}"
         fn = self.module.globals.get(full)
         if fn is None:
             fn = ir.Function(self.module, ir.FunctionType(args[0].type, [a.type for a in args]), full)

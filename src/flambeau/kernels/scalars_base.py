@@ -55,6 +55,20 @@ def in_float64(reference: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
     return wrap
 
 
+def named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a body that is being traced (`bodies.Symbol`) note a call by its name, instead of what the function does.
+
+    Functions that call a NumPy ufunc outside of kernels need no such mark: the ufunc is noted.
+    """
+
+    @functools.wraps(function)
+    def either(*given: Any) -> Any:
+        symbol = next((x for x in given if hasattr(x, "note")), None)
+        return function(*given) if symbol is None else symbol.note(function.__name__, *given)
+
+    return either
+
+
 def plain(x: Any) -> Any:
     """A number of the kernel (`emit.Number`, which formulas may ask `if x:`) as an ordinary value."""
     from .emit import Value  # needs llvmlite, which is there when a kernel is being written
@@ -85,8 +99,8 @@ def polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
 
 
 def exactly(name: str, x: Any, y: Any) -> Any:
-    """x + y (fadd) or x - y (fsub), which nothing may contract or reorder."""
-    return type(x)(x.k, getattr(x.k.b, name)(x.v, x.k.lift(y, x.type).v))
+    """x + y (fadd), x - y (fsub) or x * y (fmul), which nothing may contract or reorder."""
+    return type(x)(x.k, getattr(x.k.b, name)(*x.pair(y)))
 
 
 def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
@@ -106,7 +120,7 @@ def fast_two_sum(a: Any, b: Any) -> tuple[Any, Any]:
 def two_product(a: Any, b: Any) -> tuple[Any, Any]:
     """a * b as (rounded, what rounding took away)."""
     b = a.k.lift(b, a.type)
-    product = type(a)(a.k, a.k.b.fmul(a.v, b.v))
+    product = exactly("fmul", a, b)
     return product, fma(a, b, -product)
 
 

@@ -23,6 +23,7 @@ from .scalars_base import (
     fma,
     in_float64,
     kind_of,
+    named,
     polynomial,
     power_of_two,
     two_product,
@@ -260,6 +261,7 @@ def cosh(kind: str, x: Any) -> Any:
     return half + 0.25 / half
 
 
+@named
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e^-x)."""
     e = exp(-absolute(x))  # never overflows, so that tiny results keep their digits

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from .scalars_base import absolute, copysign, emitted, floor, fma, kind_of, polynomial, where
+from .scalars_base import absolute, copysign, emitted, floor, fma, kind_of, named, polynomial, where
 from .scalars_exponential import exp
 from .scalars_tables import ERF, LOG_ERFC
 
 STEP = 28  # bits of a quotient that are found at a time: times 24 bits of a float32 they are exact in float64
 
 
+@named
 def erf(x: Any) -> Any:
     """Error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
     kind = kind_of(x)
