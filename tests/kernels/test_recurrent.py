@@ -101,7 +101,7 @@ def test_rnn(normal, features, size, bias, last, relu):
 def test_weights_of_any_layout(normal):
     x, h0, w_ih, w_hh = normal(12, 9), normal(3, 5), normal(9, 15).T, normal(5, 15)[:, ::-1].T
     made = recurrent_layers.gru(x[::-1], h0, w_ih, w_hh, None, None, (3,) * 4, False, 1)
-    close(made, formulas._gru_steps(*wide(x[::-1], h0, w_ih, w_hh), None, None, formulas._spans((3,) * 4, False)))
+    close(made, formulas._gru_steps(*wide(x[::-1], h0, w_ih, w_hh), None, None, formulas._spans((3,) * 4, False, 1)))
 
 
 def test_nan_and_infinity_stay_in_their_sample(normal):

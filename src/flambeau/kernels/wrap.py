@@ -159,20 +159,30 @@ def _field(k: Emitter, base: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
 
 def _check_array(k: Emitter, item: ir.Value, p: Parameter, real: str, require: Any) -> Value:
     """Refuse an array of another type, layout or byte order; returns its number of elements."""
-    descr = _field(k, item, DESCR, PTR)
-    number = Value(k, _field(k, descr, TYPE_NUMBER, I32))
     numbers = NUMPY_NUMBERS[real if p.kind == "T" else p.kind]
-    fits = number == numbers[0]
-    for other in numbers[1:]:
-        fits = fits | (number == other)
-    require(fits)
-    order = Value(k, _field(k, descr, BYTE_ORDER, I8))
-    require((order == ord("=")) | (order == ord("|")))
-    flags = Value(k, _field(k, item, FLAGS, I32))
     wanted = (ALIGNED if p.strided else CONTIGUOUS | ALIGNED) | (WRITEABLE if p.written else 0)
-    require((flags & wanted) == wanted)
+    fn = k.module.globals.get("array_size") or _write_array_size(k)
+    numbers = [ir.Constant(I32, n) for n in (numbers[0], numbers[-1], wanted)]
+    size = Value(k, k.b.call(fn, [item, *numbers]))
+    require(size >= 0)
+    return size
+
+
+def _write_array_size(k: Emitter) -> ir.Function:
+    """size(array, type number, other type number, flags): one function for all arrays keeps kernels quick to compile."""
+    fn = ir.Function(k.module, ir.FunctionType(I64, [PTR, I32, I32, I32]), "array_size")
+    fn.linkage = "internal"
+    fn.attributes.add("noinline")
+    k = Emitter(k.module, ir.IRBuilder(fn.append_basic_block("entry")), k.real)
+    item, number, other, wanted = fn.args[0], *(Value(k, a) for a in fn.args[1:])
+    descr = _field(k, item, DESCR, PTR)
+    found = Value(k, _field(k, descr, TYPE_NUMBER, I32))
+    order = Value(k, _field(k, descr, BYTE_ORDER, I8))
+    flags = Value(k, _field(k, item, FLAGS, I32))
+    fits = ((found == number) | (found == other)) & ((order == ord("=")) | (order == ord("|")))
     dims = Pointer(k, _field(k, item, DIMS, PTR), "i8")
     size = k.cell(1, "i8")
-    for d in k.range(Value(k, _field(k, item, NDIM, I32)).cast("i8")):
+    for d in k.range(Value(k, _field(k, item, NDIM, I32)).cast("i8"), vectorize=False, unroll=False):
         size.set(size.get() * dims[d])
-    return size.get()
+    k.b.ret(k.select(fits & ((flags & wanted) == wanted), size.get(), -1).v)
+    return fn
