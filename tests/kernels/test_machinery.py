@@ -1,4 +1,4 @@
-"""How kernels are called, checked, cached on disk and shared out among threads."""
+"""How kernels are called, checked and shared out among threads."""
 
 import ctypes
 import os
@@ -6,12 +6,11 @@ import subprocess
 import sys
 import textwrap
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from flambeau.kernels import build, cache, fused, threads
+from flambeau.kernels import build, fused, threads
 from flambeau.kernels.build import kernel, parse
 
 needs_llvm = pytest.mark.skipif(build.backend() is None, reason="no LLVM here")
@@ -180,50 +179,6 @@ def test_small_arrays_do_not_load_llvm():
         print(fused.softmax(np.ones((4, 4), np.float32), -1), "llvmlite" in sys.modules)
     """)
     assert out == "None False"
-
-
-CACHED = """
-    import numpy as np
-    from flambeau.kernels import build, fused
-    x = np.linspace(-1, 1, 5000, dtype=np.float32)
-    assert np.allclose(fused.pointwise("exp", x), np.exp(x), rtol=1e-6)
-    counts = build.backend().counts
-    print(counts["compiled"], counts["from disk"])
-"""
-
-
-@needs_llvm
-def test_disk_cache(tmp_path):
-    place = {"FLAMBEAU_CACHE_DIR": str(tmp_path)}
-    assert in_new_process(CACHED, **place) == "4 0"  # the pool's two functions, those for memory, and exp
-    assert in_new_process(CACHED, **place) == "0 4"
-    files = sorted((tmp_path / "kernels").iterdir())
-    assert len(files) == 4 and all(f.suffix == ".o" for f in files)
-    damage = [lambda b: b[:50], lambda b: b"", lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b + b"x"]
-    for file, spoil in zip(files, damage, strict=True):
-        file.write_bytes(spoil(file.read_bytes()))
-    assert in_new_process(CACHED, **place) == "4 0"
-    files[0].write_bytes(files[1].read_bytes())  # a whole file under another kernel's name
-    assert in_new_process(CACHED, **place) == "1 3"
-    assert in_new_process(CACHED, **place) == "0 4"
-
-
-@needs_llvm
-def test_a_disk_that_cannot_be_written(tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
-    assert in_new_process(CACHED, FLAMBEAU_CACHE_DIR=str(blocked)) == "4 0"
-
-
-def test_cache_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setenv("FLAMBEAU_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(cache, "LIMIT", 5000)
-    for i in range(10):
-        cache.store(f"key{i}", bytes(1000))
-        os.utime(Path(tmp_path, "kernels", f"key{i}.o"), (i, i))
-    left = list(Path(tmp_path, "kernels").iterdir())
-    assert sum(f.stat().st_size for f in left) <= 5000
-    assert cache.load("key9") == bytes(1000) and cache.load("key0") is None and cache.load("no such") is None
 
 
 @needs_llvm

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from .build import kernel
 
-DEPTH = 512  # rows of a packed panel at most: with 3 vectors of 64 bytes 96 kB, which leaves most of a second-level cache
+DEPTH = (
+    512  # rows of a packed panel at most: with 3 vectors of 64 bytes 96 kB, which leaves most of a second-level cache
+)
 PACK_FROM = 768  # rows of a from which a panel that could be used where it lies is packed: then nothing misses the TLB
 LARGEST = 8 << 20  # bytes of a block of a, which stays in the last cache while the panels pass
 SHARE = 1 << 18  # multiply-adds of a task at least (about 2 us), where it can be chosen

@@ -65,7 +65,10 @@ def _default_handler() -> _Handler | None:
     """NumPy's memory functions, in place; None where they are not laid out as expected."""
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    table = ctypes.cast(pointer(importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
+    table = ctypes.cast(
+        pointer(importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API, None),
+        ctypes.POINTER(ctypes.c_void_p),
+    )
     holder = table[_DEFAULT_HANDLER]
     capsule = holder and ctypes.cast(holder, ctypes.POINTER(ctypes.py_object))[0]
     if type(capsule).__name__ != "PyCapsule":
@@ -131,8 +134,8 @@ def memory_stats() -> dict[str, int]:
     Returns:
         allocated: in arrays now; peak: the most there was since `reset_peak_memory_stats`; cached: kept for the
         next arrays; reserved: both together; limit: what `set_memory_limit` allows (0: no limit); requests, hits:
-        arrays made, and how many of them got a kept block; mapped, unmapped: blocks taken from and given back to the system;
-        refused: arrays that would have passed the limit.
+        arrays made, and how many of them got a kept block; mapped, unmapped: blocks taken from and given back to the
+        system; refused: arrays that would have passed the limit.
 
     Example:
         >>> import flambeau as torch
