@@ -172,3 +172,25 @@ def test_what_makes_no_sense_is_refused():
 def test_scalar_functions_are_noted_by_name():
     body, _ = trace(lambda x: scalars.erf(x) + scalars.absolute(x) + scalars.sigmoid(x), 1)
     assert [line[0] for line in body] == ["in", "erf", "abs", "add", "sigmoid", "add"]
+
+
+def test_a_traced_value_knows_its_dtype():
+    def sign(a):
+        return np.subtract(a > 0, a < 0, dtype=a.dtype)
+
+    body, (value,) = trace(sign, 1, operands=("f4",))
+    assert kinds(body, ("f4",))[value] == "f4"
+    body, (value,) = trace(lambda a: np.maximum(a, a.dtype.type(0)).astype(np.float64), 1, operands=("i4",))
+    assert kinds(body, ("i4",))[value] == "f8"
+    assert trace(lambda a: np.zeros_like(a), 1, operands=("bf",))[0][-1] == ("const", 0, "bf")
+
+
+def test_what_numpy_would_promote_is_refused():
+    for f, operand in [(lambda x: x * 0.5, "i8"), (lambda x: x + 1, "b1"), (lambda x: x + np.float64(1), "f4"),
+                       (lambda x: np.where(x > 0, x, 0.5), "i4"), (lambda x: x / 2, "i8")]:  # fmt: skip
+        with pytest.raises(TypeError):
+            trace(f, 1, operands=(operand,))
+    with pytest.raises(TypeError):
+        trace(lambda x, rate: x * rate, 1, 1, operands=("i8",))
+    trace(lambda x: x * 2 + True, 1, operands=("i1",))
+    trace(lambda x: x & True, 1, operands=("b1",))

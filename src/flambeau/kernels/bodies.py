@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from . import scalars
@@ -28,6 +30,9 @@ from . import scalars
 Instruction = tuple[Any, ...]
 Body = tuple[Instruction, ...]
 
+DTYPES = {kind: np.dtype(kind) for kind in ("f4", "f8", "i8", "i4", "i2", "i1", "u1", "b1", "f2")}
+DTYPES["bf"] = np.dtype(ml_dtypes.bfloat16)
+KINDS = {dtype: kind for kind, dtype in DTYPES.items()}
 FLOATS, HALVES, INTEGERS = ("f4", "f8"), ("f2", "bf"), ("i8", "i4", "i2", "i1", "u1")
 _LEAVES = ("in", "num", "const")
 
@@ -132,6 +137,7 @@ _row("div", _binary(operator.truediv), np.divide, "f")
 _row("neg", _binary(operator.neg), np.negative, "fi")
 _row("fma", _binary(scalars.fma), None, "f")
 _row("positive", _positive, np.positive, "fi")
+_BY_UFUNC[np.conjugate] = "positive"  # of real numbers
 _row("abs", _absolute, np.absolute)
 _row("fabs", _absolute, np.fabs, "f")
 _row("sign", _sign, np.sign)
@@ -185,7 +191,7 @@ _row("where", lambda kind, c, x, y: scalars.where(c, x, y), None)
 
 
 def _letter(kind: str) -> str:
-    return "f" if kind in FLOATS else "b" if kind == "b1" else "i"
+    return "f" if kind in FLOATS or kind == "num" else "b" if kind == "b1" else "i"
 
 
 def _computed(kind: str) -> str:
@@ -201,14 +207,28 @@ def _operands(op: Op, given: Sequence[str]) -> str:
     if len(strong) > 1:
         raise TypeError(f"a body mixes {' and '.join(sorted(strong))} in {op.name}; cast one of them")
     kind = strong.pop() if strong else "num"
-    letter = "f" if kind == "num" else _letter(kind)
-    if letter not in op.takes:
+    if _letter(kind) not in op.takes:
         raise TypeError(f"{op.name} is not computed in {kind}")
     return kind
 
 
-def kinds(body: Body, operands: Sequence[str]) -> list[str]:
+def _rank(line: Instruction) -> int:
+    """What a weak value needs: 0 a bool will do, 1 an integer, 2 a float."""
+    if line[0] == "const":
+        return 0 if isinstance(line[1], bool | np.bool_) else 1 if isinstance(line[1], int) else 2
+    return 2
+
+
+_ROOM = {"b": 0, "i": 1, "f": 2}
+
+
+def kinds(body: Body, operands: Sequence[str]) -> tuple[str, ...]:
     """The kind of every value of a body whose operands have these kinds; TypeError where the body makes no sense."""
+    return _kinds(body, tuple(operands))
+
+
+@cache
+def _kinds(body: Body, operands: tuple[str, ...]) -> tuple[str, ...]:
     found: list[str] = []
     for name, *rest in body:
         if name == "in":
@@ -220,8 +240,11 @@ def kinds(body: Body, operands: Sequence[str]) -> list[str]:
         else:
             op = OPS[name]
             kind = _operands(op, [found[i] for i in rest])
+            for i in rest[1:] if name == "where" else rest if op.takes != "truth" else []:
+                if found[i] == "num" and _rank(body[i]) > _ROOM[_letter(kind)]:
+                    raise TypeError(f"{name}: a number does not fit {kind}; cast the {kind} first")
             found.append(op.gives or kind)
-    return found
+    return tuple(found)
 
 
 # ------------------------------------------------------------------------------------------------- emission
@@ -322,7 +345,8 @@ _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "reciprocal", 1.0: "positive"}  # e
 class Builder:
     """Writes a body; equal instructions are written once."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[str, ...] | None = None) -> None:
+        self.kinds = kinds
         self.lines: list[Instruction] = []
         self._known: dict[Any, int] = {}
 
@@ -351,31 +375,59 @@ class Builder:
 
 
 class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
-    """A value of a body that is being traced: Python's operators and NumPy's functions on it write instructions."""
+    """A value of a body that is being traced: Python's operators and NumPy's functions on it write instructions.
+
+    Where the operands' kinds are given it has a dtype, and formulas may ask for it and convert.
+    """
 
     __hash__ = object.__hash__
 
     def __init__(self, builder: Builder, index: int, number: bool = False):
         self.builder, self.index, self.number = builder, index, number
 
+    @property
+    def dtype(self) -> np.dtype:
+        """What NumPy's array would have."""
+        if self.builder.kinds is None:
+            raise TypeError("the kinds of this body's operands are not given")
+        return DTYPES[kinds(self.builder.body, self.builder.kinds)[self.index]]
+
+    def astype(self, dtype: Any, copy: bool = True) -> Symbol:
+        """Converted to another dtype."""
+        kind = KINDS.get(np.dtype(dtype))
+        if kind is None:
+            raise TypeError(f"bodies do not compute in {dtype}")
+        return self if self.dtype == dtype else self._made("cast", self.index, kind)
+
+    def copy(self) -> Symbol:
+        """The same value."""
+        return self
+
     def note(self, name: str, *given: Any) -> Symbol:
         """The result of an operation of the table."""
-        rest = [self._index(x) for x in given]
         number = all(not isinstance(x, Symbol) or x.number for x in given)
-        return Symbol(self.builder, self.builder.line(name, *rest), number)
+        return self._made(name, *[self.index_of(x) for x in given], number=number)
 
-    def _index(self, x: Any) -> int:
+    def index_of(self, x: Any) -> int:
+        """The number of a value; numbers become constants, NumPy's scalars with the kind they have."""
         if isinstance(x, Symbol):
             return x.index
-        return self.builder.line("const", bool(x) if isinstance(x, bool | np.bool_) else float(x), "num")
+        if isinstance(x, np.generic):
+            return self.builder.line("const", x.item(), KINDS[x.dtype])
+        return self.builder.line("const", x if isinstance(x, bool | int) else float(x), "num")
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *given: Any, **options: Any) -> Any:
+    def _made(self, *line: Any, number: bool = False) -> Symbol:
+        return Symbol(self.builder, self.builder.line(*line), number)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *given: Any, dtype: Any = None, **options: Any) -> Any:
         name = of_ufunc(ufunc)
         if name is None or method != "__call__" or options:
             raise TypeError(f"a traced body cannot use {ufunc.__name__}")
         # Run-time numbers are known not to be 0: formulas may ask `if decay != 0`.
         if self.number and name in ("eq", "ne") and any(isinstance(x, int | float) and x == 0 for x in given):
             return name == "ne"
+        if dtype is not None:
+            given = tuple([x.astype(dtype) if isinstance(x, Symbol) else x for x in given])
         return self.note(name, *given)
 
     def __array_function__(self, function: Any, kinds: Any, given: Any, options: Any) -> Any:
@@ -383,6 +435,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             return self.note("where", *given)
         if function is np.clip and len(given) == 3:
             return self.note("clip", *given)
+        if function in (np.zeros_like, np.ones_like) and not options:
+            return self._made("const", int(function is np.ones_like), KINDS[self.dtype])
         raise TypeError(f"a traced body cannot use {function.__name__}")
 
     def __bool__(self) -> bool:
@@ -391,14 +445,20 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         raise TypeError("a traced body cannot branch on a value; use where(condition, a, b)")
 
 
-def trace(function: Callable[..., Any], inputs: int, numbers: int = 0) -> tuple[Body, tuple[int, ...]]:
+def trace(
+    function: Callable[..., Any], inputs: int, numbers: int = 0, operands: tuple[str, ...] | None = None
+) -> tuple[Body, tuple[int, ...]]:
     """The body of a function of elements and run-time numbers, and which of its values the function returns.
 
-    The function may use Python's operators, NumPy's functions that are in the table, and those of `scalars`.
+    The function may use Python's operators, NumPy's functions that are in the table, and those of `scalars`; with the
+    kinds of the operands also `x.dtype` and `x.astype(...)`, and the body is refused where NumPy would promote.
     """
-    builder = Builder()
+    builder = Builder(operands)
     elements = [Symbol(builder, i) for i in builder.inputs(inputs)]
     given = [Symbol(builder, builder.line("num", j), True) for j in range(numbers)]
     made = function(*elements, *given)
     results = made if isinstance(made, tuple | list) else (made,)
-    return builder.body, tuple([elements[0]._index(r) for r in results])
+    found = tuple([(elements or given)[0].index_of(r) for r in results])
+    if operands is not None:
+        kinds(builder.body, operands)
+    return builder.body, found

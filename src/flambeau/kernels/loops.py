@@ -12,17 +12,14 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
+from .bodies import DTYPES, KINDS
 from .plans import SIZES, Loop, Output, Plan, Task, Unsupported, plan
 
 __all__ = ["DTYPES", "KINDS", "Loop", "Output", "Plan", "Task", "Unsupported", "plan", "run"]
 
 _MOST_READY = 1024  # plans that a loop keeps
-DTYPES = {kind: np.dtype(kind) for kind in ("f4", "f8", "i8", "i4", "i2", "i1", "u1", "b1", "f2")}
-DTYPES["bf"] = np.dtype(ml_dtypes.bfloat16)
-KINDS = {dtype: kind for kind, dtype in DTYPES.items()}
 
 
 def run(loop: Loop, arrays: list[np.ndarray], numbers: tuple[float, ...] = (), reduced: tuple[int, ...] = (),
