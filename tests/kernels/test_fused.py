@@ -115,16 +115,30 @@ def test_softmax_specials(dtype):
     np.testing.assert_allclose(fused.logsumexp(x, -1), [nan, 0, -inf, inf, 1000 + math.log(2)], rtol=1e-6)
 
 
-def test_cross_entropy(normal):
-    x, g = normal(40, 13), normal(40)
-    target = np.random.default_rng(0).integers(0, 13, 40)
-    target[[3, 9]] = -100
-    g[[3, 9]] = 0
-    X, G = wide(x, g)
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("ignore", [-100, 5])
+@pytest.mark.parametrize("rows", [1, 40])
+def test_cross_entropy(normal, reduction, ignore, rows):
+    x, g = normal(rows, 13), normal(*([rows] if reduction == "none" else []))
+    target = np.random.default_rng(0).integers(0, 13, rows)
+    target[3:10:6] = ignore
+    X, G = wide(x, np.asarray(g))
+    used = target != ignore
     chosen = np.where(target < 0, 0, target)
-    loss, total = fused.cross_entropy(x, target)
-    close(loss, np.where(target < 0, 0, -np.log(soft(X))[np.arange(40), chosen]))
-    close(fused.cross_entropy_backward(g, x, target, total), G[:, None] * (soft(X) - np.eye(13)[chosen]))
+    each = np.where(used, -np.log(soft(X))[np.arange(rows), chosen], 0)
+    total = {"none": each, "sum": each.sum(), "mean": each.sum() / used.sum()}[reduction]
+    loss, lse, counted = fused.cross_entropy(x, target, ignore, reduction)
+    close((loss, counted), (total, np.asarray(used.sum())))
+    made = fused.cross_entropy_backward(np.asarray(g), x, target, lse, counted, ignore, reduction)
+    G = (G / used.sum() if reduction == "mean" else G) * used
+    close(made, G[:, None] * (soft(X) - np.eye(13)[chosen]))
+
+
+def test_cross_entropy_of_nothing(normal):
+    x, target = normal(3, 4), np.full(3, -100)
+    loss, lse, counted = fused.cross_entropy(x, target, -100, "mean")
+    assert np.isnan(loss) and counted == 0
+    assert not fused.cross_entropy_backward(np.ones_like(loss), x, target, lse, counted, -100, "mean").any()
 
 
 @pytest.mark.parametrize("affine", [(True, True), (True, False), (False, False)])
@@ -196,7 +210,8 @@ def test_sums_over_axes(normal, axes):
 
 def test_bad_indices_touch_nothing(normal):
     x = normal(4, 2000)
-    loss, _ = fused.cross_entropy(x, np.array([0, -1, 2000, 2**62]))
+    loss, _, counted = fused.cross_entropy(x, np.array([0, -1, 2000, 2**62]))
+    assert counted == 1
     assert (loss[1:] == 0).all()
     back = fused.max_pool_backward(normal(1, 1, 2, 2), np.full((1, 1, 2, 2), 255, np.uint8), (1, 1, 4, 4), *WINDOWS[5])
     assert (back == 0).all()

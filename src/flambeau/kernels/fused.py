@@ -138,27 +138,44 @@ def logsumexp(x, axis):
     return out if f(_flat(x), out, *lines) else None
 
 
-def cross_entropy(x, target):
-    """(loss of each row, log sum e^x of each row) for scores (N, C) and int64 classes (N,).
-
-    Rows whose class is not in [0, C) get loss 0: callers tell ignored rows from errors.
-    """
+def _classes(x, target, ignore: int):
+    """(kind, the class whose rows do not count) for scores (N, C) and int64 classes (N,); None if they are not that."""
     kind = _kind(x)
-    if kind is None or x.ndim != 2 or target.shape != x.shape[:1]:
+    if kind is None or x.ndim != 2 or target.shape != x.shape[:1] or target.dtype != np.int64:
         return None
-    f = rows.cross_entropy.get(kind)
-    loss, total = np.empty(x.shape[0], x.dtype), np.empty(x.shape[0], x.dtype)
-    return (loss, total) if f and f(_flat(x), _flat(target), loss, total, *x.shape) else None
+    return kind, ignore if 0 <= ignore < x.shape[1] else x.shape[1]
 
 
-def cross_entropy_backward(g, x, target, total):
-    """g (softmax(x) - onehot(target)), g being a gradient for each row."""
-    kind = _kind(x)
-    f = kind and rows.cross_entropy_backward.get(kind)
+def cross_entropy(x, target, ignore: int = -1, reduction: str = "none"):
+    """(loss of each row, or their sum or mean; log sum e^x of each row; how many rows count).
+
+    Rows whose class is `ignore` or not in [0, C) do not count: callers tell ignored rows from errors.
+    """
+    taken = _classes(x, target, ignore)
+    f = taken and rows.cross_entropy.get(taken[0])
     if not f:
         return None
+    kind, ignored = taken
+    target, loss, total = _flat(target), np.empty(x.shape[0], x.dtype), np.empty((x.shape[0], 1), x.dtype)
+    value, counted = np.empty((), x.dtype), np.empty((), x.dtype)
+    whole = rows.cross_entropy_total.get(kind, mean=reduction == "mean")
+    if not f(_flat(x), target, loss, total, *x.shape, ignored):
+        return None
+    if not whole(loss, target, value, counted, *x.shape, ignored, 1):
+        return None
+    return loss if reduction == "none" else value, total, counted
+
+
+def cross_entropy_backward(g, x, target, total, counted, ignore: int = -1, reduction: str = "none"):
+    """The gradient of cross_entropy's first result, of which g is the gradient."""
+    taken = _classes(x, target, ignore)
+    each = reduction == "none"
+    f = taken and rows.cross_entropy_backward.get(taken[0], each=each, mean=reduction == "mean")
+    if not f or g.size != (x.shape[0] if each else 1):
+        return None
     out = np.empty(x.shape, x.dtype)
-    return out if f(_flat(x), _flat(target), total, _flat(g), out, *x.shape) else None
+    done = f(_flat(x), _flat(target), total, _flat(g), counted, out, *x.shape, g.size, taken[1])
+    return out if done else None
 
 
 def _absent(**arrays):

@@ -55,6 +55,7 @@ def first_outside(index, low: int, high: int, skip: int | None = None, touched: 
         found = np.empty(blocks, np.int64)
         skip = low if skip is None or not -(1 << 63) <= skip < 1 << 63 else skip
         if f(fused._flat(index), record.constant(_limits(low, high, skip)), found, index.size, blocks):
+            record.check(found)
             if blocks == 1:
                 return int(found[0])
             places = found[found >= 0]

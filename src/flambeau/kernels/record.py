@@ -49,6 +49,17 @@ def constant(array: Any) -> Any:
     return array
 
 
+def check(found: Any) -> None:
+    """An operation is about to read `found`, written by a kernel: -1 where all is well, else it raises an error.
+
+    A compiled step looks at it at each replay, and calls the operation itself if there is something to say.
+    """
+    if listeners:
+        listening = listener()
+        if listening is not None:
+            listening.check(found)
+
+
 def unchanged(x: Any) -> Any:
     """The formula of a copy."""
     return x

@@ -74,29 +74,48 @@ def logsumexp(k, begin, end, x, y, rows, cols):
         y[r] = log(k.sum(cols, lambda j: exp(row[j] - base))) + base
 
 
-@kernel("x:T=rows*cols target:i8=rows loss:T!=rows total:T!=rows rows cols", work="rows", cost="cols")
-def cross_entropy(k, begin, end, x, target, loss, total, rows, cols):
-    """log(sum(e^x)) - x[target] of each row; 0 where the target is no class (ignored rows).
+@kernel("x:T=rows*cols target:i8=rows loss:T!=rows total:T!=rows rows cols ignored", work="rows", cost="cols")
+def cross_entropy(k, begin, end, x, target, loss, total, rows, cols, ignored):
+    """log(sum(e^x)) - x[target] of each row; 0 where the target is no class, or `ignored`.
 
     `total` keeps log(sum(e^x)) for the gradient.
     """
     for r in k.range(begin, end):
         row, t = x.at(r * cols), target[r]
         lse = _log_total(k, row, cols)
-        good = (t >= 0) & (t < cols)
+        good = (t >= 0) & (t < cols) & (t != ignored)
         total[r] = lse
         loss[r] = where(good, lse - row[where(good, t, 0)], 0.0)
 
 
-@kernel("x:T=rows*cols target:i8=rows total:T=rows g:T=rows dx:T!=rows*cols rows cols", work="rows", cost="cols")
-def cross_entropy_backward(k, begin, end, x, target, total, g, dx, rows, cols):
-    """g (softmax(x) - onehot(target)); g is 0 for ignored rows."""
-    for r in k.range(begin, end):
-        row, out, lse, gr, t = x.at(r * cols), dx.at(r * cols), total[r], g[r], target[r]
+@kernel("loss:T=rows target:i8=rows value:T!=1 counted:T!=1 rows cols ignored once", work="once")
+def cross_entropy_total(k, begin, end, loss, target, value, counted, rows, cols, ignored, once, mean=False):
+    """The sum (or mean) of the losses of rows that count, and how many those are."""
+    number = k.cell(0, "i8")
+    for r in k.range(rows):
+        t = target[r]
+        number.add(k.select((t >= 0) & (t < cols) & (t != ignored), k.int(1), 0))
+    total, count = k.sum(rows, lambda r: loss[r]), k.float(number.get())
+    value[0], counted[0] = total / count if mean else total, count
+
+
+@kernel("x:T=rows*cols target:i8=rows total:T=rows g:T=given counted:T=1 dx:T!=rows*cols rows cols given ignored",
+        work="rows", cost="cols")  # fmt: skip
+def cross_entropy_backward(k, begin, end, x, target, total, g, counted, dx, rows, cols, given, ignored, each=False,
+                           mean=False):  # fmt: skip
+    """g (softmax(x) - onehot(target)), 0 for rows that do not count. each: g is given for each row.
+
+    mean: g is that of the mean over the rows that count.
+    """
+    for r in k.range(begin, k.select(given == (rows if each else 1), end, begin)):
+        row, out, lse, t = x.at(r * cols), dx.at(r * cols), total[r], target[r]
+        up = g[r] if each else g[0]
+        good = (t >= 0) & (t < cols) & (t != ignored)
+        up = where(good, up / counted[0] if mean else up, 0.0)
         for j in k.range(cols):
-            out[j] = exp(row[j] - lse) * gr
-        for _ in k.when((t >= 0) & (t < cols)):
-            out[t] = out[t] - gr
+            out[j] = exp(row[j] - lse) * up
+        for _ in k.when(good):
+            out[t] = out[t] - up
 
 
 @kernel("x:T=rows*cols w:T?=cols b:T?=cols y:T!=rows*cols mean:T!=rows rstd:T!=rows rows cols eps:d",

@@ -162,14 +162,14 @@ def _check_array(k: Emitter, item: ir.Value, p: Parameter, real: str, require: A
     numbers = NUMPY_NUMBERS[real if p.kind == "T" else p.kind]
     wanted = (ALIGNED if p.strided else CONTIGUOUS | ALIGNED) | (WRITEABLE if p.written else 0)
     fn = k.module.globals.get("array_size") or _write_array_size(k)
-    numbers = [ir.Constant(I32, n) for n in (numbers[0], numbers[-1], wanted)]
-    size = Value(k, k.b.call(fn, [item, *numbers]))
+    given = [ir.Constant(I32, n) for n in (numbers[0], numbers[-1], wanted)]
+    size = Value(k, k.b.call(fn, [item, *given]))
     require(size >= 0)
     return size
 
 
 def _write_array_size(k: Emitter) -> ir.Function:
-    """size(array, type number, other type number, flags): one function for all arrays keeps kernels quick to compile."""
+    """size(array, type number, another, flags), shared by all arrays: code for each would be most of the module."""
     fn = ir.Function(k.module, ir.FunctionType(I64, [PTR, I32, I32, I32]), "array_size")
     fn.linkage = "internal"
     fn.attributes.add("noinline")

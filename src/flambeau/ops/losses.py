@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import IndexOutOfRange
 from ..kernels import fused as kernels
+from ..kernels import indexed
 from .entry import primitive
 from .fused import constant, fused, in_single
 from .softmax import _softmax
@@ -16,26 +17,30 @@ from .softmax import _softmax
 # ---------------------------------------------------------------------- class indices
 
 
+def check_classes(target, classes, ignore_index):
+    """IndexError unless every class index is a class or `ignore_index`."""
+    touched = target.size * classes
+    place = indexed.first_outside(target, 0, classes, skip=ignore_index, touched=touched)
+    if place >= 0:
+        bad = int(target.reshape(-1)[place])
+        raise IndexOutOfRange(
+            f"Target {bad} is out of bounds.",
+            why=f"the input has {classes} classes, so targets go from 0 to {classes - 1}; this is target {place} of "
+                f"{target.size}",
+            fix=f"give the last layer at least {bad + 1} outputs, or check the labels" if bad >= classes else
+                f"labels start at 0; use ignore_index={bad} to leave such elements out",
+        )  # fmt: skip
+
+
 def class_indices(target, classes, ignore_index):
     """(indices with 0 in place of ignored ones, mask of those that count or None if all do).
 
     Raises IndexError when an index is neither a class nor `ignore_index`.
     """
-    if not target.size:
-        return target, None
-    low, high = target.min(), target.max()
-    if 0 <= low and high < classes and not 0 <= ignore_index < classes:
+    check_classes(target, classes, ignore_index)
+    if not (0 <= ignore_index < classes) and (not target.size or target.min() >= 0 and target.max() < classes):
         return target, None
     valid = target != ignore_index
-    wrong = valid & ((target < 0) | (target >= classes))
-    if wrong.any():
-        bad = int(target[wrong][0])
-        raise IndexOutOfRange(
-            f"Target {bad} is out of bounds.",
-            why=f"the input has {classes} classes, so targets go from 0 to {classes - 1}",
-            fix=f"give the last layer at least {bad + 1} outputs, or check the labels" if bad >= classes else
-                f"labels start at 0; use ignore_index={bad} to leave such elements out",
-        )  # fmt: skip
     return np.where(valid, target, 0), valid
 
 
@@ -102,13 +107,12 @@ def _cross_entropy_array(input, target, weight, ignore_index, reduction, smoothi
     if type(input) is not np.ndarray:
         losses = input.sum(axis=1)
         return (losses if reduction == "none" else losses.sum()), input[:, :1], losses.sum()
+    if weight is None and not smoothing:
+        check_classes(target, classes, ignore_index)
+        made = kernels.cross_entropy(input, target, ignore_index, reduction)
+        if made is not None:
+            return made
     target, valid = class_indices(target, classes, ignore_index)
-    made = None
-    if weight is None and not smoothing and valid is None:
-        made = kernels.cross_entropy(input, target)
-    if made is not None:
-        total = _total(None, target, input)
-        return np.asarray(_reduce(made[0], total, reduction)), made[1][:, None], total
     lse = _log_sum_exp(input)
     w = _sample_weights(input, target, valid, weight)
     losses = lse[:, 0] - _picked(input, target)
@@ -134,13 +138,13 @@ def _cross_entropy_backward_array(g, input, target, weight, aux, ignore_index, r
     lse, total = aux[1], aux[2]
     if type(input) is not np.ndarray:
         return input * 1
+    if weight is None and not smoothing:
+        made = kernels.cross_entropy_backward(g[0], input, target, lse, total, ignore_index, reduction)
+        if made is not None:
+            return made
     target, valid = class_indices(target, classes, ignore_index)
     w = _sample_weights(input, target, valid, weight)
     each = _per_sample(g[0], total, reduction, target.shape, input.dtype)
-    if w is None and not smoothing:
-        made = kernels.cross_entropy_backward(each, input, target, lse[:, 0])
-        if made is not None:
-            return made
     hit = each * kind(1 - smoothing) if w is None else each * w * kind(1 - smoothing)
     d = np.subtract(input, lse)
     np.exp(d, out=d)
