@@ -330,27 +330,6 @@ def test_formulas_that_branch_on_values_are_left_to_numpy(normal, monkeypatch):
     assert (arrays[0] == before).all() and any("branches" in name for name in updates.declined)
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("masked", [None, (2, 3, 20, 23), (20, 23)])
-def test_attention(normal, causal, masked):
-    s, d = normal(2, 3, 20, 23), normal(2, 3, 20, 23)
-    mask = normal(*masked) if masked else None
-    if masked:
-        mask[..., 5, :] = -np.inf  # a row that sees nothing
-    S, D = wide(s, d)
-    S = S * 0.3 + (0 if mask is None else mask)
-    if causal:
-        S = np.where(np.tril(np.ones(S.shape[-2:], bool)), S, -np.inf)
-    top = S.max(-1, keepdims=True)
-    e = np.exp(S - np.where(np.isfinite(top), top, 0))
-    total = e.sum(-1, keepdims=True)
-    p = e / np.where(total == 0, 1, total)
-    assert fused.attention_softmax(s, mask, 0.3, causal)
-    close(s, p)
-    assert fused.attention_softmax_backward(d, s, 0.3, causal)
-    close(d, p * (D - (D * p).sum(-1, keepdims=True)) * 0.3)
-
-
 # ---------------------------------------------------------------------- what is declined
 
 

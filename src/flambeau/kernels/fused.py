@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 
-from . import attention, channels, products, rearrange, rows, windows
+from . import channels, products, rearrange, rows, windows
 from .build import backend
 from .pointwise import BODIES
 from .pointwise import add_row as _add_row
@@ -410,27 +410,3 @@ def matmul(a, b, out=None, bias=None):
     if bias is not None:
         made += bias
     return made
-
-
-def attention_softmax(s, mask, scale: float, causal: bool) -> bool:
-    """softmax(s * scale + mask) along the last dimension, in place; False where nothing was done.
-
-    mask: (rows, cols), or of the scores' own shape.
-    """
-    kind = _kind(s, 1)
-    if mask is not None and mask.shape[-2:] != s.shape[-2:]:
-        return False
-    f = kind and attention.softmax.get(kind, _absent(mask=mask), causal=causal)
-    given = () if mask is None else (_flat(mask),)
-    masks = 1 if mask is None else _planes(mask.shape)
-    if masks not in (1, _planes(s.shape)):
-        return False
-    sizes = (masks, _planes(s.shape), *s.shape[-2:])
-    return f(s, *given, *sizes, float(scale)) if f else False
-
-
-def attention_softmax_backward(d, p, scale: float, causal: bool) -> bool:
-    """d = p (d - sum(d p)) * scale, in place; False where nothing was done."""
-    kind = _kind(d, 1)
-    f = kind and attention.softmax_backward.get(kind, causal=causal)
-    return f(d, p, _planes(d.shape), *d.shape[-2:], float(scale)) if f else False

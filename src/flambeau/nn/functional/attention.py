@@ -9,7 +9,8 @@ import numpy as np
 
 from ...autograd.mode import autocasting
 from ...errors import DtypeError, ShapeError
-from ...ops.attention import _attention
+from ...generator import default_generator
+from ...ops.attention import _attention, _groups, _spread
 from ...ops.dense import linear
 from ...ops.fused import title
 from ...ops.join import cat
@@ -19,7 +20,7 @@ from ...ops.promotion import broadcast_error, check_devices
 from ...ops.shape import need_tensor
 from ...ops.softmax import softmax
 from ...tensor import Tensor, wrap
-from .dropout import dropout, factors
+from .dropout import dropout
 
 
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
@@ -70,35 +71,33 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     if k.shape[-2] != v.shape[-2]:
         raise ShapeError(f"Expected key and value to have the same sequence length, but got {k.shape[-2]} and "
                          f"{v.shape[-2]}", why=f"key {list(k.shape)}, value {list(v.shape)}")  # fmt: skip
-    if enable_gqa:
-        key, value = _spread_heads(query, key), _spread_heads(query, value)
+    shared = enable_gqa and _share_heads(query, key, value)
+    if shared and key.shape[-3] != value.shape[-3]:
+        key, value, shared = _spread(key, _groups(query, key)), _spread(value, _groups(query, value)), False
     if attn_mask is not None:
         attn_mask = _checked_mask(attn_mask, query, key)
     check_devices(query, key, value, attn_mask)
     if scale is None:
         scale = 1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0
-    keep = None
-    if dropout_p > 0:
-        lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-        like = query.new_zeros(()).expand(*lead, query.shape[-2], key.shape[-2])
-        keep = factors(like, dropout_p)
-    return _attention(query, key, value, attn_mask, keep, scale=scale, causal=bool(is_causal))[0]
+    seed = None
+    if dropout_p > 0 and type(q) is np.ndarray:
+        seed = wrap(default_generator.integers(2, 0, 1 << 32))
+    return _attention(query, key, value, attn_mask, seed, scale=scale, causal=bool(is_causal),
+                      p=float(dropout_p) if seed is not None else 0.0, shared=shared)[0]  # fmt: skip
 
 
 def _c(t):
     return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(t.dtype.name, title(t))
 
 
-def _spread_heads(query, t):
-    """Repeat the heads of key or value to those of the query."""
-    have, wanted = t.shape[-3], query.shape[-3]
-    if have == wanted:
-        return t
-    if have == 0 or wanted % have:
-        raise ShapeError("Number of heads in key and value must divide the number of heads in query",
-                         why=f"query has {wanted} heads, key or value {have}")  # fmt: skip
-    lead, rest = t.shape[:-2], t.shape[-2:]
-    return t.unsqueeze(-3).expand(*lead, wanted // have, *rest).reshape(*lead[:-1], wanted, *rest)
+def _share_heads(query, key, value):
+    """Whether heads of key and value serve several of the query."""
+    wanted = query.shape[-3]
+    for have in (key.shape[-3], value.shape[-3]):
+        if have == 0 or wanted % have:
+            raise ShapeError("Number of heads in key and value must divide the number of heads in query",
+                             why=f"query has {wanted} heads, key or value {have}")  # fmt: skip
+    return key.shape[-3] != wanted or value.shape[-3] != wanted
 
 
 def _checked_mask(mask, query, key):
