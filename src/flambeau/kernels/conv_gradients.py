@@ -24,6 +24,7 @@ def correlate(k, begin, end, g, x, partial, room, turned, offsets, plan, shares,
     taps = p.kd * p.kr * p.ks
     width = lanes.count * vectors
     blocks = (p.og + width - 1) // width
+    room_of_tile = lanes.room(rows * vectors)
     area, places = p.d * p.h * p.w, p.od * p.oh * p.ow
     for strip in k.loop(begin, end):
         share, rest = strip % shares, strip // shares
@@ -72,11 +73,13 @@ def correlate(k, begin, end, g, x, partial, room, turned, offsets, plan, shares,
                                     one = lanes.splat(line[i])
                                     for v in range(vectors):
                                         sums[r * vectors + v].set(sums[r * vectors + v].get() + one * piece[v])
-                            for r in range(rows):
-                                for _ in k.when(tile + r <= last):
-                                    for v in range(vectors):
-                                        at = result.at((tile + r) * width + v * lanes.count)
-                                        lanes.store(sums[r * vectors + v].get() + lanes.load(at, again), at)
+                            for i, cell in enumerate(sums):
+                                lanes.store(cell.get(), room_of_tile.at(i * lanes.count))
+                            for r in k.loop(k.minimum(rows, channels * taps - tile)):
+                                for v in range(vectors):
+                                    at = result.at((tile + r) * width + v * lanes.count)
+                                    new = lanes.load(room_of_tile.at(r * width + v * lanes.count))
+                                    lanes.store(new + lanes.load(at, again), at)
 
 
 @kernel("partial:T=shares*groups*blocks*depth*width out:T!=groups*outs*depth shares groups blocks depth width outs",

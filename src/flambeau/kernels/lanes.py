@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from .emit import CONTRACT, I1, I32, PTR, SIZES, TYPES, Cell, Emitter, Pointer, Value
+from .emit import CONTRACT, I1, I32, I64, PTR, SIZES, TYPES, Cell, Emitter, Pointer, Value
 from .llvm import widest
 from .tile import stack
 
@@ -49,6 +49,12 @@ class Lanes:
     def room(self, vectors: int) -> Pointer:
         """Memory for some vectors on the stack of this function."""
         return stack(self.k, vectors * self.count)
+
+    def aligned(self, p: Pointer) -> Pointer:
+        """The first address from p on where a vector lies on as few cache lines as it can."""
+        b, size = self.k.b, self.count * SIZES[self.kind]
+        up = b.and_(b.add(b.ptrtoint(p.v, I64), ir.Constant(I64, size - 1)), ir.Constant(I64, -size))
+        return Pointer(self.k, b.inttoptr(up, PTR), self.kind)
 
     def splat(self, value: Value) -> Vector:
         """One element in every lane."""

@@ -47,34 +47,50 @@ def copy_window(k: Emitter, p: SimpleNamespace, image: Pointer, copy: Pointer, c
     lanes = Lanes(k)
     width = lanes.count
     used = rows + ((p.kr - 1) * p.dh) // p.sh
-    twice = p.sw == 2
     for c in k.loop(channels * p.kd):
         depth = z * p.sd - p.pd + c % p.kd * p.dd
         deep = (depth >= 0) & (depth < p.d)
         plane = image.at((c // p.kd * p.d + k.select(deep, depth, 0)) * p.h * p.w)
-        for j in k.loop(p.ks):
-            to = copy.at((c * p.ks + j) * p.pitch)
-            for o in k.loop(0, p.ow, width):
-                # Lane i is to hold source column start + i * sw, if that lies in the image.
-                start = o * p.sw + j * p.dw - p.pw
-                inside = lanes.first(p.ow - o)
-                near = lanes.between(-start, p.w - start)
-                far = lanes.both(lanes.between(-start - width, p.w - start - width), lanes.where(twice))
-                for r in k.loop(p.phases * used):
-                    f, r = r // used, r % used
-                    row = (y + r) * p.sh + f - p.ph
-                    good = deep & (row >= 0) & (row < p.h)
-                    source = plane.at(k.select(good, row, 0) * p.w + start)
-                    target = to.at((f * p.high + r) * p.ow + o)
-                    for _ in k.when(p.sw <= 2):
-                        whole = lanes.where(good)
-                        a = lanes.load(source, lanes.both(near, whole))
-                        b = lanes.load(source.at(width), lanes.both(far, whole))
-                        even = lanes.shuffle(a, b, [2 * i for i in range(width)])
-                        lanes.store(lanes.choose(twice, even, a), target, inside)
-                    for _ in k.when(p.sw > 2):
-                        for e in k.loop(k.minimum(p.ow - o, width)):
-                            column = e * p.sw + start
-                            hit = good & (column >= 0) & (column < p.w)
-                            value = source[k.select(hit, e * p.sw, -start)]
-                            target[e] = k.select(hit, value, 0.0)
+        for f in k.loop(p.phases):
+            # Row r of the copy is row r * sh + begin of the image, if that is there.
+            begin = y * p.sh + f - p.ph
+            low = k.select(deep, k.minimum(used, _quotient(k, p.sh - 1 - begin, p.sh)), used)
+            high = k.maximum(low, k.minimum(used, _quotient(k, p.h - begin + p.sh - 1, p.sh)))
+            for j in k.loop(p.ks):
+                to = copy.at((c * p.ks + j) * p.pitch + f * p.high * p.ow)
+                for o in k.loop(0, p.ow, width):
+                    # Lane i is column start + i * sw, if that is there.
+                    start = o * p.sw + j * p.dw - p.pw
+                    inside = lanes.first(p.ow - o)
+                    for r in k.loop(low):
+                        lanes.store(lanes.zero, to.at(r * p.ow + o), inside)
+                    _copy_lines(k, lanes, p, plane.at(begin * p.w + start), to.at(o), start, p.ow - o, low, high)
+                    for r in k.loop(high, used):
+                        lanes.store(lanes.zero, to.at(r * p.ow + o), inside)
+
+
+def _quotient(k: Emitter, x: Value, y: Value) -> Value:
+    """x / y, or 0 where x is negative."""
+    return k.maximum(x, 0) // y
+
+
+def _copy_lines(k: Emitter, lanes: Any, p: SimpleNamespace, source: Pointer, to: Pointer, start: Value, left: Value,
+                low: Value, high: Value) -> None:  # fmt: skip
+    """Rows low ... high of one vector of columns, of which `left` are wanted."""
+    inside = lanes.first(left)
+    near = lanes.between(-start, p.w - start)
+    far = lanes.between(-start - lanes.count, p.w - start - lanes.count)
+    for _ in k.when(p.sw == 1):
+        for r in k.loop(low, high):
+            lanes.store(lanes.load(source.at(r * p.sh * p.w), near), to.at(r * p.ow), inside)
+    for _ in k.when(p.sw == 2):
+        for r in k.loop(low, high):
+            line = source.at(r * p.sh * p.w)
+            pair = lanes.load(line, near), lanes.load(line.at(lanes.count), far)
+            lanes.store(lanes.shuffle(*pair, [2 * i for i in range(lanes.count)]), to.at(r * p.ow), inside)
+    for _ in k.when(p.sw > 2):
+        for r in k.loop(low, high):
+            line, target = source.at(r * p.sh * p.w), to.at(r * p.ow)
+            for e in k.loop(k.minimum(left, lanes.count)):
+                hit = (start + e * p.sw >= 0) & (start + e * p.sw < p.w)
+                target[e] = k.select(hit, line[k.select(hit, e * p.sw, -start)], 0.0)
