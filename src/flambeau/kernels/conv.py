@@ -84,6 +84,10 @@ def convolve(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, w
                                     new = lanes.load(source.at(v * lanes.count))
                                     lanes.store(new + old + lanes.splat(start), at, mask)
                             for _ in k.when(dense == 0):
+                                at, column = k.cell(q // p.ow * p.th * p.fw + q % p.ow * p.tw), k.cell(q % p.ow)
                                 for e in k.loop(k.minimum(step, columns - q)):
-                                    at = line.at((q + e) // p.ow * p.th * p.fw + (q + e) % p.ow * p.tw)
-                                    at[0] = source[e] + k.select(again, at[0], start)
+                                    place = line.at(at.get())
+                                    place[0] = source[e] + k.select(again, place[0], start)
+                                    ends = column.get() == p.ow - 1
+                                    at.set(at.get() + k.select(ends, p.th * p.fw - (p.ow - 1) * p.tw, p.tw))
+                                    column.set(k.select(ends, k.int(0), column.get() + 1))

@@ -163,15 +163,16 @@ def gradient_of_input(g, w, shape, stride, padding, dilation, groups):
     if kind is None:
         return None
     g, w = _flat(g), _flat(w)
-    out = np.empty((g.shape[0], w.shape[1] * groups, *shape), g.dtype)
+    met = all(len({r * d % s for r in range(k)}) == s for k, s, d in zip(w.shape[2:], stride, dilation, strict=True))
+    out = (np.empty if met else np.zeros)((g.shape[0], w.shape[1] * groups, *shape), g.dtype)
     kernel, source, full = _three(w.shape[2:], 1), _three(g.shape[2:], 1), _three(shape, 1)
     stride, padding, dilation = _three(stride, 1), _three(padding, 0), _three(dilation, 1)
     steps = (math.prod(kernel), w.shape[1] * math.prod(kernel))
     for remainder in itertools.product(*map(range, stride)):
         taps = [_phase(*numbers) for numbers in zip(remainder, kernel, full, stride, padding, dilation, strict=True)]
         first, step, counts, apart, lead, size = zip(*taps, strict=True)
-        if not all(size):
-            continue
+        if not all(size) or not all(counts):
+            continue  # none of these positions exist, or no tap meets them
         one = Shape(g.shape[0], groups, w.shape[0] // groups, w.shape[1], source, counts, (1, 1, 1), apart, lead, size,
                     full, stride, remainder)  # fmt: skip
         if not _run(kind, one, g, w, None, out, _places(kernel, first, step, counts, True), steps):
