@@ -127,6 +127,7 @@ def worker_ir() -> str:
     b, s = k.b, State(k, fn.args[0])
     seen = k.cell(0, "i8")
     spins = k.cell(0, "i8")
+    mine = s.add(t.NUMBER, 1)
     always = k.lift(1, "i8")
     for _ in k.loop_while(lambda: always == 1):
         spins.set(0)
@@ -141,6 +142,7 @@ def worker_ir() -> str:
             s.add(t.SLEEPERS, -1)
             s.call(t.UNLOCK, I32, s.at(t.MUTEX))
         seen.set(s.read(t.GENERATION))
-        _work(k, s)
+        for _ in k.when(mine < s.read(t.THREADS) - 1):  # more may have been started for an earlier, higher number
+            _work(k, s)
     b.ret(ir.Constant(PTR, None))
     return str(k.module)

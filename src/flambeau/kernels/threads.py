@@ -20,7 +20,7 @@ import numpy
 # Words of the pool's state. Those written by several threads stand on cache lines of their own.
 GENERATION, TICKETS, DONE, BUSY = 0, 8, 16, 24
 FUNCTION, CONTEXT, COUNT, PARTS = 32, 33, 34, 35
-SLEEPERS, THREADS, STARTED = 40, 41, 42
+SLEEPERS, THREADS, STARTED, NUMBER = 40, 41, 42, 43
 LOCK, UNLOCK, WAIT, BROADCAST, CREATE, YIELD, WORKER = 48, 49, 50, 51, 52, 53, 54
 MUTEX, CONDITION, HANDLE, STATE_SIZE = 64, 96, 128, 136
 
@@ -132,7 +132,7 @@ def start(address: Callable[..., int]) -> tuple[int, int]:
 
     def reset() -> None:
         """An empty pool; in a forked child too, where the parent's workers do not exist."""
-        for word in (GENERATION, TICKETS, DONE, BUSY, SLEEPERS, STARTED):
+        for word in (GENERATION, TICKETS, DONE, BUSY, SLEEPERS, STARTED, NUMBER):
             state[word] = 0
         library.pthread_mutex_init(ctypes.c_void_p(base + 8 * MUTEX), None)
         library.pthread_cond_init(ctypes.c_void_p(base + 8 * CONDITION), None)
