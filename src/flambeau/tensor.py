@@ -89,7 +89,7 @@ class Tensor:
     _grad = None
     _cell = None  # version counter: a list of one int, shared by all views of the same memory
     _base = None  # for views: the tensor viewed
-    _chain = ()  # for views: the view operations that lead from the base to this tensor
+    _chain: tuple | None = None  # for views: (chain before, view operation, options) that led here from the base
     _rebases = 0  # how often in-place operations gave this tensor a new history
     _seen = 0  # for views: the base's `_rebases` when this tensor's history was last derived from it
     _made = ""  # for views: "no_grad", "inference" or "multi" (one of several views) forbids tracked in-place changes

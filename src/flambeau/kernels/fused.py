@@ -57,9 +57,9 @@ def prefer(name: str, formula):
     """The element-wise kernel `name` where it can be used, else the NumPy formula."""
 
     @functools.wraps(formula)
-    def either(*arrays):
-        made = pointwise(name, *arrays)
-        return formula(*arrays) if made is None else made
+    def either(x, *others):
+        made = pointwise(name, x, *others) if x.size >= SMALL else None
+        return formula(x, *others) if made is None else made
 
     either.formula = BODIES[name][0]  # type: ignore[attr-defined]  # for compiled steps
     return either

@@ -89,7 +89,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
 
     prim = Primitive(short, forward, vjp, node or _node(name), names=("input",))
     prim.formula, prim.float_formula = getattr(ufunc, "formula", ufunc), integers is not None
-    record = prim.record
+    record = prim.record_one
     tracks = vjp is not None
 
     def fn(input, *, out=None):
@@ -101,7 +101,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
                 r = ufunc(a)
                 t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                 if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
-                    record((input,), (t,), {})
+                    record(input, t)
                 elif inference_depth and state.inference:
                     t._inference = True
                 return t
@@ -210,12 +210,13 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                                 t._inference = True
                             return t
                     elif fast and (other.__class__ is float or other.__class__ is int):
-                        r = ufunc(a, d.type(other))
+                        b = np.asarray(other, d)
+                        r = ufunc(a, b)
                         t = _new(Tensor)
                         t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                         if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
                             scalar = _new(Tensor)
-                            scalar._array = np.asarray(other, d)
+                            scalar._array = b
                             record(input, scalar, t)
                         elif inference_depth and state.inference:
                             t._inference = True
@@ -353,7 +354,7 @@ def _sigmoid(a):
 sigmoid = unary("sigmoid", kernels.prefer("sigmoid", _sigmoid), _sigmoid_rule, floats=True,
                 aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element."
                 "\n>>> torch.sigmoid(torch.tensor([0.0, 2.0]))\ntensor([0.5000, 0.8808])")  # fmt: skip
-relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, a.dtype.type(0))),
+relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, np.zeros((), a.dtype))),
              fused(kernels.prefer("relu_backward", lambda g, out: g * (out > 0)))(lambda g, out: g * (out > 0)),
              refuse=(0, 3), doc="max(x, 0) of each element."
              "\n>>> torch.relu(torch.tensor([-1.0, 2.0]))\ntensor([0., 2.])")  # fmt: skip

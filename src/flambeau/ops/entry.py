@@ -15,11 +15,11 @@ names, `inplace.py` stores results in tensors that exist.
 """
 
 from .inplace import assign, check_castable, check_writable, write_out
-from .primitive import PRIMITIVES, Primitive, forward_parameters, link_view, primitive, view_primitive
+from .primitive import PRIMITIVES, Primitive, forward_parameters, link_view, linked, primitive, view_primitive
 from .public import METHODS, REGISTRY, in_place, namespace, public
 
 __all__ = [
     "METHODS", "PRIMITIVES", "REGISTRY", "Primitive", "assign", "check_castable", "check_writable",
-    "forward_parameters", "in_place", "link_view", "namespace", "primitive", "public", "view_primitive",
+    "forward_parameters", "in_place", "link_view", "linked", "namespace", "primitive", "public", "view_primitive",
     "write_out",
 ]  # fmt: skip

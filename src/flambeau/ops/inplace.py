@@ -16,7 +16,7 @@ from ..autograd.mode import state
 from ..errors import GradientError, ShapeError
 from ..kernels.record import into, unchanged
 from ..tensor import Tensor, attach, wrap
-from .primitive import primitive
+from .primitive import primitive, replay
 
 
 def check_writable(t: Tensor):
@@ -101,9 +101,7 @@ def _refresh(t: Tensor):
             raise forbidden_view(t, indirect=True)
         before, state.grad = state.grad, True  # the history exists, whoever looks at it and wherever
         try:
-            again = base
-            for op, options in t._chain:
-                again = op(again, **options)
+            again = replay(t._chain, base)
         finally:
             state.grad = before
         set_history(t, again._node, again._index, again._rg)
@@ -191,20 +189,15 @@ def rebase(t: Tensor, result: Tensor):
 class CopySlices(Node):
     """The history of a base after a part of it was written through a view."""
 
-    chain: tuple = ()
+    chain: tuple | None = None
 
     def pull(self, g, wanted):
         rest = part = None
         if wanted[1]:
-            part = g
-            for op, options in self.chain:
-                part = op(part, **options)
+            part = replay(self.chain, g)
         if wanted[0]:
             rest = g.clone()
-            hole = rest
-            for op, options in self.chain:
-                hole = op(hole, **options)
-            hole.zero_()
+            replay(self.chain, rest).zero_()
         return rest, part
 
 

@@ -141,7 +141,7 @@ def _operator(self, other):
         made = _new(Tensor)
         made._array = kernels.matmul(a, b)
         if (self._rg or other._rg or self._base is not None or other._base is not None) and state.grad:
-            _matmul.record((self, other), (made,), {})
+            _matmul.record_pair(self, other, made)
         elif state.inference:
             made._inference = True
         return made

@@ -17,7 +17,8 @@ from ..tensor import Tensor, wrap
 
 _new = object.__new__
 _ndarray = np.ndarray
-_OUT = ("out", 0)
+_OUT = -1  # where the first result is kept; the i-th one under ~i
+NOTHING: dict = {}  # what nodes hold that keep no tensor
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -62,7 +63,7 @@ class Plan:
 
 
 class OpNode(Node):
-    """A recorded primitive. `saved`: position of an input (or "out") -> what was kept of it."""
+    """A recorded primitive. `saved`: position of an input, or ~number of a result -> what was kept of it."""
 
     op: Any  # the primitive
     plan: Plan
@@ -127,10 +128,10 @@ class OpNode(Node):
             return self.unpack(op.positions[name])
         if name == "out":
             if self.outputs > 1 or op.multi:
-                return tuple(self.unpack(("out", i)) for i in range(self.outputs))
+                return tuple(self.unpack(~i) for i in range(self.outputs))
             return self.unpack(_OUT)
         if name == "aux":
-            return (None, *(self.unpack(("out", i)) for i in range(1, self.outputs)))
+            return (None, *(self.unpack(~i) for i in range(1, self.outputs)))
         if name.endswith("_shape"):
             return self.shapes[op.positions[name[:-6]]][0]
         if name.endswith("_dtype"):
@@ -158,10 +159,10 @@ class OpNode(Node):
                 )
         elif (t._cell[0] if t._cell else 0) != version:
             raise overwritten(self, key, t, version)
-        if key.__class__ is tuple and state.grad:
+        if key < 0 and state.grad:
             # The result itself was kept without its node, which would have made a cycle.
             again = wrap(t._array)
-            again._node, again._index, again._rg = self, key[1], True
+            again._node, again._index, again._rg = self, ~key, True
             return again
         return t
 
@@ -193,8 +194,8 @@ def overwritten(node, key, t, then) -> GradientError:
         t._array.dtype.str[1:], f"{t.dtype.name.title()}Tensor"
     )
     origin = ""
-    if key.__class__ is tuple:
-        origin = f", which is output {key[1]} of {node.name()},"
+    if key < 0:
+        origin = f", which is output {~key} of {node.name()},"
     elif t._node is not None:
         origin = f", which is output {t._index} of {t._node.name()},"
     return GradientError(
@@ -222,10 +223,12 @@ def keep(node, plan, tensors, outs):
                 raise GradientError(INFERENCE)
             cell = t._cell
             saved[i] = (t, cell[0] if cell else 0, None)
-    if plan.keep_out:
+    if plan.keep_out is True and len(outs) == 1:
+        saved[_OUT] = _twin(outs[0])
+    elif plan.keep_out:
         for i, o in enumerate(outs):
             if o is not None and (i or plan.keep_out is True):
-                saved["out", i] = _twin(o)
+                saved[~i] = _twin(o)
     if plan.shapes:
         node.shapes = [None if t is None else (t._array.shape, t._array.dtype) for t in tensors]
 
@@ -243,11 +246,12 @@ def keep_specially(node, plan, tensors, outs):
 
 def _twin(o: Tensor):
     """A result kept by its own node: memory and version counter are shared, but not the node: no reference cycle."""
-    if o._cell is None:
-        o._cell = [0]
+    cell = o._cell
+    if cell is None:
+        cell = o._cell = [0]
     twin = _new(Tensor)
-    twin._array, twin._cell = o._array, o._cell
-    return twin, o._cell[0], None
+    twin._array, twin._cell = o._array, cell
+    return twin, cell[0], None
 
 
 def _packed(pack, t: Tensor):

@@ -12,7 +12,7 @@ from ..autograd.mode import state
 from ..errors import FlambeauError, GradientError, ShapeError
 from ..kernels.record import listener, listeners
 from ..tensor import Tensor, wrap
-from .node import INFERENCE, Plan, keep, keep_specially, node_class
+from .node import F32, F64, INFERENCE, NOTHING, Plan, keep, keep_specially, node_class
 
 PRIMITIVES: dict[str, Primitive] = {}
 
@@ -52,28 +52,36 @@ class Primitive:
 
     def __call__(self, *tensors, **options):
         try:
-            arrays = [t if t is None else t._array for t in tensors]
-            made = self._run(arrays, options) if listeners else self.forward(*arrays, **options)
+            if listeners:
+                made = self._run([t if t is None else t._array for t in tensors], options)
+            elif len(tensors) == 1:
+                made = self.forward(tensors[0]._array, **options)
+            else:
+                made = self.forward(*[t if t is None else t._array for t in tensors], **options)
         except FlambeauError:
             raise
         except ValueError as error:  # what a check did not foresee; PyTorch's class for bad shapes
             raise ShapeError(f"{self.name}: {error}", why=_call(self.name, tensors, options)) from error
         if made.__class__ is tuple:
-            outs = tuple(None if a is None else wrap(as_array(a)) for a in made)
             self.multi = True
+            out, outs = None, tuple([None if a is None else wrap(as_array(a)) for a in made])
         else:
             out = _new(Tensor)
             out._array = made if isinstance(made, np.ndarray) else np.asarray(made)
             outs = (out,)
-        if state.grad and self.rules:
-            for t in tensors:
-                if t is not None and (t._rg or t._base is not None and t.requires_grad):
-                    self.record(tensors, outs, options)
-                    break
+        if state.grad:
+            if self.rules:
+                for t in tensors:
+                    if t is not None and (t._rg or t._base is not None and t.requires_grad):
+                        if out is not None and len(tensors) == 1:
+                            self.record_one(t, out, options)
+                        else:
+                            self.record(tensors, outs, options)
+                        break
         elif state.inference:
             for t in outs:
                 t._inference = True
-        return outs if made.__class__ is tuple else outs[0]
+        return outs if out is None else out
 
     formula = None  # for element-wise ones: the same on arrays of one dtype, for a compiled step
     float_formula = False  # whether it holds for floats only
@@ -127,6 +135,32 @@ class Primitive:
                 if i:
                     o._index = i
             i += 1
+
+    def record_one(self, x, out, options=None):
+        """`record` of one tensor and one result."""
+        if x._base is not None and x._seen != x._base._rebases:
+            x._refresh()
+        d = out._array.dtype
+        if not x._rg or not self.differentiable & 1 or d is not F32 and d is not F64 and d.kind not in "fcV":
+            return
+        plan = self.plans.get(1)
+        if plan is None:
+            plan = self.plans[1] = Plan(self, 1, (x,))
+        a, made = x._array, x._node
+        node = _new(self.node)
+        node.edges = ((x, LEAF, a.shape, a.dtype) if made is None else (made, x._index, a.shape, a.dtype),)
+        node.seq, node.plan = next_number(), plan
+        if options:
+            node.options = options
+        if state.special:
+            keep_specially(node, plan, (x,), (out,))
+        elif plan.positions or plan.keep_out:
+            keep(node, plan, (x,), (out,))
+        else:
+            node.saved = NOTHING
+            if plan.shapes:
+                node.shapes = ((a.shape, a.dtype),)
+        out._node, out._rg = node, True
 
     def record_pair(self, x, y, out):
         """`record` of two tensors and one floating-point result without options, the commonest case."""
@@ -228,36 +262,7 @@ class ViewPrimitive(Primitive):
             if state.grad and input.requires_grad:
                 self.record((input,), outs, options)
             return outs
-        t = _new(Tensor)
-        t._array = made
-        cell = input._cell
-        if cell is None:
-            cell = input._cell = [0]
-        t._cell = cell
-        base = input._base
-        if base is None:
-            t._base = input
-            t._chain = ((self, options),)
-            if input._rebases:
-                t._seen = input._rebases
-            if input._rg and state.grad:
-                self.record((input,), (t,), options)
-        else:
-            t._base = base
-            t._chain = (*input._chain, (self, options))
-            if input._made:
-                t._made = input._made
-            if state.grad:
-                if input.requires_grad:
-                    self.record((input,), (t,), options)
-                t._seen = base._rebases
-            else:
-                t._seen = input._seen
-        if not state.grad and not t._made:
-            t._made = "inference" if state.inference else "no_grad"
-        if input._inference:
-            t._inference = True
-        return t
+        return linked(input, made, self, options)
 
 
 def view_primitive(name, forward=None, *, vjp=None, node=None, names=None):
@@ -267,6 +272,50 @@ def view_primitive(name, forward=None, *, vjp=None, node=None, names=None):
     return ViewPrimitive(name, forward, vjp, node, names)
 
 
+def linked(input, made, op, options):
+    """The tensor over the array `made`, which the view primitive `op` made of the memory of `input`."""
+    t = _new(Tensor)
+    t._array = made
+    cell = input._cell
+    if cell is None:
+        cell = input._cell = [0]
+    t._cell = cell
+    base = input._base
+    if base is None:
+        t._base, t._chain = input, (None, op, options)
+        if input._rebases:
+            t._seen = input._rebases
+        if state.grad:
+            if input._rg:
+                op.record_one(input, t, options)
+        else:
+            t._made = "inference" if state.inference else "no_grad"
+    else:
+        t._base, t._chain = base, (input._chain, op, options)
+        if input._made:
+            t._made = input._made
+        if state.grad:
+            if input.requires_grad:
+                op.record_one(input, t, options)
+            if base._rebases:
+                t._seen = base._rebases
+        else:
+            t._seen = input._seen
+            if not t._made:
+                t._made = "inference" if state.inference else "no_grad"
+    if input._inference:
+        t._inference = True
+    return t
+
+
+def replay(chain, t):
+    """The view of `t` that a view's `_chain` leads to."""
+    if chain is None:
+        return t
+    before, op, options = chain
+    return op(replay(before, t), **options)
+
+
 def link_view(outs, input, op, options):
     """Make `outs` views of `input`: one version counter, and the way from the base for in-place operations."""
     cell = input._cell
@@ -274,14 +323,14 @@ def link_view(outs, input, op, options):
         cell = input._cell = [0]
     base = input._base
     if base is None:
-        base, chain = input, ()
+        base, chain = input, None
     else:
         chain = input._chain
     many = isinstance(op, ViewPrimitive) and op.multi
     made = "multi" if many else input._made or ("" if state.grad else "inference" if state.inference else "no_grad")
     for i, t in enumerate(outs):
         t._cell, t._base, t._seen = cell, base, base._rebases
-        t._chain = (*chain, (_Output(op, i) if many else op, options))
+        t._chain = (chain, _Output(op, i) if many else op, options)
         if made:
             t._made = made
         if input._inference:

@@ -7,48 +7,17 @@ import math
 import numpy as np
 
 from ..arrays import MetaArray, element_strides, meta_empty
-from ..autograd.mode import state
 from ..dtypes import dtype
 from ..errors import ShapeError
 from ..kernels import fused as kernels
 from ..tensor import Tensor, attach, wrap
 from .arguments import infer_size, need_tensor, normal_dim, normal_dims, sizes_of
-from .entry import link_view, primitive, public, view_primitive
+from .entry import link_view, linked, primitive, public, view_primitive
 
 _new = object.__new__
 _ndarray = np.ndarray
 
 # ---------------------------------------------------------------------- views
-
-
-def linked(input, made, op, options):
-    """The tensor over `made`, a view of the memory of `input`: what the view primitive `op` would make, sooner."""
-    t = _new(Tensor)
-    t._array = made
-    cell = input._cell
-    if cell is None:
-        cell = input._cell = [0]
-    t._cell = cell
-    base = input._base
-    if base is None:
-        t._base, t._seen, t._chain = input, input._rebases, ((op, options),)
-    else:
-        t._base, t._chain = base, (*input._chain, (op, options))
-        if input._made:
-            t._made = input._made
-    if state.grad:
-        if input._rg or base is not None and input.requires_grad:
-            op.record((input,), (t,), options)
-        if base is not None:
-            t._seen = base._rebases
-    else:
-        if base is not None:
-            t._seen = input._seen
-        if not t._made:
-            t._made = "inference" if state.inference else "no_grad"
-    if input._inference:
-        t._inference = True
-    return t
 
 
 def _view_array(input, shape):
@@ -83,11 +52,11 @@ def view(self, *shape):
     >>> torch.arange(6).view(2, -1).shape
     torch.Size([2, 3])
     """
-    a = self._array
+    a, size = self._array, shape if len(shape) != 1 else shape[0]
     try:
         made = a.view()
-        made.shape = shape if len(shape) != 1 else shape[0]
-        return linked(self, made, _view, {"shape": made.shape})
+        made.shape = size
+        return linked(self, made, _view, {"shape": size if size.__class__ is tuple else made.shape})
     except (AttributeError, TypeError, ValueError):
         pass  # said better below
     if len(shape) == 1 and isinstance(shape[0], dtype):
@@ -136,11 +105,11 @@ def reshape(input, *shape):
     need_tensor(input, "reshape")
     if not shape:
         raise TypeError('reshape() missing 1 required positional arguments: "shape"')
-    a = input._array
+    a, size = input._array, shape if len(shape) != 1 else shape[0]
     try:
         made = a.view()
-        made.shape = shape if len(shape) != 1 else shape[0]
-        return linked(input, made, _view, {"shape": made.shape})
+        made.shape = size
+        return linked(input, made, _view, {"shape": size if size.__class__ is tuple else made.shape})
     except (AttributeError, TypeError, ValueError):
         pass  # an error to explain, or memory in another order: a copy
     sizes = infer_size(sizes_of(shape), a.size)
