@@ -29,7 +29,8 @@ def _seed(t: Tensor, g):
             raise GradientError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
         if isinstance(t._array, MetaArray):
             return wrap(t._array)
-        return wrap(constant(np.ones(t._array.shape, t._array.dtype)))
+        a = t._array
+        return wrap(constant(np.ones(a.shape, a.dtype) if a.shape else np.asarray(1, a.dtype)))
     if not isinstance(g, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if g._array.shape != t._array.shape:
@@ -214,7 +215,13 @@ def _method_backward(self, gradient=None, retain_graph=None, create_graph=False,
     >>> w.grad
     tensor([2., 2., 2.])
     """
-    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+    if inputs is None and isinstance(self, Tensor):  # as `backward` does for several tensors
+        g = _seed(self, gradient)
+        if not self.requires_grad:
+            raise _no_graph(0, self)
+        run((self,), (g,), create_graph if retain_graph is None else retain_graph, create_graph)
+    else:
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 def detach(self) -> Tensor:

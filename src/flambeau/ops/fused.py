@@ -21,6 +21,7 @@ from ..errors import NotSupported
 from ..kernels.record import listener, listeners
 from ..tensor import Tensor, wrap
 from .entry import write_out
+from .node import F32
 
 _TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char",
            "uint8": "Byte", "bool": "Bool", "float16": "Half", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
@@ -85,6 +86,8 @@ def in_single(f):
         first = args[0]
         if first.__class__ is list or first.__class__ is tuple:
             first = next(a for a in first if a is not None)
+        if first.dtype is F32:
+            return f(*args, **options)
         if first.dtype.itemsize != 2 or first.dtype not in _HALF:
             return f(*args, **options)
         half = first.dtype

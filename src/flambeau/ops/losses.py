@@ -265,16 +265,18 @@ def _whole(losses, reduction):
         return losses
     if type(losses) is not np.ndarray:
         return losses.sum()
-    with np.errstate(all="ignore"):
-        return np.asarray(losses.mean() if reduction == "mean" else losses.sum())
+    total = np.add.reduce(losses, None)  # as losses.mean() computes, without its checks
+    if reduction != "mean":
+        return np.asarray(total)
+    return np.asarray(total / losses.size if losses.size else total * np.nan, losses.dtype)
 
 
 def _share(g, count, reduction, dtype):
     """The gradient of each element's loss."""
-    return (g / dtype.type(max(count, 1))).astype(dtype, copy=False) if reduction == "mean" else g
+    return np.divide(g, np.asarray(count or 1, dtype), dtype=dtype) if reduction == "mean" else g
 
 
-_mse = distance_loss("mse_loss", lambda d, size: d * d, lambda d, size: d * d.dtype.type(2), lambda d, size: d * 2)
+_mse = distance_loss("mse_loss", lambda d, size: d * d, lambda d, size: d + d, lambda d, size: d * 2)
 _l1 = distance_loss("l1_loss", lambda d, size: np.abs(d), lambda d, size: np.sign(d), lambda d, size: d.sign())
 
 

@@ -29,13 +29,17 @@ class Plan:
     first); shapes: whether the inputs' shapes are noted.
     pairs: the rules for one input that ask for the gradient and one kept tensor, by far the commonest: (input number,
     key of what was kept, rule, its form on float arrays or None). others: (input number, or input numbers of a rule for
-    several, or None for all; the rule; the names it asks for).
+    several, or None for all; the rule; what it asks for: keys of what was kept, else names).
     """
 
     __slots__ = ("keep_out", "others", "pairs", "positions", "shapes")
 
-    def __init__(self, op, mask, tensors):
-        given = {name: i for name, i in op.positions.items() if i < len(tensors) and tensors[i] is not None}
+    def __init__(self, op, mask, tensors, options):
+        given = {
+            name: i
+            for name, i in op.positions.items()
+            if i < len(tensors) and tensors[i] is not None and name != "g" and name not in options
+        }
         positions, self.keep_out, self.shapes, self.pairs, self.others = set(), False, False, [], []
         for where, rule, wants, joint in op.rules:
             if where is not None and not any(mask >> i & 1 for i in where):
@@ -58,7 +62,7 @@ class Plan:
             elif second == "out" and not op.multi:
                 self.pairs.append((where[0], _OUT, rule, getattr(rule, "on_floats", None)))
             else:
-                self.others.append((where if joint else where[0], rule, wants))
+                self.others.append((where if joint else where[0], rule, [given.get(want, want) for want in wants]))
         self.positions = tuple(i for i in sorted(positions) if i < len(tensors))
 
 
@@ -105,7 +109,7 @@ class OpNode(Node):
             if at.__class__ is not int:
                 self._pull_several(g, wanted, found, rule, wants, at)
             elif wanted[at]:
-                found[at] = rule(g) if len(wants) == 1 else rule(*[g if w == "g" else self.value(w) for w in wants])
+                found[at] = rule(g) if len(wants) == 1 else rule(*self._arguments(wants, g))
         return found
 
     def _pull_several(self, g, wanted, found, rule, wants, where):
@@ -114,16 +118,25 @@ class OpNode(Node):
         inputs = range(count) if where is None else where
         needs = tuple([i < count and bool(wanted[i]) for i in inputs])
         if True in needs:
-            results = rule(*[g if w == "g" else needs if w == "needs" else self.value(w) for w in wants])
+            results = rule(*self._arguments(wants, g, needs))
             for i, d in zip(inputs, results):
                 if i < count:
                     found[i] = d
 
+    def _arguments(self, wants, g, needs=None):
+        """What a rule is to be called with."""
+        return [
+            g if w == "g" else self.unpack(w) if w.__class__ is int else needs if w == "needs" else self.value(w)
+            for w in wants
+        ]
+
     def value(self, name):
         """What a rule's parameter `name` stands for."""
-        op = self.op
         if name in self.options:
             return self.options[name]
+        op = self.op
+        if name.endswith("_shape"):
+            return self.shapes[op.positions[name[:-6]]][0]
         if name in op.positions:
             return self.unpack(op.positions[name])
         if name == "out":
@@ -132,8 +145,6 @@ class OpNode(Node):
             return self.unpack(_OUT)
         if name == "aux":
             return (None, *(self.unpack(~i) for i in range(1, self.outputs)))
-        if name.endswith("_shape"):
-            return self.shapes[op.positions[name[:-6]]][0]
         if name.endswith("_dtype"):
             return from_numpy_dtype(self.shapes[op.positions[name[:-6]]][1])
         if name == "shapes":

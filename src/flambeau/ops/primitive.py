@@ -122,7 +122,7 @@ class Primitive:
         key = (mask, *[t is None for t in tensors]) if varies else mask
         plan = self.plans.get(key)
         if plan is None:
-            plan = self.plans[key] = Plan(self, mask, tensors)
+            plan = self.plans[key] = Plan(self, mask, tensors, options)
         node.plan = plan
         if state.special:
             keep_specially(node, plan, tensors, outs)
@@ -145,7 +145,7 @@ class Primitive:
             return
         plan = self.plans.get(1)
         if plan is None:
-            plan = self.plans[1] = Plan(self, 1, (x,))
+            plan = self.plans[1] = Plan(self, 1, (x,), options or ())
         a, made = x._array, x._node
         node = _new(self.node)
         node.edges = ((x, LEAF, a.shape, a.dtype) if made is None else (made, x._index, a.shape, a.dtype),)
@@ -182,7 +182,7 @@ class Primitive:
             return
         plan = self.plans.get(mask)
         if plan is None:
-            plan = self.plans[mask] = Plan(self, mask, (x, y))
+            plan = self.plans[mask] = Plan(self, mask, (x, y), ())
         out._node = node = _new(self.node)
         out._rg = True
         node.edges, node.seq, node.plan = (left, right), next_number(), plan
