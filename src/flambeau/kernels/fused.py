@@ -399,7 +399,8 @@ def sum_pool2d(x, kernel, stride, padding, size):
 
 def matmul(a, b, out=None, bias=None):
     """np.matmul, and + bias (of at most two dimensions, broadcast), by our own kernels where they take the arrays."""
-    if a.ndim > 1 and b.ndim > 1 and a.size * b.shape[-1] > 8 * (SMALL - 1):
+    # A small product is left to NumPy, unless NumPy would make a second pass for the bias.
+    if a.ndim > 1 and b.ndim > 1 and a.size * b.shape[-1] > (SMALL - 1) * (8 if bias is None else 1):
         made = products.matmul(a, b, out, bias)
         if made is not None:
             return made

@@ -1,7 +1,7 @@
 """Matrix products of float32 and float64: c = a b (+ bias), for pairs of matrices of any strides.
 
-A task is a block of rows times one panel of columns of one pair; it depends on nothing but its number. The panel of b is
-packed on the stack, block by block of its depth, or used where it lies; a is never copied (see `tile.py`). The
+A task is a block of rows times one panel of columns of one pair; it depends on nothing but its number. The panel of b
+is packed on the stack, block by block of its depth, or used where it lies; a is never copied (see `tile.py`). The
 panel stays in the cache while all rows of the block pass, and a row tile of a while the panel passes.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from .build import kernel
 
-DEPTH = (
-    512  # rows of a packed panel at most: with 3 vectors of 64 bytes 96 kB, which leaves most of a second-level cache
-)
+DEPTH = 512  # rows of a packed panel at most: with 3 vectors of 64 bytes 96 kB, a part of a second-level cache
 PACK_FROM = 768  # rows of a from which a panel that could be used where it lies is packed: then nothing misses the TLB
 LARGEST = 8 << 20  # bytes of a block of a, which stays in the last cache while the panels pass
 SHARE = 1 << 18  # multiply-adds of a task at least (about 2 us), where it can be chosen
@@ -83,7 +81,8 @@ def dots(k, begin, end, a, b, bias, c, outer, inner, m, n, depth, a_outer, a_inn
          bias_row, bias_col, c_row, c_col, more, groups, weight):  # fmt: skip
     """c_rs = the inner product of row r of a and row s of b (+ bias), or added to it; rows are dense, those of a few.
 
-    A task is GROUP rows of b, of which there are so many groups; c_row, c_col: elements of c from one r and s to the next.
+    A task is GROUP rows of b, of which there are so many groups; c_row, c_col: elements of c from one r and s to the
+    next.
     """
     for task in k.range(begin, end):
         pair, group = task // groups, task % groups

@@ -9,9 +9,11 @@ import numpy as np
 
 from . import gemm
 from .build import backend
+from .record import listeners
 
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
-_ndarray = np.ndarray
+_F4 = np.dtype(np.float32)
+_ndarray, _empty = np.ndarray, np.empty
 
 
 def matmul(a, b, out=None, bias=None, more=False):
@@ -23,27 +25,27 @@ def matmul(a, b, out=None, bias=None, more=False):
         bias: an array of at most two dimensions, broadcast over the result.
         more: add to `out` instead of overwriting it; not with a bias.
     """
-    kind = _KIND.get(a.dtype)
-    if kind is None or b.dtype != a.dtype or type(a) is not _ndarray or type(b) is not _ndarray:
+    dtype = a.dtype
+    kind = "f4" if dtype is _F4 else _KIND.get(dtype)
+    if kind is None or b.dtype != dtype or type(a) is not _ndarray or type(b) is not _ndarray:
         return None
     if bias is None:
         found = plan(kind, a.shape, a.strides, b.shape, b.strides)
-    elif bias.dtype == a.dtype and type(bias) is _ndarray:
+    elif bias.dtype == dtype and type(bias) is _ndarray:
         found = plan(kind, a.shape, a.strides, b.shape, b.strides, bias.shape, bias.strides)
     else:
         return None
     if found is None:
         return None
-    kernel, absent, swapped, shape, before, after = found
-    f = kernel.get(kind, absent)
-    if f is None:
-        return None
+    f, kernel, absent, swapped, shape, before, after = found
+    if listeners:
+        f = kernel.get(kind, absent)
     if out is None:
-        out = np.empty(shape, a.dtype)
+        out = _empty(shape, dtype)
     if swapped:
         a, b = b, a
     if bias is None:
-        done = f(a, b, out, *before, int(more), *after)
+        done = f(a, b, out, *before, 1 if more else 0, *after)
     else:
         done = f(a, b, bias, out, *before, 0, *after)
     return out if done else None
@@ -52,9 +54,9 @@ def matmul(a, b, out=None, bias=None, more=False):
 @lru_cache(4096)
 def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides: tuple, bias_shape: Any = None,
          bias_strides: tuple = ()) -> Any:  # fmt: skip
-    """(kernel, arrays it is without, whether it takes b first, shape, arguments before and after `more`), or None.
+    """(builtin, its kernel, arrays it is without, whether it takes b first, shape, arguments before and after `more`).
 
-    Shapes and strides decide, and a program has few of them.
+    None where NumPy is to do it. Shapes and strides decide, and a program has few of them.
     """
     if backend() is None:
         return None
@@ -92,7 +94,7 @@ def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides:
         groups = -(-many // gemm.GROUP)
         before = (outer, inner, few, many, depth, *few_steps, *many_steps, few_bias, many_bias, few_out, many_out)
         after = (groups, max(1, gemm.GROUP * few * depth // gemm.UNIT))
-        return gemm.dots, absent, swapped, shape, before, after
+        return gemm.dots.built(kind, absent, {}), gemm.dots, absent, swapped, shape, before, after
     swapped = n == 1 < m  # a column of results lies in memory as a row does
     left, right = (m, a_outer, a_inner, a_row, a_depth, bias_row), (n, b_outer, b_inner, b_col, b_depth, bias_col)
     if swapped:
@@ -101,7 +103,8 @@ def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides:
     n, b_outer, b_inner, b_col, b_depth, bias_col = right
     before = (outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth, b_outer, b_inner, b_depth, b_col, bias_row,
               bias_col)  # fmt: skip
-    return gemm.product, absent, swapped, shape, before, gemm.split(kind, outer * inner, m, n, depth)
+    after = gemm.split(kind, outer * inner, m, n, depth)
+    return gemm.product.built(kind, absent, {}), gemm.product, absent, swapped, shape, before, after
 
 
 def _batch(lead: tuple, a_strides: tuple, other: tuple, b_strides: tuple, item: int) -> Any:
