@@ -120,14 +120,26 @@ def fma(k: Emitter, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     return k.b.call(fn, [a, b, c])
 
 
-def transpose(k: Emitter, vectors: list[ir.Value]) -> list[ir.Value]:
-    """Vectors that hold, one after the other, the transposed matrix of the given rows (their number a power of two)."""
+def transpose(k: Emitter, vectors: list[ir.Value]) -> list[tuple[int, int, ir.Value]]:
+    """The transposed matrix of the given rows (their number a power of two), as (row, first column, vector)."""
     n, lanes = len(vectors), vectors[0].type.count
-    low, high = ([half * lanes // 2 + i // 2 + i % 2 * lanes for i in range(lanes)] for half in (0, 1))
-    masks = [ir.Constant(ir.VectorType(I32, lanes), order) for order in (low, high)]
-    for _ in range(n.bit_length() - 1):
+    orders = [[half * lanes // 2 + i // 2 + i % 2 * lanes for i in range(lanes)] for half in (0, 1)]
+    masks = [ir.Constant(ir.VectorType(I32, lanes), order) for order in orders]
+    for _ in range(n.bit_length() - 1):  # perfect shuffles
         vectors = [k.b.shuffle_vector(vectors[i // 2], vectors[i // 2 + n // 2], masks[i % 2]) for i in range(n)]
-    return vectors
+    size = min(n, lanes)
+    found = []
+    for at in range(0, n * lanes, size):
+        whole, first = vectors[at // lanes], at % lanes
+        order = ir.Constant(ir.VectorType(I32, size), list(range(first, first + size)))
+        found.append((at // n, at % n, k.b.shuffle_vector(whole, whole, order) if size < lanes else whole))
+    return found
+
+
+def nothing(k: Emitter) -> ir.Value:
+    """A vector of zeros."""
+    kind = ir.VectorType(TYPES[k.real], shape(k.real).lanes)
+    return ir.Constant(kind, [0.0] * kind.count)
 
 
 # the functions that are compiled once
@@ -145,9 +157,8 @@ def _micro(k: Emitter, rows: int, vectors: int) -> ir.Function:
     fn.attributes.add("noinline")
     depth, a, a_row, a_depth, b, b_depth, c, c_row, high, wide, more = _given(k, fn)
     lanes = shape(k.real).lanes
-    zero = Value(k, ir.Constant(ir.VectorType(a.type, lanes), [0.0] * lanes))
     lines = [a.at(k.minimum(r, high - 1) * a_row) for r in range(rows)]
-    sums = [[Cell(k, zero) for _ in range(vectors)] for _ in range(rows)]
+    sums = [[Cell(k, Value(k, nothing(k))) for _ in range(vectors)] for _ in range(rows)]
     for p in k.range(depth, vectorize=False, unroll=False):
         row = b.at(p * b_depth)
         right = [load(k, row.at(v * lanes), lanes) for v in range(vectors)]
@@ -183,10 +194,15 @@ def _write_panel(module: ir.Module, kind: str) -> None:
     m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more = _given(k, fn)
     for vectors in range(1, t.vectors + 1):
         for _ in k.when((cols > (vectors - 1) * t.lanes) & (cols <= vectors * t.lanes)):
-            tall, short = (_micro(k, rows, vectors) for rows in (t.rows, t.rows // 2))
+            tall = _micro(k, t.rows, vectors)
+            # Half the rows take less time only where there are many vectors.
+            short = _micro(k, t.rows // 2, vectors) if vectors == t.vectors else None
             for i in k.range(0, m, t.rows):
                 high = k.minimum(m - i, t.rows)
                 arguments = depth, a.at(i * a_row), a_row, a_depth, b, b_depth, c.at(i * c_row), c_row, high, cols, more
+                if short is None:
+                    _call(k, tall, *arguments)
+                    continue
                 with k.b.if_else((high > t.rows // 2).v) as (most, few):
                     with most:
                         _call(k, tall, *arguments)
@@ -207,14 +223,18 @@ def _write_pack(module: ir.Module, kind: str) -> None:
                 for p in k.range(depth, vectorize=False, unroll=False):
                     store(k, masked_load(k, b.at(p * b_depth + j), mask), out.at(p * width + j))
         with others:
+            # Lanes that only fill up a vector are 0: what the stack holds could be slow to compute with.
+            for _ in k.when(cols < width):
+                for p in k.range(depth, vectorize=False, unroll=False):
+                    store(k, nothing(k), out.at(p * width + width - t.lanes))
             done = k.cell(0, "i8")
             for _ in k.when(b_depth == 1):
                 done.set(depth // t.lanes * t.lanes)
-                for j in k.range(0, cols, t.lanes):
-                    columns = [b.at(k.minimum(j + i, cols - 1) * b_col) for i in range(t.lanes)]
+                for j in k.range(0, cols, t.rows):
+                    columns = [b.at(k.minimum(j + i, cols - 1) * b_col) for i in range(t.rows)]
                     for p in k.range(0, done.get(), t.lanes, vectorize=False, unroll=False):
-                        for i, v in enumerate(transpose(k, [load(k, x.at(p), t.lanes) for x in columns])):
-                            store(k, v, out.at((p + i) * width + j))
+                        for row, col, piece in transpose(k, [load(k, x.at(p), t.lanes) for x in columns]):
+                            store(k, piece, out.at((p + row) * width + j + col))
             for p in k.range(done.get(), depth):
                 for j in k.range(cols, vectorize=False, unroll=False):
                     out[p * width + j] = b[p * b_depth + j * b_col]
