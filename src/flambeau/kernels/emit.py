@@ -412,6 +412,11 @@ class Emitter:
         following = b.add(i, self.int(step).v, flags=("nsw",))
         i.add_incoming(following, b.block)
         branch = b.cbranch((Value(self, following) < stop).v, body, after)
+        self.hint(branch, vectorize, unroll, masked)
+        b.position_at_end(after)
+
+    def hint(self, branch: Any, vectorize: bool | None = None, unroll: bool = True, masked: bool = False) -> None:
+        """Tell LLVM what to do with the loop that a branch closes."""
         m, hints = self.module, []
         if masked:
             hints.append([ir.MetaDataString(m, "llvm.loop.vectorize.predicate.enable"), ir.Constant(I1, 1)])
@@ -424,7 +429,6 @@ class Emitter:
             loop = ir.MDValue(m, [], name=str(len(m.metadata)))
             loop.operands = (loop, *(m.add_metadata(hint) for hint in hints))  # LLVM wants it to name itself first
             branch.set_metadata("llvm.loop", loop)
-        b.position_at_end(after)
 
     def when(self, condition: Value) -> Iterator[None]:
         """`for _ in k.when(c)`: what the body emits runs only where c holds."""

@@ -27,7 +27,7 @@ from typing import Any
 from llvmlite import ir
 
 from . import llvm
-from .emit import I32, I64, PTR, SIZES, TYPES, Cell, Emitter, Pointer, Value
+from .emit import I32, I64, PTR, SIZES, TYPES, Emitter, Pointer, Value
 
 
 @dataclass(frozen=True)
@@ -146,45 +146,37 @@ def nothing(k: Emitter) -> ir.Value:
 
 
 def _micro(k: Emitter, rows: int, vectors: int) -> ir.Function:
-    """void(depth, a, a_row, a_depth, b, b_depth, c, c_row, high, wide, more): one tile.
+    """void(depth, a, a_row, a_depth, b, b_depth, out, out_row, high): one tile, all of which is stored.
 
-    Of its rows and columns the first `high` and `wide` exist: the others are computed from the last row and from
-    whatever the panel holds, and go nowhere. more: add to what is there.
+    Only the first `high` rows of a exist; the others are computed from the last one.
     """
-    kinds = [I64, PTR, I64, I64, PTR, I64, PTR, I64, I64, I64, I64]
+    kinds = [I64, PTR, I64, I64, PTR, I64, PTR, I64, I64]
     k, fn = _function(k.module, f"tile_{rows}x{vectors}", kinds, k.real)
     fn.linkage = "internal"
     fn.attributes.add("noinline")
-    depth, a, a_row, a_depth, b, b_depth, c, c_row, high, wide, more = _given(k, fn)
-    lanes = shape(k.real).lanes
+    depth, a, a_row, a_depth, b, b_depth, out, out_row, high = _given(k, fn)
+    lanes, start, build = shape(k.real).lanes, nothing(k), k.b
     lines = [a.at(k.minimum(r, high - 1) * a_row) for r in range(rows)]
-    sums = [[Cell(k, Value(k, nothing(k))) for _ in range(vectors)] for _ in range(rows)]
-    for p in k.range(depth, vectorize=False, unroll=False):
-        row = b.at(p * b_depth)
-        right = [load(k, row.at(v * lanes), lanes) for v in range(vectors)]
-        for r in range(rows):
-            left = splat(k, lines[r][p * a_depth], lanes)
-            for v in range(vectors):
-                sums[r][v].set(Value(k, fma(k, left, right[v], sums[r][v].get().v)))
-    places = [(cell, r, v) for r, row in enumerate(sums) for v, cell in enumerate(row)]
-    with k.b.if_else(((high == rows) & (wide == vectors * lanes)).v) as (whole, edge):
-        with whole:
-            for _ in k.when(more != 0):
-                for cell, r, v in places:
-                    cell.set(Value(k, k.b.fadd(cell.get().v, load(k, c.at(r * c_row + v * lanes), lanes))))
-            for cell, r, v in places:
-                store(k, cell.get().v, c.at(r * c_row + v * lanes))
-        with edge:
-            # By way of the stack, so that it can be a loop.
-            held = stack(k, rows * vectors * lanes)
-            for cell, r, v in places:
-                store(k, cell.get().v, held.at((r * vectors + v) * lanes))
-            for line in k.range(high, vectorize=False, unroll=False):
-                for j in k.range(0, wide, lanes, vectorize=False, unroll=False):
-                    place, mask = c.at(line * c_row + j), below(k, wide - j, lanes)
-                    old = masked_load(k, place, k.b.and_(mask, below(k, more * lanes, lanes)))
-                    masked_store(k, k.b.fadd(load(k, held.at(line * (vectors * lanes) + j), lanes), old), place, mask)
-    k.b.ret_void()
+    # Sums are registers from the start: as variables they would double the code and the time to compile it.
+    before, loop, after = build.block, build.append_basic_block("loop"), build.append_basic_block("after")
+    build.cbranch((depth > 0).v, loop, after)
+    build.position_at_end(loop)
+    p = build.phi(I64)
+    sums = [build.phi(start.type) for _ in range(rows * vectors)]
+    row = b.at(Value(k, p) * b_depth)
+    right = [load(k, row.at(v * lanes), lanes) for v in range(vectors)]
+    left = [splat(k, line[Value(k, p) * a_depth], lanes) for line in lines]
+    following = [fma(k, left[i // vectors], right[i % vectors], total) for i, total in enumerate(sums)]
+    step = build.add(p, ir.Constant(I64, 1))
+    k.hint(build.cbranch(build.icmp_signed("<", step, depth.v), loop, after), unroll=False)
+    build.position_at_end(after)
+    results = [build.phi(start.type) for _ in sums]
+    for phi, first, value in [(p, step.type(0), step), *((t, start, v) for t, v in zip(sums + results, following * 2))]:
+        phi.add_incoming(first, before)
+        phi.add_incoming(value, loop)
+    for i, result in enumerate(results):
+        store(k, result, out.at(out_row * (i // vectors) + i % vectors * lanes))
+    build.ret_void()
     return fn
 
 
@@ -192,22 +184,31 @@ def _write_panel(module: ir.Module, kind: str) -> None:
     k, fn = _function(module, f"flambeau_tile_panel_{kind}", PANEL, kind)
     t = shape(kind)
     m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more = _given(k, fn)
+    held = stack(k, t.rows * t.cols)
     for vectors in range(1, t.vectors + 1):
         for _ in k.when((cols > (vectors - 1) * t.lanes) & (cols <= vectors * t.lanes)):
             tall = _micro(k, t.rows, vectors)
             # Half the rows take less time only where there are many vectors.
-            short = _micro(k, t.rows // 2, vectors) if vectors == t.vectors else None
-            for i in k.range(0, m, t.rows):
+            short = _micro(k, t.rows // 2, vectors) if vectors == t.vectors else tall
+            masks = [below(k, cols - v * t.lanes, t.lanes) for v in range(vectors)]
+            adding = below(k, more * t.lanes, t.lanes)
+            for i in k.range(0, m, t.rows, vectorize=False, unroll=False):
                 high = k.minimum(m - i, t.rows)
-                arguments = depth, a.at(i * a_row), a_row, a_depth, b, b_depth, c.at(i * c_row), c_row, high, cols, more
-                if short is None:
-                    _call(k, tall, *arguments)
-                    continue
+                whole = (high == t.rows) & (cols == vectors * t.lanes) & (more == 0)
+                out = Pointer(k, k.b.select(whole.v, c.at(i * c_row).v, held.v), kind)
+                out_row = k.select(whole, c_row, k.int(vectors * t.lanes))
+                arguments = depth, a.at(i * a_row), a_row, a_depth, b, b_depth, out, out_row, high
                 with k.b.if_else((high > t.rows // 2).v) as (most, few):
                     with most:
                         _call(k, tall, *arguments)
                     with few:
                         _call(k, short, *arguments)
+                for r in k.range(k.select(whole, k.int(0), high), vectorize=False, unroll=False):
+                    for v, mask in enumerate(masks):
+                        place = c.at((i + r) * c_row + v * t.lanes)
+                        found = load(k, held.at((r * vectors + v) * t.lanes), t.lanes)
+                        old = masked_load(k, place, k.b.and_(mask, adding))
+                        masked_store(k, k.b.fadd(found, old), place, mask)
     k.b.ret_void()
 
 
@@ -218,7 +219,7 @@ def _write_pack(module: ir.Module, kind: str) -> None:
     width = t.padded(cols)
     with k.b.if_else((b_col == 1).v) as (rows, others):
         with rows:
-            for j in k.range(0, width, t.lanes):
+            for j in k.range(0, width, t.lanes, vectorize=False, unroll=False):
                 mask = below(k, cols - j, t.lanes)
                 for p in k.range(depth, vectorize=False, unroll=False):
                     store(k, masked_load(k, b.at(p * b_depth + j), mask), out.at(p * width + j))
@@ -230,12 +231,12 @@ def _write_pack(module: ir.Module, kind: str) -> None:
             done = k.cell(0, "i8")
             for _ in k.when(b_depth == 1):
                 done.set(depth // t.lanes * t.lanes)
-                for j in k.range(0, cols, t.rows):
+                for j in k.range(0, cols, t.rows, vectorize=False, unroll=False):
                     columns = [b.at(k.minimum(j + i, cols - 1) * b_col) for i in range(t.rows)]
                     for p in k.range(0, done.get(), t.lanes, vectorize=False, unroll=False):
                         for row, col, piece in transpose(k, [load(k, x.at(p), t.lanes) for x in columns]):
                             store(k, piece, out.at((p + row) * width + j + col))
-            for p in k.range(done.get(), depth):
+            for p in k.range(done.get(), depth, vectorize=False, unroll=False):
                 for j in k.range(cols, vectorize=False, unroll=False):
                     out[p * width + j] = b[p * b_depth + j * b_col]
     k.b.ret_void()
