@@ -18,18 +18,23 @@ FEW = 4  # rows of one factor up to which a product is taken as inner products, 
 GROUP = 8  # inner products that are taken side by side
 
 
+# What `start` says: the sums begin at 0, at what c holds, or at the bias.
+ZERO, ADD, BIAS = range(3)
+
+
 @kernel(
-    "a:T~ b:T~ bias:T~? c:T!=outer*inner*m*n outer inner m n depth a_outer a_inner a_row a_depth "
-    "b_outer b_inner b_depth b_col bias_row bias_col more high wide row_parts col_parts weight",
+    "a:T~ b:T~ bias:T~ c:T!=outer*inner*m*n start outer inner m n depth a_outer a_inner a_row a_depth "
+    "b_outer b_inner b_depth b_col bias_row bias_col high wide row_parts col_parts weight",
     work="outer*inner*row_parts*col_parts", cost="weight", tile=True,
 )  # fmt: skip
-def product(k, begin, end, a, b, bias, c, outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth,
-            b_outer, b_inner, b_depth, b_col, bias_row, bias_col, more, high, wide, row_parts, col_parts,
+def product(k, begin, end, a, b, bias, c, start, outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth,
+            b_outer, b_inner, b_depth, b_col, bias_row, bias_col, high, wide, row_parts, col_parts,
             weight):  # fmt: skip
-    """c = a b + bias, or with `more` c += a b, for each of outer * inner pairs.
+    """c = a b for each of outer * inner pairs, plus what `start` says.
 
     a_outer...: elements from one matrix, row or column to the next, 0 where it is repeated. Callers take them from the
-    arrays' own strides. high, wide: rows and columns of a task; row_parts, col_parts: so many of them.
+    arrays' own strides. high, wide: rows and columns of a task; row_parts, col_parts: so many of them. bias: any array
+    where it is not used.
     """
     from . import tile  # imports LLVM
 
@@ -44,66 +49,84 @@ def product(k, begin, end, a, b, bias, c, outer, inner, m, n, depth, a_outer, a_
         a_part = a.at(i * a_outer + j * a_inner + top * a_row)
         b_part = b.at(i * b_outer + j * b_inner + left * b_col)
         out = c.at((pair * m + top) * n + left)
-        if bias is not None:
+        for _ in k.when(start == BIAS):
             _fill(k, out, n, bias.at(top * bias_row + left * bias_col), bias_row, bias_col, rows, cols)
         direct = (b_col == 1) & (cols % t.lanes == 0) & (rows < PACK_FROM)
-        for block in k.range(blocks):
+        for block in k.range(blocks, unroll=False):
             first, last = depth * block // blocks, depth * (block + 1) // blocks
             factor, panel, size = a_part.at(first * a_depth), b_part.at(first * b_depth), last - first
-            add = 1 if bias is not None else k.select((block > 0) | (more != 0), k.int(1), k.int(0))
+            more = k.select((block > 0) | (start != ZERO), k.int(1), k.int(0))
             with k.b.if_else(direct.v) as (there, packed):
                 with there:
-                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, panel, b_depth, out, n, add)
+                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, panel, b_depth, out, n, more)
                 with packed:
                     tile.pack(k, panel, b_depth, b_col, size, cols, room)
-                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, room, t.padded(cols), out, n, add)
+                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, room, t.padded(cols), out, n, more)
 
 
 def _fill(k, out, out_row, bias, bias_row, bias_col, rows, cols):
     """out = bias"""
-    with k.b.if_else((bias_col == 1).v) as (dense, apart):
-        with dense:
-            for r in k.range(rows):
-                for j in k.range(cols):
-                    out[r * out_row + j] = bias[r * bias_row + j]
-        with apart:
-            for r in k.range(rows):
-                for j in k.range(cols):
-                    out[r * out_row + j] = bias[r * bias_row + j * bias_col]
+    from . import tile
+
+    lanes = tile.shape(k.real).lanes
+    for r in k.range(rows, unroll=False):
+        line, to = bias.at(r * bias_row), out.at(r * out_row)
+        with k.b.if_else((bias_col == 1).v) as (dense, apart):
+            with dense:
+                for j in k.range(0, cols, lanes, unroll=False):
+                    mask = tile.below(k, cols - j, lanes)
+                    tile.masked_store(k, tile.masked_load(k, line.at(j), mask), to.at(j), mask)
+            with apart:
+                for j in k.range(cols, vectorize=False, unroll=False):
+                    to[j] = line[j * bias_col]
 
 
 @kernel(
-    "a:T~ b:T~ bias:T~? c:T!=outer*inner*m*n outer inner m n depth a_outer a_inner a_row b_outer b_inner b_row "
-    "bias_row bias_col c_row c_col more groups weight",
+    "a:T~ b:T~ bias:T~ c:T!=outer*inner*m*n start outer inner m n depth a_outer a_inner a_row b_outer b_inner b_row "
+    "bias_row bias_col c_row c_col groups weight",
     work="outer*inner*groups", cost="weight",
 )  # fmt: skip
-def dots(k, begin, end, a, b, bias, c, outer, inner, m, n, depth, a_outer, a_inner, a_row, b_outer, b_inner, b_row,
-         bias_row, bias_col, c_row, c_col, more, groups, weight):  # fmt: skip
-    """c_rs = the inner product of row r of a and row s of b (+ bias), or added to it; rows are dense, those of a few.
+def dots(k, begin, end, a, b, bias, c, start, outer, inner, m, n, depth, a_outer, a_inner, a_row, b_outer, b_inner,
+         b_row, bias_row, bias_col, c_row, c_col, groups, weight):  # fmt: skip
+    """c_rs = the inner product of row r of a and row s of b, plus what `start` says; rows are dense, those of a few.
 
     A task is GROUP rows of b, of which there are so many groups; c_row, c_col: elements of c from one r and s to the
     next.
     """
+    from . import tile
+    from .emit import Value
+
+    lanes = tile.shape(k.real).lanes
+    whole = depth // lanes * lanes
     for task in k.range(begin, end):
         pair, group = task // groups, task % groups
         i, j = pair // inner, pair % inner
         left, right = a.at(i * a_outer + j * a_inner), b.at(i * b_outer + j * b_inner)
         numbers = [k.minimum(group * GROUP + g, n - 1) for g in range(GROUP)]  # at the end the last row again
-        for r in k.range(m):
+        lines = [right.at(s * b_row) for s in numbers]
+        for r in k.range(m, unroll=False):
             line, out = left.at(r * a_row), c.at(pair * m * n + r * c_row)
-            sums = []
-            for s in numbers:
-                sums.append(k.cell(0.0))
-                if bias is not None:
-                    sums[-1].set(bias[r * bias_row + s * bias_col])
-                else:
-                    for _ in k.when(more != 0):
-                        sums[-1].set(out[s * c_col])
-            for p in k.range(depth):
-                for s, total in zip(numbers, sums, strict=True):
-                    total.add(line[p] * right[s * b_row + p])
-            for s, total in zip(numbers, sums, strict=True):
-                out[s * c_col] = total.get()
+            sums = [k.cell(Value(k, tile.nothing(k))) for _ in lines]
+
+            def add(p, read, line=line, sums=sums):
+                x = read(line.at(p))
+                for other, total in zip(lines, sums, strict=True):
+                    total.set(Value(k, tile.fma(k, x, read(other.at(p)), total.get().v)))
+
+            for p in k.range(0, whole, lanes, unroll=False):
+                add(p, lambda place: tile.load(k, place, lanes))
+            for _ in k.when(whole < depth):
+                mask = tile.below(k, depth - whole, lanes)
+                add(whole, lambda place, mask=mask: tile.masked_load(k, place, mask))
+            first = [k.cell(0.0) for _ in lines]
+            for _ in k.when(start == ADD):
+                for s, total in zip(numbers, first, strict=True):
+                    total.set(out[s * c_col])
+            for _ in k.when(start == BIAS):
+                for s, total in zip(numbers, first, strict=True):
+                    total.set(bias[r * bias_row + s * bias_col])
+            for s, base, total in zip(numbers, first, sums, strict=True):
+                out[s * c_col] = base.get() + tile.total(k, total.get().v)
 
 
 def split(kind: str, pairs: int, m: int, n: int, depth: int) -> tuple[int, int, int, int, int]:

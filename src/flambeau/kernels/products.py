@@ -9,6 +9,7 @@ import numpy as np
 
 from . import gemm
 from .build import backend
+from .gemm import ADD, BIAS, ZERO
 from .record import listeners
 
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
@@ -37,24 +38,23 @@ def matmul(a, b, out=None, bias=None, more=False):
         return None
     if found is None:
         return None
-    f, kernel, absent, swapped, shape, before, after = found
+    f, kernel, swapped, shape, sizes = found
     if listeners:
-        f = kernel.get(kind, absent)
+        f = kernel.get(kind)
     if out is None:
         out = _empty(shape, dtype)
-    if swapped:
-        a, b = b, a
     if bias is None:
-        done = f(a, b, out, *before, 1 if more else 0, *after)
+        start, bias = (ADD if more else ZERO), a  # which is then not looked at
     else:
-        done = f(a, b, bias, out, *before, 0, *after)
+        start = BIAS
+    done = f(b, a, bias, out, start, *sizes) if swapped else f(a, b, bias, out, start, *sizes)
     return out if done else None
 
 
 @lru_cache(4096)
 def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides: tuple, bias_shape: Any = None,
          bias_strides: tuple = ()) -> Any:  # fmt: skip
-    """(builtin, its kernel, arrays it is without, whether it takes b first, shape, arguments before and after `more`).
+    """(builtin, its kernel, whether it takes b first, shape, arguments after `start`).
 
     None where NumPy is to do it. Shapes and strides decide, and a program has few of them.
     """
@@ -74,12 +74,10 @@ def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides:
     if not outer * inner * m * n:
         return None
     a_row, a_depth, b_depth, b_col = (s // item for s in (*a_strides[-2:], *b_strides[-2:]))
-    absent: tuple[str, ...] = ("bias",)
     bias_row = bias_col = 0
     if bias_shape is not None:
         if len(bias_shape) > 2 or any(s not in (1, t) for s, t in zip(bias_shape[::-1], (n, m), strict=False)):
             return None
-        absent = ()
         steps = [0 if size == 1 else s // item for size, s in zip(bias_shape, bias_strides, strict=True)]
         bias_row, bias_col = [0, 0, *steps][-2:]
     if not b_inner and a_inner == m * a_row and not bias_row:
@@ -92,19 +90,18 @@ def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides:
         few, *few_steps, few_bias, few_out = left
         many, *many_steps, many_bias, many_out = right
         groups = -(-many // gemm.GROUP)
-        before = (outer, inner, few, many, depth, *few_steps, *many_steps, few_bias, many_bias, few_out, many_out)
-        after = (groups, max(1, gemm.GROUP * few * depth // gemm.UNIT))
-        return gemm.dots.built(kind, absent, {}), gemm.dots, absent, swapped, shape, before, after
+        sizes = (outer, inner, few, many, depth, *few_steps, *many_steps, few_bias, many_bias, few_out, many_out,
+                 groups, max(1, gemm.GROUP * few * depth // gemm.UNIT))  # fmt: skip
+        return gemm.dots.built(kind, (), {}), gemm.dots, swapped, shape, sizes
     swapped = n == 1 < m  # a column of results lies in memory as a row does
     left, right = (m, a_outer, a_inner, a_row, a_depth, bias_row), (n, b_outer, b_inner, b_col, b_depth, bias_col)
     if swapped:
         left, right = right, left
     m, a_outer, a_inner, a_row, a_depth, bias_row = left
     n, b_outer, b_inner, b_col, b_depth, bias_col = right
-    before = (outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth, b_outer, b_inner, b_depth, b_col, bias_row,
-              bias_col)  # fmt: skip
-    after = gemm.split(kind, outer * inner, m, n, depth)
-    return gemm.product.built(kind, absent, {}), gemm.product, absent, swapped, shape, before, after
+    sizes = (outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth, b_outer, b_inner, b_depth, b_col, bias_row,
+             bias_col, *gemm.split(kind, outer * inner, m, n, depth))  # fmt: skip
+    return gemm.product.built(kind, (), {}), gemm.product, swapped, shape, sizes
 
 
 def _batch(lead: tuple, a_strides: tuple, other: tuple, b_strides: tuple, item: int) -> Any:

@@ -27,7 +27,7 @@ from typing import Any
 from llvmlite import ir
 
 from . import llvm
-from .emit import I32, I64, PTR, SIZES, TYPES, Emitter, Pointer, Value
+from .emit import I32, I64, PTR, REDUCE, SIZES, TYPES, Emitter, Pointer, Value
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,13 @@ def transpose(k: Emitter, vectors: list[ir.Value]) -> list[tuple[int, int, ir.Va
         order = ir.Constant(ir.VectorType(I32, size), list(range(first, first + size)))
         found.append((at // n, at % n, k.b.shuffle_vector(whole, whole, order) if size < lanes else whole))
     return found
+
+
+def total(k: Emitter, v: ir.Value) -> Value:
+    """The sum of a vector's lanes."""
+    one = v.type.element
+    fn = _intrinsic(k, f"llvm.vector.reduce.fadd.{_suffix(v.type)}", one, [one, v.type])
+    return Value(k, k.b.call(fn, [ir.Constant(one, 0.0), v], fastmath=REDUCE))
 
 
 def nothing(k: Emitter) -> ir.Value:
