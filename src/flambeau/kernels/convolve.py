@@ -18,9 +18,11 @@ from . import fused, threads
 from .conv_gradients import correlate, gather_weights
 from .fused import _flat
 from .window import FIELDS
+from .winograd import pack_transformed, winograd
 
 DEPTH = 160  # rows of the matrix that a tile adds up at a time: what it needs of them stays in the nearest cache
 ROOM = 1 << 16  # elements of a copied window, about
+TRANSFORMED = 1 << 17  # elements of transformed tiles, about
 ROWS, VECTORS = 8, 2  # the tile: outputs, and vectors of positions
 
 
@@ -91,16 +93,60 @@ def _plan(s: Shape, rows: int, workers: int, held: int = 0) -> Plan:
     values = dict(
         n=s.n, groups=s.groups, cg=s.channels, d=d, h=h, w=w, og=s.outs, od=od, oh=oh, ow=ow, kd=kd, kr=kr, ks=ks,
         block=block, phases=phases, high=high, pitch=pitch, band=band, bands=bands, space=space,
-        tiles=tiles, splits=splits, items=items,
+        tiles=tiles, splits=splits, items=items, stack=1, panels=0,
     )  # fmt: skip
-    for letters, numbers in (("s", s.stride), ("d", s.dilation), ("p", s.padding), ("f", s.full), ("t", s.step),
-                             ("e", s.start)):  # fmt: skip
-        values.update({letters + axis: v for axis, v in zip("dhw", numbers, strict=True)})
-    words = np.array([values[name] for name in FIELDS], np.int64)
-    words.flags.writeable = False
+    values.update(_per_axis(s))
+    words = _words(values)
     work = s.n * s.groups * s.outs * s.channels * taps * math.prod(s.size)
     return Plan(words, strips, strips * space, strips * block * taps, max(1, work // (8 * strips)), tiles,
                 s.channels * taps)  # fmt: skip
+
+
+def _words(values: dict[str, int]) -> np.ndarray:
+    words = np.array([values[name] for name in FIELDS], np.int64)
+    words.flags.writeable = False
+    return words
+
+
+def _per_axis(s: Shape) -> dict[str, int]:
+    """The plan's numbers that there are three of."""
+    named = {"s": s.stride, "d": s.dilation, "p": s.padding, "f": s.full, "t": s.step, "e": s.start}
+    return {letter + axis: v for letter, three in named.items() for axis, v in zip("dhw", three, strict=True)}
+
+
+@functools.lru_cache(4096)
+def _tile_plan(s: Shape, lanes: int, workers: int) -> Plan:
+    """How to cut up a convolution that goes by transformed tiles."""
+    size = (1, -(-s.size[1] // 2), -(-s.size[2] // 2))
+    s = s._replace(taps=(1, 4, 4), stride=(1, 2, 2), size=size)
+    th, tw = size[1:]
+    most = max(1, TRANSFORMED // (16 * s.channels * lanes))  # vectors of tiles in an item
+
+    def vectors(lines):
+        return -(-lines * tw // lanes)
+
+    fitting = [b for b in range(1, th + 1) if vectors(b) <= most] or [1]
+    band = min(fitting, key=lambda b: (th // b * vectors(b) + vectors(th % b), -b))
+    stack = 1 if band < th else max(1, min(s.n, 4, most // vectors(th)))
+    while s.groups * -(-s.n // stack) * -(-th // band) < 2 * workers and (stack > 1 or band > 2):
+        stack, band = max(1, stack // 2), band if stack > 1 else -(-band // 2)
+    bands, panels = -(-th // band), (stack * vectors(band) + 1) // 2
+    block = max(1, min(s.channels, ROOM // (16 * 2 * (band + 1) * tw)))
+    pitch = _up(2 * (band + 1) * tw, 16)
+    tiles = -(-s.outs // ROWS)
+    inputs, sums = panels * 16 * s.channels * 2 * lanes, 16 * tiles * ROWS * 2 * lanes
+    space = _up(block * 4 * pitch + inputs + sums + lanes, 16)
+    items = s.groups * -(-s.n // stack) * bands
+    strips = max(1, min(items, 4 * workers))
+    (d, h, w), (_, oh, ow) = s.source, size
+    values = dict(
+        n=s.n, groups=s.groups, cg=s.channels, d=d, h=h, w=w, og=s.outs, od=1, oh=oh, ow=ow, kd=1, kr=4, ks=4,
+        block=block, phases=2, high=band + 1, pitch=pitch, band=band, bands=bands, space=space,
+        tiles=tiles, splits=1, items=items, stack=stack, panels=panels, **_per_axis(s),
+    )  # fmt: skip
+    work = s.n * s.groups * s.outs * s.channels * 4 * th * tw
+    return Plan(_words(values), strips, strips * space, strips * block * 16, max(1, work // (2 * strips)), tiles,
+                s.channels)  # fmt: skip
 
 
 def _three(values: Any, fill: int) -> tuple[int, ...]:
@@ -134,8 +180,30 @@ def _places(kernel, first=(0, 0, 0), step=(1, 1, 1), counts=None, turned=False):
     return flat
 
 
+def _by_tiles(s: Shape) -> bool:
+    """Whether transformed tiles pay: enough channels on both sides to outweigh the transforms."""
+    plain = s.stride == s.dilation == s.step == (1, 1, 1) and s.taps == (1, 3, 3) and s.source[0] == s.full[0] == 1
+    return plain and min(s.channels, s.outs) >= 16 and min(s.size[1:]) >= 3
+
+
+def _run_tiles(kind, shape, x, w, bias, out, places, steps) -> bool:
+    """Transform the weights and run one convolution by transformed tiles."""
+    plan = _tile_plan(shape, _vector(x.itemsize), threads.get_num_threads())
+    pack, f = pack_transformed.get(kind), winograd.get(kind, ("bias",) if bias is None else (), rows=ROWS)
+    if not f or not pack:
+        return False
+    packed = np.empty(shape.groups * 16 * plan.tiles * plan.depth * ROWS, x.dtype)
+    if not pack(w, places, packed, shape.groups, plan.tiles, plan.depth, ROWS, shape.outs, w.size // shape.groups, *steps):
+        return False
+    room, offsets = np.empty(plan.room, x.dtype), np.empty(plan.offsets, np.int64)
+    given = () if bias is None else (_flat(bias),)
+    return f(x, packed, *given, out, room, offsets, plan.words, plan.strips, plan.weight)
+
+
 def _run(kind, shape, x, w, bias, out, places, steps) -> bool:
     """Pack the weights and run one regular convolution."""
+    if _by_tiles(shape):
+        return _run_tiles(kind, shape, x, w, bias, out, places, steps)
     rows = ROWS
     plan = _plan(shape, rows, threads.get_num_threads())
     pack = kernels.pack_weights.get(kind)

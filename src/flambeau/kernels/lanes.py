@@ -102,6 +102,12 @@ class Lanes:
         chosen = ir.Constant(ir.VectorType(I32, self.count), picks)
         return Vector(self.k, self.k.b.shuffle_vector(a.v, b.v, chosen))
 
+    def interleave(self, a: Vector, b: Vector) -> list[Vector]:
+        """a[0] b[0] a[1] b[1] ... as two vectors."""
+        n = self.count
+        orders = [[start + i // 2 + i % 2 * n for i in range(n)] for start in (0, n // 2)]
+        return [self.shuffle(a, b, order) for order in orders]
+
     def transpose(self, rows: list[Vector]) -> list[Vector]:
         """The columns of a square of vectors."""
         n, half = self.count, 1

@@ -21,7 +21,8 @@ FIELDS = (
     "n groups cg d h w og od oh ow kd kr ks sd sh sw dd dh dw pd ph pw "  # the convolution, pd ph pw may be negative
     "block phases high pitch band bands space "  # the copy: channels; remainders and rows of each; elements; bands
     "fd fh fw td th tw ed eh ew "  # the array of results: sizes, and step and start of those that are computed
-    "tiles splits items"  # the parts
+    "tiles splits items "  # the parts
+    "stack panels"  # for transformed tiles: images and panels of an item
 ).split()
 
 
