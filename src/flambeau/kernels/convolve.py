@@ -134,7 +134,7 @@ def _tile_plan(s: Shape, lanes: int, workers: int) -> Plan:
     block = max(1, min(s.channels, ROOM // (16 * 2 * (band + 1) * tw)))
     pitch = _up(2 * (band + 1) * tw, 16)
     tiles = -(-s.outs // ROWS)
-    inputs, sums = panels * 16 * s.channels * 2 * lanes, 16 * tiles * ROWS * 2 * lanes
+    inputs, sums = panels * 16 * (s.channels + 1) * 2 * lanes, 16 * (tiles * ROWS + 1) * 2 * lanes
     space = _up(block * 4 * pitch + inputs + sums + lanes, 16)
     items = s.groups * -(-s.n // stack) * bands
     strips = max(1, min(items, 4 * workers))
@@ -181,9 +181,9 @@ def _places(kernel, first=(0, 0, 0), step=(1, 1, 1), counts=None, turned=False):
 
 
 def _by_tiles(s: Shape) -> bool:
-    """Whether transformed tiles pay: enough channels on both sides to outweigh the transforms."""
+    """Whether transformed tiles pay: enough channels to outweigh the transforms, weights that stay in a cache."""
     plain = s.stride == s.dilation == s.step == (1, 1, 1) and s.taps == (1, 3, 3) and s.source[0] == s.full[0] == 1
-    return plain and min(s.channels, s.outs) >= 16 and min(s.size[1:]) >= 3
+    return plain and min(s.channels, s.outs) >= 16 and s.channels * s.outs <= 1 << 15 and min(s.size[1:]) >= 3
 
 
 def _run_tiles(kind, shape, x, w, bias, out, places, steps) -> bool:
@@ -193,7 +193,9 @@ def _run_tiles(kind, shape, x, w, bias, out, places, steps) -> bool:
     if not f or not pack:
         return False
     packed = np.empty(shape.groups * 16 * plan.tiles * plan.depth * ROWS, x.dtype)
-    if not pack(w, places, packed, shape.groups, plan.tiles, plan.depth, ROWS, shape.outs, w.size // shape.groups, *steps):
+    if not pack(
+        w, places, packed, shape.groups, plan.tiles, plan.depth, ROWS, shape.outs, w.size // shape.groups, *steps
+    ):
         return False
     room, offsets = np.empty(plan.room, x.dtype), np.empty(plan.offsets, np.int64)
     given = () if bias is None else (_flat(bias),)

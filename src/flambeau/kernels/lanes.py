@@ -87,7 +87,7 @@ class Lanes:
         fn = self._intrinsic(name, self.type, [PTR, I32, self.bits, self.type])
         return Vector(self.k, self.k.b.call(fn, [at.v, ir.Constant(I32, size), mask, self.zero.v]))
 
-    def store(self, value: Vector, at: Pointer, mask: ir.Value | None = None) -> None:
+    def store(self, value: Value, at: Pointer, mask: ir.Value | None = None) -> None:
         """Write the lanes of the mask."""
         size = SIZES[self.kind]
         if mask is None:

@@ -1,12 +1,12 @@
-"""Convolution by 3 x 3 kernels in steps of one, with 16 multiplications for 4 results instead of 36 (Winograd's F(2, 3)).
+"""Convolution by 3 x 3 kernels in steps of one, 16 multiplications for 4 results instead of 36: Winograd's F(2, 3).
 
 Tiles of 4 x 4 inputs overlap by 2 and give 2 x 2 outputs each. With every tile d and kernel g transformed,
 
     out = A' [ (G g G') * (B' d B) ] A,
 
-the products in the brackets, summed over channels, are 16 matrix products. The transforms of tiles only add and subtract.
-A result may differ from the plain sum by a few roundings of the largest terms among the inputs of its tile, and an input
-that is not finite makes all 4 outputs of its tile so.
+the products in the brackets, summed over channels, are 16 matrix products; the transforms of tiles only add and
+subtract. A result may be off by a few roundings of the largest terms in its tile (the plain sum: of its own terms),
+and an input that is not finite reaches all 4 outputs of its tiles.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .build import kernel
 from .window import copy_window, numbers, write_offsets
 
 if TYPE_CHECKING:
-    from .lanes import Lanes, Vector
+    from .lanes import Lanes
 
 POINTS = 16
 
@@ -69,13 +69,13 @@ def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, w
     p = numbers(k, plan)
     width = 2 * lanes.count
     area, full = p.d * p.h * p.w, p.fh * p.fw
-    padded = p.tiles * rows  # outputs
-    groups_of_images = (p.n + p.stack - 1) // p.stack
+    # From one point to the next: one row more than there are, lest all of them meet in the same lines of a cache.
+    far_in, far_out = (p.cg + 1) * width, (p.tiles * rows + 1) * width
     stage = lanes.room(4)
     for strip in k.loop(begin, end):
         copy, where = room.at(strip * p.space), offsets.at(strip * p.block * POINTS)
         inputs = lanes.aligned(copy.at(p.block * p.kd * p.ks * p.pitch))
-        sums = inputs.at(p.panels * POINTS * p.cg * width)
+        sums = inputs.at(p.panels * POINTS * far_in)
         write_offsets(k, p, where)
         for item in k.loop(p.items * strip // strips, p.items * (strip + 1) // strips):
             band, rest = item % p.bands, item // p.bands
@@ -95,18 +95,21 @@ def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, w
                             inside = lanes.first(tiles - v * lanes.count)
                             d = [lanes.load(copy.at(where[i * POINTS + j] + v * lanes.count), inside)
                                  for j in range(POINTS)]  # fmt: skip
-                            target = _vector_place(inputs, image * vectors + v, lanes, p.cg, c + i)
+                            number = image * vectors + v
+                            target = inputs.at(
+                                number // 2 * POINTS * far_in + (c + i) * width + number % 2 * lanes.count
+                            )
                             half = [_transform_inputs(*d[s::4]) for s in range(4)]
                             for a in range(4):
                                 for b, value in enumerate(_transform_inputs(*(half[s][a] for s in range(4)))):
-                                    lanes.store(value, target.at((a * 4 + b) * p.cg * width))
+                                    lanes.store(value, target.at((a * 4 + b) * far_in))
             total = images * vectors
             for panel in k.loop((total + 1) // 2):
                 for point in k.loop(POINTS):
-                    right = inputs.at((panel * POINTS + point) * p.cg * width)
+                    right = inputs.at((panel * POINTS + point) * far_in)
                     for tile in k.loop(p.tiles):
                         left = packed.at((((group * POINTS + point) * p.tiles + tile) * p.cg) * rows)
-                        result = sums.at((point * padded + tile * rows) * width)
+                        result = sums.at(point * far_out + tile * rows * width)
                         for _ in k.when(panel * 2 + 1 < total):
                             _product(k, lanes, left, right, result, p.cg, rows, 2)
                         for _ in k.when(panel * 2 + 1 >= total):
@@ -116,7 +119,7 @@ def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, w
                     image = (first + v // vectors) * p.groups + group
                     for o in k.loop(p.og):
                         at = sums.at(o * width + v % 2 * lanes.count)
-                        m = [lanes.load(at.at(j * padded * width)) for j in range(POINTS)]
+                        m = [lanes.load(at.at(j * far_out)) for j in range(POINTS)]
                         half = [_transform_sums(*m[s::4]) for s in range(4)]
                         for a in range(2):
                             even, odd = _transform_sums(*(half[s][a] for s in range(4)))
@@ -127,12 +130,6 @@ def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, w
                                 lanes.store(pair, stage.at((a * 2 + i) * lanes.count))
                         target = out.at((image * p.og + o) * full)
                         _write_rows(k, lanes, p, stage, target, y, q, k.minimum(lanes.count, tiles - q))
-
-
-def _vector_place(inputs: Any, number: Any, lanes: Lanes, channels: Any, channel: Any) -> Any:
-    """Where vector `number` of a channel begins, at the first point: two of them make a panel."""
-    width = 2 * lanes.count
-    return inputs.at((number // 2 * POINTS * channels + channel) * width + number % 2 * lanes.count)
 
 
 def _product(k: Any, lanes: Lanes, left: Any, right: Any, result: Any, depth: Any, rows: int, vectors: int) -> None:
@@ -151,7 +148,7 @@ def _product(k: Any, lanes: Lanes, left: Any, right: Any, result: Any, depth: An
 
 
 def _write_rows(k: Any, lanes: Lanes, p: Any, stage: Any, target: Any, y: Any, q: Any, count: Any) -> None:
-    """Write the two rows of outputs of `count` tiles from tile q of a band on, which may lie in several rows of tiles."""
+    """Write the two rows of outputs of `count` tiles, from tile q of a band on; rows of tiles may end among them."""
     done, row, column = k.cell(0, "i8"), k.cell(q // p.ow, "i8"), k.cell(q % p.ow, "i8")
     for _ in k.loop_while(lambda: done.get() < count):
         run = k.minimum(count - done.get(), p.ow - column.get())
