@@ -113,3 +113,48 @@ def test_wrong_groups_touch_nothing():
     starts = np.array([0, 2**60, -5, 3, 0])
     assert indexed.sum_groups.get("f4", mean=False)(g, starts, order, table, 2, 4, 3, 5, 3)
     assert (memory[:64] == 7).all() and (memory[-64:] == 7).all()
+
+
+# ---------------------------------------------------------------------- along one dimension
+
+DTYPES = [np.float32, np.float64, np.int64, np.int32]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape, rows", [((9,), 20), ((5, 4), 7), ((3, 6, 130), 2), ((2, 3, 4, 5), 3)])
+def test_along_every_axis(dtype, shape, rows):
+    rng = np.random.default_rng(2)
+    for axis, count in enumerate(shape):
+        x = rng.integers(-100, 100, shape).astype(dtype)
+        index = rng.integers(0, count, shape[:axis] + (rows,) + shape[axis + 1 :])
+        src = rng.integers(-100, 100, index.shape).astype(dtype)
+        places = [np.broadcast_to(p, index.shape) for p in np.ogrid[tuple(slice(n) for n in index.shape)]]
+        places[axis] = index
+        assert np.array_equal(indexed.take_along(x, index, axis), np.take_along_axis(x, index, axis))
+        added, put = x.copy(), x.copy()
+        np.add.at(added, tuple(places), src)
+        for place in np.ndindex(*index.shape):  # the last one stays
+            put[tuple(p[place] for p in places)] = src[place]
+        assert np.array_equal(indexed.put_along(x, src, index, axis, True), added)
+        assert np.array_equal(indexed.put_along(x, src, index, axis, False), put)
+        numbers = rng.integers(0, count, rows)
+        summed = x.copy()
+        np.add.at(summed, (slice(None),) * axis + (numbers,), src)
+        assert np.array_equal(indexed.add_slices(x, src, numbers, axis), summed)
+        assert np.array_equal(indexed.add_slices(x[::-1], src, numbers, axis)[::-1], indexed.add_slices(
+            np.ascontiguousarray(x[::-1]), src, numbers, axis)[::-1])  # fmt: skip
+
+
+def test_bad_places_touch_nothing():
+    x, src = np.ones((4, 3), np.float32), np.full((5, 3), 2, np.float32)
+    index = np.repeat(BAD[:, None], 3, 1)
+    memory, y = guarded(5, 3)
+    assert indexed.pick.get("f4")(x, index, y, 1, 4, 5, 3)
+    assert (y[0] == 1).all() and (y[1:] == 7).all() and (memory[:64] == 7).all() and (memory[79:] == 7).all()
+    for add in (False, True):
+        for slices, numbers in ((False, index), (True, BAD)):
+            memory, y = guarded(4, 3)
+            f = indexed.place.get("f4", add=add, slices=slices)
+            assert f(x, src, numbers, y, 1, 4, 5, 3, numbers.size, 1, 1)
+            assert (y[0] == 2 + add).all() and (y[1:] == 1).all()
+            assert (memory[:64] == 7).all() and (memory[76:] == 7).all()

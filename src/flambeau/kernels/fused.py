@@ -158,7 +158,7 @@ def cross_entropy(x, target, ignore: int = -1, reduction: str = "none"):
     kind, ignored = taken
     target, loss, total = _flat(target), np.empty(x.shape[0], x.dtype), np.empty((x.shape[0], 1), x.dtype)
     value, counted = np.empty((), x.dtype), np.empty((), x.dtype)
-    whole = rows.cross_entropy_total.get(kind, mean=reduction == "mean")
+    whole: Any = rows.cross_entropy_total.get(kind, mean=reduction == "mean")
     if not f(_flat(x), target, loss, total, *x.shape, ignored):
         return None
     if not whole(loss, target, value, counted, *x.shape, ignored, 1):

@@ -181,3 +181,101 @@ def sum_rows(g, index, count: int, skip: int | None = None, mean: bool = False):
     skip = count if skip is None else skip
     done = sort(flat, starts, order, n, count, words, 1)
     return table if done and f(fused._flat(g), starts, order, table, n, width, count, words, skip) else None
+
+
+# ---------------------------------------------------------------------- along one dimension
+
+
+@kernel("x:T=outer*count*inner index:i8=outer*rows*inner y:T!=outer*rows*inner outer count rows inner",
+        work="outer*rows", cost="inner*4")  # fmt: skip
+def pick(k, begin, end, x, index, y, outer, count, rows, inner):
+    """y[o, j, i] = x[o, index[o, j, i], i]; elements whose index is outside [0, count) stay as they are."""
+    for task in k.range(begin, end):
+        source, at, to = x.at(task // rows * count * inner), index.at(task * inner), y.at(task * inner)
+        for i in k.range(inner):
+            place = at[i]
+            for _ in k.when((place >= 0) & (place < count)):
+                to[i] = source[place * inner + i]
+
+
+@kernel("x:T=outer*count*inner src:T=outer*rows*inner index:i8=numbers y:T!=outer*count*inner outer count rows inner "
+        "numbers blocks weight", work="outer*blocks", cost="weight")  # fmt: skip
+def place(k, begin, end, x, src, index, y, outer, count, rows, inner, numbers, blocks, weight, add=False,
+          slices=False):  # fmt: skip
+    """y = x, then y[o, index[o, j, i], i] = (or +=) src[o, j, i], in order of j. slices: the index is index[j] for all.
+
+    A task is a block of columns of one o, so what is repeated is added up by one thread.
+    """
+    fits = numbers == (rows if slices else outer * rows * inner)
+    for task in k.range(begin, k.select(fits, end, begin)):
+        o, block = task // blocks, task % blocks
+        first, last = inner * block // blocks, inner * (block + 1) // blocks
+        given, to = x.at(o * count * inner), y.at(o * count * inner)
+        for c in k.range(count):
+            for i in k.range(first, last):
+                to[c * inner + i] = given[c * inner + i]
+        for j in k.range(rows):
+            line = src.at((o * rows + j) * inner)
+            if slices:
+                at = index[j]
+                for _ in k.when((at >= 0) & (at < count)):
+                    row = to.at(at * inner)
+                    for i in k.range(first, last):
+                        row[i] = row[i] + line[i] if add else line[i]
+            else:
+                numbers_here = index.at((o * rows + j) * inner)
+                for i in k.range(first, last):
+                    at = numbers_here[i]
+                    for _ in k.when((at >= 0) & (at < count)):
+                        here = at * inner + i
+                        to[here] = to[here] + line[i] if add else line[i]
+
+
+def _along(x, index, axis: int):
+    """(kind, outer, count, rows, inner) where an index of x's other sizes names places along an axis; else None."""
+    kind = _ANY.get(x.dtype)
+    if kind is None or type(x) is not np.ndarray or index.dtype != np.int64 or index.ndim != x.ndim or not x.ndim:
+        return None
+    if index.size < fused.SMALL or not x.size:
+        return None
+    if x.shape[:axis] != index.shape[:axis] or x.shape[axis + 1 :] != index.shape[axis + 1 :]:
+        return None
+    return kind, _size(x.shape[:axis]), x.shape[axis], index.shape[axis], _size(x.shape[axis + 1 :])
+
+
+def take_along(x, index, axis: int):
+    """np.take_along_axis for good, non-negative int64 numbers; None where NumPy is to do it."""
+    found = _along(x, index, axis)
+    f = found and pick.get(found[0])
+    if not f:
+        return None
+    out = np.empty(index.shape, x.dtype)
+    return out if f(fused._flat(x), fused._flat(index), out, *found[1:]) else None
+
+
+def put_along(x, src, index, axis: int, add: bool):
+    """x with src written (or added) at the numbers of `index` along an axis, in order; None where NumPy is to do it."""
+    found = _along(x, index, axis)
+    if found is None or src.shape != index.shape or src.dtype != x.dtype:
+        return None
+    return _placed(x, src, index, found, add, False)
+
+
+def add_slices(x, src, index, axis: int):
+    """x with slice j of src added to slice index[j] along an axis, in order; None where NumPy is to do it."""
+    kind = _ANY.get(x.dtype)
+    if kind is None or type(x) is not np.ndarray or index.dtype != np.int64 or index.ndim != 1 or not x.ndim:
+        return None
+    if src.size < fused.SMALL or src.dtype != x.dtype or src.ndim != x.ndim or not x.size:
+        return None
+    sizes = (_size(x.shape[:axis]), x.shape[axis], index.size, _size(x.shape[axis + 1 :]))
+    return _placed(x, src, index, (kind, *sizes), True, True)
+
+
+def _placed(x, src, index, found, add: bool, slices: bool):
+    kind, outer, count, rows, inner = found
+    f = place.get(kind, add=add, slices=slices)
+    out = np.empty(x.shape, x.dtype)
+    blocks = max(1, inner // 64)
+    sizes = (outer, count, rows, inner, index.size, blocks, (count + 4 * rows) * -(-inner // blocks))
+    return out if f and f(*(fused._flat(a) for a in (x, src, index)), out, *sizes) else None

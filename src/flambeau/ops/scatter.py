@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import MetaArray, meta_empty
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..kernels import indexed
 from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .entry import check_writable, primitive, public, write_out
@@ -28,9 +29,9 @@ def check_bounds(index: np.ndarray, size: int, dim: int, error=ShapeError, negat
     """Error unless all of `index` lie in 0 ... size - 1 (or -size ... size - 1)."""
     if not index.size or type(index) is not np.ndarray:
         return
-    low = -size if negative else 0
-    if index.min() < low or index.max() >= size:
-        bad = int(index[(index < low) | (index >= size)].ravel()[0])
+    place = indexed.first_outside(index, -size if negative else 0, size)
+    if place >= 0:
+        bad = int(index.reshape(-1)[place])
         raise error(
             f"index {bad} is out of bounds for dimension {dim} with size {size}",
             why=f"indices into this dimension run from 0 to {size - 1}",
@@ -50,6 +51,10 @@ def _positions(shape, index, dim):
 
 
 def _gather_array(input, index, dim):
+    check_bounds(index, (input.shape or (1,))[dim], dim)
+    made = indexed.take_along(input, index, dim)
+    if made is not None:
+        return made
     if not input.ndim:
         return np.broadcast_to(input, index.shape).copy()
     if not index.ndim:
@@ -71,6 +76,10 @@ def _corner(src, shape):
 
 
 def _scatter_array(input, src, index, dim):
+    check_bounds(index, (input.shape or (1,))[dim], dim)
+    made = indexed.put_along(input, src, index, dim, False)
+    if made is not None:
+        return made
     out = np.array(input, order="C", subok=True)
     if isinstance(out, MetaArray) or not index.size:
         return out
@@ -81,6 +90,10 @@ def _scatter_array(input, src, index, dim):
 
 
 def _scatter_add_array(input, src, index, dim):
+    check_bounds(index, (input.shape or (1,))[dim], dim)
+    made = indexed.put_along(input, src, index, dim, True)
+    if made is not None:
+        return made
     out = np.array(input, order="C", subok=True)
     if isinstance(out, MetaArray) or not index.size:
         return out
@@ -157,7 +170,6 @@ def _check_scatter(input, dim, index, src, name):
             )
         if src.dtype is not input.dtype:
             raise DtypeError(f"{name}(): Expected self.dtype to be equal to src.dtype", fix=f"src.to({input.dtype})")
-    check_bounds(index._array, shape[dim], dim)
     return dim
 
 
@@ -237,6 +249,7 @@ def _identity(reduce, dtype):
 
 
 def _scatter_reduce_array(input, src, index, dim, reduce, include_self):
+    check_bounds(index, (input.shape or (1,))[dim], dim)
     out = np.array(input, order="C", subok=True)
     if isinstance(out, MetaArray) or not index.size:
         return out
@@ -331,9 +344,11 @@ def _select_vjp(g, index, dim, input_shape):
 
 
 def _index_select_array(input, index, dim):
+    check_bounds(index, (input.shape or (1,))[dim], dim, IndexOutOfRange)
     if not input.ndim:
         return np.broadcast_to(input, index.size).copy()
-    return np.take(input, index.reshape(-1), axis=dim)
+    made = indexed.take_rows(input, index.reshape(-1), dim)
+    return np.take(input, index.reshape(-1), axis=dim) if made is None else made
 
 
 def _to_scalar(t, input):
@@ -365,7 +380,6 @@ def index_select(input, dim, index, *, out=None):
             [4, 3]])
     """
     dim = _vector_index(input, dim, index, "index_select")
-    check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
     made = _to_scalar(_index_select(input, index, dim=dim), input)
     if out is None:
         return made
@@ -378,6 +392,10 @@ def _at(dim, index):
 
 
 def _index_add_array(input, src, index, dim):
+    check_bounds(index, (input.shape or (1,))[dim], dim, IndexOutOfRange)
+    made = indexed.add_slices(input, src, index, dim)
+    if made is not None:
+        return made
     out = input.copy() if input.ndim else input.reshape(1).copy()
     if not isinstance(out, MetaArray) and index.size:
         moved = out.swapaxes(0, dim)
@@ -436,7 +454,6 @@ def index_add(input, dim, index, source, *, alpha=1):
     """
     dim = _vector_index(input, dim, index, "index_add")
     _check_source(input, dim, index, source, "index_add")
-    check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
     if alpha.__class__ is not int or alpha != 1:
         source = source * alpha
         source = source if source.dtype is input.dtype else source.to(input.dtype)
@@ -444,6 +461,7 @@ def index_add(input, dim, index, source, *, alpha=1):
 
 
 def _index_copy_array(input, src, index, dim):
+    check_bounds(index, (input.shape or (1,))[dim], dim, IndexOutOfRange)
     out = input.copy() if input.ndim else input.reshape(1).copy()
     if index.size:
         out[_at(dim, index.reshape(-1))] = src.reshape(src.shape or (1,)) if src.ndim else src
@@ -468,7 +486,6 @@ def index_copy(input, dim, index, source):
     """
     dim = _vector_index(input, dim, index, "index_copy", ("int64",))
     _check_source(input, dim, index, source, "index_copy")
-    check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)
     return _index_copy(input, source, index, dim=dim)
 
 
