@@ -17,6 +17,7 @@ import numpy as np
 from .devices import CPU
 from .devices import device as _device
 from .errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError
+from .kernels import twister
 from .kernels.random import keep, shuffle
 from .kernels.record import source
 from .normal import box_muller64, fma, libm, normals32, words_to_units
@@ -27,6 +28,7 @@ _HEAD = struct.Struct("<Qiiq")  # seed, words left, seeded, next word
 _TAIL = struct.Struct("<3dixxxxf?xxx")  # x, y, rho, y is valid; float normal and whether it is valid
 _WIDE = 1 << 28  # ranges from here on take 64-bit draws, which keeps the bias of the modulo small
 _U53 = 2.0**-53
+SMALL = 8192  # draws below it are left to NumPy as long as no larger one was made: loading LLVM would take longer
 
 
 class Generator:
@@ -62,6 +64,7 @@ class Generator:
     def _reset(self, seed):
         self._seed = seed
         self._words: Any = None  # NumPy's twister, made at the first draw: importing numpy.random takes a while
+        self._state: Any = None  # in its place once the kernel has drawn: 624 words, and how many of them are used up
         self._fresh = True  # no word drawn since the seed
         self._normal = None  # second number of the last pair of normals
 
@@ -71,6 +74,13 @@ class Generator:
             self._words = np.random.MT19937(0)
             self._words._legacy_seeding(self._seed & 0xFFFFFFFF)
         return self._words
+
+    def _twister(self):
+        """(the 624 words of the state, how many of them are used up)"""
+        if self._state is not None:
+            return self._state[:624].view(np.uint32), int(self._state[624])
+        inner = self._source().state["state"]
+        return np.asarray(inner["key"], np.uint32), inner["pos"]
 
     def manual_seed(self, seed):
         """Start again from `seed`, an integer of 64 bits; returns the generator."""
@@ -88,10 +98,9 @@ class Generator:
 
     def state_bytes(self) -> np.ndarray:
         """The whole state, as the uint8 array that PyTorch's `get_state` gives."""
-        inner = self._source().state["state"]
-        pos = inner["pos"]
+        key, pos = self._twister()
         next_, left = (0, 1) if self._fresh else (pos, 625 - pos)
-        words = np.asarray(inner["key"], np.uint32).astype("<u8")
+        words = key.astype("<u8")
         y, valid = (0.0, 0) if self._normal is None else (self._normal, 1)
         raw = _HEAD.pack(self._seed, left, 1, next_) + words.tobytes() + _TAIL.pack(0.0, y, 0.0, valid, 0.0, False)
         return np.frombuffer(bytearray(raw), np.uint8)
@@ -118,6 +127,7 @@ class Generator:
         key = np.frombuffer(raw, "<u8", 624, _HEAD.size).astype(np.uint32)
         _, y, _, valid, _, _ = _TAIL.unpack_from(raw, _HEAD.size + 624 * 8)
         self._fresh = left == 1 and next_ == 0
+        self._state = None
         self._source().state = {"bit_generator": "MT19937", "state": {"key": key, "pos": 624 if left == 1 else next_}}
         self._seed = seed
         self._normal = y if valid else None
@@ -153,9 +163,17 @@ class Generator:
         """The next `n` words of 32 bits, as uint32."""
         if n:
             self._fresh = False
-        if n < 8192:  # the same words either way: this has less to set up, the other is quicker per word
+        if n < SMALL and self._state is None:
             return (self._words or self._source()).random_raw(n).astype(np.uint32)
-        return np.random.Generator(self._source()).integers(0, 1 << 32, n, dtype=np.uint32)
+        run = twister.words.get()
+        if run is None:
+            return np.random.Generator(self._source()).integers(0, 1 << 32, n, dtype=np.uint32)
+        if self._state is None:
+            key, used = self._twister()
+            self._state, self._words = np.append(key.view(np.int32), np.int32(used)), None
+        made = np.empty(n, np.int32)
+        run(self._state, made, n, 1)
+        return made.view(np.uint32)
 
     def words64(self, n: int) -> np.ndarray:
         """The next `n` draws of 64 bits, as uint64: the first word is the upper half."""
@@ -192,6 +210,10 @@ class Generator:
         """Uniform on [low, high); a number that rounding puts on `high` becomes `low`."""
         dtype = np.dtype(dtype)
         wide = dtype == np.float64
+        if dtype == np.float32 and n >= SMALL and (run := twister.uniform.get()) is not None:
+            made, first, last = np.empty(n, np.float32), np.float32(low), np.float32(high)
+            run(self.words32(n).view(np.int32), made, n, float(last - first), float(first), float(last))
+            return made
         made = self.unit64(n) if wide else self.unit32(n)
         kind = made.dtype.type
         if low == 0 and high == 1:
@@ -249,6 +271,10 @@ class Generator:
     def integers(self, n: int, low: int, high: int) -> np.ndarray:
         """Integers of [low, high), int64 (or uint64 where they do not fit)."""
         span = high - low
+        if span < _WIDE and n >= SMALL and high < 1 << 63 and (run := twister.integers.get()) is not None:
+            made = np.empty(n, np.int64)
+            run(self.words32(n).view(np.int32), made, n, int(span), np.array([low], np.int64))
+            return made
         if span >= _WIDE:
             words = self.words64(n)
             if span < 1 << 64:
