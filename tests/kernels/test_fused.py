@@ -301,9 +301,45 @@ def test_a_traced_formula_is_the_formula(normal, monkeypatch, options):
         g = arrays[1].copy()
         p, *kept = wide(*arrays)
         new = formula(np, p, g.astype(float), *kept[1:], **numbers)
-        assert fused.update(formula, arrays, numbers)
+        assert fused.update(formula, [(arrays, numbers)]) == []
         close(tuple([arrays[0], *arrays[2:]]), new)
         assert (arrays[1] == g).all()
+
+
+def descend(xp, p, g, *, lr):
+    return (p - lr * g,)
+
+
+@pytest.mark.parametrize("sizes", [(1, 5, 0, 33), (7,), (4000, 1, 90000), (0, 0)])
+def test_one_launch_updates_many_parameters(normal, monkeypatch, sizes):
+    monkeypatch.setattr(updates, "SMALL", 1 if sum(sizes) else 0)
+    numbers = dict(lr=0.5)
+    jobs = [([normal(n), normal(n)], numbers) for n in sizes]
+    doubles = [([normal(n).astype(np.float64), normal(n).astype(np.float64)], numbers) for n in sizes]
+    expected = [p - 0.5 * g for (p, g), _ in jobs + doubles]
+    assert fused.update(descend, jobs + doubles) == []
+    for ((p, _), _), new in zip(jobs + doubles, expected):
+        np.testing.assert_allclose(p, new, rtol=1e-6, atol=1e-6)
+
+
+def test_parameters_that_do_not_fit_are_left_alone(normal, monkeypatch):
+    monkeypatch.setattr(updates, "SMALL", 1)
+    numbers = dict(lr=0.5)
+    plain, strided, shared = [normal(8), normal(8)], [normal(16)[::2], normal(8)], normal(8)
+    half = [normal(8).astype(np.float16), normal(8).astype(np.float16)]
+    locked = [normal(8), normal(8)]
+    locked[0].flags.writeable = False
+    short = [normal(8), normal(7)]
+    expected, before = plain[0] - 0.5 * plain[1], strided[0].copy()
+    jobs = [(arrays, numbers) for arrays in (plain, strided, half, locked, short)]
+    left = fused.update(descend, jobs)
+    assert [job[0][0] is a[0] for job, a in zip(left, (half, strided, locked, short))] == [True] * 4
+    np.testing.assert_allclose(plain[0], expected, rtol=1e-6)
+    assert (strided[0] == before).all()
+    # Two parameters over one memory take turns.
+    start, g = shared.copy(), normal(8)
+    assert fused.update(descend, [([shared, g], numbers), ([shared, g], numbers)]) == []
+    np.testing.assert_allclose(shared, start - 0.5 * g - 0.5 * g, rtol=1e-5, atol=1e-6)
 
 
 def test_every_function_of_formulas(normal, monkeypatch):
@@ -313,7 +349,7 @@ def test_every_function_of_formulas(normal, monkeypatch):
     arrays[0][7] = np.nan
     p, g = wide(*arrays)
     new = everything(np, p, g, low=0.3, factor=0.7)
-    assert fused.update(everything, arrays, dict(low=0.3, factor=0.7))
+    assert fused.update(everything, [(arrays, dict(low=0.3, factor=0.7))]) == []
     np.testing.assert_allclose(arrays[0], new[0], rtol=1e-5, atol=1e-5)
 
 
@@ -326,7 +362,8 @@ def test_formulas_that_branch_on_values_are_left_to_numpy(normal, monkeypatch):
     arrays = [normal(10), normal(10)]
     before = arrays[0].copy()
     for _ in range(2):
-        assert fused.update(branches, arrays, dict(lr=0.1)) is False
+        job = (arrays, dict(lr=0.1))
+        assert fused.update(branches, [job]) == [job]
     assert (arrays[0] == before).all() and any("branches" in name for name in updates.declined)
 
 

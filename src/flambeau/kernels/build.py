@@ -130,7 +130,7 @@ class Kernel:
         if self.built(real, absent, options) is None:
             return 0
         llvm = backend()
-        return llvm.symbol(self._symbol(real, absent, options) + "_part") if llvm else 0
+        return llvm.symbol(self.symbol(real, absent, options) + "_part") if llvm else 0
 
     def share(self, values: dict[str, int]) -> tuple[int, int]:
         """(items of work, parts to cut them into) for the values of the parameters that are ints."""
@@ -142,7 +142,8 @@ class Kernel:
         total = work * product(self.cost)
         return work, min(total // GRAIN, 64, work) if total >= PARALLEL_FROM else 1
 
-    def _symbol(self, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> str:
+    def symbol(self, real: str, absent: tuple[str, ...], options: dict[str, Any]) -> str:
+        """The name of a specialisation in compiled code."""
         spelled = "_".join([real, *("no_" + a for a in absent), *(f"{k}_{v}" for k, v in sorted(options.items()))])
         return "flambeau_" + re.sub(r"\W", "_", f"{self.name}_{spelled}")
 
@@ -152,7 +153,7 @@ class Kernel:
             return None
         from .wrap import write_ir  # needs llvmlite, as above
 
-        name = self._symbol(real, absent, options)
+        name = self.symbol(real, absent, options)
         if self.tile:
             llvm.tile_library(real)
         key = None if self.traced else repr((real, absent, sorted(options.items())))

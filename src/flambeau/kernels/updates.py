@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import scalars
-from .build import kernel
+from .build import backend, kernel
 
 SMALL = int(os.environ.get("FLAMBEAU_KERNELS_FROM") or 4096)
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
@@ -52,16 +52,36 @@ _serial = itertools.count()
 _kernels: dict[Any, Callable[..., bool] | None] = {}
 declined: set[str] = set()  # formulas that cannot be traced: they run in NumPy
 
+Job = tuple[list[np.ndarray], dict[str, Any]]
 
-def update(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: dict[str, Any]) -> bool:
-    """p, g, *slots = arrays; p, *slots = formula(xp, p, g, *slots, **numbers), in place. False: nothing was done."""
-    p = arrays[0]
-    kind = _KIND.get(p.dtype)
-    if kind is None or p.size < SMALL or type(p) is not np.ndarray:
-        return False
+
+def update(formula: Callable[..., Any], jobs: list[Job]) -> list[Job]:
+    """For each job, ([p, g, *slots], numbers): p, *slots = formula(xp, p, g, *slots, **numbers), in place.
+
+    Jobs that share their `numbers` are one launch, if there is enough to do. Returns those that were not done.
+    """
+    left: list[Job] = []
+    groups: dict[Any, list[Job]] = {}
+    for job in jobs:
+        p = job[0][0]
+        kind = _KIND.get(p.dtype)
+        if kind is None or p.__class__ is not np.ndarray:
+            left.append(job)
+        else:
+            groups.setdefault((id(job[1]), kind), []).append(job)
+    for (_, kind), members in groups.items():
+        if sum([job[0][0].size for job in members]) < SMALL:
+            left += members
+        elif len({id(job[0][0]) for job in members}) < len(members) or not _launch(formula, kind, members):
+            # Parameters that share memory take turns; one that does not fit must not hold the others up.
+            left += [job for job in members if job[0][0].size < SMALL or not _launch(formula, kind, [job])]
+    return left
+
+
+def _launch(formula: Callable[..., Any], kind: str, jobs: list[Job]) -> bool:
     given: list[float] = []
     fixed: list[tuple[str, Any]] = []
-    for name, value in numbers.items():
+    for name, value in jobs[0][1].items():
         if value is None or value is True or value is False or value.__class__ is str or value == 0:
             fixed.append((name, value))
         elif isinstance(value, int | float):
@@ -69,16 +89,24 @@ def update(formula: Callable[..., Any], arrays: list[np.ndarray], numbers: dict[
             fixed.append((name, "number"))
         else:
             return False  # as part of the kernel it could make a new one at every step
-    key = (formula, kind, len(arrays), tuple(fixed))
+    count = len(jobs[0][0])
+    key = (formula, kind, count, tuple(fixed))
     if key not in _kernels:
-        _kernels[key] = _trace(formula, kind, len(arrays), fixed)
+        _kernels[key] = _trace(formula, kind, count, fixed)
     f = _kernels[key]
-    return f is not None and f(*arrays, *given, p.size)
+    if f is None:
+        return False
+    arrays = jobs[0][0] if len(jobs) == 1 else [a for job in jobs for a in job[0]]
+    return f(np.empty(len(jobs) * (count + 1), np.int64), *given, *arrays)
 
 
 def _trace(
     formula: Callable[..., Any], kind: str, count: int, fixed: list[tuple[str, Any]]
 ) -> Callable[..., bool] | None:
+    if backend() is None:
+        return None
+    from .many import many  # needs llvmlite, which is optional
+
     def body(k, begin, end, *given):
         arrays, given_numbers = given[:count], list(given[count:-1])
         numbers = {name: given_numbers.pop(0) if value == "number" else value for name, value in fixed}
@@ -94,7 +122,7 @@ def _trace(
     names += [f"s{i}:d" for i, (_, value) in enumerate(fixed) if value == "number"]
     made = kernel(" ".join([*names, "n"]), work="n", cost=str(count), traced=True)(body)
     try:
-        return made.get(kind)
+        return many(made, kind)
     except TypeError:  # the formula branches on values, or needs a function that kernels lack
         declined.add(owner)
         return None

@@ -38,6 +38,21 @@ def _write_part(kernel: Kernel, module: ir.Module, name: str, present: list[Para
 
     The body is a function of its own, whose array arguments are known not to overlap, and is inlined here.
     """
+    inner, kinds = write_body(kernel, module, present, real, absent, options)
+    part = ir.Function(module, PART, name)
+    b = ir.IRBuilder(part.append_basic_block("entry"))
+    context, begin, end = part.args
+    words = []
+    for i, kind in enumerate(kinds):
+        words.append(b.load(b.gep(context, [ir.Constant(I64, i)], source_etype=I64), typ=kind))
+    b.call(inner, [begin, end, *words])
+    b.ret_void()
+    return part
+
+
+def write_body(kernel: Kernel, module: ir.Module, present: list[Parameter], real: str, absent: tuple[str, ...],
+               options: dict[str, Any]) -> tuple[ir.Function, list[ir.Type]]:  # fmt: skip
+    """body(begin, end, *arguments), to be inlined, and the types of its arguments."""
     kinds = [PTR if p.is_array else F64 if p.kind == "d" else I64 for p in present]
     inner = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64, I64, *kinds]), "body")
     inner.linkage = "internal"
@@ -53,58 +68,106 @@ def _write_part(kernel: Kernel, module: ir.Module, name: str, present: list[Para
     ordered = [given[p.name] for p in kernel.parameters]
     kernel.body(k, Value(k, inner.args[0]), Value(k, inner.args[1]), *ordered, **options)
     k.b.ret_void()
+    return inner, kinds
 
-    part = ir.Function(module, PART, name)
-    b = ir.IRBuilder(part.append_basic_block("entry"))
-    context, begin, end = part.args
-    words = []
-    for i, kind in enumerate(kinds):
-        words.append(b.load(b.gep(context, [ir.Constant(I64, i)], source_etype=I64), typ=kind))
-    b.call(inner, [begin, end, *words])
-    b.ret_void()
-    return part
+
+class Entry:
+    """The builtin being written, `f(self, arguments, count)`: it may refuse its arguments until `finish`."""
+
+    def __init__(self, module: ir.Module, name: str, real: str):
+        self.function = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), name)
+        self.k = Emitter(module, ir.IRBuilder(self.function.append_basic_block("entry")), real)
+        self.refuse = self.function.append_basic_block("refuse")
+        self.words = _field(self.k, self.function.args[0], DATA, PTR)
+        self.count = Value(self.k, self.function.args[2])
+
+    def constant(self, row: int) -> ir.Value:
+        """A word of llvm.table()."""
+        b = self.k.b
+        return b.load(b.gep(self.words, [ir.Constant(I64, row)], source_etype=I64), typ=I64)
+
+    def require(self, condition: Value) -> None:
+        """Refuse the arguments unless the condition holds."""
+        on = self.function.append_basic_block("good")
+        self.k.b.cbranch(condition.v, on, self.refuse)
+        self.k.b.position_at_end(on)
+
+    def item(self, i: Any, kind: int) -> ir.Value:
+        """Argument number i, which must be of the type in that row of llvm.table()."""
+        b = self.k.b
+        item = b.load(b.gep(self.function.args[1], [self.k.int(i).v], source_etype=PTR), typ=PTR)
+        type_ = Value(self.k, b.ptrtoint(_field(self.k, item, H - 8, PTR), I64))
+        self.require(type_ == Value(self.k, self.constant(kind)))
+        return item
+
+    def integer(self, i: Any) -> Value:
+        """Argument number i, a size or count."""
+        item = self.item(i, table.INT)
+        fn = self.k.b.inttoptr(self.constant(table.AS_INT), PTR)
+        value = Value(self.k, self.k.call_pointer(fn, ir.FunctionType(I64, [PTR]), [item]))
+        self.require(value >= 0)  # an int that does not fit gives -1 and sets an error
+        return value
+
+    def real(self, i: Any) -> ir.Value:
+        """Argument number i, a float."""
+        return _field(self.k, self.item(i, table.FLOAT), H, F64)
+
+    def array(self, i: Any, p: Parameter, real: str) -> tuple[ir.Value, Value]:
+        """(address, number of elements) of argument number i, an array as the parameter says."""
+        item = self.item(i, table.NDARRAY)
+        size = _check_array(self.k, item, p, real, self.require)
+        return _field(self.k, item, DATA, PTR), size
+
+    def finish(self, kernel: Kernel, part: ir.Function, context: ir.Value, work: Value, total: Value) -> None:
+        """Run part(context, 0, work), by several threads if the total cost is worth it, and return True."""
+        k, b, constant = self.k, self.k.b, self.constant
+        large = total >= PARALLEL_FROM
+        _limit_blas(k, kernel, constant, k.int(1))
+        small_block, large_block, end = (self.function.append_basic_block(n) for n in ("small", "large", "end"))
+        b.cbranch(large.v, large_block, small_block)
+        b.position_at_end(small_block)
+        b.call(part, [context, ir.Constant(I64, 0), work.v])
+        b.branch(end)
+        b.position_at_end(large_block)
+        # A long run gives the interpreter lock away, as NumPy does.
+        thread = k.call_pointer(b.inttoptr(constant(table.SAVE), PTR), ir.FunctionType(PTR, []), [])
+        parts = k.minimum(k.minimum(total // GRAIN, 64), work)
+        run = ir.FunctionType(ir.VoidType(), [PTR, PTR, PTR, I64, I64])
+        state = b.inttoptr(constant(table.POOL_STATE), PTR)
+        k.call_pointer(b.inttoptr(constant(table.POOL_RUN), PTR), run, [state, part, context, work.v, parts.v])
+        k.call_pointer(b.inttoptr(constant(table.RESTORE), PTR), ir.FunctionType(ir.VoidType(), [PTR]), [thread])
+        b.branch(end)
+
+        for block, answer in ((end, 1), (self.refuse, 0)):
+            b.position_at_end(block)
+            if block is end:
+                words = k.pointer(Value(k, constant(table.POOL_STATE)), "i8")
+                _limit_blas(k, kernel, constant, words[threads.THREADS])
+            else:
+                k.call_pointer(b.inttoptr(constant(table.CLEAR), PTR), ir.FunctionType(ir.VoidType(), []), [])
+            fn = b.inttoptr(constant(table.BOOL), PTR)
+            b.ret(k.call_pointer(fn, ir.FunctionType(PTR, [I64]), [ir.Constant(I64, answer)]))
 
 
 def _write_entry(
     kernel: Kernel, module: ir.Module, name: str, present: list[Parameter], real: str, part: ir.Function
 ) -> None:
-    entry = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), name)
-    k = Emitter(module, ir.IRBuilder(entry.append_basic_block("entry")), real)
-    b = k.b
-    self_, arguments, count = entry.args
-    refuse = entry.append_basic_block("refuse")
-    words = _field(k, self_, DATA, PTR)
-
-    def constant(row: int) -> ir.Value:
-        return b.load(b.gep(words, [ir.Constant(I64, row)], source_etype=I64), typ=I64)
-
-    def require(condition: Value) -> None:
-        on = entry.append_basic_block("good")
-        b.cbranch(condition.v, on, refuse)
-        b.position_at_end(on)
-
+    entry = Entry(module, name, real)
+    k, b = entry.k, entry.k.b
     context = k.reserve(max(1, len(present)))
-    require(Value(k, count) == len(present))
+    entry.require(entry.count == len(present))
     values: dict[str, Value] = {}
     sizes: dict[str, Value] = {}
     for i, p in enumerate(present):
-        item = b.load(b.gep(arguments, [ir.Constant(I64, i)], source_etype=PTR), typ=PTR)
-        type_ = Value(k, b.ptrtoint(_field(k, item, H - 8, PTR), I64))
         slot = b.gep(context, [ir.Constant(I64, i)], source_etype=I64)
         if p.kind == "n":
-            require(type_ == Value(k, constant(table.INT)))
-            fn = b.inttoptr(constant(table.AS_INT), PTR)
-            value = Value(k, k.call_pointer(fn, ir.FunctionType(I64, [PTR]), [item]))
-            require(value >= 0)  # sizes and counts; an int that does not fit gives -1 and sets an error
-            values[p.name] = value
-            b.store(value.v, slot)
+            values[p.name] = entry.integer(i)
+            b.store(values[p.name].v, slot)
         elif p.kind == "d":
-            require(type_ == Value(k, constant(table.FLOAT)))
-            b.store(_field(k, item, H, F64), slot)
+            b.store(entry.real(i), slot)
         else:
-            require(type_ == Value(k, constant(table.NDARRAY)))
-            sizes[p.name] = _check_array(k, item, p, real, require)
-            b.store(_field(k, item, DATA, PTR), slot)
+            address, sizes[p.name] = entry.array(i, p, real)
+            b.store(address, slot)
 
     def product(names: Any) -> Value:
         total = k.int(1)
@@ -114,36 +177,9 @@ def _write_entry(
 
     for p in present:
         if p.size:
-            require(sizes[p.name] == product(p.size))
-
+            entry.require(sizes[p.name] == product(p.size))
     work = product(kernel.work.split("*"))
-    total = work * product(kernel.cost)
-    large = total >= PARALLEL_FROM
-    _limit_blas(k, kernel, constant, k.int(1))
-    small_block, large_block, end = (entry.append_basic_block(n) for n in ("small", "large", "end"))
-    b.cbranch(large.v, large_block, small_block)
-    b.position_at_end(small_block)
-    b.call(part, [context, ir.Constant(I64, 0), work.v])
-    b.branch(end)
-    b.position_at_end(large_block)
-    # A long run gives the interpreter lock away, as NumPy does.
-    thread = k.call_pointer(b.inttoptr(constant(table.SAVE), PTR), ir.FunctionType(PTR, []), [])
-    parts = k.minimum(k.minimum(total // GRAIN, 64), work)
-    run = ir.FunctionType(ir.VoidType(), [PTR, PTR, PTR, I64, I64])
-    state = b.inttoptr(constant(table.POOL_STATE), PTR)
-    k.call_pointer(b.inttoptr(constant(table.POOL_RUN), PTR), run, [state, part, context, work.v, parts.v])
-    k.call_pointer(b.inttoptr(constant(table.RESTORE), PTR), ir.FunctionType(ir.VoidType(), [PTR]), [thread])
-    b.branch(end)
-
-    for block, answer in ((end, 1), (refuse, 0)):
-        b.position_at_end(block)
-        if block is end:
-            state = k.pointer(Value(k, constant(table.POOL_STATE)), "i8")
-            _limit_blas(k, kernel, constant, state[threads.THREADS])
-        if block is refuse:
-            k.call_pointer(b.inttoptr(constant(table.CLEAR), PTR), ir.FunctionType(ir.VoidType(), []), [])
-        fn = b.inttoptr(constant(table.BOOL), PTR)
-        b.ret(k.call_pointer(fn, ir.FunctionType(PTR, [I64]), [ir.Constant(I64, answer)]))
+    entry.finish(kernel, part, context, work, work * product(kernel.cost))
 
 
 def _limit_blas(k: Emitter, kernel: Kernel, constant: Any, number: Value) -> None:

@@ -38,6 +38,8 @@ class Adadelta(FormulaOptimizer):
             foreach=foreach, differentiable=differentiable,
         ))  # fmt: skip
 
+    by_step = True
+
     def slots(self, options):
         return ("square_avg", "acc_delta")
 

@@ -49,6 +49,8 @@ class Adagrad(FormulaOptimizer):
     def share_memory(self):
         """Accepted: state is shared when the process that holds it forks."""
 
+    by_step = True
+
     def slots(self, options):
         return ("sum",)
 

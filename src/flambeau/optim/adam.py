@@ -50,6 +50,8 @@ class Adam(FormulaOptimizer):
             decoupled_weight_decay=decoupled_weight_decay,
         ))  # fmt: skip
 
+    by_step = True
+
     def slots(self, options):
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if options["amsgrad"] else ("exp_avg", "exp_avg_sq")
 

@@ -32,6 +32,8 @@ class Adamax(FormulaOptimizer):
             differentiable=differentiable, capturable=capturable,
         ))  # fmt: skip
 
+    by_step = True
+
     def slots(self, options):
         return ("exp_avg", "exp_inf")
 

@@ -35,6 +35,8 @@ class RAdam(FormulaOptimizer):
             capturable=capturable, decoupled_weight_decay=decoupled_weight_decay, differentiable=differentiable,
         ))  # fmt: skip
 
+    by_step = True
+
     def slots(self, options):
         return ("exp_avg", "exp_avg_sq")
 

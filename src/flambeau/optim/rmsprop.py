@@ -39,6 +39,8 @@ class RMSprop(FormulaOptimizer):
             capturable=capturable, foreach=foreach, maximize=maximize, differentiable=differentiable,
         ))  # fmt: skip
 
+    by_step = True
+
     def slots(self, options):
         momentum = ("momentum_buffer",) if options["momentum"] > 0 else ()
         return ("square_avg", *momentum, *(("grad_avg",) if options["centered"] else ()))

@@ -43,9 +43,11 @@ class FormulaOptimizer(Optimizer):
     update(xp, p, g, *slots, **numbers): new values of p and of the slots.
     """
 
+    by_step = False  # `numbers` reads nothing of the state but "step"
     elementwise = True  # `update` treats each element alone: large arrays may be cut into blocks
     takes_complex = True
     _foreach_differentiable_error = True
+    _latest: tuple = (None, None, None)  # options, step count, and the numbers that they gave
 
     def slots(self, options) -> tuple[str, ...]:
         return ()
@@ -78,21 +80,31 @@ class FormulaOptimizer(Optimizer):
         return loss
 
     def _step_in_place(self, group):
-        options = {name: plain(value) for name, value in group.items() if name != "params"}
+        options = {
+            name: value if value.__class__ in _PLAIN else plain(value)
+            for name, value in group.items()
+            if name != "params"
+        }
         names = self.slots(options)
         jobs = []
         for p in group["params"]:
-            g = p.grad
+            g = p._grad
             if g is None:
                 continue
-            check_overlap(p)
-            if g._array.shape != p._array.shape:
+            a, b = p._array, g._array
+            if 0 in a.strides:
+                check_overlap(p)
+            if b.shape != a.shape:
                 raise ShapeError(
                     f"The size of a parameter {list(p.shape)} must match the size of its gradient {list(g.shape)}",
                     why=f"{type(self).__name__} changes each element by its own gradient",
                 )
             state, numbers = self._begin(p, names, options)
-            arrays = [p._array, g._array, *[state[name]._array for name in names]]
+            arrays = [a, b]
+            for name in names:
+                arrays.append(state[name]._array)
+            if jobs and numbers is not jobs[-1][1] and numbers == jobs[-1][1]:
+                numbers = jobs[-1][1]  # parameters with the same numbers are updated together
             jobs.append((arrays, numbers))
             if listeners:
                 self._tell(group, p, arrays, numbers)
@@ -116,14 +128,23 @@ class FormulaOptimizer(Optimizer):
             self.start(p, state, options)
             if state or names:
                 self.state[p] = state
+        count = None
         if "step" in state:
-            count = state["step"]._array
-            count += 1
-        numbers = self.numbers(options, state)
+            steps = state["step"]._array
+            count = steps.item() + 1
+            steps[()] = count
+        if not self.by_step:
+            numbers = self.numbers(options, state)
+        elif self._latest[0] is options and self._latest[1] == count:
+            numbers = self._latest[2]
+        else:
+            numbers = self.numbers(options, state)
+            self._latest = (options, count, numbers)
         for name in names:
-            if state.get(name) is None:
+            kept = state.get(name)
+            if kept is None:
                 state[name] = Tensor.wrap(np.zeros_like(p._array))
-            elif self.elementwise and state[name]._array.shape != p._array.shape:
+            elif self.elementwise and kept._array.shape != p._array.shape:
                 raise ShapeError(
                     f"The size of a parameter {list(p.shape)} must match the size of its state '{name}' "
                     f"{list(state[name].shape)}",
@@ -134,14 +155,18 @@ class FormulaOptimizer(Optimizer):
     def run(self, jobs) -> None:
         """Change the arrays of `jobs` in place; a job is ([p, g, *slots], numbers).
 
-        Large arrays go through a kernel traced from the formula, the rest through NumPy.
+        Where there is enough to do, it is done by a kernel traced from the formula, in one launch, else by NumPy.
         """
+        jobs = [
+            ([as_real(a) for a in arrays], numbers) if arrays[0].dtype.kind == "c" else (arrays, numbers)
+            for arrays, numbers in jobs
+        ]
+        if self.elementwise:
+            jobs = fused.update(self.update, jobs)
+        if not jobs:
+            return
         with np.errstate(all="ignore"):
             for arrays, numbers in jobs:
-                if arrays[0].dtype.kind == "c":
-                    arrays = [as_real(a) for a in arrays]
-                if self.elementwise and fused.update(self.update, arrays, numbers):
-                    continue
                 if arrays[0].size <= BLOCK or not self.elementwise or not all(a.flags.c_contiguous for a in arrays):
                     _write(arrays, self.update(np, *arrays, **numbers))
                 else:
@@ -170,6 +195,9 @@ class FormulaOptimizer(Optimizer):
                 p.copy_(new[0])
                 for name, value in zip(names, new[1:]):
                     state[name] = value
+
+
+_PLAIN = (float, int, bool, type(None), str)
 
 
 def _write(arrays, new):
