@@ -13,6 +13,7 @@ from .. import dtypes
 from ..autograd.mode import inference_depth, state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import NotSupported
+from ..kernels import elementwise
 from ..kernels import fused as kernels
 from ..tensor import Tensor, attach
 from .entry import METHODS, REGISTRY, Primitive, in_place, write_out
@@ -75,6 +76,14 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
     """
     short = name.rsplit(".", 1)[-1]
 
+    def small(input):
+        if FROM_NUMPY[input.dtype] in HALVES:
+            out = ufunc(input.astype(F32))
+            return out if result is not None else out.astype(input.dtype)
+        return ufunc(input)
+
+    start, large = elementwise.start(ufunc), elementwise.large(getattr(ufunc, "formula", ufunc), small)
+
     def forward(input):
         d = FROM_NUMPY[input.dtype]
         if d.category < 2:
@@ -82,10 +91,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
                 input = input.astype(dtypes.get_default_dtype().numpy)
             elif integers is not None:
                 return integers(input)
-        elif d in HALVES:
-            out = ufunc(input.astype(F32))
-            return out if result is not None else out.astype(input.dtype)
-        return ufunc(input)
+        return small(input) if input.size < start else large(input)
 
     prim = Primitive(short, forward, vjp, node or _node(name), names=("input",))
     prim.formula, prim.float_formula = getattr(ufunc, "formula", ufunc), integers is not None
@@ -98,7 +104,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
             d = a.dtype
             if d is _fast32 or d is _fast64:
                 t = _new(Tensor)
-                r = ufunc(a)
+                r = ufunc(a) if a.size < start else large(a)
                 t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                 if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
                     record(input, t)
@@ -178,7 +184,12 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
     """
     short = name.rsplit(".", 1)[-1]
     fast = fast and 1 in numbers
-    prim = Primitive(short, ufunc, vjp, node or _node(name), names=("input", "other"))
+    start, large = elementwise.start(ufunc), elementwise.large(ufunc)
+
+    def forward(input, other):
+        return ufunc(input, other) if input.size < start and other.size < start else large(input, other)
+
+    prim = Primitive(short, forward, vjp, node or _node(name), names=("input", "other"))
     prim.formula = ufunc
     record = prim.record_pair
     tracks = vjp is not None
@@ -195,7 +206,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                         b = other._array
                         if b.dtype is d:
                             try:
-                                r = ufunc(a, b)
+                                r = ufunc(a, b) if a.size < start else large(a, b)
                             except ValueError:
                                 raise broadcast_error(a.shape, b.shape) from None
                             t = _new(Tensor)
@@ -211,7 +222,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                             return t
                     elif fast and (other.__class__ is float or other.__class__ is int):
                         b = np.asarray(other, d)
-                        r = ufunc(a, b)
+                        r = ufunc(a, b) if a.size < start else large(a, b)
                         t = _new(Tensor)
                         t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                         if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
