@@ -76,14 +76,6 @@ def test_pointwise_specials(dtype):
     assert np.isnan(fused.pointwise("relu", x)[0]) and np.isnan(fused.pointwise("relu_backward", x, np.ones_like(x))[0])
 
 
-def test_dropout_and_bias(normal):
-    x = normal(30, 17)
-    kept = np.random.default_rng(1).random(x.shape) < 0.5
-    close(fused.dropout(x, kept, 2.0), x * kept * 2)
-    close(fused.add_row(x, x[3].copy()), x + x[3])
-    assert fused.add_row(x, normal(16)) is None
-
-
 # ---------------------------------------------------------------------- rows
 
 

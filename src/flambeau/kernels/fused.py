@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from . import channels, products, rearrange, rows, windows
+from .bodies import trace
 from .build import backend
+from .loops import Loop, Output, Unsupported, run
 from .pointwise import BODIES
-from .pointwise import add_row as _add_row
-from .pointwise import dropout as _dropout
-from .pointwise import pointwise as _pointwise
 from .updates import update as update
 
 # Elements below which NumPy is used; FLAMBEAU_KERNELS_FROM=1 puts every array through kernels (to test them).
@@ -37,21 +36,26 @@ def _flat(a):
     return a if a.flags.c_contiguous else np.ascontiguousarray(a)
 
 
+@functools.cache
+def _loop(name, kind):
+    body, arrays = BODIES[name]
+    lines, (result,) = trace(body, arrays, body.__code__.co_argcount - arrays if hasattr(body, "__code__") else 0)
+    return Loop((kind,) * arrays, lines, (Output(result, kind),))
+
+
 def pointwise(name: str, *arrays, numbers: tuple[float, ...] = ()):
-    """An element-wise body of `pointwise.BODIES` on arrays of one shape, dtype and (C) layout."""
+    """An element-wise body of `pointwise.BODIES` on arrays of one shape and dtype."""
     x = arrays[0]
     kind = _kind(x)
-    if kind is None:
+    if kind is None or backend() is None:
         return None
-    shape = x.shape
     for a in arrays[1:]:
-        if a.shape != shape or a.dtype != x.dtype:
+        if a.shape != x.shape or a.dtype != x.dtype or type(a) is not _ndarray:
             return None
-    f = _pointwise(name).get(kind)
-    if f is None:
+    try:
+        return run(_loop(name, kind), arrays, numbers)[0]
+    except Unsupported:
         return None
-    out = np.empty(shape, x.dtype)
-    return out if f(*[_flat(a) for a in arrays], *[float(v) for v in numbers], out, x.size) else None
 
 
 def prefer(name: str, formula):
@@ -64,26 +68,6 @@ def prefer(name: str, formula):
 
     either.formula = BODIES[name][0]  # type: ignore[attr-defined]  # for compiled steps
     return either
-
-
-def dropout(x, kept, scale: float):
-    """x * scale where the bool array `kept` holds, else 0."""
-    kind = _kind(x)
-    if kind is None or kept.shape != x.shape:
-        return None
-    f = _dropout.get(kind)
-    out = np.empty(x.shape, x.dtype)
-    return out if f and f(_flat(x), _flat(kept), out, x.size, float(scale)) else None
-
-
-def add_row(x, row):
-    """x + row, row being a vector as long as x's last dimension."""
-    kind = _kind(x)
-    if kind is None or row.shape != x.shape[-1:]:
-        return None
-    f = _add_row.get(kind)
-    out = np.empty(x.shape, x.dtype)
-    return out if f and f(_flat(x), row, out, x.size // row.size, row.size) else None
 
 
 def _lines(x, axis):

@@ -9,7 +9,7 @@ without Python.
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ __all__ = ["DTYPES", "KINDS", "Loop", "Output", "Plan", "Task", "Unsupported", "
 _MOST_READY = 1024  # plans that a loop keeps
 
 
-def run(loop: Loop, arrays: list[np.ndarray], numbers: tuple[float, ...] = (), reduced: tuple[int, ...] = (),
+def run(loop: Loop, arrays: Sequence[np.ndarray], numbers: tuple[float, ...] = (), reduced: tuple[int, ...] = (),
         keepdims: bool = False, out: tuple[np.ndarray | None, ...] = ()) -> list[np.ndarray]:  # fmt: skip
     """The outputs of a loop on arrays that broadcast, whose dtypes are the loop's kinds.
 
@@ -36,14 +36,13 @@ def run(loop: Loop, arrays: list[np.ndarray], numbers: tuple[float, ...] = (), r
             loop.ready.clear()
         ready = loop.ready[key] = _prepare(loop, arrays, reduced, keepdims, out)
     launch, tasks, makes, scratch = ready
-    if out:
-        outputs = [
-            np.empty(shape, dtype).transpose(order) if o is None else o
-            for o, (shape, dtype, order) in zip_longest(out, makes)
-        ]
-    else:
-        outputs = [np.empty(shape, dtype) if order is None else np.empty(shape, dtype).transpose(order)
-                   for shape, dtype, order in makes]  # fmt: skip
+    outputs = [
+        np.empty(shape, dtype) if order is None else np.empty(shape, dtype).transpose(order)
+        for shape, dtype, order in makes
+    ]
+    for i, o in enumerate(out):
+        if o is not None:
+            outputs[i] = o
     given = [*arrays, *outputs]
     if scratch:
         given += [np.empty(size, np.uint8) for size in scratch]
@@ -53,7 +52,7 @@ def run(loop: Loop, arrays: list[np.ndarray], numbers: tuple[float, ...] = (), r
     return outputs
 
 
-def _prepare(loop: Loop, arrays: list[np.ndarray], reduced: tuple[int, ...], keepdims: bool, out: Any) -> Any:
+def _prepare(loop: Loop, arrays: Sequence[np.ndarray], reduced: tuple[int, ...], keepdims: bool, out: Any) -> Any:
     """What `run` keeps for arrays of these shapes and strides."""
     from .launch import MOST_WORDS, builtin
 
@@ -81,7 +80,7 @@ def _prepare(loop: Loop, arrays: list[np.ndarray], reduced: tuple[int, ...], kee
             steps = [0] * len(shape)
             for d, s in zip(dims, mine.strides, strict=True):
                 steps[d] = s if d in kept else 0
-            makes.append((mine.shape, mine.dtype, ()))
+            makes.append(((0,), mine.dtype, None))
         strides.append(tuple(steps))
     planned = plan(loop, shape, tuple(strides), reduced)
     tasks = []

@@ -1,16 +1,14 @@
-"""Element-wise kernels: each a body that reads the same in NumPy, `forward` and `backward` of one function.
+"""Element-wise functions that read the same in NumPy and as bodies of loops: `forward` and `backward` of each.
 
-A body takes the elements of its arrays, then its numbers. `fused.pointwise` runs them; the names are this table's.
+They take the elements of their arrays, then their numbers. `fused.pointwise` runs them; the names are this table's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-from .build import Kernel, kernel
 from .scalars import erf, exp, log, sigmoid, tanh, where
 
 ROOT_HALF = math.sqrt(0.5)
@@ -112,36 +110,3 @@ BODIES: dict[str, tuple[Callable[..., Any], int]] = {
     "bce_with_logits": (bce_with_logits, 2), "bce_with_logits_backward": (bce_with_logits_backward, 3),
     "square_error": (square_error, 2), "square_error_backward": (square_error_backward, 3),
 }  # fmt: skip
-
-
-@cache
-def pointwise(name: str) -> Kernel:
-    """The kernel `f(arrays..., numbers..., out, n)` of a body in the table."""
-    body, arrays = BODIES[name]
-    names = body.__code__.co_varnames[: body.__code__.co_argcount]
-    inputs = [f"a{i}:T=n" for i in range(arrays)]
-    numbers = [f"s{i}:d" for i in range(len(names) - arrays)]
-
-    def run(k, begin, end, *given):
-        *values, out, _ = given
-        for i in k.range(begin, end):
-            out[i] = k.float(body(*[v[i] for v in values[:arrays]], *values[arrays:]))
-
-    run.__name__, run.__doc__ = name, body.__doc__
-    return kernel(" ".join([*inputs, *numbers, "out:T!=n", "n"]), work="n", cost="1")(run)
-
-
-@kernel("x:T=n kept:b1=n y:T!=n n scale:d", work="n", cost="1")
-def dropout(k, begin, end, x, kept, y, n, scale):
-    """x * scale where kept, else 0."""
-    for i in k.range(begin, end):
-        y[i] = where(kept[i] != 0, x[i] * scale, 0.0)
-
-
-@kernel("x:T=rows*cols row:T=cols y:T!=rows*cols rows cols", work="rows", cost="cols")
-def add_row(k, begin, end, x, row, y, rows, cols):
-    """A vector added to every row, as a layer's bias is."""
-    for r in k.range(begin, end):
-        source, to = x.at(r * cols), y.at(r * cols)
-        for j in k.range(cols):
-            to[j] = source[j] + row[j]
