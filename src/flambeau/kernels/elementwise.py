@@ -51,7 +51,7 @@ def large(formula: Callable[..., Any], otherwise: Callable[..., Any] | None = No
         if loop is None:
             return otherwise(*given)
         arrays = [x for x in given if x.__class__ is np.ndarray]
-        numbers = [float(x) for x in given if x.__class__ is not np.ndarray] if len(arrays) < len(given) else ()
+        numbers = tuple([float(x) for x in given if x.__class__ is not np.ndarray]) if len(arrays) < len(given) else ()
         try:
             return run(loop, arrays, numbers)[0]
         except Unsupported:
@@ -64,11 +64,11 @@ def _loop(formula: Callable[..., Any], key: tuple[tuple[type, np.dtype], ...]) -
     """The loop of a formula of arrays, and of scalars of their one dtype; None where there is none."""
     found = {KINDS.get(dtype) for _, dtype in key}
     arrays = [issubclass(kind, np.ndarray) for kind, _ in key]
-    if len(found) != 1 or None in found or not any(arrays):
+    kind = found.pop()
+    if found or kind is None or not any(arrays):
         return None
-    if any(kind is not np.ndarray for (kind, _), array in zip(key, arrays, strict=True) if array):
+    if any(owner is not np.ndarray for (owner, _), array in zip(key, arrays, strict=True) if array):
         return None  # another device's
-    (kind,) = found
     if not all(arrays) and kind not in ("f4", "f8"):
         return None
 

@@ -8,6 +8,7 @@ The choice depends on shapes and dtypes alone, so a program gets the same bits e
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from typing import Any
 
@@ -39,7 +40,7 @@ def _flat(a):
 @functools.cache
 def _loop(name, kind):
     body, arrays = BODIES[name]
-    lines, (result,) = trace(body, arrays, body.__code__.co_argcount - arrays if hasattr(body, "__code__") else 0)
+    lines, (result,) = trace(body, arrays, len(inspect.signature(body).parameters) - arrays)
     return Loop((kind,) * arrays, lines, (Output(result, kind),))
 
 
@@ -146,7 +147,7 @@ def cross_entropy(x, target, ignore: int = -1, reduction: str = "none"):
     whole: Any = rows.cross_entropy_total.get(kind, mean=reduction == "mean")
     if not f(_flat(x), target, loss, total, *x.shape, ignored):
         return None
-    if not whole(loss, target, value, counted, *x.shape, ignored, 1):
+    if not whole or not whole(loss, target, value, counted, *x.shape, ignored, 1):
         return None
     return loss if reduction == "none" else value, total, counted
 
