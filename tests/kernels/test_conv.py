@@ -108,6 +108,10 @@ FIXED = {
     "tiles of several images": (7, 1, 20, 16, (5, 7), (3, 3), (1, 1), (0, 2), (1, 1)),
     "tiles of wide rows": (1, 2, 16, 24, (6, 75), (3, 3), (1, 1), (2, 1), (1, 1)),
     "tiles in bands": (1, 1, 130, 40, (61, 40), (3, 3), (1, 1), (1, 1), (1, 1)),
+    "depthwise": (3, 19, 1, 1, (13, 18), (3, 3), (1, 1), (1, 1), (1, 1)),
+    "depthwise, strided": (2, 5, 1, 1, (14, 70), (5, 4), (2, 2), (2, 1), (1, 1)),
+    "depthwise, two outputs": (2, 5, 1, 2, (9, 8), (3, 3), (1, 1), (1, 1), (2, 2)),
+    "few outputs": (2, 1, 37, 3, (9, 20), (3, 3), (1, 1), (1, 1), (1, 1)),
     "length": (2, 1, 6, 5, (301,), (5,), (2,), (3,), (2,)),
     "volume": (2, 2, 3, 5, (5, 6, 7), (3, 2, 3), (1, 2, 1), (1, 0, 2), (2, 1, 1)),
 }
@@ -129,7 +133,7 @@ def test_random_shapes(seed, dtype):
 
     while True:
         channels, outs = (int(v) for v in rng.integers(1, 13, 2))
-        sizes = (int(rng.integers(1, 4)), int(rng.integers(1, 4)), channels, outs)
+        sizes = (int(rng.integers(1, 4)), int(rng.integers(1, 4)), channels, 1 if seed % 5 == 0 else outs)
         case = Case(rng, dtype, *sizes, draw(1, largest), draw(1, 5), draw(1, 4), draw(0, 4), draw(1, 3))
         if min(case.out) > 0:
             break

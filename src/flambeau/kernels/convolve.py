@@ -16,6 +16,7 @@ import numpy as np
 from . import conv as kernels
 from . import fused, threads
 from .conv_gradients import correlate, gather_weights
+from .depthwise import correlate_few
 from .fused import _flat
 from .window import FIELDS
 from .winograd import pack_transformed, winograd
@@ -23,7 +24,12 @@ from .winograd import pack_transformed, winograd
 DEPTH = 160  # rows of the matrix that a tile adds up at a time: what it needs of them stays in the nearest cache
 ROOM = 1 << 16  # elements of a copied window, about
 TRANSFORMED = 1 << 17  # elements of transformed tiles, about
-ROWS, VECTORS = 8, 2  # the tile: outputs, and vectors of positions
+ROWS = 8  # outputs of a tile; with 2 vectors of positions
+
+
+def _tile(outs: int) -> tuple[int, int]:
+    """(outputs, vectors of positions) of a tile: where there are few outputs, more positions."""
+    return (1, 4) if outs == 1 else (4, 4) if outs <= 4 else (ROWS, 2)
 
 
 def _takes(a, b, work):
@@ -206,10 +212,10 @@ def _run(kind, shape, x, w, bias, out, places, steps) -> bool:
     """Pack the weights and run one regular convolution."""
     if _by_tiles(shape):
         return _run_tiles(kind, shape, x, w, bias, out, places, steps)
-    rows = ROWS
+    rows, vectors = _tile(shape.outs)
     plan = _plan(shape, rows, threads.get_num_threads())
     pack = kernels.pack_weights.get(kind)
-    f = kernels.convolve.get(kind, ("bias",) if bias is None else (), rows=rows, vectors=VECTORS)
+    f = kernels.convolve.get(kind, ("bias",) if bias is None else (), rows=rows, vectors=vectors)
     if not f or not pack:
         return False
     packed = np.empty(shape.groups * plan.tiles * plan.depth * rows, x.dtype)
@@ -270,31 +276,35 @@ def gradient_of_weight(g, x, kernel, stride, padding, dilation, groups):
     kind = _takes(g, x, g.size * math.prod(kernel) * x.shape[1] // groups)
     if kind is None:
         return None
-    f, gather = correlate.get(kind), gather_weights.get(kind)
-    if not f or not gather:
-        return None
     g, x = _flat(g), _flat(x)
     size, taps = _three(g.shape[2:], 1), _three(kernel, 1)
     shape = Shape(x.shape[0], groups, x.shape[1] // groups, g.shape[1] // groups, _three(x.shape[2:], 1), taps,
                   _three(stride, 1), _three(dilation, 1), _three(padding, 0), size, size)  # fmt: skip
-    if not g.size or not x.size:
-        return np.zeros((g.shape[1], shape.channels, *kernel), g.dtype)
-    width = 2 * _vector(g.dtype.itemsize)
+    few = shape.outs <= 4
+    f = correlate_few.get(kind) if few else correlate.get(kind)
+    gather = gather_weights.get(kind)
+    if not f or not gather:
+        return None
+    width = 1 if few else 2 * _vector(g.dtype.itemsize)
     blocks = -(-shape.outs // width)
-    plan = _plan(shape, 1, 1, blocks * width)
+    plan = _plan(shape, 1, 1, 0 if few else blocks * width)
     # The shape alone decides how many sums there are, so results do not depend on the number of threads.
     space, block, band, bands = (int(plan.words[FIELDS.index(name)]) for name in ("space", "block", "band", "bands"))
     items = shape.n * size[0] * bands
     shares = max(1, min(items, 16, shape.n * math.prod(size) // 512))
-    cuts = max(1, min(shape.channels, 8 // (groups * shares)))
-    strips = shares * cuts * groups
-    rounded = _up(band * size[2], width // 2)
+    cuts = 1 if few else max(1, min(shape.channels, 8 // (groups * shares)))
+    strips = min(shares * cuts * groups, 8 * threads.get_num_threads())
     partial = np.empty(shares * groups * blocks * plan.depth * width, g.dtype)
     room, offsets = np.empty(strips * space, g.dtype), np.empty(strips * block * math.prod(taps), np.int64)
-    turned = np.empty(strips * blocks * rounded * width, g.dtype)
     out = np.empty((g.shape[1], shape.channels, *kernel), g.dtype)
-    work = shape.n * g.shape[1] * plan.depth * math.prod(size) // (8 * strips)
-    if not f(g, x, partial, room, turned, offsets, plan.words, shares, cuts, strips, max(1, work)):
+    work = max(1, shape.n * g.shape[1] * plan.depth * math.prod(size) // (8 * strips))
+    if few:
+        done = f(g, x, partial, room, offsets, plan.words, shares, strips, work)
+    else:
+        rounded = _up(band * size[2], width // 2)
+        turned = np.empty(strips * blocks * rounded * width, g.dtype)
+        done = f(g, x, partial, room, turned, offsets, plan.words, shares, cuts, strips, work)
+    if not done:
         return None
     return out if gather(partial, out, shares, groups, blocks, plan.depth, width, shape.outs) else None
 

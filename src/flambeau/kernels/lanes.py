@@ -97,6 +97,13 @@ class Lanes:
         fn = self._intrinsic(name, ir.VoidType(), [self.type, PTR, I32, self.bits])
         self.k.b.call(fn, [value.v, at.v, ir.Constant(I32, size), mask])
 
+    def total(self, vector: Value) -> Value:
+        """The sum of the lanes."""
+        element = TYPES[self.kind]
+        fn = self._intrinsic(f"llvm.vector.reduce.fadd.{self._suffix()}", element, [element, self.type])
+        start = ir.Constant(element, -0.0)
+        return Value(self.k, self.k.b.call(fn, [start, vector.v], fastmath=("reassoc",)))
+
     def shuffle(self, a: Vector, b: Vector, picks: list[int]) -> Vector:
         """Lanes of a (0 ... count - 1) and b (from count on), picked by number."""
         chosen = ir.Constant(ir.VectorType(I32, self.count), picks)

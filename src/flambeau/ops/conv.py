@@ -50,8 +50,7 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
     input, weight = _wide(input, weight)
     if bias is not None:
         bias = bias.astype(input.dtype, copy=False)
-    made = None if _is_depthwise(weight, groups) else kernels.convolution(
-        input, weight, bias, stride, padding, dilation, groups, size)  # fmt: skip
+    made = kernels.convolution(input, weight, bias, stride, padding, dilation, groups, size)
     if made is not None:
         return made.astype(result, copy=False)
     out = np.empty((n, out_channels, *size), input.dtype)
@@ -97,8 +96,7 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
         return meta_empty((n, channels, *shape), input.dtype)
     result = input.dtype
     input, weight = _wide(input, weight)
-    made = None if _is_depthwise(weight, groups) else kernels.gradient_of_input(
-        input, weight, shape, stride, padding, dilation, groups)  # fmt: skip
+    made = kernels.gradient_of_input(input, weight, shape, stride, padding, dilation, groups)
     if made is not None:
         return made.astype(result, copy=False)
     # Output positions may reach beyond the wanted shape when a stride does not divide it: room for both.
@@ -134,11 +132,10 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     result = g.dtype
     g, input = _wide(g, input)
     size = g.shape[2:]
-    depthwise = groups > 1 and channels == groups == out_channels
-    made = None if depthwise else kernels.gradient_of_weight(g, input, kernel, stride, padding, dilation, groups)
+    made = kernels.gradient_of_weight(g, input, kernel, stride, padding, dilation, groups)
     if made is not None:
         return made.astype(result, copy=False)
-    if depthwise:
+    if groups > 1 and channels == groups == out_channels:
         x = with_padding(input, padding)
         out = np.empty(shape, g.dtype)
         for offset in kernel_offsets(kernel):
