@@ -142,16 +142,39 @@ def test_layer_and_rms_norm(normal, shape, affine):
     scaled = G if w is None else G * w
     rstd = 1 / np.sqrt(X.var(1, keepdims=True) + 1e-5)
     h = (X - X.mean(1, keepdims=True)) * rstd
-    y, mean, found = fused.layer_norm(x, w, b, 1e-5)
+    y, mean, found = fused.layer_norm(x, w, b, shape[-1], 1e-5)
     expected = h if w is None else h * w
     close((y.reshape(X.shape), mean, found), (expected if b is None else expected + b, X.mean(1), rstd[:, 0]))
     dx = rstd * (scaled - scaled.mean(1, keepdims=True) - h * (scaled * h).mean(1, keepdims=True))
-    close(fused.layer_norm_backward(g, x, w, mean, found), (dx.reshape(shape), (G * h).sum(0), G.sum(0)))
+    close(fused.layer_norm_backward(g, x, w, mean, found, shape[-1]), (dx.reshape(shape), (G * h).sum(0), G.sum(0)))
     rstd = 1 / np.sqrt((X * X).mean(1, keepdims=True) + 1e-5)
-    y, found = fused.rms_norm(x, w, 1e-5)
+    y, found = fused.rms_norm(x, w, shape[-1], 1e-5)
     close((y.reshape(X.shape), found), (X * rstd if w is None else X * rstd * w, rstd[:, 0]))
     dx = rstd * (scaled - X * rstd * rstd * (scaled * X).mean(1, keepdims=True))
-    close(fused.rms_norm_backward(g, x, w, found), (dx.reshape(shape), (G * X * rstd).sum(0)))
+    made = fused.layer_norm_backward(g, x, w, None, found, cols, (True, False))
+    close(made[:2], (dx.reshape(shape), (G * X * rstd).sum(0)))
+    assert fused.layer_norm_backward(g, x, w, mean, found, cols, (False, False))[1:] == (None, None)
+
+
+@pytest.mark.parametrize("affine", [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize(
+    ("shape", "groups"), [((1, 1, 1), 1), ((2, 6, 5, 7), 3), ((3, 4, 33), 4), ((70, 12), 2), ((2, 6, 40, 40), 1)]
+)
+def test_group_norm(normal, shape, groups, affine):
+    x, g = normal(*shape), normal(*shape)
+    n, c = shape[:2]
+    w, b = (normal(c) if used else None for used in affine)
+    X, G = (a.reshape(n, groups, c // groups, -1) for a in wide(x, g))
+    W, B = (a if v is None else v.astype(np.float64).reshape(groups, -1, 1) for a, v in ((1.0, w), (0.0, b)))
+    mean = X.mean((2, 3), keepdims=True)
+    rstd = 1 / np.sqrt(X.var((2, 3), keepdims=True) + 1e-5)
+    h = (X - mean) * rstd
+    y, found_mean, found = fused.group_norm(x, w, b, groups, 1e-5)
+    close((y.reshape(X.shape), found_mean, found), (h * W + B, mean.ravel(), rstd.ravel()))
+    d = G * W
+    dx = rstd * (d - d.mean((2, 3), keepdims=True) - h * (d * h).mean((2, 3), keepdims=True))
+    sums = ((G * h).sum((0, 3)).ravel(), G.sum((0, 3)).ravel())
+    close(fused.group_norm_backward(g, x, w, found_mean, found, groups), (dx.reshape(shape), *sums))
 
 
 @pytest.mark.parametrize("affine", [True, False])

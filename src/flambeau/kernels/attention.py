@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .build import backend, kernel
-from .rows import sum_columns
+from .fused import add_up
 from .scalars import log, where
 
 KEYS = 64  # scores of so many keys at a time: a tile of them stays in the first-level cache with what it meets
@@ -293,13 +293,4 @@ def attention_backward(g, query, key, value, mask, seed, y, lse, p: float, scale
       float(scale), _limit(p), _keep(p), *_steps(query), *_steps(key), *_steps(value), *mask_steps, g, y,
       np.ascontiguousarray(lse), dq, part_k, part_v, np.empty(lists * space, query.dtype), *_steps(g), *_steps(y),
       *_steps(dq), *_steps(part_k), *_steps(part_v), lists, space, weight, chunks)  # fmt: skip
-    return (dq, dk, dv) if chunks == 1 else (dq, _total(part_k), _total(part_v))
-
-
-def _total(parts: np.ndarray) -> np.ndarray:
-    """The sum over the first dimension."""
-    out = np.empty(parts.shape[1:], parts.dtype)
-    add = sum_columns.get(_KIND[parts.dtype])
-    assert add is not None  # there is LLVM: it made the parts
-    add(parts, out, 1, len(parts), out.size, (out.size + 255) // 256)
-    return out
+    return (dq, dk, dv) if chunks == 1 else (dq, add_up(part_k), add_up(part_v))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import channels, products, rearrange, rows, windows
+from . import channels, norms, products, rearrange, rows, windows
 from .bodies import trace
 from .build import backend
 from .loops import Loop, Output, Unsupported, run
@@ -168,62 +168,81 @@ def _absent(**arrays):
     return tuple(name for name, a in arrays.items() if a is None)
 
 
+def _given(*arrays):
+    return [a for a in arrays if a is not None]
+
+
 def _blocks(count, cols):
     """Into how many blocks of rows to cut, each with its own partial sums: the shape decides, not the threads."""
     return max(1, min(32, count // 16, count * cols // 16384))
 
 
-def layer_norm(x, w, b, eps: float):
-    """(y, mean, 1 / std), normalised over the last dimension."""
+def add_up(parts):
+    """The sum over the first dimension of an array that a kernel made."""
+    if len(parts) == 1:
+        return parts[0]
+    out = np.empty(parts.shape[1:], parts.dtype)
+    rows.sum_columns.get(_KIND[parts.dtype])(parts, out, 1, len(parts), out.size, (out.size + 255) // 256)
+    return out
+
+
+def layer_norm(x, w, b, cols: int, eps: float):
+    """(y, mean, 1 / std), normalised over the last dimensions, `cols` elements."""
     kind = _kind(x)
-    lines = kind and _lines(x, -1)
-    f = lines and rows.layer_norm.get(kind, _absent(w=w, b=b))
+    f = kind and rows.layer_norm.get(kind, _absent(w=w, b=b))
     if not f:
         return None
+    lines = x.size // cols, cols
     y, mean, rstd = np.empty(x.shape, x.dtype), np.empty(lines[0], x.dtype), np.empty(lines[0], x.dtype)
-    given = [a for a in (w, b) if a is not None]
-    return (y, mean, rstd) if f(_flat(x), *given, y, mean, rstd, *lines, float(eps)) else None
+    return (y, mean, rstd) if f(_flat(x), *_given(w, b), y, mean, rstd, *lines, float(eps)) else None
 
 
-def layer_norm_backward(g, x, w, mean, rstd):
-    """(dx, dw, db) of layer_norm."""
+def layer_norm_backward(g, x, w, mean, rstd, cols: int, needs=(True, True)):
+    """(dx, dw, db) of layer_norm, or of rms_norm where mean is None; needs: whether dw and db are wanted."""
     kind = _kind(x)
-    lines = kind and _lines(x, -1)
-    f = lines and rows.layer_norm_backward.get(kind, _absent(w=w))
-    if not f:
+    if kind is None:
         return None
-    blocks = _blocks(*lines)
+    blocks = _blocks(x.size // cols, cols)
+    dw, db = (np.empty((blocks, cols), x.dtype) if wanted else None for wanted in needs)
+    f = rows.norm_backward.get(kind, _absent(w=w, mean=mean, dw=dw, db=db))
     dx = np.empty(x.shape, x.dtype)
-    dw, db = np.empty((blocks, lines[1]), x.dtype), np.empty((blocks, lines[1]), x.dtype)
-    given = () if w is None else (w,)
-    if not f(_flat(g), _flat(x), *given, mean, rstd, dx, dw, db, *lines, blocks):
+    if not f or not f(_flat(g), _flat(x), *_given(w, mean), rstd, dx, *_given(dw, db), x.size // cols, cols, blocks):
         return None
-    return dx, dw.sum(0), db.sum(0)
+    return dx, *(None if a is None else add_up(a) for a in (dw, db))
 
 
-def rms_norm(x, w, eps: float):
-    """(y, 1 / rms) over the last dimension."""
+def rms_norm(x, w, cols: int, eps: float):
+    """(y, 1 / rms) over the last dimensions, `cols` elements."""
     kind = _kind(x)
-    lines = kind and _lines(x, -1)
-    f = lines and rows.rms_norm.get(kind, _absent(w=w))
+    f = kind and rows.rms_norm.get(kind, _absent(w=w))
     if not f:
         return None
-    y, rstd = np.empty(x.shape, x.dtype), np.empty(lines[0], x.dtype)
-    given = () if w is None else (w,)
-    return (y, rstd) if f(_flat(x), *given, y, rstd, *lines, float(eps)) else None
+    y, rstd = np.empty(x.shape, x.dtype), np.empty(x.size // cols, x.dtype)
+    return (y, rstd) if f(_flat(x), *_given(w), y, rstd, rstd.size, cols, float(eps)) else None
 
 
-def rms_norm_backward(g, x, w, rstd):
-    """(dx, dw) of rms_norm."""
+def group_norm(x, w, b, groups: int, eps: float):
+    """(y, mean, 1 / std) of (N, C, ...), normalised over each of `groups` groups of channels of each sample."""
     kind = _kind(x)
-    lines = kind and _lines(x, -1)
-    f = lines and rows.rms_norm_backward.get(kind, _absent(w=w))
+    f = kind and norms.group_norm.get(kind, _absent(w=w, b=b))
     if not f:
         return None
-    blocks = _blocks(*lines)
-    dx, dw = np.empty(x.shape, x.dtype), np.empty((blocks, lines[1]), x.dtype)
-    given = () if w is None else (w,)
-    return (dx, dw.sum(0)) if f(_flat(g), _flat(x), *given, rstd, dx, dw, *lines, blocks) else None
+    n, c, s = _channels(x)
+    y, mean, rstd = np.empty(x.shape, x.dtype), np.empty(n * groups, x.dtype), np.empty(n * groups, x.dtype)
+    done = f(_flat(x), *_given(w, b), y, mean, rstd, n, c, groups, n * groups, s, c * s // groups, float(eps))
+    return (y, mean, rstd) if done else None
+
+
+def group_norm_backward(g, x, w, mean, rstd, groups: int):
+    """(dx, dw, db) of group_norm."""
+    kind = _kind(x)
+    f = kind and norms.group_norm_backward.get(kind, _absent(w=w))
+    if not f:
+        return None
+    n, c, s = _channels(x)
+    dx, dw, db = np.empty(x.shape, x.dtype), np.empty((n, c), x.dtype), np.empty((n, c), x.dtype)
+    done = f(_flat(g), _flat(x), *_given(w), mean, rstd, dx, dw, db, n, c, groups, n * groups, s, c * s // groups)
+    return (dx, add_up(dw), add_up(db)) if done else None
 
 
 def _channels(x):

@@ -135,32 +135,67 @@ def layer_norm(k, begin, end, x, w, b, y, mean, rstd, rows, cols, eps):
             out[j] = v if b is None else v + b[j]
 
 
-@kernel("g:T=rows*cols x:T=rows*cols w:T?=cols mean:T=rows rstd:T=rows dx:T!=rows*cols dw:T!=blocks*cols "
-        "db:T!=blocks*cols rows cols blocks", work="blocks", cost="16384")  # fmt: skip
-def layer_norm_backward(k, begin, end, g, x, w, mean, rstd, dx, dw, db, rows, cols, blocks):
-    """Gradients of layer_norm. Rows are cut into blocks, each with its own partial sums for weight and bias."""
-    n = k.float(cols)
-    for block in k.range(begin, end):
-        pw, pb = dw.at(block * cols), db.at(block * cols)
+@kernel("g:T=rows*cols x:T=rows*cols w:T?=cols mean:T?=rows rstd:T=rows dx:T!=rows*cols dw:T!?=blocks*cols "
+        "db:T!?=blocks*cols rows cols blocks", work="blocks", cost="16384")  # fmt: skip
+def norm_backward(k, begin, end, g, x, w, mean, rstd, dx, dw, db, rows, cols, blocks):
+    """Gradients of layer_norm, or of rms_norm where there is no mean.
+
+    Rows are cut into blocks, each with its own sums for weight and bias. Four rows are done at a time, so that there
+    are few passes over the sums.
+    """
+    from .emit import Pointer  # which imports LLVM: only when the body runs
+
+    n, kept = k.float(cols), Pointer(k, k.reserve(8), k.real)
+
+    def centred(r):
+        m = 0.0 if mean is None else mean[r]
+        return lambda j: x[r * cols + j] - m
+
+    def weighted(r):
+        return lambda j: g[r * cols + j] if w is None else g[r * cols + j] * w[j]
+
+    def finish(lines, four, sums):
+        values = [(r, weighted(r), centred(r), rstd[r], kept[(r - four) * 2], kept[(r - four) * 2 + 1]) for r in lines]
         for j in k.range(cols):
-            pw[j] = 0.0
-            pb[j] = 0.0
-        for r in k.range(rows * block // blocks, rows * (block + 1) // blocks):
-            gr, row, out, m, s = g.at(r * cols), x.at(r * cols), dx.at(r * cols), mean[r], rstd[r]
+            for r, gw, h, s, a, b in values:
+                dx[r * cols + j] = (gw(j) - a - h(j) * b) * s
+            for part, term in zip(
+                sums, (lambda r, h, s: g[r * cols + j] * (h(j) * s), lambda r, h, s: g[r * cols + j])
+            ):
+                if part is not None:
+                    part[j] = part[j] + _tree([term(r, h, s) for r, _, h, s, _, _ in values])
 
-            def weighted(j, gr=gr):
-                return gr[j] if w is None else gr[j] * w[j]
+    for block in k.range(begin, end):
+        first, last = rows * block // blocks, rows * (block + 1) // blocks
+        sums = [None if array is None else array.at(block * cols) for array in (dw, db)]
+        for part in sums:
+            if part is not None:
+                for j in k.range(cols):
+                    part[j] = 0.0
+        for four in k.range(first, last, 4):
+            high = k.minimum(four + 4, last)
+            for r in k.range(four, high):
+                gw, h, s = weighted(r), centred(r), rstd[r]
+                plain, along = k.cell(0.0), k.cell(0.0)
+                for j in k.range(cols):
+                    if mean is not None:
+                        plain.add(gw(j))
+                    along.add(gw(j) * h(j))
+                kept[(r - four) * 2] = plain.get() / n
+                kept[(r - four) * 2 + 1] = along.get() / n * s * s
+            with k.b.if_else((high - four == 4).v) as (all_, some):
+                with all_:
+                    finish([four + i for i in range(4)], four, sums)
+                with some:
+                    for r in k.range(four, high):
+                        finish([r], four, sums)
 
-            plain, along = k.cell(0.0), k.cell(0.0)
-            for j in k.range(cols):
-                h, gw = (row[j] - m) * s, weighted(j)
-                plain.add(gw)
-                along.add(gw * h)
-                pw[j] = pw[j] + gr[j] * h
-                pb[j] = pb[j] + gr[j]
-            a, b = plain.get() / n, along.get() / n
-            for j in k.range(cols):
-                out[j] = (weighted(j) - a - (row[j] - m) * s * b) * s
+
+def _tree(terms):
+    """The sum of the terms, added pair by pair."""
+    while len(terms) > 1:
+        terms = [sum(pair[1:], pair[0]) for pair in zip(terms[::2], terms[1::2], strict=True)]
+    return terms[0]
 
 
 @kernel("x:T=rows*cols w:T?=cols y:T!=rows*cols rstd:T!=rows rows cols eps:d", work="rows", cost="cols")
@@ -172,29 +207,6 @@ def rms_norm(k, begin, end, x, w, y, rstd, rows, cols, eps):
         rstd[r] = s
         for j in k.range(cols):
             out[j] = row[j] * s if w is None else row[j] * s * w[j]
-
-
-@kernel("g:T=rows*cols x:T=rows*cols w:T?=cols rstd:T=rows dx:T!=rows*cols dw:T!=blocks*cols rows cols blocks",
-        work="blocks", cost="16384")  # fmt: skip
-def rms_norm_backward(k, begin, end, g, x, w, rstd, dx, dw, rows, cols, blocks):
-    """Gradients of rms_norm, as in layer_norm_backward."""
-    for block in k.range(begin, end):
-        pw = dw.at(block * cols)
-        for j in k.range(cols):
-            pw[j] = 0.0
-        for r in k.range(rows * block // blocks, rows * (block + 1) // blocks):
-            gr, row, out, s = g.at(r * cols), x.at(r * cols), dx.at(r * cols), rstd[r]
-
-            def weighted(j, gr=gr):
-                return gr[j] if w is None else gr[j] * w[j]
-
-            along = k.cell(0.0)
-            for j in k.range(cols):
-                along.add(weighted(j) * row[j])
-                pw[j] = pw[j] + gr[j] * row[j] * s
-            b = along.get() / k.float(cols) * s * s
-            for j in k.range(cols):
-                out[j] = (weighted(j) - row[j] * b) * s
 
 
 @kernel("x:T=rows*cols y:T!=rows rows cols", work="rows", cost="cols")

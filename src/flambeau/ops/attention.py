@@ -64,6 +64,12 @@ def _four(query, key, value, mask, shared):
     return shaped(query, lead), shaped(key, source), shaped(value, source), mask, lead
 
 
+def _shaped(a, lead, rest):
+    """The array with other leading dimensions before its last `rest`; itself where it has them, which no view is."""
+    shape = (*lead, *a.shape[-rest:])
+    return a if a.shape == shape else a.reshape(shape)
+
+
 def _large(query, key):
     return query.size // max(query.shape[-1], 1) * key.shape[-2] >= kernels.SMALL
 
@@ -81,7 +87,7 @@ def _attention_array(query, key, value, mask, seed, scale, causal, p, shared):
         plain = query.ndim == 4 and not p and query.shape[-1] == value.shape[-1] and query.shape[:-2] == lead
         made = tiled.attention(q, k, v, m, seed, p, scale, causal, query if plain else None)
         if made is not None:
-            return made[0].reshape(*lead, *made[0].shape[-2:]), made[1].reshape(*lead, query.shape[-2])
+            return _shaped(made[0], lead, 2), _shaped(made[1], lead, 1)
     groups = _groups(query, key) if shared else 1
     s = _scores(query, _spread(key, groups), mask, scale, causal)
     if not s.size:
@@ -123,7 +129,7 @@ def _attention_backward_array(g, query, key, value, mask, seed, out, scale, caus
         if made is not None:
             source = (*lead[:-1], k.shape[1]) if lead else ()
             leads = (lead, source, source)
-            return *(d.reshape(*a, *d.shape[-2:]) for d, a in zip(made, leads, strict=True)), None
+            return *(_shaped(d, a, 2) for d, a in zip(made, leads, strict=True)), None
     groups = _groups(query, key) if shared else 1
     key, value = _spread(key, groups), _spread(value, groups)
     s = _scores(query, key, mask, scale, causal)

@@ -1,7 +1,7 @@
-"""Normalisation: layer_norm, group_norm and batch_norm, each one primitive that keeps mean and 1/std for backward.
+"""Normalisation: layer_norm, rms_norm, group_norm and batch_norm, each a primitive that keeps 1/std for backward.
 
-All three subtract a mean and divide by a standard deviation over some elements; they differ in which. The input is
-seen as (rows, n): one row is one group of elements that share mean and deviation.
+All but rms_norm subtract a mean; all divide by a standard deviation over some elements, and differ in which. The input
+is seen as (rows, n): one row is one group of elements that share mean and deviation.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ def _row_means(a, b):
 
 def _line(a):
     """A weight or bias as a vector."""
-    return None if a is None else a.reshape(-1)
+    return a if a is None or a.ndim == 1 else a.reshape(-1)
 
 
 @in_single
 def _layer_norm_array(input, weight, bias, shape, eps):
     size = math.prod(shape)
-    rows = input.reshape(input.size // size if size else 0, size)
-    made = kernels.layer_norm(rows, _line(weight), _line(bias), eps)
+    made = kernels.layer_norm(input, _line(weight), _line(bias), size, eps)
     if made is not None:
-        return made[0].reshape(input.shape), *made[1:]
+        return made
+    rows = input.reshape(input.size // size if size else 0, size)
     out, mean, rstd = _moments(rows, eps)
     out *= rstd[:, None]
     if weight is not None:
@@ -64,11 +64,11 @@ def _layer_norm_array(input, weight, bias, shape, eps):
 @in_single
 def _layer_norm_backward_array(g, input, weight, out, shape, eps, needs):
     size = math.prod(shape)
+    made = kernels.layer_norm_backward(g[0], input, _line(weight), out[1], out[2], size, needs[1:])
+    if made is not None:
+        return made[0], *(d if d is None or d.shape == shape else d.reshape(shape) for d in made[1:])
     rows = input.reshape(input.size // size if size else 0, size)
     g = g[0].reshape(rows.shape)
-    made = kernels.layer_norm_backward(g, rows, _line(weight), out[1], out[2])
-    if made is not None:
-        return made[0].reshape(input.shape), made[1].reshape(shape), made[2].reshape(shape)
     rstd = out[2][:, None]
     normal = (rows - out[1][:, None]) * rstd
     d_input = d_weight = d_bias = None
@@ -119,6 +119,49 @@ _layer_norm = primitive(
     node="NativeLayerNormBackward0",
 )  # fmt: skip
 
+# ---------------------------------------------------------------------- rms_norm
+
+
+def _rms_norm_array(input, weight, shape, eps):
+    size = math.prod(shape)
+    made = kernels.rms_norm(input, _line(weight), size, eps)
+    if made is not None:
+        return made
+    rows = input.reshape(input.size // size if size else 0, size)
+    rstd = 1 / np.sqrt(_row_means(rows, rows)[:, 0] + rows.dtype.type(eps))
+    out = rows * rstd[:, None]
+    if weight is not None:
+        out *= weight.reshape(-1)
+    return out.reshape(input.shape), rstd
+
+
+def _rms_norm_backward_array(g, input, weight, out, shape, eps, needs):
+    size = math.prod(shape)
+    made = kernels.layer_norm_backward(g[0], input, _line(weight), None, out[1], size, (needs[1], False))
+    if made is not None:
+        return made[0], made[1] if made[1] is None or made[1].shape == shape else made[1].reshape(shape)
+    rows, rstd = input.reshape(input.size // size if size else 0, size), out[1][:, None]
+    g, normal = g[0].reshape(rows.shape), rows * rstd
+    d = g if weight is None else g * weight.reshape(-1)
+    d_input = (rstd * (d - normal * _row_means(d, normal))).reshape(input.shape)
+    return d_input, (g * normal).sum(axis=0).reshape(shape) if needs[1] else None
+
+
+@fused(_rms_norm_backward_array)
+def _rms_norm_rule(g, input, weight, aux, shape, eps, needs):
+    size = math.prod(shape)
+    rows, g = input.reshape(-1, size), g[0].reshape(-1, size)
+    rstd = ((rows * rows).mean(1, keepdim=True) + eps) ** -0.5
+    normal = rows * rstd
+    d = g if weight is None else g * weight.reshape(-1)
+    d_input = (rstd * (d - normal * (d * normal).mean(1, keepdim=True))).reshape(input.shape)
+    return d_input, (g * normal).sum(0).reshape(shape) if needs[1] else None
+
+
+_rms_norm = primitive(
+    "rms_norm", _rms_norm_array, vjp={("input", "weight"): _rms_norm_rule}, node="FusedRmsNormBackward0",
+)  # fmt: skip
+
 # ---------------------------------------------------------------------- group_norm
 
 
@@ -131,6 +174,9 @@ def _grouped(input, groups):
 
 @in_single
 def _group_norm_array(input, weight, bias, groups, eps):
+    made = kernels.group_norm(input, weight, bias, groups, eps)
+    if made is not None:
+        return made
     rows, channels = _grouped(input, groups)
     out, mean, rstd = _moments(input.reshape(rows), eps)
     out *= rstd[:, None]
@@ -144,6 +190,9 @@ def _group_norm_array(input, weight, bias, groups, eps):
 
 @in_single
 def _group_norm_backward_array(g, input, weight, out, groups, eps, needs):
+    made = kernels.group_norm_backward(g[0], input, weight, out[1], out[2], groups)
+    if made is not None:
+        return made
     rows, channels = _grouped(input, groups)
     rstd = out[2][:, None]
     normal = (input.reshape(rows) - out[1][:, None]) * rstd

@@ -102,6 +102,8 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         need_float(input, "rms_norm")
     if eps is None:
         eps = {2: 2.0**-10 if kind.name == "float16" else 2.0**-7, 4: 2.0**-23}.get(kind.to_real().itemsize, 2.0**-52)
+    if kind.is_floating_point and kind.itemsize > 2 and (weight is None or weight.dtype is kind):
+        return N._rms_norm(input, weight, shape=shape, eps=eps)[0]
     dims = tuple(range(input.ndim - len(shape), input.ndim))
     x = input.float() if kind.itemsize == 2 else input
     out = x * ((x * x).mean(dims, keepdim=True) + eps) ** -0.5
