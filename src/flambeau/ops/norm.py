@@ -159,7 +159,7 @@ def _rms_norm_rule(g, input, weight, aux, shape, eps, needs):
 
 
 _rms_norm = primitive(
-    "rms_norm", _rms_norm_array, vjp={("input", "weight"): _rms_norm_rule}, node="FusedRmsNormBackward0",
+    "rms_norm", _rms_norm_array, vjp={("input", "weight"): _rms_norm_rule}, node="MulBackward0",
 )  # fmt: skip
 
 # ---------------------------------------------------------------------- group_norm
