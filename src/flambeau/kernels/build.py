@@ -32,7 +32,7 @@ NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9),
 PARALLEL_FROM = 131072  # units of cost (0.2 ns or so each); below it, waking a thread costs more than it brings
 GRAIN = 32768  # units per part at least
 
-_declared: set[str] = set()
+declared: dict[str, Kernel] = {}  # by name
 _building = threading.RLock()
 _llvm: Any = None  # the llvm module once it is loaded, False where it cannot be
 
@@ -92,14 +92,14 @@ class Kernel:
     """A declared kernel; see the module."""
 
     def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool, blas: bool,
-                 tile: bool):  # fmt: skip
+                 tile: bool, fits: Callable[..., list[Any]] | None):  # fmt: skip
         self.name, self.body = f"{body.__module__.rsplit('.', 1)[-1]}.{body.__name__}", body
-        if self.name in _declared:
+        if self.name in declared:
             raise ValueError(f"kernel {self.name} is declared twice; compiled code is found by this name")
-        _declared.add(self.name)
+        declared[self.name] = self
         self.parameters = parse(signature)
         self.work, self.cost = work, cost.split("*") if cost else []
-        self.traced, self.blas, self.tile = traced, blas, tile
+        self.traced, self.blas, self.tile, self.fits = traced, blas, tile, fits
         self._built: dict[Any, Any] = {}
 
     def get(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> Callable[..., bool] | None:
@@ -162,11 +162,18 @@ class Kernel:
 
 
 def kernel(
-    signature: str, work: str, cost: str = "", traced: bool = False, blas: bool = False, tile: bool = False
+    signature: str,
+    work: str,
+    cost: str = "",
+    traced: bool = False,
+    blas: bool = False,
+    tile: bool = False,
+    fits: Callable[..., list[Any]] | None = None,
 ) -> Callable[[Callable[..., None]], Kernel]:
     """Declare a kernel; see the module.
 
     traced: its body calls code from outside this package. blas: its body calls BLAS, which is kept to one thread
-    meanwhile: the parts are what runs in parallel. tile: its body calls the functions of `tile.py`.
+    meanwhile: the parts are what runs in parallel. tile: its body calls the functions of `tile.py`. fits: conditions on
+    ints and options, by name, that must hold too: the builtin refuses other calls.
     """
-    return lambda body: Kernel(body, signature, work, cost, traced, blas, tile)
+    return lambda body: Kernel(body, signature, work, cost, traced, blas, tile, fits)

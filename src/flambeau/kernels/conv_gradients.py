@@ -88,7 +88,8 @@ def correlate(k, begin, end, g, x, partial, room, turned, offsets, plan, shares,
 
 
 @kernel("partial:T=shares*groups*blocks*depth*width out:T!=groups*outs*depth shares groups blocks depth width outs",
-        work="groups*outs", cost="shares*depth*4")  # fmt: skip
+        work="groups*outs", cost="shares*depth*4",
+        fits=lambda blocks, width, outs: [outs <= blocks * width])  # fmt: skip
 def gather_weights(k, begin, end, partial, out, shares, groups, blocks, depth, width, outs):
     """out[group, output, weight] = the sum over the shares."""
     for task in k.loop(begin, end):

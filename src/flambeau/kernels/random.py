@@ -55,7 +55,8 @@ def _sincos(x):
     return sin, cos
 
 
-@kernel("words:i4=blocks*width y:f4!=blocks*width blocks width mean:d std:d", work="blocks", cost="width")
+@kernel("words:i4=blocks*width y:f4!=blocks*width blocks width mean:d std:d", work="blocks", cost="width",
+        fits=lambda width: [width == 16])  # fmt: skip
 def box_muller(k, begin, end, words, y, blocks, width, mean, std):
     """Blocks of 16 words to 16 normal numbers: the first eight words make radii, the others angles."""
     for block in k.range(begin, end):
@@ -70,17 +71,19 @@ def box_muller(k, begin, end, words, y, blocks, width, mean, std):
             y[second] = fma(sin * radius, std, mean)
 
 
-@kernel("order:i8!=n steps:i8=moves n moves once", work="once")
+@kernel("order:i8!=n steps:i8=moves n moves once", work="once",
+        fits=lambda n, moves, once: [moves <= n, once == 1])  # fmt: skip
 def shuffle(k, begin, end, order, steps, n, moves, once):
     """Exchange each element with the one `steps` further on (Fisher and Yates)."""
     for i in k.range(moves):
         other = i + steps[i]
-        kept = order[i]
-        order[i] = order[other]
-        order[other] = kept
+        for _ in k.when((other >= 0) & (other < n)):
+            kept = order[i]
+            order[i] = order[other]
+            order[other] = kept
 
 
-@kernel("words:i4=pairs*n y:T!=n pairs n limit value:d", work="n")
+@kernel("words:i4=pairs*n y:T!=n pairs n limit value:d", work="n", fits=lambda pairs: [pairs == 2])
 def keep(k, begin, end, words, y, pairs, n, limit, value):
     """`value` where a number of 53 bits, made from two words, is below the limit, else 0."""
     for i in k.range(begin, end):

@@ -34,7 +34,14 @@ def max_pool(k, begin, end, x, y, winner, planes, h, w, kh, kw, oh, ow, sh, sw, 
                 numbers[r * ow + c] = number.get().cast("u1")
 
 
-@kernel("x:T=planes*h*w y:T!=planes*oh*ow winner:u1!=planes*oh*ow planes h w oh ow", work="planes", cost="h*w")
+def _within(h, w, oh, ow, kernel, stride):
+    """Whether all windows lie within the image."""
+    reach = [(oh, h, kernel[0], stride[0]), (ow, w, kernel[1], stride[1])]
+    return [(count == 0) | (count * step <= size + (step - width)) for count, size, width, step in reach]
+
+
+@kernel("x:T=planes*h*w y:T!=planes*oh*ow winner:u1!=planes*oh*ow planes h w oh ow", work="planes", cost="h*w",
+        fits=_within)  # fmt: skip
 def max_pool_whole(k, begin, end, x, y, winner, planes, h, w, oh, ow, kernel=(2, 2), stride=(2, 2)):
     """max_pool of windows that all lie within the image, their size being known: free of branches."""
     sh, sw = stride
@@ -53,7 +60,8 @@ def max_pool_whole(k, begin, end, x, y, winner, planes, h, w, oh, ow, kernel=(2,
                 numbers[r * ow + c] = number.cast("u1")
 
 
-@kernel("g:T=planes*oh*ow winner:u1=planes*oh*ow x:T!=planes*h*w planes " + SIZES, work="planes", cost="h*w")
+@kernel("g:T=planes*oh*ow winner:u1=planes*oh*ow x:T!=planes*h*w planes " + SIZES, work="planes", cost="h*w",
+        fits=lambda kw: [kw > 0])  # fmt: skip
 def max_pool_backward(k, begin, end, g, winner, x, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
     """Each gradient goes to the place its maximum came from."""
     for plane in k.range(begin, end):

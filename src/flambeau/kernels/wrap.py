@@ -6,6 +6,7 @@ that outputs do not overlap inputs (callers make the outputs).
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from llvmlite import ir
@@ -28,7 +29,7 @@ def write_ir(kernel: Kernel, name: str, real: str, absent: tuple[str, ...], opti
     module = ir.Module(name)
     present = [p for p in kernel.parameters if p.name not in absent]
     part = _write_part(kernel, module, name + "_part", present, real, absent, options)
-    _write_entry(kernel, module, name, present, real, part)
+    _write_entry(kernel, module, name, present, real, part, options)
     return str(module)
 
 
@@ -149,9 +150,8 @@ class Entry:
             b.ret(k.call_pointer(fn, ir.FunctionType(PTR, [I64]), [ir.Constant(I64, answer)]))
 
 
-def _write_entry(
-    kernel: Kernel, module: ir.Module, name: str, present: list[Parameter], real: str, part: ir.Function
-) -> None:
+def _write_entry(kernel: Kernel, module: ir.Module, name: str, present: list[Parameter], real: str, part: ir.Function,
+                 options: dict[str, Any]) -> None:  # fmt: skip
     entry = Entry(module, name, real)
     k, b = entry.k, entry.k.b
     context = k.reserve(max(1, len(present)))
@@ -175,9 +175,21 @@ def _write_entry(
             total = total * (int(factor) if factor.isdigit() else values[factor])
         return total
 
+    checked: list[set[str]] = []
     for p in present:
         if p.size:
             entry.require(sizes[p.name] == product(p.size))
+            named = [f for f in p.size if not f.isdigit()]
+            if len(named) > 1 and set(named) not in checked:  # a product of huge numbers must not come round to this
+                checked.append(set(named))
+                magnitude = k.lift(1.0, "f8")
+                for factor in named:
+                    magnitude = magnitude * values[factor].cast("f8")
+                entry.require(magnitude < 2.0**60)
+    if kernel.fits:
+        chosen = {n: o.default for n, o in inspect.signature(kernel.body).parameters.items()} | options | values
+        for condition in kernel.fits(*[chosen[n] for n in inspect.signature(kernel.fits).parameters]):
+            entry.require(condition)
     work = product(kernel.work.split("*"))
     entry.finish(kernel, part, context, work, work * product(kernel.cost))
 
