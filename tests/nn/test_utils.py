@@ -152,3 +152,23 @@ def test_functional_call():
     assert weight.grad is not None and layer[0].weight.grad is None
     with pytest.warns(FutureWarning, match="stateless.functional_call"):
         utils.stateless.functional_call(layer, zeros, torch.ones(1, 2))
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (5000, 1, 70)])
+def test_clipping_many_plain_gradients_is_clipping_each(sizes):
+    torch.manual_seed(0)
+    grads = [torch.randn(n) for n in sizes]
+    params = with_grads(*[g.tolist() for g in grads])
+    versions = [p.grad._version for p in params]
+    norm = torch.cat(grads).norm()
+    assert utils.clip_grad_norm_(params, 0.5).item() == pytest.approx(norm.item(), rel=1e-6)
+    for p, g, version in zip(params, grads, versions):
+        torch.testing.assert_close(p.grad, g * (0.5 / norm), rtol=1e-5, atol=1e-7)
+        assert p.grad._version > version
+    utils.clip_grad_value_(params, 1e-4)
+    assert all(p.grad.abs().max() <= 1e-4 for p in params)
+    # Gradients that are not plain: strided, and of another dtype.
+    mixed = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2, dtype=torch.float64))]
+    mixed[0].grad, mixed[1].grad = torch.ones(2, 2)[:, 0], torch.ones(2, dtype=torch.float64)
+    utils.clip_grad_value_(mixed, 0.25)
+    assert mixed[0].grad.tolist() == mixed[1].grad.tolist() == [0.25, 0.25]

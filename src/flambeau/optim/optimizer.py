@@ -173,9 +173,11 @@ class Optimizer:
         """Drop all gradients, or fill them with zeros when `set_to_none` is False."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None and not listeners:
+                if set_to_none and not listeners:
+                    p._grad = None
+                elif p.grad is None and not listeners:
                     continue
-                if set_to_none:
+                elif set_to_none:
                     p.grad = None
                 else:
                     if p.grad.grad_fn is not None:

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from ... import ops
 from ...autograd import no_grad
 from ...errors import GradientError
-from ...tensor import Tensor
+from ...kernels import fused
+from ...kernels.record import listeners
+from ...tensor import Tensor, wrap
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
 
 def _listed(parameters):
     return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+
+
+def _plain_arrays(tensors):
+    """The arrays of tensors that are ordinary (of one common dtype, in C order, writeable), or None if one is not."""
+    arrays = [t._array for t in tensors]
+    for t, a in zip(tensors, arrays):
+        if (
+            a.dtype is not arrays[0].dtype or a.dtype.char not in "fd" or a.__class__ is not np.ndarray
+            or not a.flags.carray or t._inference or t._rg
+        ):  # fmt: skip
+            return None
+    return None if listeners else arrays
+
+
+def _change(tensors, arrays, formula, **numbers):
+    """Set each array to formula(xp, array, **numbers), in place: one launch where there is enough to do."""
+    for (a,), _ in fused.update(formula, [([a], numbers) for a in arrays]):
+        a[...] = formula(np, a, **numbers)[0]
+    for t in tensors:
+        t._bump()
 
 
 @no_grad()
@@ -33,9 +57,13 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     norm_type = float(norm_type)
     if not tensors:
         return ops.tensor(0.0)
-    first = tensors[0]
-    norms = [_norm(t, norm_type) for t in tensors]
-    total = norms[0] if len(norms) == 1 else _norm(ops.stack([n.to(first.device) for n in norms]), norm_type)
+    arrays = _plain_arrays(tensors) if norm_type == 2.0 else None
+    if arrays:
+        squares = [a.dot(a) for a in [a.reshape(-1) for a in arrays]]
+        total = wrap(np.asarray(np.sqrt(np.add.reduce(squares, dtype=np.float64)), arrays[0].dtype))
+    else:
+        norms = [_norm(t, norm_type) for t in tensors]
+        total = norms[0] if len(norms) == 1 else _norm(ops.stack([n.to(tensors[0].device) for n in norms]), norm_type)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise GradientError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
@@ -61,6 +89,14 @@ def _norm(t, p):
     return sizes.pow(p).sum().pow(1 / p)
 
 
+def _scaled(xp, g, *, factor):
+    return (g * factor,)
+
+
+def _clipped(xp, g, *, limit):
+    return (xp.clip(g, -limit, limit),)
+
+
 @no_grad()
 def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     """Scale the gradients of parameters by max_norm / total_norm where that is below one.
@@ -76,6 +112,10 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     if not grads:
         return
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+    arrays = _plain_arrays(grads)
+    if arrays and isinstance(factor, Tensor) and factor._array.dtype == arrays[0].dtype and factor.numel() == 1:
+        _change(grads, arrays, _scaled, factor=factor.item())
+        return
     for g in grads:
         g.mul_(factor.to(g.device))
 
@@ -125,7 +165,11 @@ def clip_grad_value_(parameters, clip_value, foreach=None):
     >>> w.grad
     tensor([ 1.0000, -0.5000])
     """
-    clip_value = float(clip_value)
-    for p in _listed(parameters):
-        if p.grad is not None:
-            p.grad.clamp_(min=-clip_value, max=clip_value)
+    limit = float(clip_value)
+    grads = [p.grad for p in _listed(parameters) if p.grad is not None]
+    arrays = _plain_arrays(grads)
+    if arrays and limit >= 0:
+        _change(grads, arrays, _clipped, limit=limit)
+        return
+    for g in grads:
+        g.clamp_(min=-limit, max=limit)
