@@ -6,9 +6,12 @@ import math
 
 import numpy as np
 
-from ..autograd.mode import autocasting
+from ..autograd.mode import autocasting, state
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
+from ..kernels.record import listeners
+from ..tensor import Tensor
+from .elementwise import F32, F64
 from .entry import primitive, write_out
 from .fused import fused, in_single, title
 from .linalg import matmul
@@ -17,13 +20,15 @@ from .promotion import check_devices
 from .shape import need_tensor
 
 
-@in_single
-def _linear_array(input, weight, bias):
+def _affine(input, weight, bias):
     n, k = weight.shape
     if input.ndim == 2:
         return kernels.matmul(input, weight.T, bias=bias)
     rows = input.reshape(math.prod(input.shape[:-1]), k)
     return kernels.matmul(rows, weight.T, bias=bias).reshape(*input.shape[:-1], n)
+
+
+_linear_array = in_single(_affine)
 
 
 @in_single
@@ -101,8 +106,20 @@ def linear(input, weight, bias=None, *, out=None):
             _check_bias(b, a.shape, w.shape)
     if type(a) is not np.ndarray or type(w) is not np.ndarray:
         check_devices(input, weight, bias)
+    elif (a.dtype is F32 or a.dtype is F64) and out is None and not listeners:
+        # By far the commonest: one object to make.
+        made = _new(Tensor)
+        made._array = _affine(a, w, None if bias is None else bias._array)
+        if state.grad:
+            _linear.record((input, weight, bias), (made,), {})
+        elif state.inference:
+            made._inference = True
+        return made
     made = _linear(input, weight, bias)
     return made if out is None else write_out(made, out, "linear")
+
+
+_new = object.__new__
 
 
 def _linear_vector(input, weight, bias):
