@@ -36,32 +36,41 @@ def product(k, begin, end, a, b, bias, c, start, outer, inner, m, n, depth, a_ou
     arrays' own strides. high, wide: rows and columns of a task; row_parts, col_parts: so many of them. bias: any array
     where it is not used.
     """
+    for pair, top, left, rows, cols, out in tasks(k, begin, end, c, m, n, high, wide, row_parts, col_parts):
+        for _ in k.when(start == BIAS):
+            _fill(k, out, n, bias.at(top * bias_row + left * bias_col), bias_row, bias_col, rows, cols)
+        i, j = pair // inner, pair % inner
+        a_part = a.at(i * a_outer + j * a_inner + top * a_row)
+        b_part = b.at(i * b_outer + j * b_inner + left * b_col)
+        multiply(k, rows, cols, depth, a_part, a_row, a_depth, b_part, b_depth, b_col, out, n, start != ZERO)
+
+
+def tasks(k, begin, end, c, m, n, high, wide, row_parts, col_parts):
+    """For each task: the number of its pair, its first row and column, its rows and columns, and its place in c."""
+    for task in k.range(begin, end):
+        pair, part = task // (row_parts * col_parts), task % (row_parts * col_parts)
+        top, left = part // col_parts * high, part % col_parts * wide
+        yield pair, top, left, k.minimum(m - top, high), k.minimum(n - left, wide), c.at((pair * m + top) * n + left)
+
+
+def multiply(k, rows, cols, depth, a, a_row, a_depth, b, b_depth, b_col, out, out_row, more):
+    """out = a b, or where `more` holds out += a b, for one panel of columns."""
     from . import tile  # imports LLVM
 
     t = tile.shape(k.real)
     room = tile.room(k, DEPTH)
     blocks = k.maximum((depth + (DEPTH - 1)) // DEPTH, 1)
-    for task in k.range(begin, end):
-        pair, part = task // (row_parts * col_parts), task % (row_parts * col_parts)
-        i, j = pair // inner, pair % inner
-        top, left = part // col_parts * high, part % col_parts * wide
-        rows, cols = k.minimum(m - top, high), k.minimum(n - left, wide)
-        a_part = a.at(i * a_outer + j * a_inner + top * a_row)
-        b_part = b.at(i * b_outer + j * b_inner + left * b_col)
-        out = c.at((pair * m + top) * n + left)
-        for _ in k.when(start == BIAS):
-            _fill(k, out, n, bias.at(top * bias_row + left * bias_col), bias_row, bias_col, rows, cols)
-        direct = (b_col == 1) & (cols % t.lanes == 0) & (rows < PACK_FROM)
-        for block in k.range(blocks, unroll=False):
-            first, last = depth * block // blocks, depth * (block + 1) // blocks
-            factor, panel, size = a_part.at(first * a_depth), b_part.at(first * b_depth), last - first
-            more = k.select((block > 0) | (start != ZERO), k.int(1), k.int(0))
-            with k.b.if_else(direct.v) as (there, packed):
-                with there:
-                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, panel, b_depth, out, n, more)
-                with packed:
-                    tile.pack(k, panel, b_depth, b_col, size, cols, room)
-                    tile.panel(k, rows, cols, size, factor, a_row, a_depth, room, t.padded(cols), out, n, more)
+    direct = (b_col == 1) & (cols % t.lanes == 0) & (rows < PACK_FROM)
+    for block in k.range(blocks, unroll=False):
+        first, last = depth * block // blocks, depth * (block + 1) // blocks
+        left, panel, size = a.at(first * a_depth), b.at(first * b_depth), last - first
+        add = k.select((block > 0) | more, k.int(1), k.int(0))
+        with k.b.if_else(direct.v) as (there, packed):
+            with there:
+                tile.panel(k, rows, cols, size, left, a_row, a_depth, panel, b_depth, out, out_row, add)
+            with packed:
+                tile.pack(k, panel, b_depth, b_col, size, cols, room)
+                tile.panel(k, rows, cols, size, left, a_row, a_depth, room, t.padded(cols), out, out_row, add)
 
 
 def _fill(k, out, out_row, bias, bias_row, bias_col, rows, cols):

@@ -17,6 +17,11 @@ _F4 = np.dtype(np.float32)
 _ndarray, _empty = np.ndarray, np.empty
 
 
+def kind_of(a, b):
+    """f4 or f8 if kernels may multiply these arrays, else None."""
+    return _KIND.get(a.dtype) if b.dtype == a.dtype and type(a) is _ndarray is type(b) else None
+
+
 def matmul(a, b, out=None, bias=None, more=False):
     """a @ b + bias; None where NumPy is to do it: other dtypes, batches of odd strides, nothing to compute, no LLVM.
 
@@ -58,22 +63,11 @@ def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides:
 
     None where NumPy is to do it. Shapes and strides decide, and a program has few of them.
     """
-    if backend() is None:
-        return None
     item = 4 if kind == "f4" else 8
-    if len(a_shape) < 2 or len(b_shape) < 2:
+    found = problem(item, a_shape, a_strides, b_shape, b_strides)
+    if found is None or backend() is None or any(s < 0 or s % item for s in bias_strides):
         return None
-    (m, depth), (depth_too, n) = a_shape[-2:], b_shape[-2:]
-    if depth != depth_too or any(s < 0 or s % item for s in (*a_strides, *b_strides, *bias_strides)):
-        return None
-    found = _batch(a_shape[:-2], a_strides[:-2], b_shape[:-2], b_strides[:-2], item)
-    if found is None:
-        return None
-    lead, (outer, a_outer, b_outer), (inner, a_inner, b_inner) = found
-    shape = (*lead, m, n)
-    if not outer * inner * m * n:
-        return None
-    a_row, a_depth, b_depth, b_col = (s // item for s in (*a_strides[-2:], *b_strides[-2:]))
+    shape, outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth, b_outer, b_inner, b_depth, b_col = found
     bias_row = bias_col = 0
     if bias_shape is not None:
         if len(bias_shape) > 2 or any(s not in (1, t) for s, t in zip(bias_shape[::-1], (n, m), strict=False)):
@@ -102,6 +96,22 @@ def plan(kind: str, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides:
     sizes = (outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth, b_outer, b_inner, b_depth, b_col, bias_row,
              bias_col, *gemm.split(kind, outer * inner, m, n, depth))  # fmt: skip
     return gemm.product.built(kind, (), {}), gemm.product, swapped, shape, sizes
+
+
+def problem(item: int, a_shape: tuple, a_strides: tuple, b_shape: tuple, b_strides: tuple) -> Any:
+    """(shape, outer, inner, m, n, depth, then steps in elements: of a from one outer, inner index, row, column to the
+    next, of b from one outer, inner index, row, column to the next) of a product; None where kernels do not take it."""
+    if len(a_shape) < 2 or len(b_shape) < 2 or a_shape[-1] != b_shape[-2]:
+        return None
+    if any(s < 0 or s % item for s in (*a_strides, *b_strides)):
+        return None
+    found = _batch(a_shape[:-2], a_strides[:-2], b_shape[:-2], b_strides[:-2], item)
+    (m, depth), n = a_shape[-2:], b_shape[-1]
+    if found is None or not found[1][0] * found[2][0] * m * n:
+        return None
+    lead, (outer, a_outer, b_outer), (inner, a_inner, b_inner) = found
+    a_row, a_depth, b_depth, b_col = (s // item for s in (*a_strides[-2:], *b_strides[-2:]))
+    return (*lead, m, n), outer, inner, m, n, depth, a_outer, a_inner, a_row, a_depth, b_outer, b_inner, b_depth, b_col
 
 
 def _batch(lead: tuple, a_strides: tuple, other: tuple, b_strides: tuple, item: int) -> Any:
