@@ -39,6 +39,15 @@ atanh_rest = series_safe(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) /
 atanh_tail = series_safe(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1 - z / 3) / z**2, mp.mpf(2) / 5)
 erf_rest = series_safe(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 2 / mp.sqrt(mp.pi) - 1)
 cos_rest = series_safe(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mp.mpf(1) / 24)
+NORMAL_SCALE = mp.mpf("0.35")
+
+
+def normal_tail(s):
+    """P(X > t) / (s e^(-t^2 / 2)) of a standard normal X, as a function of s = 1 / (1 + 0.35 t)."""
+    t = (1 / s - 1) / NORMAL_SCALE
+    return mp.exp(t * t / 2) * mp.erfc(t / mp.sqrt(2)) / 2 / s
+
+
 s2 = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
 quarter = (mp.pi / 4 * mp.mpf("1.0001")) ** 2
 zero, third = mp.mpf(0), mp.mpf(1) / 3
@@ -62,6 +71,8 @@ TABLES = {
             "erf(x) / x - 1, z = x^2, |x| <= 0.9 (float32) and 1.5 (float64)"),
     "LOG_ERFC": (lambda x: mp.log(mp.erfc(x)), (mp.mpf("0.9"), mp.mpf("1.45")), (mp.mpf(4), mp.mpf(6)), 8, 23,
                  "ln(erfc(x)) on [0.9, 4] (float32) and [1.45, 6] (float64)"),
+    "NORMAL_TAIL": (normal_tail, 1 / (1 + NORMAL_SCALE * 15), mp.mpf(1), 8, None,
+                    "P(X > t) / (s e^(-t^2 / 2)), s = 1 / (1 + 0.35 t), 0 <= t <= 15 (float32 only)"),
 }  # fmt: skip
 
 HEAD = '''"""Polynomials of the kernels' scalar functions, highest power first; written by tools/fit_scalars.py.
@@ -75,6 +86,8 @@ if __name__ == "__main__":
     for name, (f, low, high, single, double, what) in TABLES.items():
         print(f"# {what}\n{name} = {{")
         for which, (kind, degree) in enumerate((("f4", single), ("f8", double))):
+            if degree is None:
+                continue
             a, b = (v[which] if isinstance(v, tuple) else v for v in (low, high))
             found = fit(f, a, b, degree)
             numbers = ", ".join(mp.nstr(c, 17 if kind == "f8" else 12) for c in found)

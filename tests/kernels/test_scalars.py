@@ -150,3 +150,17 @@ def test_numbers_and_elements_mix():
     y = np.empty_like(x)
     assert test_mixed.get("f4")(x, y, 50, 2.5)
     np.testing.assert_allclose(y, x**2.5 + 2**x + np.arctan(x), rtol=1e-6)
+
+
+def test_normal_cdf():
+    x = np.concatenate([np.linspace(-13, 13, 40_001), special("f4")]).astype("f4")
+    made = np.empty_like(x)
+    kernel_of = compiled(s.normal_cdf, 1)
+    assert kernel_of.get("f4")(x, made, x.size)
+    exact = np.array([math.erfc(-v / math.sqrt(2)) / 2 for v in x.astype("f8")])
+    np.testing.assert_allclose(made, exact, rtol=0, atol=2e-7)
+    np.testing.assert_allclose(made[x < 0], exact[x < 0], rtol=4e-6, atol=1e-38)
+    x = x.astype("f8")
+    wide = np.empty_like(x)
+    assert kernel_of.get("f8")(x, wide, x.size)
+    np.testing.assert_allclose(wide, exact, rtol=0, atol=1e-15)

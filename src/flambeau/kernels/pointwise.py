@@ -9,20 +9,19 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .scalars import erf, exp, log, sigmoid, tanh, where
+from .scalars import erf, exp, log, normal_cdf, sigmoid, tanh, where
 
-ROOT_HALF = math.sqrt(0.5)
 PDF = 1 / math.sqrt(2 * math.pi)
 TANH_SCALE, TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
 
 
 def gelu(x):
     """x P(X <= x) of a standard normal X."""
-    return x * 0.5 * (erf(x * ROOT_HALF) + 1.0)
+    return x * normal_cdf(x)
 
 
 def gelu_backward(g, x):
-    return g * ((erf(x * ROOT_HALF) + 1.0) * 0.5 + x * (exp(x * x * -0.5) * PDF))
+    return g * (normal_cdf(x) + x * (exp(x * x * -0.5) * PDF))
 
 
 def gelu_tanh(x):

@@ -23,10 +23,10 @@ from .scalars_exponential import (
     softplus,
     tanh,
 )
-from .scalars_other import erf, fmod, remainder
+from .scalars_other import erf, fmod, normal_cdf, remainder
 
 __all__ = [
     "absolute", "acos", "asin", "atan", "atan2", "ceil", "copysign", "cos", "cosh", "erf", "exp", "exp2", "expm1",
-    "floor", "fma", "fmod", "greater", "log", "log10", "log1p", "log2", "polynomial", "power", "remainder", "rint",
+    "floor", "fma", "fmod", "greater", "log", "log10", "log1p", "log2", "normal_cdf", "polynomial", "power", "remainder", "rint",
     "rsqrt", "sigmoid", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "trunc", "where",
 ]  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .scalars_base import absolute, copysign, emitted, floor, fma, kind_of, named, polynomial, where
 from .scalars_exponential import exp
-from .scalars_tables import ERF, LOG_ERFC
+from .scalars_tables import ERF, LOG_ERFC, NORMAL_TAIL
 
 STEP = 28  # bits of a quotient that are found at a time: times 24 bits of a float32 they are exact in float64
 
@@ -23,6 +24,20 @@ def erf(x: Any) -> Any:
     near = fma(near_x, polynomial(ERF[kind], near_x * near_x), near_x)
     far = 1.0 - exp(polynomial(LOG_ERFC[kind], where(size > end, end, size)))
     return where(size < split, near, copysign(far, x))
+
+
+@named
+def normal_cdf(x: Any) -> Any:
+    """P(X <= x) of a standard normal X; in float32 within 2e-7, for negative x also within 4e-6 of its own size.
+
+    The tail is e^(-x^2 / 2) times a polynomial, so it keeps its digits where (1 + erf) / 2 has none left.
+    """
+    if not emitted(x) or x.kind == "f8":
+        return (erf(x * math.sqrt(0.5)) + 1.0) * 0.5
+    size = absolute(x)
+    s = 1.0 / fma(size, 0.35, 1.0)
+    tail = exp(x * x * -0.5) * (s * polynomial(NORMAL_TAIL["f4"], s))
+    return where(x < 0.0, tail, 1.0 - tail)
 
 
 def fmod(x: Any, y: Any) -> Any:
