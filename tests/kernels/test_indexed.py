@@ -6,7 +6,7 @@ import pytest
 from flambeau.kernels import build, fused, indexed
 
 pytestmark = pytest.mark.skipif(build.backend() is None, reason="no LLVM here")
-BAD = np.array([0, -1, 4, 2**62, -(2**62)])
+BAD = np.array([0, -5, 4, 2**62, -(2**62)])
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_wrong_groups_touch_nothing():
     memory, table = guarded(3, 4)
     g, order = np.ones((2, 4), np.float32), np.array([5, -(2**60)])
     starts = np.array([0, 2**60, -5, 3, 0])
-    assert indexed.sum_groups.get("f4", mean=False)(g, starts, order, table, 2, 4, 3, 5, 3)
+    assert indexed.sum_groups.get("f4", ("base",), mean=False)(g, starts, order, table, 2, 4, 3, 5, 3)
     assert (memory[:64] == 7).all() and (memory[-64:] == 7).all()
 
 
@@ -130,31 +130,65 @@ def test_along_every_axis(dtype, shape, rows):
         src = rng.integers(-100, 100, index.shape).astype(dtype)
         places = [np.broadcast_to(p, index.shape) for p in np.ogrid[tuple(slice(n) for n in index.shape)]]
         places[axis] = index
-        assert np.array_equal(indexed.take_along(x, index, axis), np.take_along_axis(x, index, axis))
+        assert same(indexed.take_along(x, index, axis), np.take_along_axis(x, index, axis))
         added, put = x.copy(), x.copy()
         np.add.at(added, tuple(places), src)
         for place in np.ndindex(*index.shape):  # the last one stays
             put[tuple(p[place] for p in places)] = src[place]
-        assert np.array_equal(indexed.put_along(x, src, index, axis, True), added)
-        assert np.array_equal(indexed.put_along(x, src, index, axis, False), put)
+        assert same(indexed.put_along(x, src, index, axis, True), added)
+        assert same(indexed.put_along(x, src, index, axis, False), put)
         numbers = rng.integers(0, count, rows)
+        assert same(indexed.take_slices(x, numbers, axis), np.take(x, numbers, axis))
         summed = x.copy()
         np.add.at(summed, (slice(None),) * axis + (numbers,), src)
-        assert np.array_equal(indexed.add_slices(x, src, numbers, axis), summed)
-        assert np.array_equal(indexed.add_slices(x[::-1], src, numbers, axis)[::-1], indexed.add_slices(
-            np.ascontiguousarray(x[::-1]), src, numbers, axis)[::-1])  # fmt: skip
+        assert same(indexed.add_slices(x, src, numbers, axis), summed)
+        assert same(indexed.add_slices(x[::-1], src, numbers, axis),
+                    indexed.add_slices(np.ascontiguousarray(x[::-1]), src, numbers, axis)[0])  # fmt: skip
 
 
-def test_bad_places_touch_nothing():
+def same(made, expected):
+    found, bad = made
+    return bad == -1 and found.dtype == expected.dtype and np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 3), (40, 500)])
+@pytest.mark.parametrize("value", [-1, 4000, 2**62, -(2**62)])
+def test_the_first_bad_place_is_told(shape, value):
+    x = np.ones(shape, np.float32)
+    for axis in range(x.ndim):
+        for place in {0, x.size // 2, x.size - 1}:
+            index = np.zeros(shape, np.int64)
+            index.reshape(-1)[place:] = value
+            assert indexed.take_along(x, index, axis)[1] == place
+            for add in (False, True):
+                assert indexed.put_along(x, x, index, axis, add)[1] == place
+            numbers = np.zeros(shape[axis], np.int64)
+            numbers[-1] = value
+            assert indexed.take_slices(x, numbers, axis)[1] == len(numbers) - 1
+            assert indexed.add_slices(x, x, numbers, axis)[1] == len(numbers) - 1
+
+
+def test_bad_places_touch_nothing_outside():
     x, src = np.ones((4, 3), np.float32), np.full((5, 3), 2, np.float32)
     index = np.repeat(BAD[:, None], 3, 1)
-    memory, y = guarded(5, 3)
-    assert indexed.pick.get("f4")(x, index, y, 1, 4, 5, 3)
-    assert (y[0] == 1).all() and (y[1:] == 7).all() and (memory[:64] == 7).all() and (memory[79:] == 7).all()
-    for add in (False, True):
-        for slices, numbers in ((False, index), (True, BAD)):
+    for slices, numbers in ((False, index), (True, BAD)):
+        memory, y = guarded(5, 3)
+        found, f = np.empty(1, np.int64), indexed.pick.get("f4", slices=slices, thin=False)
+        assert f(x, numbers, y, found, 1, 4, 5, 3, numbers.size, 1, 1)
+        assert found[0] == (1 if slices else 3) and (memory[:64] == 7).all() and (memory[79:] == 7).all()
+        for add in (False, True):
             memory, y = guarded(4, 3)
-            f = indexed.place.get("f4", add=add, slices=slices)
-            assert f(x, src, numbers, y, 1, 4, 5, 3, numbers.size, 1, 1)
+            f = indexed.place.get("f4", add=add, slices=slices, thin=False)
+            assert f(x, src, numbers, y, found, 1, 4, 5, 3, numbers.size, 1, 1)
             assert (y[0] == 2 + add).all() and (y[1:] == 1).all()
             assert (memory[:64] == 7).all() and (memory[76:] == 7).all()
+
+
+def test_negative_rows_count_from_the_end(normal):
+    x, index = normal(5, 40), np.array([-1, 0, -5, 4, -1])
+    assert np.array_equal(indexed.take_rows(x, index), x[index])
+    expected = np.zeros((5, 40))
+    np.add.at(expected, index, x.astype(np.float64))
+    np.testing.assert_allclose(indexed.sum_rows(x, index, 5), expected, rtol=1e-5, atol=1e-5)
+    base = normal(5, 40)
+    np.testing.assert_allclose(indexed.sum_rows(x, index, 5, base=base), expected + base, rtol=1e-5, atol=1e-5)

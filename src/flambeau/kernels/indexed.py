@@ -75,21 +75,29 @@ def first_outside(index, low: int, high: int, skip: int | None = None, touched: 
 @kernel("x:T=outer*count*width index:i8=rows y:T!=outer*rows*width outer count width rows",
         work="outer*rows", cost="width")  # fmt: skip
 def gather_rows(k, begin, end, x, index, y, outer, count, width, rows):
-    """y[o, i] = x[o, index[i]]. Rows whose number is outside [0, count) stay as they are: callers check."""
+    """y[o, i] = x[o, index[i]]; negative numbers count from the end. Rows of bad numbers stay: callers check."""
     for task in k.range(begin, end):
         at = index[task % rows]
+        at = k.select(at < 0, at + count, at)
         for _ in k.when((at >= 0) & (at < count)):
             k.copy(y.at(task * width), x.at((task // rows * count + at) * width), width)
 
 
 @kernel("index:i8=n starts:i8!=words order:i8!=n n count words once", work="once")
 def group(k, begin, end, index, starts, order, n, count, words, once):
-    """The places of number v, in order, are order[starts[v]] ... order[starts[v + 1] - 1]; words: count + 2."""
+    """The places of number v, in order, are order[starts[v]] ... order[starts[v + 1] - 1]; words: count + 2.
+
+    Negative numbers count from the end.
+    """
+
+    def number(i):
+        return k.select(index[i] < 0, index[i] + count, index[i])
+
     for _ in k.when(words == count + 2):
         for v in k.range(words):
             starts[v] = 0
         for i in k.range(n):
-            v = index[i]
+            v = number(i)
             for _ in k.when((v >= 0) & (v < count)):
                 starts[v + 2] = starts[v + 2] + 1
         total = k.cell(0, "i8")
@@ -97,17 +105,20 @@ def group(k, begin, end, index, starts, order, n, count, words, once):
             total.set(total.get() + starts[v])
             starts[v] = total.get()
         for i in k.range(n):
-            v = index[i]
+            v = number(i)
             for _ in k.when((v >= 0) & (v < count)):
                 place = starts[v + 1]
                 order[place] = i
                 starts[v + 1] = place + 1
 
 
-@kernel("g:T=n*width starts:i8=words order:i8=n table:T!=count*width n width count words skip",
+@kernel("g:T=n*width starts:i8=words order:i8=n base:T?=count*width table:T!=count*width n width count words skip",
         work="count", cost="width")  # fmt: skip
-def sum_groups(k, begin, end, g, starts, order, table, n, width, count, words, skip, mean=False):
-    """table[v] = sum (or mean) of g over the places of v; 0 where there are none, and for v = skip."""
+def sum_groups(k, begin, end, g, starts, order, base, table, n, width, count, words, skip, mean=False):
+    """table[v] = sum (or mean) of g over the places of v; 0 where there are none, and for v = skip.
+
+    base: what the sums are added to.
+    """
 
     def empty(v):
         return (starts[v] >= starts[v + 1]) | (v == skip)
@@ -119,8 +130,13 @@ def sum_groups(k, begin, end, g, starts, order, table, n, width, count, words, s
         for _ in k.loop_while(lambda: (after.get() < end) & empty(after.get())):
             after.set(after.get() + 1)
         clear = table.at(v * width)
-        for j in k.range((after.get() - v) * width):
-            clear[j] = 0.0
+        if base is None:
+            for j in k.range((after.get() - v) * width):
+                clear[j] = 0.0
+        else:
+            # The row of the sum too.
+            rest = k.minimum(after.get() + 1, end)
+            k.copy(clear, base.at(v * width), (rest - v) * width)
         for _ in k.when(after.get() < end):
             at = after.get()
             first, last = k.maximum(starts[at], 0), k.minimum(starts[at + 1], n)
@@ -129,10 +145,10 @@ def sum_groups(k, begin, end, g, starts, order, table, n, width, count, words, s
                 source = order[place]
                 for _ in k.when((source >= 0) & (source < n)):
                     add = g.at(source * width)
-                    for _ in k.when(place == first):
-                        for j in k.range(width):
-                            to[j] = add[j]
-                    for _ in k.when(place != first):
+                    if base is None:
+                        for _ in k.when(place == first):
+                            k.copy(to, add, width)
+                    for _ in k.when((place != first) if base is None else (place >= first)):
                         for j in k.range(width):
                             to[j] = to[j] + add[j]
             if mean:
@@ -143,7 +159,7 @@ def sum_groups(k, begin, end, g, starts, order, table, n, width, count, words, s
 
 
 def take_rows(x, index, axis: int = 0):
-    """np.take(x, index, axis) for good, non-negative int64 numbers; None where NumPy is to do it."""
+    """np.take(x, index, axis) for good int64 numbers; None where NumPy is to do it."""
     kind = _ANY.get(x.dtype)
     if kind is None or type(x) is not np.ndarray or index.dtype != np.int64 or not x.ndim or not x.flags.c_contiguous:
         return None
@@ -163,15 +179,18 @@ def _size(shape) -> int:
     return total
 
 
-def sum_rows(g, index, count: int, skip: int | None = None, mean: bool = False):
+def sum_rows(g, index, count: int, skip: int | None = None, mean: bool = False, base=None):
     """zeros(count, ...) with g[i] added to row index[i], in order of i; None where NumPy is to do it.
 
-    skip: a row that stays 0. mean: each row is divided by how often its number occurs.
+    skip: a row that stays 0. mean: each row is divided by how often its number occurs. base: in place of the zeros.
+    Negative numbers count from the end.
     """
     kind = fused._kind(g)
     if kind is None or index.dtype != np.int64 or not index.size:
         return None
-    f, sort = sum_groups.get(kind, mean=mean), group.get()
+    if base is not None and (base.dtype != g.dtype or type(base) is not np.ndarray):
+        return None
+    f, sort = sum_groups.get(kind, fused._absent(base=base), mean=mean), group.get()
     inner = g.shape[index.ndim :]
     width = _size(inner)
     if not f or not sort or not width:
@@ -180,102 +199,169 @@ def sum_rows(g, index, count: int, skip: int | None = None, mean: bool = False):
     starts, order, table = np.empty(words, np.int64), np.empty(n, np.int64), np.empty((count, *inner), g.dtype)
     skip = count if skip is None else skip
     done = sort(flat, starts, order, n, count, words, 1)
-    return table if done and f(fused._flat(g), starts, order, table, n, width, count, words, skip) else None
+    given = () if base is None else (fused._flat(base),)
+    return table if done and f(fused._flat(g), starts, order, *given, table, n, width, count, words, skip) else None
 
 
 # ---------------------------------------------------------------------- along one dimension
 
-
-@kernel("x:T=outer*count*inner index:i8=outer*rows*inner y:T!=outer*rows*inner outer count rows inner",
-        work="outer*rows", cost="inner*4")  # fmt: skip
-def pick(k, begin, end, x, index, y, outer, count, rows, inner):
-    """y[o, j, i] = x[o, index[o, j, i], i]; elements whose index is outside [0, count) stay as they are."""
-    for task in k.range(begin, end):
-        source, at, to = x.at(task // rows * count * inner), index.at(task * inner), y.at(task * inner)
-        for i in k.range(inner):
-            place = at[i]
-            for _ in k.when((place >= 0) & (place < count)):
-                to[i] = source[place * inner + i]
+# Here the check and the work are one pass: what a bad number stands for is computed from place 0 instead, `found` tells
+# of it, and the caller drops the result.
 
 
-@kernel("x:T=outer*count*inner src:T=outer*rows*inner index:i8=numbers y:T!=outer*count*inner outer count rows inner "
+def _safe(k, at, count, wrong):
+    good = (at >= 0) & (at < count)
+    wrong.add(k.select(good, k.int(0), 1))
+    return good, k.select(good, at, 0)
+
+
+def _first(k, wrong, index, start, stop, count):
+    """The first place from start to stop whose number is outside [0, count), if there are wrong ones; else -1."""
+    place = k.cell(-1, "i8")
+    for _ in k.when(wrong.get() > 0):
+        for i in k.range(start, stop):
+            bad = (index[i] < 0) | (index[i] >= count)
+            place.set(k.select((place.get() < 0) & bad, i, place.get()))
+    return place.get()
+
+
+@kernel("x:T=outer*count*inner index:i8=numbers y:T!=outer*rows*inner found:i8!=outer*blocks outer count rows inner "
         "numbers blocks weight", work="outer*blocks", cost="weight")  # fmt: skip
-def place(k, begin, end, x, src, index, y, outer, count, rows, inner, numbers, blocks, weight, add=False,
-          slices=False):  # fmt: skip
-    """y = x, then y[o, index[o, j, i], i] = (or +=) src[o, j, i], in order of j. slices: the index is index[j] for all.
+def pick(k, begin, end, x, index, y, found, outer, count, rows, inner, numbers, blocks, weight, slices=False,
+         thin=False):  # fmt: skip
+    """y[o, j, i] = x[o, index[o, j, i], i]. slices: the index is index[j] for all. thin: inner is 1."""
+    if thin:
+        inner = k.int(1)
+    fits = (numbers == (rows if slices else outer * rows * inner)) & (count > 0)
+    for task in k.range(begin, k.select(fits, end, begin)):
+        o, block = task // blocks, task % blocks
+        first, last = rows * block // blocks, rows * (block + 1) // blocks
+        source, to, wrong = x.at(o * count * inner), y.at(o * rows * inner), k.cell(0, "i8")
+        start = k.int(0) if slices else o * rows * inner
+        each = k.int(1) if slices else inner
+        for j in k.range(first, last):
+            if slices:
+                _, at = _safe(k, index[j], count, wrong)
+                for i in k.range(inner) if not thin else (k.int(0),):
+                    to[j * inner + i] = source[at * inner + i]
+            else:
+                for i in k.range(inner) if not thin else (k.int(0),):
+                    _, at = _safe(k, index[start + j * inner + i], count, wrong)
+                    to[j * inner + i] = source[at * inner + i]
+        found[task] = _first(k, wrong, index, start + first * each, start + last * each, count)
+
+
+@kernel("x:T=outer*count*inner src:T=outer*rows*inner index:i8=numbers y:T!=outer*count*inner found:i8!=outer*blocks "
+        "outer count rows inner numbers blocks weight", work="outer*blocks", cost="weight")  # fmt: skip
+def place(k, begin, end, x, src, index, y, found, outer, count, rows, inner, numbers, blocks, weight, add=False,
+          slices=False, thin=False):  # fmt: skip
+    """y = x, then y[o, index[o, j, i], i] = (or +=) src[o, j, i], in order of j; slices, thin: as above.
 
     A task is a block of columns of one o, so what is repeated is added up by one thread.
     """
-    fits = numbers == (rows if slices else outer * rows * inner)
+    if thin:
+        inner, blocks = k.int(1), k.int(1)
+    fits = (numbers == (rows if slices else outer * rows * inner)) & (count > 0)
     for task in k.range(begin, k.select(fits, end, begin)):
         o, block = task // blocks, task % blocks
         first, last = inner * block // blocks, inner * (block + 1) // blocks
-        given, to = x.at(o * count * inner), y.at(o * count * inner)
-        for c in k.range(count):
-            for i in k.range(first, last):
-                to[c * inner + i] = given[c * inner + i]
+        given, to, wrong = x.at(o * count * inner), y.at(o * count * inner), k.cell(0, "i8")
+        if thin:
+            k.copy(to, given, count)
+        else:
+            for c in k.range(count):
+                k.copy(to.at(c * inner + first), given.at(c * inner + first), last - first)
+        start = k.int(0) if slices else o * rows * inner
+
+        def put(good, here, value, to=to):
+            old = to[here]
+            to[here] = k.select(good, old + value if add else value, old)
+
         for j in k.range(rows):
             line = src.at((o * rows + j) * inner)
             if slices:
-                at = index[j]
-                for _ in k.when((at >= 0) & (at < count)):
-                    row = to.at(at * inner)
-                    for i in k.range(first, last):
-                        row[i] = row[i] + line[i] if add else line[i]
+                good, at = _safe(k, index[j], count, wrong)
+                for i in k.range(first, last) if not thin else (k.int(0),):
+                    put(good, at * inner + i, line[i])
             else:
-                numbers_here = index.at((o * rows + j) * inner)
-                for i in k.range(first, last):
-                    at = numbers_here[i]
-                    for _ in k.when((at >= 0) & (at < count)):
-                        here = at * inner + i
-                        to[here] = to[here] + line[i] if add else line[i]
+                for i in k.range(first, last) if not thin else (k.int(0),):
+                    good, at = _safe(k, index[start + j * inner + i], count, wrong)
+                    put(good, at * inner + i, line[i])
+        size = rows if slices else rows * inner
+        found[task] = _first(k, wrong, index, start, start + size, count)
+
+
+def _bad(found) -> int:
+    """The first place that a kernel found to be wrong, or -1."""
+    record.check(found)
+    return -1 if found.max() < 0 else int(found[found >= 0].min())
 
 
 def _along(x, index, axis: int):
     """(kind, outer, count, rows, inner) where an index of x's other sizes names places along an axis; else None."""
     kind = _ANY.get(x.dtype)
-    if kind is None or type(x) is not np.ndarray or index.dtype != np.int64 or index.ndim != x.ndim or not x.ndim:
+    if kind is None or type(x) is not np.ndarray or index.dtype != np.int64 or not x.ndim:
         return None
-    if index.size < fused.SMALL or not x.size:
+    if index.size < fused.SMALL or not x.size or index.ndim != x.ndim:
         return None
     if x.shape[:axis] != index.shape[:axis] or x.shape[axis + 1 :] != index.shape[axis + 1 :]:
         return None
     return kind, _size(x.shape[:axis]), x.shape[axis], index.shape[axis], _size(x.shape[axis + 1 :])
 
 
-def take_along(x, index, axis: int):
-    """np.take_along_axis for good, non-negative int64 numbers; None where NumPy is to do it."""
-    found = _along(x, index, axis)
-    f = found and pick.get(found[0])
-    if not f:
+def _slices(x, index, axis: int, touched: int):
+    """The same where a vector of numbers names whole slices."""
+    kind = _ANY.get(x.dtype)
+    if kind is None or type(x) is not np.ndarray or index.dtype != np.int64 or not x.ndim:
         return None
-    out = np.empty(index.shape, x.dtype)
-    return out if f(fused._flat(x), fused._flat(index), out, *found[1:]) else None
+    if index.ndim != 1 or touched < fused.SMALL or not x.size or not index.size:
+        return None
+    return kind, _size(x.shape[:axis]), x.shape[axis], index.size, _size(x.shape[axis + 1 :])
+
+
+def _picked(x, index, taken, shape, slices: bool):
+    kind, outer, count, rows, inner = taken
+    f = pick.get(kind, slices=slices, thin=inner == 1)
+    blocks = max(1, min(rows, rows * inner // 16384))
+    out, found = np.empty(shape, x.dtype), np.empty(outer * blocks, np.int64)
+    sizes = (outer, count, rows, inner, index.size, blocks, 4 * inner * -(-rows // blocks))
+    return (out, _bad(found)) if f and f(fused._flat(x), fused._flat(index), out, found, *sizes) else None
+
+
+def take_along(x, index, axis: int):
+    """(np.take_along_axis, the first place whose number is outside [0, size) or -1); None where NumPy is to do it."""
+    taken = _along(x, index, axis)
+    return taken and _picked(x, index, taken, index.shape, False)
+
+
+def take_slices(x, index, axis: int):
+    """(np.take for a vector of numbers, the first bad place or -1); None where NumPy is to do it."""
+    shape = (*x.shape[:axis], index.size, *x.shape[axis + 1 :])
+    taken = _slices(x, index, axis, _size(shape))
+    return taken and _picked(x, index, taken, shape, True)
 
 
 def put_along(x, src, index, axis: int, add: bool):
-    """x with src written (or added) at the numbers of `index` along an axis, in order; None where NumPy is to do it."""
-    found = _along(x, index, axis)
-    if found is None or src.shape != index.shape or src.dtype != x.dtype:
+    """(x with src written or added at the numbers of `index` along an axis, in order; the first bad place or -1)."""
+    taken = _along(x, index, axis)
+    if taken is None or src.shape != index.shape or src.dtype != x.dtype:
         return None
-    return _placed(x, src, index, found, add, False)
+    return _placed(x, src, index, taken, add, False)
 
 
 def add_slices(x, src, index, axis: int):
-    """x with slice j of src added to slice index[j] along an axis, in order; None where NumPy is to do it."""
-    kind = _ANY.get(x.dtype)
-    if kind is None or type(x) is not np.ndarray or index.dtype != np.int64 or index.ndim != 1 or not x.ndim:
+    """(x with slice j of src added to slice index[j] along an axis, in order; the first bad place or -1)."""
+    taken = _slices(x, index, axis, src.size)
+    if taken is None or src.dtype != x.dtype or src.ndim != x.ndim:
         return None
-    if src.size < fused.SMALL or src.dtype != x.dtype or src.ndim != x.ndim or not x.size:
-        return None
-    sizes = (_size(x.shape[:axis]), x.shape[axis], index.size, _size(x.shape[axis + 1 :]))
-    return _placed(x, src, index, (kind, *sizes), True, True)
+    return _placed(x, src, index, taken, True, True)
 
 
-def _placed(x, src, index, found, add: bool, slices: bool):
-    kind, outer, count, rows, inner = found
-    f = place.get(kind, add=add, slices=slices)
-    out = np.empty(x.shape, x.dtype)
+def _placed(x, src, index, taken, add: bool, slices: bool):
+    kind, outer, count, rows, inner = taken
+    f = place.get(kind, add=add, slices=slices, thin=inner == 1)
     blocks = max(1, inner // 64)
+    out, found = np.empty(x.shape, x.dtype), np.empty(outer * blocks, np.int64)
     sizes = (outer, count, rows, inner, index.size, blocks, (count + 4 * rows) * -(-inner // blocks))
-    return out if f and f(*(fused._flat(a) for a in (x, src, index)), out, *sizes) else None
+    done = f and f(*(fused._flat(a) for a in (x, src, index)), out, found, *sizes)
+    return (out, _bad(found)) if done else None

@@ -12,6 +12,7 @@ from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
+from ..kernels import indexed
 from ..kernels.record import change, constant, into, listeners, unchanged
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
@@ -273,7 +274,11 @@ def _c_order(a: np.ndarray) -> np.ndarray:
 
 def _gather_array(input, key):
     if len(key) == 1 and isinstance(key[0], np.ndarray) and key[0].dtype.kind == "i" and input.ndim:
-        return np.take(input, key[0], 0)  # rows: whole pieces of memory are copied
+        # Rows: whole pieces of memory are copied. NumPy explains what is wrong with bad numbers.
+        made, touched = None, key[0].size * input[:1].size
+        if touched and indexed.first_outside(key[0], -len(input), len(input), touched=touched) < 0:
+            made = indexed.take_rows(input, key[0])
+        return np.take(input, key[0], 0) if made is None else made
     return _c_order(input[key])
 
 
@@ -309,9 +314,17 @@ def accumulate_at(full: np.ndarray, key: tuple, values: np.ndarray) -> None:
         np.add.at(full, key, values)
 
 
+def _is_rows(k):
+    return isinstance(k, np.ndarray) and k.dtype == np.int64
+
+
 def _scatter_array(g, key, shape):
     if isinstance(g, MetaArray):
         return meta_empty(shape, g.dtype)
+    if len(key) == 1 and _is_rows(key[0]) and g.shape == key[0].shape + shape[1:]:
+        made = indexed.sum_rows(g, key[0], shape[0])
+        if made is not None:
+            return made
     full = np.zeros(shape, g.dtype)
     if len(key) == 1 and isinstance(key[0], np.ndarray) and key[0].dtype.kind == "b":
         full[key] = g  # a mask names each place at most once

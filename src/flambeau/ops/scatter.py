@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ..arrays import MetaArray, meta_empty
@@ -29,13 +31,26 @@ def check_bounds(index: np.ndarray, size: int, dim: int, error=ShapeError, negat
     """Error unless all of `index` lie in 0 ... size - 1 (or -size ... size - 1)."""
     if not index.size or type(index) is not np.ndarray:
         return
-    place = indexed.first_outside(index, -size if negative else 0, size)
+    _refuse(index, indexed.first_outside(index, -size if negative else 0, size), size, dim, error)
+
+
+def _refuse(index: np.ndarray, place: int, size: int, dim: int, error) -> None:
+    """Error about the index at a place, counted in C order; none if that is -1."""
     if place >= 0:
         bad = int(index.reshape(-1)[place])
         raise error(
             f"index {bad} is out of bounds for dimension {dim} with size {size}",
             why=f"indices into this dimension run from 0 to {size - 1}",
         )
+
+
+def _checked(made, index, size: int, dim: int, error=ShapeError):
+    """The result of a kernel that looked for bad indices; None where there was no kernel: then they are looked for."""
+    if made is None:
+        check_bounds(index, size, dim, error)
+        return None
+    _refuse(index, made[1], size, dim, error)
+    return made[0]
 
 
 def _positions(shape, index, dim):
@@ -51,8 +66,7 @@ def _positions(shape, index, dim):
 
 
 def _gather_array(input, index, dim):
-    check_bounds(index, (input.shape or (1,))[dim], dim)
-    made = indexed.take_along(input, index, dim)
+    made = _checked(indexed.take_along(input, index, dim), index, (input.shape or (1,))[dim], dim)
     if made is not None:
         return made
     if not input.ndim:
@@ -76,8 +90,7 @@ def _corner(src, shape):
 
 
 def _scatter_array(input, src, index, dim):
-    check_bounds(index, (input.shape or (1,))[dim], dim)
-    made = indexed.put_along(input, src, index, dim, False)
+    made = _checked(indexed.put_along(input, src, index, dim, False), index, (input.shape or (1,))[dim], dim)
     if made is not None:
         return made
     out = np.array(input, order="C", subok=True)
@@ -90,8 +103,7 @@ def _scatter_array(input, src, index, dim):
 
 
 def _scatter_add_array(input, src, index, dim):
-    check_bounds(index, (input.shape or (1,))[dim], dim)
-    made = indexed.put_along(input, src, index, dim, True)
+    made = _checked(indexed.put_along(input, src, index, dim, True), index, (input.shape or (1,))[dim], dim)
     if made is not None:
         return made
     out = np.array(input, order="C", subok=True)
@@ -340,15 +352,31 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
 def _select_vjp(g, index, dim, input_shape):
     if not input_shape:
         return g.sum()
+    if dim == 0 and len(input_shape) > 1:
+        return _select_backward(g, index, count=input_shape[0])
     return _index_add(g.new_zeros(input_shape), g, index, dim=dim)
 
 
+def _select_backward_array(g, index, count):
+    made = indexed.sum_rows(g, index.reshape(-1), count)
+    zeros = g.dtype.type(0)
+    return _index_add_array(np.full_like(g, zeros, shape=(count, *g.shape[1:])), g, index, 0) if made is None else made
+
+
+_select_backward = primitive(
+    "index_select_backward", _select_backward_array, node="IndexSelectBackwardBackward0",
+    vjp={"g": lambda g, index, count: _index_select(g, index, dim=0)},
+)  # fmt: skip
+
+
 def _index_select_array(input, index, dim):
-    check_bounds(index, (input.shape or (1,))[dim], dim, IndexOutOfRange)
-    if not input.ndim:
-        return np.broadcast_to(input, index.size).copy()
-    made = indexed.take_rows(input, index.reshape(-1), dim)
-    return np.take(input, index.reshape(-1), axis=dim) if made is None else made
+    size, flat, made = (input.shape or (1,))[dim], index.reshape(-1), None
+    if input.ndim and prod(input.shape[dim + 1 :]) < 16:
+        made = _checked(indexed.take_slices(input, flat, dim), index, size, dim, IndexOutOfRange)
+    else:
+        check_bounds(index, size, dim, IndexOutOfRange)
+        made = indexed.take_rows(input, flat, dim) if input.ndim else np.broadcast_to(input, index.size).copy()
+    return np.take(input, flat, axis=dim) if made is None else made
 
 
 def _to_scalar(t, input):
@@ -392,8 +420,12 @@ def _at(dim, index):
 
 
 def _index_add_array(input, src, index, dim):
-    check_bounds(index, (input.shape or (1,))[dim], dim, IndexOutOfRange)
-    made = indexed.add_slices(input, src, index, dim)
+    size, made = (input.shape or (1,))[dim], None
+    if dim == 0 and input.ndim > 1 and src.ndim == input.ndim:
+        check_bounds(index, size, dim, IndexOutOfRange)
+        made = indexed.sum_rows(src, index, size, base=input)
+    else:
+        made = _checked(indexed.add_slices(input, src, index, dim), index, size, dim, IndexOutOfRange)
     if made is not None:
         return made
     out = input.copy() if input.ndim else input.reshape(1).copy()
