@@ -274,8 +274,8 @@ def place(k, begin, end, x, src, index, y, found, outer, count, rows, inner, num
         start = k.int(0) if slices else o * rows * inner
 
         def put(good, here, value, to=to):
-            old = to[here]
-            to[here] = k.select(good, old + value if add else value, old)
+            for _ in k.when(good):
+                to[here] = to[here] + value if add else value
 
         for j in k.range(rows):
             line = src.at((o * rows + j) * inner)

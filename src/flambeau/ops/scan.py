@@ -8,6 +8,7 @@ from .. import dtypes, return_types
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
+from ..kernels import scans
 from ..tensor import Tensor, wrap
 from .entry import primitive, public
 from .join import cat, narrow_to
@@ -20,11 +21,16 @@ from .sort import place_back
 
 
 def _running(ufunc):
-    def forward(input, dim):
+    def forward(input, dim, reverse=False):
         if not input.ndim:
             return input.copy()
         if FROM_NUMPY[input.dtype] in HALVES:
-            return ufunc.accumulate(input.astype(np.float32), dim).astype(input.dtype)
+            return forward(input.astype(np.float32), dim, reverse).astype(input.dtype)
+        made = scans.running(input, dim, ufunc is np.multiply, reverse)
+        if made is not None:
+            return made
+        if reverse:
+            return np.ascontiguousarray(np.flip(ufunc.accumulate(np.flip(input, dim), dim, dtype=input.dtype), dim))
         return ufunc.accumulate(input, dim, dtype=input.dtype)
 
     return forward
@@ -32,10 +38,11 @@ def _running(ufunc):
 
 def _backwards(t, dim):
     """A running sum from the end."""
-    return _cumsum(t.flip(dim), dim=dim).flip(dim) if t.ndim else t
+    return _cumsum(t, dim=dim, reverse=True)
 
 
-_cumsum = primitive("cumsum", _running(np.add), vjp={"input": lambda g, dim: _backwards(g, dim)})
+_cumsum = primitive("cumsum", _running(np.add), vjp={
+    "input": lambda g, dim, reverse: _cumsum(g, dim=dim, reverse=not reverse)})  # fmt: skip
 
 
 def _cumprod_vjp(g, input, out, dim):
@@ -48,7 +55,7 @@ def _cumprod_vjp(g, input, out, dim):
     n = input.shape[dim]
     place = np.arange(n).reshape([-1 if i == dim else 1 for i in range(input.ndim)])
     for k in range(n):
-        others = _cumprod(input.masked_fill(wrap(place == k), 1), dim=dim)
+        others = _cumprod(input.masked_fill(wrap(place == k), 1), dim=dim, reverse=False)
         parts.append(_sum(narrow_to(g * conj(others), dim, k, n - k), axes=(dim,), keepdim=True))
     return cat(parts, dim)
 
@@ -62,7 +69,7 @@ def _scan(op, input, dim, dtype, name):
         input = input.to(dtype)
     elif input._array.dtype.kind in "biu":
         input = input.to(dtypes.int64)
-    return op(input, dim=normal_dim(dim, input.ndim))
+    return op(input, dim=normal_dim(dim, input.ndim), reverse=False)
 
 
 @public(method=True, inplace="method", out=True)
