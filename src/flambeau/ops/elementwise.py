@@ -366,6 +366,6 @@ sigmoid = unary("sigmoid", kernels.prefer("sigmoid", _sigmoid), _sigmoid_rule, f
                 aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element."
                 "\n>>> torch.sigmoid(torch.tensor([0.0, 2.0]))\ntensor([0.5000, 0.8808])")  # fmt: skip
 relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, np.zeros((), a.dtype))),
-             fused(kernels.prefer("relu_backward", lambda g, out: g * (out > 0)))(lambda g, out: g * (out > 0)),
+             fused(kernels.prefer("relu_backward", lambda g, out: g * ~(out <= 0)))(lambda g, out: g * ~(out <= 0)),
              refuse=(0, 3), doc="max(x, 0) of each element."
              "\n>>> torch.relu(torch.tensor([-1.0, 2.0]))\ntensor([0., 2.])")  # fmt: skip
