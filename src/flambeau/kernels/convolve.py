@@ -20,10 +20,11 @@ from .depthwise import correlate_few
 from .fused import _flat
 from .window import FIELDS
 from .winograd import pack_transformed, winograd
+from .winograd_gradients import correlate_tiles, gather_tiles
 
 DEPTH = 160  # rows of the matrix that a tile adds up at a time: what it needs of them stays in the nearest cache
 ROOM = 1 << 16  # elements of a copied window, about
-TRANSFORMED = 1 << 17  # elements of transformed tiles, about
+TRANSFORMED, SUMMED = 1 << 17, 1 << 16  # elements of transformed tiles for results and for weight gradients, about
 ROWS = 8  # outputs of a tile; with 2 vectors of positions
 
 
@@ -120,39 +121,76 @@ def _per_axis(s: Shape) -> dict[str, int]:
     return {letter + axis: v for letter, three in named.items() for axis, v in zip("dhw", three, strict=True)}
 
 
-@functools.lru_cache(4096)
-def _tile_plan(s: Shape, lanes: int, workers: int) -> Plan:
-    """How to cut up a convolution that goes by transformed tiles."""
-    size = (1, -(-s.size[1] // 2), -(-s.size[2] // 2))
-    s = s._replace(taps=(1, 4, 4), stride=(1, 2, 2), size=size)
-    th, tw = size[1:]
-    most = max(1, TRANSFORMED // (16 * s.channels * lanes))  # vectors of tiles in an item
+def _tile_words(s: Shape, band: int, stack: int, **more: int) -> dict[str, int]:
+    """The plan of a convolution by tiles: that of one with 4 x 4 taps in steps of two, whose results are tiles."""
+    th, tw = -(-s.size[1] // 2), -(-s.size[2] // 2)
+    s = s._replace(stride=(1, 2, 2))
+    d, h, w = s.source
+    bands = -(-th // band)
+    return dict(
+        n=s.n, groups=s.groups, cg=s.channels, d=d, h=h, w=w, og=s.outs, od=1, oh=th, ow=tw, kd=1, kr=4, ks=4,
+        block=max(1, min(s.channels, ROOM // (32 * (band + 1) * tw))), phases=2, high=band + 1,
+        pitch=_up(2 * (band + 1) * tw, 16), band=band, bands=bands, tiles=-(-s.outs // ROWS), splits=1,
+        items=s.groups * -(-s.n // stack) * bands, stack=stack, **_per_axis(s), **more,
+    )  # fmt: skip
+
+
+def _bands(s: Shape, lanes: int, most: int) -> tuple[int, int]:
+    """(rows of tiles, images) of an item of at most about so many vectors of tiles, filling vectors well."""
+    th, tw = -(-s.size[1] // 2), -(-s.size[2] // 2)
 
     def vectors(lines):
         return -(-lines * tw // lanes)
 
     fitting = [b for b in range(1, th + 1) if vectors(b) <= most] or [1]
     band = min(fitting, key=lambda b: (th // b * vectors(b) + vectors(th % b), -b))
-    stack = 1 if band < th else max(1, min(s.n, 4, most // vectors(th)))
+    return band, 1 if band < th else max(1, min(s.n, 8, most // vectors(th)))
+
+
+@functools.lru_cache(4096)
+def _tile_plan(s: Shape, lanes: int, workers: int) -> Plan:
+    """How to cut up a convolution that goes by transformed tiles."""
+    band, stack = _bands(s, lanes, max(1, TRANSFORMED // (16 * s.channels * lanes)))
+    th, tw = -(-s.size[1] // 2), -(-s.size[2] // 2)
     while s.groups * -(-s.n // stack) * -(-th // band) < 2 * workers and (stack > 1 or band > 2):
         stack, band = max(1, stack // 2), band if stack > 1 else -(-band // 2)
-    bands, panels = -(-th // band), (stack * vectors(band) + 1) // 2
-    block = max(1, min(s.channels, ROOM // (16 * 2 * (band + 1) * tw)))
-    pitch = _up(2 * (band + 1) * tw, 16)
-    tiles = -(-s.outs // ROWS)
-    inputs, sums = panels * 16 * (s.channels + 1) * 2 * lanes, 16 * (tiles * ROWS + 1) * 2 * lanes
-    space = _up(block * 4 * pitch + inputs + sums + lanes, 16)
-    items = s.groups * -(-s.n // stack) * bands
-    strips = max(1, min(items, 4 * workers))
-    (d, h, w), (_, oh, ow) = s.source, size
-    values = dict(
-        n=s.n, groups=s.groups, cg=s.channels, d=d, h=h, w=w, og=s.outs, od=1, oh=oh, ow=ow, kd=1, kr=4, ks=4,
-        block=block, phases=2, high=band + 1, pitch=pitch, band=band, bands=bands, space=space,
-        tiles=tiles, splits=1, items=items, stack=stack, panels=panels, **_per_axis(s),
-    )  # fmt: skip
+    panels = (stack * -(-band * tw // lanes) + 1) // 2
+    values = _tile_words(s, band, stack, panels=panels)
+    inputs, sums = panels * 16 * (s.channels + 1) * 2 * lanes, 16 * (values["tiles"] * ROWS + 1) * 2 * lanes
+    space = _up(values["block"] * 4 * values["pitch"] + inputs + sums + lanes, 16)
+    strips = max(1, min(values["items"], 4 * workers))
     work = s.n * s.groups * s.outs * s.channels * 4 * th * tw
-    return Plan(_words(values), strips, strips * space, strips * block * 16, max(1, work // (2 * strips)), tiles,
-                s.channels)  # fmt: skip
+    return Plan(_words(values | {"space": space}), strips, strips * space, strips * values["block"] * 16,
+                max(1, work // (2 * strips)), values["tiles"], s.channels)  # fmt: skip
+
+
+class Sums(NamedTuple):
+    """How the weight gradient by tiles is cut up. The shape alone decides, so the bits are the same on any machine."""
+
+    words: np.ndarray
+    shares: int
+    cuts: int
+    blocks: int
+    space: int
+    offsets: int
+    weight: int
+
+
+@functools.lru_cache(4096)
+def _tile_sums(s: Shape, lanes: int) -> Sums:
+    band, stack = _bands(s, lanes, max(1, min(8, SUMMED // (16 * max(s.channels, s.outs) * lanes))))
+    tw = -(-s.size[2] // 2)
+    span = _up(stack * band * tw, lanes)
+    values = _tile_words(s, band, stack, panels=span)
+    items = values["items"] // s.groups
+    shares = max(1, min(items, 16, s.n * -(-s.size[1] // 2) * tw // 128))
+    cuts = max(1, min(s.channels // 16, 8 // (s.groups * shares)))
+    blocks = -(-s.outs // (2 * lanes))
+    space = values["block"] * 4 * values["pitch"] + lanes + _up(2 * band * s.full[2], lanes) * lanes
+    space += 16 * (-(-s.channels // cuts) * span + lanes) + 16 * (blocks * span + 1) * 2 * lanes
+    work = s.n * s.outs * s.channels * math.prod(s.size)
+    return Sums(_words(values | {"space": _up(space, 16)}), shares, cuts, blocks, _up(space, 16), values["block"] * 16,
+                work)  # fmt: skip
 
 
 def _three(values: Any, fill: int) -> tuple[int, ...]:
@@ -280,6 +318,8 @@ def gradient_of_weight(g, x, kernel, stride, padding, dilation, groups):
     size, taps = _three(g.shape[2:], 1), _three(kernel, 1)
     shape = Shape(x.shape[0], groups, x.shape[1] // groups, g.shape[1] // groups, _three(x.shape[2:], 1), taps,
                   _three(stride, 1), _three(dilation, 1), _three(padding, 0), size, size)  # fmt: skip
+    if _by_tiles(shape):
+        return _gradient_by_tiles(kind, shape, g, x, kernel)
     few = shape.outs <= 4
     f = correlate_few.get(kind) if few else correlate.get(kind)
     gather = gather_weights.get(kind)
@@ -307,6 +347,24 @@ def gradient_of_weight(g, x, kernel, stride, padding, dilation, groups):
     if not done:
         return None
     return out if gather(partial, out, shares, groups, blocks, plan.depth, width, shape.outs) else None
+
+
+def _gradient_by_tiles(kind, shape, g, x, kernel):
+    """gradient_of_weight by transformed tiles."""
+    f, gather = correlate_tiles.get(kind), gather_tiles.get(kind)
+    if not f or not gather:
+        return None
+    width = 2 * _vector(g.dtype.itemsize)
+    plan = _tile_sums(shape, width // 2)
+    strips = min(plan.shares * plan.cuts * shape.groups, 8 * threads.get_num_threads())
+    partial = np.empty(plan.shares * shape.groups * 16 * plan.blocks * shape.channels * width, g.dtype)
+    room, offsets = np.empty(strips * plan.space, g.dtype), np.empty(strips * plan.offsets, np.int64)
+    out = np.empty((g.shape[1], shape.channels, *kernel), g.dtype)
+    if not f(g, x, partial, room, offsets, plan.words, plan.shares, plan.cuts, strips, max(1, plan.weight // strips)):
+        return None
+    return (
+        out if gather(partial, out, plan.shares, shape.groups, plan.blocks, shape.channels, width, shape.outs) else None
+    )
 
 
 @functools.cache

@@ -46,7 +46,7 @@ def _transform_taps(a: Any, b: Any, c: Any) -> tuple[Any, ...]:
     return a, (a + c + b) * 0.5, (a + c - b) * 0.5, c
 
 
-def _transform_inputs(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, ...]:
+def transform_inputs(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, ...]:
     """B' times a column of inputs."""
     return a - c, b + c, c - b, b - d
 
@@ -99,9 +99,9 @@ def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, w
                             target = inputs.at(
                                 number // 2 * POINTS * far_in + (c + i) * width + number % 2 * lanes.count
                             )
-                            half = [_transform_inputs(*d[s::4]) for s in range(4)]
+                            half = [transform_inputs(*d[s::4]) for s in range(4)]
                             for a in range(4):
-                                for b, value in enumerate(_transform_inputs(*(half[s][a] for s in range(4)))):
+                                for b, value in enumerate(transform_inputs(*(half[s][a] for s in range(4)))):
                                     lanes.store(value, target.at((a * 4 + b) * far_in))
             total = images * vectors
             for panel in k.loop((total + 1) // 2):
