@@ -144,6 +144,22 @@ def test_what_is_left_to_numpy():
     assert products.matmul(a, b, bias=normal(3)) is None
 
 
+def test_vectors(monkeypatch):
+    monkeypatch.setattr(fused, "SMALL", 1)
+    v, w = normal(6), normal(8)
+    for a, b in [
+        (v, normal(6, 8)),
+        (normal(8, 6), v),
+        (v, v),
+        (v, normal(3, 6, 8)),
+        (normal(3, 8, 6), v),
+        (w[:1], w[:1]),
+    ]:
+        found = fused.matmul(a, b)
+        assert found.shape == (a @ b).shape
+        np.testing.assert_allclose(found, a @ b, rtol=1e-5, atol=1e-6)
+
+
 def test_nan_and_inf_go_through():
     a, b = normal(40, 40), normal(40, 40)
     a[3, 4], b[5, 6] = np.nan, np.inf

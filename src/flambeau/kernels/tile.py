@@ -29,6 +29,8 @@ from llvmlite import ir
 from . import llvm
 from .emit import I32, I64, PTR, REDUCE, SIZES, TYPES, Emitter, Pointer, Value
 
+AT_ONCE = 64  # rows of a panel that are transposed at once: so many stay in the first-level cache
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -226,10 +228,9 @@ def _write_pack(module: ir.Module, kind: str) -> None:
     width = t.padded(cols)
     with k.b.if_else((b_col == 1).v) as (rows, others):
         with rows:
-            for j in k.range(0, width, t.lanes, vectorize=False, unroll=False):
-                mask = below(k, cols - j, t.lanes)
-                for p in k.range(depth, vectorize=False, unroll=False):
-                    store(k, masked_load(k, b.at(p * b_depth + j), mask), out.at(p * width + j))
+            for p in k.range(depth, vectorize=False, unroll=False):
+                for j in k.range(0, width, t.lanes, vectorize=False, unroll=False):
+                    store(k, masked_load(k, b.at(p * b_depth + j), below(k, cols - j, t.lanes)), out.at(p * width + j))
         with others:
             # Lanes that only fill up a vector are 0: what the stack holds could be slow to compute with.
             for _ in k.when(cols < width):
@@ -238,11 +239,13 @@ def _write_pack(module: ir.Module, kind: str) -> None:
             done = k.cell(0, "i8")
             for _ in k.when(b_depth == 1):
                 done.set(depth // t.lanes * t.lanes)
-                for j in k.range(0, cols, t.rows, vectorize=False, unroll=False):
-                    columns = [b.at(k.minimum(j + i, cols - 1) * b_col) for i in range(t.rows)]
-                    for p in k.range(0, done.get(), t.lanes, vectorize=False, unroll=False):
-                        for row, col, piece in transpose(k, [load(k, x.at(p), t.lanes) for x in columns]):
-                            store(k, piece, out.at((p + row) * width + j + col))
+                for first in k.range(0, done.get(), AT_ONCE, vectorize=False, unroll=False):
+                    last = k.minimum(first + AT_ONCE, done.get())
+                    for j in k.range(0, cols, t.rows, vectorize=False, unroll=False):
+                        columns = [b.at(k.minimum(j + i, cols - 1) * b_col) for i in range(t.rows)]
+                        for p in k.range(first, last, t.lanes, vectorize=False, unroll=False):
+                            for row, col, piece in transpose(k, [load(k, x.at(p), t.lanes) for x in columns]):
+                                store(k, piece, out.at((p + row) * width + j + col))
             for p in k.range(done.get(), depth, vectorize=False, unroll=False):
                 for j in k.range(cols, vectorize=False, unroll=False):
                     out[p * width + j] = b[p * b_depth + j * b_col]

@@ -25,7 +25,7 @@ def _matmul_array(input, other):
     if input.dtype.kind in "iu":
         return np.matmul(input, other)
     if FROM_NUMPY[input.dtype] in HALVES:
-        return np.matmul(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)
+        return kernels.matmul(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)
     return np.matmul(input, other)
 
 
