@@ -412,7 +412,7 @@ def matmul(a, b, out=None, bias=None):
     elif (a.ndim == 1 or b.ndim == 1) and a.size > 8 * (SMALL - 1) and out is None and products.kind_of(a, b):
         # A vector is a matrix of one row or one column, which the result does not have.
         made = matmul(a if a.ndim > 1 else a[None], b if b.ndim > 1 else b[:, None])
-        return made.reshape(*made.shape[:-2], *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+        return made.reshape((*made.shape[:-2], *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ())))
     if a.ndim == 2 and b.ndim == 2 and out is None and type(a) is _ndarray is type(b):
         made = a.dot(b)  # at half of matmul's cost for a small one
     else:

@@ -19,7 +19,7 @@ _NUMBERS = " ".join(f"n{i}:d" for i in range(MOST))
     "a_depth b_outer b_inner b_depth b_col high wide row_parts col_parts weight",
     work="outer*inner*row_parts*col_parts", cost="weight", tile=True,
 )  # fmt: skip
-def mapped(k, begin, end, a, b, *rest, body, results, dense):
+def mapped(k, begin, end, a, b, *rest, body=(("in", 0),), results=(0,), dense=()):
     """c, y1... = the values `results` of a body, whose operand 0 is the product of a and b, whose others are e0...
 
     dense: for each of these whether its columns are adjacent, or one stands for all.
