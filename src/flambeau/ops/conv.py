@@ -21,6 +21,7 @@ from ..autograd.mode import autocasting
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import convolve as kernels
+from ..kernels.casts import cast
 from .entry import primitive, public
 from .precision import lower
 from .promotion import check_devices
@@ -30,7 +31,7 @@ from .sliding import kernel_offsets, per_dim, positions_of, result_size, sliding
 
 def _wide(*arrays):
     """16-bit floats are computed in float32."""
-    return [a.astype(np.float32) if FROM_NUMPY[a.dtype] in HALVES else a for a in arrays]
+    return [cast(a, np.dtype(np.float32)) if FROM_NUMPY[a.dtype] in HALVES else a for a in arrays]
 
 
 def _is_depthwise(weight, groups):
@@ -52,7 +53,7 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
         bias = bias.astype(input.dtype, copy=False)
     made = kernels.convolution(input, weight, bias, stride, padding, dilation, groups, size)
     if made is not None:
-        return made.astype(result, copy=False)
+        return cast(made, result, copy=False)
     out = np.empty((n, out_channels, *size), input.dtype)
     if _is_depthwise(weight, groups):
         x = with_padding(input, padding)
@@ -68,7 +69,7 @@ def _conv_array(input, weight, bias, stride, padding, dilation, groups):
             np.matmul(w, columns, out=flat[some])
     if bias is not None:
         out += bias.reshape(-1, *[1] * len(kernel))
-    return out.astype(result, copy=False)
+    return cast(out, result, copy=False)
 
 
 CHUNK = 1 << 20  # elements of columns at a time
@@ -98,7 +99,7 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
     input, weight = _wide(input, weight)
     made = kernels.gradient_of_input(input, weight, shape, stride, padding, dilation, groups)
     if made is not None:
-        return made.astype(result, copy=False)
+        return cast(made, result, copy=False)
     # Output positions may reach beyond the wanted shape when a stride does not divide it: room for both.
     room = [max(m + 2 * p, (o - 1) * s + d * (k - 1) + 1)
             for m, p, o, s, d, k in zip(shape, padding, size, stride, dilation, kernel)]  # fmt: skip
@@ -120,7 +121,7 @@ def _spread_array(input, weight, shape, stride, padding, dilation, groups):
             for offset, place in places:
                 full[(i, slice(None), *place)] += shaped[(slice(None), *offset)]
     inner = full[(slice(None), slice(None), *[slice(p, p + m) for p, m in zip(padding, shape)])]
-    return np.ascontiguousarray(inner).astype(result, copy=False)
+    return cast(np.ascontiguousarray(inner), result, copy=False)
 
 
 def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
@@ -134,21 +135,21 @@ def _correlate_array(g, input, kernel, stride, padding, dilation, groups):
     size = g.shape[2:]
     made = kernels.gradient_of_weight(g, input, kernel, stride, padding, dilation, groups)
     if made is not None:
-        return made.astype(result, copy=False)
+        return cast(made, result, copy=False)
     if groups > 1 and channels == groups == out_channels:
         x = with_padding(input, padding)
         out = np.empty(shape, g.dtype)
         for offset in kernel_offsets(kernel):
             part = x[(slice(None), slice(None), *positions_of(offset, stride, dilation, size))]
             out[(slice(None), 0, *offset)] = (g * part).sum(axis=(0, *range(2, g.ndim)))
-        return out.astype(result, copy=False)
+        return cast(out, result, copy=False)
     p = math.prod(size)
     rows = np.ascontiguousarray(g).reshape(g.shape[0], groups, out_channels // groups, p)
     total = np.zeros((groups, out_channels // groups, channels // groups * math.prod(kernel)), g.dtype)
     if g.size:
         for some, columns in _columns(input, kernel, stride, padding, dilation, size, groups):
             total += np.matmul(rows[some], columns.swapaxes(2, 3)).sum(axis=0)
-    return total.reshape(shape).astype(result, copy=False)
+    return cast(total.reshape(shape), result, copy=False)
 
 
 # ---------------------------------------------------------------------- primitives

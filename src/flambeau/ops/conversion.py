@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import meta_empty
+from ..kernels.casts import cast
 from ..tensor import Tensor, attach, wrap
 from .entry import primitive, public
 from .shape import _clone, preserve_format
@@ -19,7 +20,7 @@ def _astype(a, np_dtype):
     if np_dtype.kind in "iu" and a.dtype.kind == "f":
         if np_dtype.itemsize < 8:  # as C does: through int64, then cut
             a = a.astype(np.int64)
-    return a.astype(np_dtype)
+    return cast(a, np_dtype)
 
 
 def _to_device(t, dev):

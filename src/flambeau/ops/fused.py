@@ -18,6 +18,7 @@ from ..arrays import as_array, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import NotSupported
+from ..kernels.casts import cast
 from ..kernels.record import listener, listeners
 from ..tensor import Tensor, wrap
 from .entry import write_out
@@ -101,14 +102,16 @@ def in_single(f):
 
 def _widen(a, half):
     if isinstance(a, np.ndarray):
-        return a.astype(np.float32) if a.dtype == half else a
+        return cast(a, F32) if a.dtype == half else a
     if a.__class__ is tuple or a.__class__ is list:
         return a.__class__([_widen(v, half) for v in a])
     return a
 
 
 def _narrow(a, half):
-    return a.astype(half) if isinstance(a, (np.ndarray, np.generic)) and a.dtype == np.float32 else a
+    if isinstance(a, np.ndarray) and a.dtype == np.float32:
+        return cast(a, half)
+    return a.astype(half) if isinstance(a, np.generic) and a.dtype == np.float32 else a
 
 
 def need_float(t, kernel, complex=False):

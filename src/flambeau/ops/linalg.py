@@ -10,6 +10,7 @@ from ..autograd.mode import autocasting, state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
+from ..kernels.casts import cast
 from ..tensor import Tensor, attach
 from .elementwise import F32, F64, conj
 from .entry import primitive, public
@@ -25,7 +26,7 @@ def _matmul_array(input, other):
     if input.dtype.kind in "iu":
         return np.matmul(input, other)
     if FROM_NUMPY[input.dtype] in HALVES:
-        return kernels.matmul(input.astype(np.float32), other.astype(np.float32)).astype(input.dtype)
+        return cast(kernels.matmul(cast(input, F32), cast(other, F32)), input.dtype)
     return np.matmul(input, other)
 
 

@@ -18,6 +18,7 @@ from ..arrays import meta_empty
 from ..autograd.api import grad as gradients_of
 from ..kernels import fused as kernels
 from ..kernels import recurrent_layers
+from ..kernels.casts import cast
 from .entry import REGISTRY, primitive
 from .fused import fused
 
@@ -32,13 +33,13 @@ def _spans(sizes, reverse, apart):
 
 def _wide(*arrays):
     """The arrays in a dtype that can be computed with: half precision becomes float32."""
-    return [a.astype(np.float32) if a is not None and a.dtype.itemsize in _HALVES else a for a in arrays]
+    return [cast(a, np.dtype(np.float32)) if a is not None and a.dtype.itemsize in _HALVES else a for a in arrays]
 
 
 def _narrowed(found, needs, input):
     """The gradients that are needed, in the input's dtype."""
     kind = input.dtype
-    return tuple(d.astype(kind, copy=False) if n and d is not None else None for d, n in zip(found, needs, strict=True))
+    return tuple(cast(d, kind, copy=False) if n and d is not None else None for d, n in zip(found, needs, strict=True))
 
 
 def _sigmoid(x):
@@ -79,7 +80,7 @@ def _lstm_array(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, apa
         )
     given = _wide(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
     made = recurrent_layers.lstm(*given, sizes, reverse, apart) or _lstm_steps(*given, _spans(sizes, reverse, apart))
-    return tuple(a.astype(kind, copy=False) for a in made)
+    return tuple(cast(a, kind, copy=False) for a in made)
 
 
 def _lstm_steps(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, spans):
@@ -189,7 +190,7 @@ def _gru_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, apart):
         )
     given = _wide(input, h0, w_ih, w_hh, b_ih, b_hh)
     made = recurrent_layers.gru(*given, sizes, reverse, apart) or _gru_steps(*given, _spans(sizes, reverse, apart))
-    return tuple(a.astype(kind, copy=False) for a in made)
+    return tuple(cast(a, kind, copy=False) for a in made)
 
 
 def _gru_steps(input, h0, w_ih, w_hh, b_ih, b_hh, spans):
@@ -292,7 +293,7 @@ def _rnn_array(input, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse, relu, apart):
     given = _wide(input, h0, w_ih, w_hh, b_ih, b_hh)
     made = recurrent_layers.rnn(*given, sizes, reverse, apart, relu)
     output, h = made or _rnn_steps(*given, _spans(sizes, reverse, apart), relu)
-    return output.astype(kind, copy=False), h.astype(kind, copy=False)
+    return cast(output, kind, copy=False), cast(h, kind, copy=False)
 
 
 def _rnn_steps(input, h0, w_ih, w_hh, b_ih, b_hh, spans, relu):

@@ -13,6 +13,7 @@ from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, IndexOutOfRange, NotSupported, ShapeError
 from ..kernels import fused as kernels
+from ..kernels.casts import cast
 from ..tensor import wrap
 from .entry import primitive, public
 from .meta import array_primitive, on_device_of, plain
@@ -56,7 +57,7 @@ def need_elements(a: np.ndarray, axes, name) -> None:
 
 def _sum_array(input, axes, keepdim):
     if FROM_NUMPY[input.dtype] in HALVES:
-        return np.add.reduce(input, axis=axes, dtype=np.float32, keepdims=keepdim).astype(input.dtype)
+        return _sum_array(cast(input, np.dtype(np.float32)), axes, keepdim).astype(input.dtype)
     made = kernels.reduce_sum(input, axes, keepdim)
     return np.add.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype) if made is None else made
 
@@ -388,7 +389,7 @@ def count_nonzero(input, dim=None):
 
 def _var_array(input, axes, keepdim, correction):
     if FROM_NUMPY[input.dtype] in HALVES:
-        return _var_array(input.astype(np.float32), axes, keepdim, correction).astype(input.dtype)
+        return _var_array(cast(input, np.dtype(np.float32)), axes, keepdim, correction).astype(input.dtype)
     count = math.prod(input.shape[i] for i in axes)
     with np.errstate(all="ignore"):
         if axes:
@@ -492,7 +493,7 @@ def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 
 def _logsumexp_array(input, axes, keepdim):
     if FROM_NUMPY[input.dtype] in HALVES:
-        return _logsumexp_array(input.astype(np.float32), axes, keepdim).astype(input.dtype)
+        return _logsumexp_array(cast(input, np.dtype(np.float32)), axes, keepdim).astype(input.dtype)
     with np.errstate(all="ignore"):
         if not input.size and builtins.any(input.shape[i] == 0 for i in axes):
             return np.log(np.add.reduce(input, axis=axes, keepdims=keepdim))
