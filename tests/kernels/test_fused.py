@@ -99,6 +99,27 @@ def test_softmax(normal, shape):
         assert fused.softmax(x, 0) is None
 
 
+@pytest.mark.parametrize("cols", [1, 33, 48, 4096])
+def test_rows_written_past_the_caches(normal, monkeypatch, cols):
+    """The same numbers as otherwise, to rounding, where rows are whole vectors and where they are not."""
+    x, g, w = normal(9, cols), normal(9, cols), normal(cols)
+
+    def run():
+        y, logs = fused.softmax(x, -1), fused.log_softmax(x, -1)
+        normed, mean, rstd = fused.layer_norm(x, w, w, cols, 1e-5)
+        plain, scale = fused.rms_norm(x, None, cols, 1e-5)
+        return (
+            y, fused.softmax_backward(g, y, -1), logs, fused.log_softmax_backward(g, logs, -1), normed, plain,
+            *fused.layer_norm_backward(g, x, w, mean, rstd, cols),
+            *fused.layer_norm_backward(g, x, None, None, scale, cols, (True, False))[:2],
+        )  # fmt: skip
+
+    usual = run()
+    monkeypatch.setattr(fused, "PAST_FROM", 0)
+    for got, want in zip(run(), usual, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
 def test_softmax_specials(dtype):
     inf, nan = np.inf, np.nan
     x = np.array([[1, 2, nan], [-inf, 0, -inf], [-inf, -inf, -inf], [inf, 0, 1], [1000, 1000, 0]], dtype)

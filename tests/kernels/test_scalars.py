@@ -117,6 +117,23 @@ def test_accuracy_over_the_whole_range(name, dtype):
     assert (np.signbit(y) == np.signbit(exact))[zeros].all()
 
 
+EXP_BELOW = compiled(s.exp_below, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exp_below(dtype):
+    """exp where nothing overflows; the least normal numbers end it."""
+    x = samples(dtype, 20000)
+    x = np.concatenate([x[~(x > 80)], -np.linspace(80, 90, 999, dtype=dtype), -np.linspace(700, 720, 999, dtype=dtype)])
+    y, tiny = np.empty_like(x), np.finfo(dtype).tiny
+    assert EXP_BELOW.get(y.dtype.str[1:])(x, y, y.size)
+    with np.errstate(invalid="ignore"):  # some samples are signalling nans
+        exact = np.exp(x.astype(np.longdouble))
+    ends = exact < tiny * 2
+    assert (np.abs(y[ends]) <= tiny * 2).all() and not y[exact < tiny / 2].any()
+    assert distance(y[~ends], exact[~ends]).max() < 1.01
+
+
 def test_angles_next_to_a_multiple_of_a_quarter_turn():
     """Where the most digits of 2 / pi are needed; the numbers are from exact arithmetic."""
     x = np.array([6381956970095103 * 2.0**797, -6381956970095103 * 2.0**797, 1e22, 2.0**1023])

@@ -14,7 +14,7 @@ from llvmlite import ir
 from . import tile
 from .attention import GOLDEN, mixed, signed
 from .emit import I32, Emitter, Pointer, Value
-from .scalars import exp, where
+from .scalars import exp_below, where
 
 
 def tasks(k: Emitter, begin: Value, end: Value, lists: Value, count: Value) -> Iterator[tuple[Value, Value]]:
@@ -149,11 +149,11 @@ class Block:
         new = best[0].get()
         self.store(new, top)
         base = where(new == float("-inf"), self.all(0.0), new)
-        shrink = exp(old - base)
+        shrink = exp_below(old - base)
         sums = k.cell(self.load(total) * shrink)
         words = self.row_words(column)
         for j in k.range(count, vectorize=False, unroll=False):
-            e = exp(self.load(s.at(j * cols)) - base)
+            e = exp_below(self.load(s.at(j * cols)) - base)
             sums.set(sums.get() + e)
             self.store(e if words is None else e * self.factor(words, start + j), s.at(j * cols))
         self.store(sums.get(), total)
@@ -169,7 +169,7 @@ class Block:
         scale = self.all(self.given["scale"])
         for j in k.range(count, vectorize=False, unroll=False):
             here, there = s.at(j * cols), d.at(j * cols)
-            p, g = exp(self.load(here) - lse), self.load(there)
+            p, g = exp_below(self.load(here) - lse), self.load(there)
             if words is None:
                 self.store(p, here)
             else:

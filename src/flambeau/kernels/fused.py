@@ -25,6 +25,8 @@ from .updates import update as update
 SMALL = int(os.environ.get("FLAMBEAU_KERNELS_FROM") or 4096)
 _KIND = {np.dtype(np.float32): "f4", np.dtype(np.float64): "f8"}
 _ndarray = np.ndarray
+PAST_FROM = 12 << 20  # bytes of a result from which rows are written past the caches
+PAST_COLS = 8192  # elements of such a row at most: softmax holds one on the stack
 
 
 def _kind(x, small=None):
@@ -86,11 +88,16 @@ def _row_map(kernel, x, axis, *others):
     lines = _lines(x, axis)
     if lines is None or any(o.shape != x.shape for o in others):
         return None
-    f = kernel.get(kind)
+    f = kernel.get(kind, **_past(x, lines[1]))
     if f is None:
         return None
     out = np.empty(x.shape, x.dtype)
     return out if f(_flat(x), *[_flat(o) for o in others], out, *lines) else None
+
+
+def _past(x, cols):
+    """The option that a result like x, too large to stay in the cache, is written past it."""
+    return {"past": PAST_COLS} if x.nbytes >= PAST_FROM and cols <= PAST_COLS else {}
 
 
 def softmax(x, axis):
@@ -189,7 +196,7 @@ def add_up(parts):
 def layer_norm(x, w, b, cols: int, eps: float):
     """(y, mean, 1 / std), normalised over the last dimensions, `cols` elements."""
     kind = _kind(x)
-    f = kind and rows.layer_norm.get(kind, _absent(w=w, b=b))
+    f = kind and rows.layer_norm.get(kind, _absent(w=w, b=b), **_past(x, cols))
     if not f:
         return None
     lines = x.size // cols, cols
@@ -204,7 +211,7 @@ def layer_norm_backward(g, x, w, mean, rstd, cols: int, needs=(True, True)):
         return None
     blocks = _blocks(x.size // cols, cols)
     dw, db = (np.empty((blocks, cols), x.dtype) if wanted else None for wanted in needs)
-    f = rows.norm_backward.get(kind, _absent(w=w, mean=mean, dw=dw, db=db))
+    f = rows.norm_backward.get(kind, _absent(w=w, mean=mean, dw=dw, db=db), **_past(x, cols))
     dx = np.empty(x.shape, x.dtype)
     if not f or not f(_flat(g), _flat(x), *_given(w, mean), rstd, dx, *_given(dw, db), x.size // cols, cols, blocks):
         return None
@@ -214,7 +221,7 @@ def layer_norm_backward(g, x, w, mean, rstd, cols: int, needs=(True, True)):
 def rms_norm(x, w, cols: int, eps: float):
     """(y, 1 / rms) over the last dimensions, `cols` elements."""
     kind = _kind(x)
-    f = kind and rows.rms_norm.get(kind, _absent(w=w))
+    f = kind and rows.rms_norm.get(kind, _absent(w=w), **_past(x, cols))
     if not f:
         return None
     y, rstd = np.empty(x.shape, x.dtype), np.empty(x.size // cols, x.dtype)

@@ -1,38 +1,60 @@
 """Kernels that work row by row: softmax and its kin, cross entropy, layer and RMS normalisation, sums.
 
-Several short passes over one row, which stays in the cache; rows are shared among threads.
+Several short passes over one row, which stays in the cache; rows are shared among threads. `past`: the result is
+written past the caches (see sweep.py).
 """
 
 from __future__ import annotations
 
 from .build import kernel
-from .scalars import absolute, exp, log, sqrt, where
+from .scalars import absolute, exp, exp_below, log, sqrt, where
+
+
+def _sweep(k, out, cols, past):
+    """(j, how to access arrays there, how to write `out` there) for a row."""
+    if past:
+        from .sweep import sweep  # which imports LLVM: only when the body runs
+
+        yield from sweep(k, out, cols)
+    else:
+        for j in k.range(cols):
+            yield j, _same, _same
+
+
+def _same(pointer):
+    return pointer
 
 
 @kernel("x:T=rows*cols y:T!=rows*cols rows cols", work="rows", cost="cols")
-def softmax(k, begin, end, x, y, rows, cols):
-    """e^x / sum e^x over each row."""
+def softmax(k, begin, end, x, y, rows, cols, past=0):
+    """e^x / sum e^x over each row. past: 0, or at least the number of columns."""
+    held = None
+    if past:
+        from .tile import stack
+
+        held = stack(k, past)
     for r in k.range(begin, end):
         row, out = x.at(r * cols), y.at(r * cols)
+        powers = out if held is None else held
         top = k.largest(cols, lambda j: row[j])
         total = k.cell(0.0)
         for j in k.range(cols):
-            e = exp(row[j] - top)
-            out[j] = e
+            e = exp_below(row[j] - top)
+            powers[j] = e
             total.add(e)
         scale = 1.0 / total.get()
-        for j in k.range(cols):
-            out[j] = out[j] * scale
+        for j, at, write in _sweep(k, out, cols, past):
+            write(out)[j] = at(powers)[j] * scale
 
 
 @kernel("g:T=rows*cols y:T=rows*cols dx:T!=rows*cols rows cols", work="rows", cost="cols")
-def softmax_backward(k, begin, end, g, y, dx, rows, cols):
+def softmax_backward(k, begin, end, g, y, dx, rows, cols, past=0):
     """y (g - sum(g y))"""
     for r in k.range(begin, end):
         gr, yr, out = g.at(r * cols), y.at(r * cols), dx.at(r * cols)
         dot = k.sum(cols, lambda j: gr[j] * yr[j])
-        for j in k.range(cols):
-            out[j] = yr[j] * (gr[j] - dot)
+        for j, at, write in _sweep(k, out, cols, past):
+            write(out)[j] = at(yr)[j] * (at(gr)[j] - dot)
 
 
 def _log_total(k, row, cols):
@@ -40,28 +62,28 @@ def _log_total(k, row, cols):
     top = k.largest(cols, lambda j: row[j])
     # A row of -inf only has no largest number to take away.
     base = where(top == float("-inf"), k.float(0.0), top)
-    return log(k.sum(cols, lambda j: exp(row[j] - base))) + base
+    return log(k.sum(cols, lambda j: exp_below(row[j] - base))) + base
 
 
 @kernel("x:T=rows*cols y:T!=rows*cols rows cols", work="rows", cost="cols")
-def log_softmax(k, begin, end, x, y, rows, cols):
+def log_softmax(k, begin, end, x, y, rows, cols, past=0):
     """x - log(sum(e^x)) over each row."""
     for r in k.range(begin, end):
         row, out = x.at(r * cols), y.at(r * cols)
         top = k.largest(cols, lambda j: row[j])
-        total = log(k.sum(cols, lambda j: exp(row[j] - top)))
-        for j in k.range(cols):
-            out[j] = row[j] - top - total
+        total = log(k.sum(cols, lambda j: exp_below(row[j] - top)))
+        for j, at, write in _sweep(k, out, cols, past):
+            write(out)[j] = at(row)[j] - top - total
 
 
 @kernel("g:T=rows*cols y:T=rows*cols dx:T!=rows*cols rows cols", work="rows", cost="cols")
-def log_softmax_backward(k, begin, end, g, y, dx, rows, cols):
+def log_softmax_backward(k, begin, end, g, y, dx, rows, cols, past=0):
     """g - e^y sum(g)"""
     for r in k.range(begin, end):
         gr, yr, out = g.at(r * cols), y.at(r * cols), dx.at(r * cols)
         total = k.sum(cols, lambda j: gr[j])
-        for j in k.range(cols):
-            out[j] = gr[j] - exp(yr[j]) * total
+        for j, at, write in _sweep(k, out, cols, past):
+            write(out)[j] = at(gr)[j] - exp(at(yr)[j]) * total
 
 
 @kernel("x:T=rows*cols y:T!=rows rows cols", work="rows", cost="cols")
@@ -113,14 +135,14 @@ def cross_entropy_backward(k, begin, end, x, target, total, g, counted, dx, rows
         good = (t >= 0) & (t < cols) & (t != ignored)
         up = where(good, up / counted[0] if mean else up, 0.0)
         for j in k.range(cols):
-            out[j] = exp(row[j] - lse) * up
+            out[j] = exp_below(row[j] - lse) * up
         for _ in k.when(good):
             out[t] = out[t] - up
 
 
 @kernel("x:T=rows*cols w:T?=cols b:T?=cols y:T!=rows*cols mean:T!=rows rstd:T!=rows rows cols eps:d",
         work="rows", cost="cols")  # fmt: skip
-def layer_norm(k, begin, end, x, w, b, y, mean, rstd, rows, cols, eps):
+def layer_norm(k, begin, end, x, w, b, y, mean, rstd, rows, cols, eps, past=0):
     """(x - mean) / sqrt(var + eps) * w + b over each row."""
     n = k.float(cols)
     for r in k.range(begin, end):
@@ -129,15 +151,15 @@ def layer_norm(k, begin, end, x, w, b, y, mean, rstd, rows, cols, eps):
         var = k.sum(cols, lambda j: (row[j] - m) * (row[j] - m)) / n
         s = 1.0 / sqrt(var + eps)
         mean[r], rstd[r] = m, s
-        for j in k.range(cols):
-            v = (row[j] - m) * s
-            v = v if w is None else v * w[j]
-            out[j] = v if b is None else v + b[j]
+        for j, at, write in _sweep(k, out, cols, past):
+            v = (at(row)[j] - m) * s
+            v = v if w is None else v * at(w)[j]
+            write(out)[j] = v if b is None else v + at(b)[j]
 
 
 @kernel("g:T=rows*cols x:T=rows*cols w:T?=cols mean:T?=rows rstd:T=rows dx:T!=rows*cols dw:T!?=blocks*cols "
         "db:T!?=blocks*cols rows cols blocks", work="blocks", cost="16384")  # fmt: skip
-def norm_backward(k, begin, end, g, x, w, mean, rstd, dx, dw, db, rows, cols, blocks):
+def norm_backward(k, begin, end, g, x, w, mean, rstd, dx, dw, db, rows, cols, blocks, past=0):
     """Gradients of layer_norm, or of rms_norm where there is no mean.
 
     Rows are cut into blocks, each with its own sums for weight and bias. Four rows are done at a time, so that there
@@ -149,21 +171,21 @@ def norm_backward(k, begin, end, g, x, w, mean, rstd, dx, dw, db, rows, cols, bl
 
     def centred(r):
         m = 0.0 if mean is None else mean[r]
-        return lambda j: x[r * cols + j] - m
+        return lambda j, at=_same: at(x)[r * cols + j] - m
 
     def weighted(r):
-        return lambda j: g[r * cols + j] if w is None else g[r * cols + j] * w[j]
+        return lambda j, at=_same: at(g)[r * cols + j] if w is None else at(g)[r * cols + j] * at(w)[j]
 
     def finish(lines, four, sums):
         values = [(r, weighted(r), centred(r), rstd[r], kept[(r - four) * 2], kept[(r - four) * 2 + 1]) for r in lines]
-        for j in k.range(cols):
+        for j, at, write in _sweep(k, dx.at(lines[0] * cols), cols, past):
             for r, gw, h, s, a, b in values:
-                dx[r * cols + j] = (gw(j) - a - h(j) * b) * s
-            for part, term in zip(
-                sums, (lambda r, h, s: g[r * cols + j] * (h(j) * s), lambda r, h, s: g[r * cols + j])
-            ):
-                if part is not None:
-                    part[j] = part[j] + _tree([term(r, h, s) for r, _, h, s, _, _ in values])
+                write(dx)[r * cols + j] = (gw(j, at) - a - h(j, at) * b) * s
+            if dw is not None:
+                terms = [at(g)[r * cols + j] * (h(j, at) * s) for r, _, h, s, _, _ in values]
+                at(sums[0])[j] = at(sums[0])[j] + _tree(terms)
+            if db is not None:
+                at(sums[1])[j] = at(sums[1])[j] + _tree([at(g)[r * cols + j] for r in lines])
 
     for block in k.range(begin, end):
         first, last = rows * block // blocks, rows * (block + 1) // blocks
@@ -199,14 +221,14 @@ def _tree(terms):
 
 
 @kernel("x:T=rows*cols w:T?=cols y:T!=rows*cols rstd:T!=rows rows cols eps:d", work="rows", cost="cols")
-def rms_norm(k, begin, end, x, w, y, rstd, rows, cols, eps):
+def rms_norm(k, begin, end, x, w, y, rstd, rows, cols, eps, past=0):
     """x / sqrt(mean(x^2) + eps) * w over each row."""
     for r in k.range(begin, end):
         row, out = x.at(r * cols), y.at(r * cols)
         s = 1.0 / sqrt(k.sum(cols, lambda j: row[j] * row[j]) / k.float(cols) + eps)
         rstd[r] = s
-        for j in k.range(cols):
-            out[j] = row[j] * s if w is None else row[j] * s * w[j]
+        for j, at, write in _sweep(k, out, cols, past):
+            write(out)[j] = at(row)[j] * s if w is None else at(row)[j] * s * at(w)[j]
 
 
 @kernel("x:T=rows*cols y:T!=rows rows cols", work="rows", cost="cols")

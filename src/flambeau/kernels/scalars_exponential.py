@@ -59,6 +59,20 @@ def _exp(x: Any, more: int = 0, precision: str = "") -> Any:
     return p * power_of_two(half) * power_of_two(whole - half)
 
 
+def exp_below(x: Any) -> Any:
+    """e to the power x for x below 88: where nothing overflows, at two thirds of the cost. Denormal results are 0."""
+    if not emitted(x):
+        return np.exp(x)
+    kind = kind_of(x)
+    low = -88.0 if kind == "f4" else -709.1  # gives a power of two that is just 0
+    x = where(x < low, low, x)  # a nan passes
+    shifted = fma(x, LOG2_E, MAGIC[kind])
+    n = shifted - MAGIC[kind]
+    r = fma(n, -LN2_LOW[kind], fma(n, -LN2_HIGH[kind], x))
+    p = fma(polynomial(EXP[kind], r), r * r, r) + 1.0
+    return p * power_of_two(_whole(shifted))
+
+
 def _whole(shifted: Any) -> Any:
     """The integer that adding MAGIC left in the low bits."""
     return shifted.bits() - shifted.k.lift(MAGIC[shifted.kind], shifted.type).bits()
