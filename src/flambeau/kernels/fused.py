@@ -236,7 +236,9 @@ def group_norm(x, w, b, groups: int, eps: float):
         return None
     n, c, s = _channels(x)
     y, mean, rstd = np.empty(x.shape, x.dtype), np.empty(n * groups, x.dtype), np.empty(n * groups, x.dtype)
-    done = f(_flat(x), *_given(w, b), y, mean, rstd, n, c, groups, n * groups, s, c * s // groups, float(eps))
+    done = f(
+        _flat(x), *_given(w, b), y, mean, rstd, n, c, groups, c // groups, n * groups, s, c * s // groups, float(eps)
+    )
     return (y, mean, rstd) if done else None
 
 
@@ -248,7 +250,23 @@ def group_norm_backward(g, x, w, mean, rstd, groups: int):
         return None
     n, c, s = _channels(x)
     dx, dw, db = np.empty(x.shape, x.dtype), np.empty((n, c), x.dtype), np.empty((n, c), x.dtype)
-    done = f(_flat(g), _flat(x), *_given(w), mean, rstd, dx, dw, db, n, c, groups, n * groups, s, c * s // groups)
+    done = f(
+        _flat(g),
+        _flat(x),
+        *_given(w),
+        mean,
+        rstd,
+        dx,
+        dw,
+        db,
+        n,
+        c,
+        groups,
+        c // groups,
+        n * groups,
+        s,
+        c * s // groups,
+    )
     return (dx, add_up(dw), add_up(db)) if done else None
 
 

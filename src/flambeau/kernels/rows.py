@@ -25,7 +25,8 @@ def _same(pointer):
     return pointer
 
 
-@kernel("x:T=rows*cols y:T!=rows*cols rows cols", work="rows", cost="cols")
+@kernel("x:T=rows*cols y:T!=rows*cols rows cols", work="rows", cost="cols",
+        fits=lambda cols, past: [cols <= past] if past else [])  # fmt: skip
 def softmax(k, begin, end, x, y, rows, cols, past=0):
     """e^x / sum e^x over each row. past: 0, or at least the number of columns."""
     held = None
