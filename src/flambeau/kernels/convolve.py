@@ -19,13 +19,12 @@ from .conv_gradients import correlate, gather_weights
 from .depthwise import correlate_few
 from .fused import _flat
 from .window import FIELDS
-from .winograd import pack_transformed, winograd
+from .winograd import ROWS, pack_transformed, winograd
 from .winograd_gradients import correlate_tiles, gather_tiles
 
 DEPTH = 160  # rows of the matrix that a tile adds up at a time: what it needs of them stays in the nearest cache
 ROOM = 1 << 16  # elements of a copied window, about
 TRANSFORMED, SUMMED = 1 << 17, 1 << 16  # elements of transformed tiles for results and for weight gradients, about
-ROWS = 8  # outputs of a tile; with 2 vectors of positions
 
 
 def _tile(outs: int) -> tuple[int, int]:
@@ -158,7 +157,7 @@ def _tile_plan(s: Shape, lanes: int, workers: int) -> Plan:
     values = _tile_words(s, band, stack, panels=panels)
     inputs, sums = panels * 16 * (s.channels + 1) * 2 * lanes, 16 * (values["tiles"] * ROWS + 1) * 2 * lanes
     space = _up(values["block"] * 4 * values["pitch"] + inputs + sums + lanes, 16)
-    strips = max(1, min(values["items"], 4 * workers))
+    strips = max(1, min(values["items"], 2 * workers))
     work = s.n * s.groups * s.outs * s.channels * 4 * th * tw
     return Plan(_words(values | {"space": space}), strips, strips * space, strips * values["block"] * 16,
                 max(1, work // (2 * strips)), values["tiles"], s.channels)  # fmt: skip
@@ -183,7 +182,7 @@ def _tile_sums(s: Shape, lanes: int) -> Sums:
     span = _up(stack * band * tw, lanes)
     values = _tile_words(s, band, stack, panels=span)
     items = values["items"] // s.groups
-    shares = max(1, min(items, 16, s.n * -(-s.size[1] // 2) * tw // 128))
+    shares = max(1, min(items, 8, s.n * -(-s.size[1] // 2) * tw // 128))
     cuts = max(1, min(s.channels // 16, 8 // (s.groups * shares)))
     blocks = -(-s.outs // (2 * lanes))
     space = values["block"] * 4 * values["pitch"] + lanes + _up(2 * band * s.full[2], lanes) * lanes
@@ -236,9 +235,10 @@ def _run_tiles(kind, shape, x, w, bias, out, places, steps) -> bool:
     pack, f = pack_transformed.get(kind), winograd.get(kind, ("bias",) if bias is None else (), rows=ROWS)
     if not f or not pack:
         return False
-    packed = np.empty(shape.groups * 16 * plan.tiles * plan.depth * ROWS, x.dtype)
+    far = (plan.depth + 2) * ROWS
+    packed = np.empty(shape.groups * plan.tiles * 16 * far, x.dtype)
     if not pack(
-        w, places, packed, shape.groups, plan.tiles, plan.depth, ROWS, shape.outs, w.size // shape.groups, *steps
+        w, places, packed, shape.groups, plan.tiles, plan.depth, ROWS, shape.outs, w.size // shape.groups, *steps, far
     ):
         return False
     room, offsets = np.empty(plan.room, x.dtype), np.empty(plan.offsets, np.int64)
@@ -333,7 +333,7 @@ def gradient_of_weight(g, x, kernel, stride, padding, dilation, groups):
     items = shape.n * size[0] * bands
     shares = max(1, min(items, 16, shape.n * math.prod(size) // 512))
     cuts = 1 if few else max(1, min(shape.channels, 8 // (groups * shares)))
-    strips = min(shares * cuts * groups, 8 * threads.get_num_threads())
+    strips = min(shares * cuts * groups, 4 * threads.get_num_threads())
     partial = np.empty(shares * groups * blocks * plan.depth * width, g.dtype)
     room, offsets = np.empty(strips * space, g.dtype), np.empty(strips * block * math.prod(taps), np.int64)
     out = np.empty((g.shape[1], shape.channels, *kernel), g.dtype)
@@ -356,7 +356,7 @@ def _gradient_by_tiles(kind, shape, g, x, kernel):
         return None
     width = 2 * _vector(g.dtype.itemsize)
     plan = _tile_sums(shape, width // 2)
-    strips = min(plan.shares * plan.cuts * shape.groups, 8 * threads.get_num_threads())
+    strips = min(plan.shares * plan.cuts * shape.groups, 4 * threads.get_num_threads())
     partial = np.empty(plan.shares * shape.groups * 16 * plan.blocks * shape.channels * width, g.dtype)
     room, offsets = np.empty(strips * plan.space, g.dtype), np.empty(strips * plan.offsets, np.int64)
     out = np.empty((g.shape[1], shape.channels, *kernel), g.dtype)

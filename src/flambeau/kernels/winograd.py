@@ -20,30 +20,46 @@ if TYPE_CHECKING:
     from .lanes import Lanes
 
 POINTS = 16
+ROWS = 8  # outputs of a tile of registers
 
 
-@kernel("w:T places:i8=9 packed:T!=groups*16*tiles*ins*rows groups tiles ins rows outs group_step out_step in_step",
+@kernel("w:T places:i8=9 packed:T!=groups*tiles*16*far groups tiles ins rows outs group_step out_step in_step far",
         work="groups*tiles", cost="ins*rows*16")  # fmt: skip
-def pack_transformed(k, begin, end, w, places, packed, groups, tiles, ins, rows, outs, group_step, out_step, in_step):
-    """packed[group, point, tile, in, row] = G g G' of the weights of output tile * rows + row; 0 beyond the last."""
+def pack_transformed(
+    k, begin, end, w, places, packed, groups, tiles, ins, rows, outs, group_step, out_step, in_step, far
+):
+    """packed[group, tile, point, in, row] = G g G' of the weights of output tile * rows + row; 0 beyond the last.
+
+    far: elements from one point to the next.
+    """
+    from .lanes import Lanes  # needs llvmlite
+
+    lanes = Lanes(k)
+    held = lanes.room(9 * (ROWS // lanes.count + 1))
     for task in k.loop(begin, end):
         group, tile = task // tiles, task % tiles
         for i in k.loop(ins):
             source = w.at(group * group_step + i * in_step)
-            for row in k.range(rows):
+            for row in k.loop(rows):
                 number = tile * rows + row
                 real = number < outs
                 mine = source.at(k.select(real, number, 0) * out_step)
-                g = [[k.select(real, mine[places[r * 3 + s]], 0.0) for s in range(3)] for r in range(3)]
-                half = [_transform_taps(*(line[s] for line in g)) for s in range(3)]
+                for t in range(9):
+                    held[t * rows + row] = k.select(real, mine[places[t]], 0.0)
+            for row in k.loop(0, rows, lanes.count):
+                inside = lanes.first(rows - row)
+                g = [lanes.load(held.at(t * rows + row), inside) for t in range(9)]
+                half = [_transform_taps(lanes, *g[s::3]) for s in range(3)]
                 for a in range(4):
-                    for b, value in enumerate(_transform_taps(*(half[s][a] for s in range(3)))):
-                        packed[(((group * POINTS + a * 4 + b) * tiles + tile) * ins + i) * rows + row] = value
+                    for b, value in enumerate(_transform_taps(lanes, *(half[s][a] for s in range(3)))):
+                        to = (task * POINTS + a * 4 + b) * far + i * rows + row
+                        lanes.store(value, packed.at(to), inside)
 
 
-def _transform_taps(a: Any, b: Any, c: Any) -> tuple[Any, ...]:
+def _transform_taps(lanes: Lanes, a: Any, b: Any, c: Any) -> tuple[Any, ...]:
     """G times a column of taps."""
-    return a, (a + c + b) * 0.5, (a + c - b) * 0.5, c
+    half = lanes.splat(lanes.k.float(0.5))
+    return a, (a + c + b) * half, (a + c - b) * half, c
 
 
 def transform_inputs(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, ...]:
@@ -57,7 +73,7 @@ def _transform_sums(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, ...]:
 
 
 @kernel("x:T packed:T bias:T? out:T! room:T! offsets:i8! plan:i8 strips weight", work="strips", cost="weight")
-def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, weight, rows=8):
+def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, weight, rows=ROWS):
     """out = the convolution of x (+ bias), some items (group, some images, band of rows of tiles) per strip.
 
     The plan is that of a convolution with 4 x 4 taps in steps of two, whose outputs are tiles. Each image of an item
@@ -108,7 +124,7 @@ def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, w
                 for point in k.loop(POINTS):
                     right = inputs.at((panel * POINTS + point) * far_in)
                     for tile in k.loop(p.tiles):
-                        left = packed.at((((group * POINTS + point) * p.tiles + tile) * p.cg) * rows)
+                        left = packed.at(((group * p.tiles + tile) * POINTS + point) * (p.cg + 2) * rows)
                         result = sums.at(point * far_out + tile * rows * width)
                         for _ in k.when(panel * 2 + 1 < total):
                             _product(k, lanes, left, right, result, p.cg, rows, 2)

@@ -18,7 +18,7 @@ def correlate_tiles(k, begin, end, g, x, partial, room, offsets, plan, shares, c
     """partial[share, group, point, block of outputs, channel, output] = the sums over the tiles of a share.
 
     A task is one share of the items (some images, or a band of one), one group, one of `cuts` ranges of channels. For
-    each strip, room holds the copy of a window, gradients turned so that outputs lie side by side, and both transformed.
+    each strip, room holds the copy of a window, gradients turned, outputs side by side, and both transformed.
     """
     from .lanes import Lanes  # needs llvmlite
 
