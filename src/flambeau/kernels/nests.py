@@ -128,9 +128,11 @@ def _store_one(k: Emitter, address: Value, x: Value, kind: str) -> None:
 # ------------------------------------------------------------------------------------------------- the nest
 
 # What operations cost, in additions; those not named cost 1.
-_COSTS = {"exp": 14, "log": 22, "tanh": 24, "sigmoid": 22, "erf": 40, "normal_cdf": 28, "pow": 80, "div": 3, "sqrt": 4,
-          "rsqrt": 6,          "reciprocal": 3, "remainder": 60, "fmod": 50, "sin": 30, "cos": 30, "tan": 40, "log1p": 26, "expm1": 18,
-          "exp2": 14, "log2": 22, "log10": 24, "sinh": 30, "cosh": 30}  # fmt: skip
+_COSTS = {
+    "exp": 14, "exp2": 20, "expm1": 30, "log": 22, "log1p": 40, "log2": 40, "log10": 40, "tanh": 24, "sigmoid": 22,
+    "sinh": 30, "cosh": 30, "sin": 50, "cos": 50, "tan": 60, "asin": 50, "acos": 50, "atan": 50, "atan2": 60, "erf": 40,
+    "normal_cdf": 28, "pow": 80, "div": 3, "sqrt": 4, "rsqrt": 6, "reciprocal": 3, "remainder": 100, "fmod": 100,
+}  # fmt: skip
 
 
 @cache
