@@ -225,20 +225,34 @@ def test_totals(normal):
         close(fused.total(x, None), np.asarray(wide(x)[0].sum()))
     ones = np.ones(1 << 22, x.dtype)
     assert fused.total(ones, None) == ones.size and fused.total(ones, 0) == ones.size
-    assert fused.total(normal(6, 6).T, 0) is None
+    turned = normal(6, 60).T
+    close(fused.total(turned, 0), wide(turned)[0].sum(0))
 
 
 @pytest.mark.parametrize("axes", [None, (0,), (3,), (0, 2, 3), (2, 3), (1, 2, 3), (0, 1, 2, 3), (-1, 0), (1, 2), ()])
-def test_sums_over_axes(normal, axes):
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum])
+def test_reductions_over_axes(normal, ufunc, axes):
     x = normal(3, 4, 5, 6)
     for keep in (False, True):
-        made = fused.reduce_sum(x, axes, keep)
-        if axes in ((1, 2), ()):
+        made = fused.reduce(ufunc, x, axes, keep)
+        if axes == ():
             assert made is None
         else:
-            expected = wide(x)[0].sum(axis=axes, keepdims=keep)
+            expected = ufunc.reduce(wide(x)[0], axis=axes, keepdims=keep)
             assert made.shape == expected.shape
             close(made, expected)
+
+
+def test_reductions_of_other_dtypes(monkeypatch):
+    monkeypatch.setattr(fused, "SMALL", 1)
+    x = np.arange(60).reshape(6, 10)
+    for dtype in (np.int64, np.int32, np.uint8):
+        np.testing.assert_array_equal(fused.reduce(np.maximum, x.astype(dtype), (0,)), x.astype(dtype).max(0))
+    np.testing.assert_array_equal(fused.reduce(np.add, x, (1,)), x.sum(1))
+    assert fused.reduce(np.add, x.astype(np.int32), (1,)) is None
+    half = x.astype(np.float16)
+    made = fused.reduce(np.add, half, None)
+    assert made.dtype == np.float16 and made == x.sum()
 
 
 # ---------------------------------------------------------------------- moving elements

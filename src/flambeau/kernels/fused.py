@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import channels, norms, products, rearrange, rows, windows
-from .bodies import trace
+from .bodies import KINDS, trace
 from .build import backend
 from .loops import Loop, Output, Unsupported, run
 from .pointwise import BODIES
@@ -188,9 +188,7 @@ def add_up(parts):
     """The sum over the first dimension of an array that a kernel made."""
     if len(parts) == 1:
         return parts[0]
-    out = np.empty(parts.shape[1:], parts.dtype)
-    rows.sum_columns.get(_KIND[parts.dtype])(parts, out, 1, len(parts), out.size, (out.size + 255) // 256)
-    return out
+    return run(_reduction("sum", _KIND[parts.dtype]), [parts], reduced=(0,))[0]
 
 
 def layer_norm(x, w, b, cols: int, eps: float):
@@ -309,55 +307,31 @@ def batch_norm_backward(g, x, w, mean, rstd):
     return (dx, dw, db) if f(_flat(g), _flat(x), *given, mean, rstd, dx, dw, db, *sizes) else None
 
 
+@functools.cache
+def _reduction(op, kind):
+    return Loop((kind,), (("in", 0),), (Output(0, kind, op),))
+
+
+_REDUCTIONS = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min"}
+
+
+def reduce(ufunc, x, axes, keepdims: bool = False):
+    """ufunc.reduce of an array over a tuple of axes (None: all) in the array's dtype; 16-bit floats in float32."""
+    kind, op = KINDS.get(x.dtype), _REDUCTIONS[ufunc]
+    if kind is None or x.size < SMALL or type(x) is not _ndarray or backend() is None:
+        return None
+    axes = tuple(range(x.ndim)) if axes is None else axes
+    if not axes or kind == "b1" or op in ("sum", "prod") and kind in ("u1", "i1", "i2", "i4"):
+        return None
+    try:
+        return run(_reduction(op, kind), [x], reduced=axes, keepdims=keepdims)[0]
+    except Unsupported:
+        return None
+
+
 def total(x, axis):
     """The sum over one dimension, dropped; or over all (axis None)."""
-    kind = _kind(x)
-    if kind is None or not x.flags.c_contiguous or not x.ndim:
-        return None
-    if axis is None:
-        parts = max(1, x.size // 16384)
-        shape, lines = (parts,), (parts, x.size // parts)
-        flat = x.reshape(-1)
-        x, rest = flat[: parts * lines[1]], flat[parts * lines[1] :]
-    else:
-        axis = axis % x.ndim
-        if axis != x.ndim - 1:
-            outer = int(np.prod(x.shape[:axis], dtype=np.int64))
-            cols = int(np.prod(x.shape[axis + 1 :], dtype=np.int64))
-            f = rows.sum_columns.get(kind)
-            out = np.empty(x.shape[:axis] + x.shape[axis + 1 :], x.dtype)
-            blocks = max(1, (cols + 255) // 256)
-            return out if f and f(x, out, outer, x.shape[axis], cols, blocks) else None
-        shape, lines = x.shape[:-1], _lines(x, -1)
-    f = rows.sum_rows.get(kind)
-    out = np.empty(shape, x.dtype)
-    if not f or not f(x, out, *lines):
-        return None
-    return np.asarray(out.sum(dtype=np.float64) + rest.sum(dtype=np.float64), x.dtype) if axis is None else out
-
-
-def reduce_sum(x, axes, keepdims: bool):
-    """np.add.reduce over a tuple of axes (None: all) of a C-contiguous array."""
-    if _kind(x) is None or not x.flags.c_contiguous:
-        return None
-    axes = tuple(range(x.ndim)) if axes is None else tuple(sorted(a % x.ndim for a in axes))
-    if not axes:
-        return None
-    if len(axes) == x.ndim:
-        made = total(x, None)
-    elif len(axes) == 1:
-        made = total(x, axes[0])
-    else:
-        # The last axes together are one; what is left after them is small.
-        tail = next(i for i in range(x.ndim, -1, -1) if i == 0 or i - 1 not in axes)
-        if tail == x.ndim:
-            return None
-        made = total(x.reshape(*x.shape[:tail], -1), tail)
-        if made is not None and axes[0] < tail:
-            made = np.add.reduce(made, axis=tuple(a for a in axes if a < tail))
-    if made is None or not keepdims:
-        return made
-    return made.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
+    return reduce(np.add, x, None if axis is None else (axis,))
 
 
 def contiguous(x):

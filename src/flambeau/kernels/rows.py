@@ -230,36 +230,3 @@ def rms_norm(k, begin, end, x, w, y, rstd, rows, cols, eps, past=0):
         rstd[r] = s
         for j, at, write in _sweep(k, out, cols, past):
             write(out)[j] = at(row)[j] * s if w is None else at(row)[j] * s * at(w)[j]
-
-
-@kernel("x:T=rows*cols y:T!=rows rows cols", work="rows", cost="cols")
-def sum_rows(k, begin, end, x, y, rows, cols):
-    """The sum of each row: runs of 4096 elements in vector lanes, their sums in float64."""
-    for r in k.range(begin, end):
-        row = x.at(r * cols)
-        total = k.cell(0.0, "f8")
-        for run in k.range(0, cols, 4096):
-            part = row.at(run)
-            total.set(total.get() + k.sum(k.minimum(cols - run, 4096), lambda j, part=part: part[j]).cast("f8"))
-        y[r] = total.get().cast(k.real)
-
-
-@kernel("x:T=outer*rows*cols y:T!=outer*cols outer rows cols blocks", work="outer*blocks", cost="rows*64")
-def sum_columns(k, begin, end, x, y, outer, rows, cols, blocks):
-    """The sum over the middle dimension, columns cut into blocks; eight rows at a time, added as a tree."""
-    for task in k.range(begin, end):
-        o, block = task // blocks, task % blocks
-        first, last = cols * block // blocks, cols * (block + 1) // blocks
-        out, source, width = y.at(o * cols + first), x.at(o * rows * cols + first), last - first
-        for j in k.range(width):
-            out[j] = 0.0
-        whole = rows // 8 * 8
-        for r in k.range(0, whole, 8):
-            line = [source.at((r + i) * cols) for i in range(8)]
-            for j in k.range(width):
-                a, b, c, d, e, f, g, h = (p[j] for p in line)
-                out[j] = out[j] + (((a + b) + (c + d)) + ((e + f) + (g + h)))
-        for r in k.range(whole, rows):
-            line_ = source.at(r * cols)
-            for j in k.range(width):
-                out[j] = out[j] + line_[j]

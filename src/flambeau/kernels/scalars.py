@@ -27,13 +27,7 @@ from .scalars_exponential import (
 from .scalars_other import erf, fmod, normal_cdf, remainder
 
 __all__ = [
-<<<<<<< HEAD
     "absolute", "acos", "asin", "atan", "atan2", "ceil", "copysign", "cos", "cosh", "erf", "exp", "exp2", "exp_below",
     "expm1", "floor", "fma", "fmod", "greater", "log", "log10", "log1p", "log2", "normal_cdf", "polynomial", "power",
     "remainder", "rint", "rsqrt", "sigmoid", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "trunc", "where",
-=======
-    "absolute", "acos", "asin", "atan", "atan2", "ceil", "copysign", "cos", "cosh", "erf", "exp", "exp2", "expm1",
-    "floor", "fma", "fmod", "greater", "log", "log10", "log1p", "log2", "normal_cdf",
-    "polynomial", "power", "remainder", "rint", "rsqrt", "sigmoid", "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "trunc", "where",
->>>>>>> 033db4e (Docs: fused loops)
 ]  # fmt: skip

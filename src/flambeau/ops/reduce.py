@@ -55,11 +55,18 @@ def need_elements(a: np.ndarray, axes, name) -> None:
             )
 
 
-def _sum_array(input, axes, keepdim):
+def _reduced(ufunc, input, axes, keepdim):
+    """ufunc.reduce in the input's dtype; 16-bit floats are added up in float32."""
+    made = kernels.reduce(ufunc, input, axes, keepdim)
+    if made is not None:
+        return made
     if FROM_NUMPY[input.dtype] in HALVES:
-        return _sum_array(cast(input, np.dtype(np.float32)), axes, keepdim).astype(input.dtype)
-    made = kernels.reduce_sum(input, axes, keepdim)
-    return np.add.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype) if made is None else made
+        return ufunc.reduce(cast(input, np.dtype(np.float32)), axis=axes, keepdims=keepdim).astype(input.dtype)
+    return ufunc.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype)
+
+
+def _sum_array(input, axes, keepdim):
+    return _reduced(np.add, input, axes, keepdim)
 
 
 def unreduced(t, axes, keepdim, shape):
@@ -193,9 +200,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
 
 
 def _prod_array(input, axes, keepdim):
-    if FROM_NUMPY[input.dtype] in HALVES:
-        return np.multiply.reduce(input, axis=axes, dtype=np.float32, keepdims=keepdim).astype(input.dtype)
-    return np.multiply.reduce(input, axis=axes, keepdims=keepdim, dtype=input.dtype)
+    return _reduced(np.multiply, input, axes, keepdim)
 
 
 def conj(t):
@@ -266,7 +271,10 @@ def _shared(g, input, out, axes, keepdim):
 
 def _extreme(name, ufunc):
     def forward(input, axes, keepdim):
-        return ufunc.reduce(input, axis=axes, keepdims=keepdim) if axes or not input.ndim else input.copy()
+        if input.ndim and not axes:
+            return input.copy()
+        made = kernels.reduce(ufunc, input, axes, keepdim)
+        return ufunc.reduce(input, axis=axes, keepdims=keepdim) if made is None else made
 
     return primitive(name, forward, vjp={"input": _shared})
 
