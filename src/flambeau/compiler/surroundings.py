@@ -1,0 +1,285 @@
+"""What a function can see: everything that Python code called from it may read, with the expression that reaches it.
+
+The walk starts at the function and its arguments and follows closures, globals, attributes and containers, as far as
+their names occur in the code that it finds on the way. It is done twice: before the step is recorded, and after, when
+each value must be what it was, else the step has changed Python's own state and cannot be replayed without Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+import types
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..devices import device
+from ..dtypes import dtype
+from ..generator import Generator
+from ..nn.modules.module import Module
+from ..optim.lr_scheduler.base import LRScheduler
+from ..optim.optimizer import Optimizer
+from ..tensor import Tensor
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+LIBRARIES = (PACKAGE, sysconfig.get_paths()["stdlib"] + os.sep, os.path.dirname(np.__file__) + os.sep)
+PLAIN = (int, float, complex, str, bytes, bool, type(None), dtype, device, np.dtype, np.generic, slice, range, type(...))
+LARGE = 1000  # elements of a container that are looked at
+
+
+class Seen(NamedTuple):
+    """One value: the container that holds it (kept alive), under which key, the value, and how to get it again."""
+
+    container: Any
+    key: Any
+    value: Any
+    expression: str  # Python source, in terms of the constants of `Walk`, args and kwargs
+    argument: bool  # reached through the arguments: another object of the same kind may stand there at the next call
+
+
+class Found(NamedTuple):
+    """A tensor, and how to get it again; an argument may be another one at the next call."""
+
+    tensor: Tensor
+    expression: str
+    argument: bool
+
+
+def is_library(code: types.CodeType) -> bool:
+    """Whether code belongs to this package, NumPy or the standard library: it is not looked into."""
+    name = code.co_filename
+    return name.startswith(LIBRARIES) and "site-packages" not in name.removeprefix(LIBRARIES[2]) or name[:1] == "<" and (
+        name.startswith("<frozen"))
+
+
+def codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A function's code and that of all functions written inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes(constant)
+
+
+class Walk:
+    """The walk from one function and its arguments. After `run`, `seen` and `tensors` hold what was found."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = {"training", "forward"}
+        self.codes: set[types.CodeType] = set()
+        self.constants: dict[str, Any] = {}  # what expressions refer to by name
+        self.problems: list[str] = []
+
+    def run(self, function: Any, args: tuple, kwargs: dict) -> Walk:
+        """Walk until no new names turn up."""
+        while True:
+            before = len(self.names)
+            self.seen: list[Seen] = []
+            self.tensors: dict[int, Found] = {}  # by id
+            self.optimizers: dict[int, Optimizer] = {}
+            self.modules: dict[int, Module] = {}
+            self.visited: set[int] = set()
+            self.queue: deque = deque()
+            self.problems = []
+            self._visit(function, self.constant(function), "the function")
+            for i, a in enumerate(args):
+                self._visit(a, f"args[{i}]", f"argument {i}", (args, i), True)
+            for name, a in kwargs.items():
+                self._visit(a, f"kwargs[{name!r}]", f"argument {name}", (kwargs, name), True)
+            while self.queue:
+                self._open(*self.queue.popleft())
+            if len(self.names) == before:
+                return self
+
+    def constant(self, value: Any) -> str:
+        """A name for an object in expressions."""
+        name = f"k{id(value)}"
+        self.constants[name] = value
+        return name
+
+    def _visit(self, value: Any, expression: str, what: str, place: tuple | None = None, argument=False) -> None:
+        if place is not None:
+            self.seen.append(Seen(*place, value, expression, argument))
+        if isinstance(value, PLAIN):
+            return
+        if isinstance(value, Tensor):
+            known = self.tensors.get(id(value))
+            if known is None or known.argument and not argument:
+                self.tensors[id(value)] = Found(value, expression, argument)
+            return
+        if id(value) not in self.visited:
+            self.visited.add(id(value))
+            self.queue.append((value, expression, what, argument))
+
+    def _open(self, value: Any, expression: str, what: str, argument: bool) -> None:
+        """Look into a value."""
+        if isinstance(value, Module):
+            self.modules[id(value)] = value
+            self._module(value)
+        elif isinstance(value, Optimizer):
+            self.optimizers[id(value)] = value
+            for group in value.param_groups:
+                for p in group["params"]:
+                    self._visit(p, self.constant(p), "a parameter")
+        elif isinstance(value, LRScheduler | Generator | np.ndarray | type):
+            if isinstance(value, LRScheduler):
+                self._visit(value.optimizer, self.constant(value.optimizer), "the optimizer")
+        elif isinstance(value, types.FunctionType):
+            self._function(value)
+        elif isinstance(value, types.MethodType):
+            self._visit(value.__self__, self.constant(value.__self__), "self")
+            self._visit(value.__func__, self.constant(value.__func__), "a method")
+        elif isinstance(value, functools.partial):
+            for part in (value.func, *value.args, *value.keywords.values()):
+                self._visit(part, self.constant(part), "a partial function's part")
+        elif isinstance(value, dict | list | tuple | set | frozenset | deque):
+            self._container(value, expression, what, argument)
+        elif isinstance(value, types.ModuleType):
+            self._attributes(value, what)
+        elif isinstance(value, types.BuiltinFunctionType):
+            pass
+        else:
+            self._methods(type(value))
+            wrapped = getattr(value, "__wrapped__", None)
+            if isinstance(wrapped, types.FunctionType):
+                self._visit(wrapped, self.constant(wrapped), "a wrapped function")
+            self._attributes(value, what)
+
+    def _container(self, value: Any, expression: str, what: str, argument: bool) -> None:
+        if len(value) > LARGE:
+            self.problems.append(f"{what} has {len(value)} elements, too many to look at each time")
+            return
+        name = expression if argument else self.constant(value)
+        self.seen.append(Seen(value, "len()", len(value), f"len({name})", argument))
+        if isinstance(value, dict):
+            for key, v in value.items():
+                if isinstance(key, str | int):
+                    self._visit(v, f"{name}[{key!r}]", f"{what}[{key!r}]", (value, key), argument)
+                else:
+                    self._visit(v, self.constant(v), f"a value of {what}")
+        elif isinstance(value, set | frozenset):
+            pass
+        else:
+            for i, v in enumerate(value):
+                self._visit(v, f"{name}[{i}]", f"{what}[{i}]", (value, i), argument)
+
+    def _attributes(self, value: Any, what: str) -> None:
+        attributes = getattr(value, "__dict__", None)
+        if isinstance(value, types.ModuleType):
+            file = getattr(value, "__file__", None) or ""
+            if not file or file.startswith(LIBRARIES) or "site-packages" in file:
+                return
+        if not isinstance(attributes, dict):
+            for cls in type(value).__mro__:
+                for name in getattr(cls, "__slots__", ()):
+                    if name in self.names and hasattr(value, name):
+                        v = getattr(value, name)
+                        self._visit(v, f"{self.constant(value)}.{name}", f"{what}.{name}", (value, name))
+            return
+        held = self.constant(attributes)
+        for name in sorted(self.names.intersection(attributes)):
+            self._visit(attributes[name], f"{held}[{name!r}]", f"{what}.{name}", (attributes, name))
+
+    def _module(self, module: Module) -> None:
+        ours = type(module).__module__.startswith(__name__.partition(".")[0] + ".")
+        attributes = module.__dict__
+        held, label = self.constant(attributes), type(module).__name__
+        if not ours:
+            self._methods(type(module))
+        for table in ("_modules", "_parameters", "_buffers"):
+            registry = attributes.get(table, {})
+            self.seen.append(Seen(registry, "len()", len(registry), f"len({self.constant(registry)})", False))
+            for name, part in registry.items():
+                if part is not None:
+                    self._visit(part, f"{held}[{name!r}]", f"{label}.{name}", (attributes, name))
+        if attributes.get("_hooked"):
+            for table in [n for n in attributes if n.endswith("_hooks")]:
+                if isinstance(attributes[table], dict):
+                    self._visit(attributes[table], f"{held}[{table!r}]", "hooks", (attributes, table))
+        self.seen.append(Seen(attributes, "_hooked", attributes.get("_hooked"), f"{held}.get('_hooked')", False))
+        for name, v in attributes.items():
+            if name[:1] != "_" if ours else name in self.names:
+                if name not in attributes["_modules"] and name not in attributes["_parameters"]:
+                    self._visit(v, f"{held}[{name!r}]", f"{label}.{name}", (attributes, name))
+
+    def _methods(self, cls: type) -> None:
+        """The functions of a class that was written by the user."""
+        for c in cls.__mro__:
+            for name, f in list(vars(c).items()):
+                f = getattr(f, "__func__", f)
+                f = f.fget if isinstance(f, property) else f
+                if isinstance(f, types.FunctionType) and not is_library(f.__code__):
+                    if name in self.names or name[:2] == "__":
+                        self._visit(f, self.constant(f), f"{cls.__name__}.{name}")
+
+    def _function(self, f: types.FunctionType) -> None:
+        if is_library(f.__code__):
+            return
+        self.seen.append(Seen(f, "__code__", f.__code__, f"{self.constant(f)}.__code__", False))
+        for code in codes(f.__code__):
+            self.codes.add(code)
+            self.names.update(code.co_names)
+            self.names.update(c for c in code.co_consts if isinstance(c, str) and c.isidentifier())
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
+            try:
+                v = cell.cell_contents
+            except ValueError:
+                continue
+            self._visit(v, f"{self.constant(cell)}.cell_contents", name, (cell, "cell_contents"))
+        for v in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
+            self._visit(v, self.constant(v), "a default")
+        held = self.constant(f.__globals__)
+        for code in codes(f.__code__):
+            for name in code.co_names:
+                if name in f.__globals__:
+                    self._visit(f.__globals__[name], f"{held}[{name!r}]", name, (f.__globals__, name))
+
+
+_PURE_MODULES = {"math", "cmath", "_operator", "operator", "itertools", "_functools", "functools", "_collections", "_abc",
+                 "_struct", "collections", "numpy"}  # fmt: skip
+_PURE_BUILTINS = {
+    "abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "getattr", "hasattr", "hash", "hex", "id",
+    "isinstance", "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "repr", "round", "sorted", "sum",
+    "vars", "dir", "setattr", "__build_class__",
+}  # fmt: skip
+_PURE_SELVES = (list, dict, tuple, str, bytes, set, frozenset, int, float, complex, deque, type, np.ndarray, np.generic, Tensor,
+                types.CodeType, property, object().__init__.__class__)  # fmt: skip
+
+
+class Watcher:
+    """A profile function that notes which code runs outside this package, and calls that do more than compute."""
+
+    def __init__(self) -> None:
+        self.codes: set[types.CodeType] = set()
+        self.impure: list[tuple[str, str]] = []
+
+    def __call__(self, frame: Any, event: str, arg: Any) -> None:
+        code = frame.f_code
+        if event == "call":
+            if code not in self.codes and not is_library(code):
+                self.codes.add(code)
+        elif event == "c_call" and not code.co_filename.startswith(LIBRARIES):
+            if not _is_pure(arg):
+                name = getattr(arg, "__qualname__", None) or repr(arg)
+                self.impure.append((f"calls {name}", f"{code.co_filename}:{frame.f_lineno}"))
+
+    def __enter__(self) -> Watcher:
+        self.before = sys.getprofile()
+        sys.setprofile(self)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        sys.setprofile(self.before)
+
+
+def _is_pure(function: Any) -> bool:
+    module, bound = getattr(function, "__module__", None), getattr(function, "__self__", None)
+    if module == "builtins":
+        return function.__name__ in _PURE_BUILTINS
+    if module is not None:
+        return module.partition(".")[0] in _PURE_MODULES and "random" not in module
+    return isinstance(bound, _PURE_SELVES) or bound is None
