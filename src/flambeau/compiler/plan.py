@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import address
 from ..kernels import loops, sequence
-from .program import Buffer, Call, Launch, Map, Node, Region
+from .program import Buffer, Call, Check, Launch, Map, Node, Region
 from .symbolic import KINDS
 
 ALIGN = 64
@@ -64,7 +64,7 @@ class Planner:
                 self._launch(node)
             elif isinstance(node, Map):
                 self._map(node)
-            else:
+            elif isinstance(node, Call | Check):
                 self._call(node)
         self._finish()
 
@@ -179,8 +179,9 @@ class Planner:
             self._row(node, segment, [task.part, context, task.work, task.parts])
         self.scratch = 0  # partial results are used at once, so every node may have the same memory
 
-    def _call(self, node: Call) -> None:
-        self.steps.append((node, _maker(node.args, self.places), [_maker(w, self.places) for w in node.writes]))
+    def _call(self, node: Call | Check) -> None:
+        outs = node.writes if isinstance(node, Call) else node.reads[:1]
+        self.steps.append((node, _maker(node.args, self.places), [_maker(w, self.places) for w in outs]))
         self.launches.append((node, 0))
 
     def _finish(self) -> None:

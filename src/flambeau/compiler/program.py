@@ -113,6 +113,15 @@ class Call(Node):
 
 
 @dataclass
+class Check(Node):
+    """Goes on if all of reads[0] is negative; else function(*args), an operation as in eager mode, raises its error."""
+
+    function: Any = None
+    args: Any = ()
+    options: dict = field(default_factory=dict)
+
+
+@dataclass
 class Update(Node):
     """One optimizer formula on one parameter: reads p, g and the slots, writes p and the slots."""
 

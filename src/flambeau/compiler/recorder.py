@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import MetaArray, address, owner
 from ..kernels import record
 from ..ops import elementwise
-from .program import Buffer, Call, Launch, Map, Node, Program, Region, Update
+from .program import Buffer, Call, Check, Launch, Map, Program, Region, Update
 from .symbolic import NotSymbolic, trace
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -44,6 +44,7 @@ class Recorder:
         self.log: list[tuple[Launch, tuple, dict]] | None = None  # launches of the operation that is running
         self.name = ""
         self.written = 0  # whose memory was last noted as written
+        self.bumped: dict[int, Any] = {}  # tensors from before the step whose version was counted, by id
         self.cleared: dict[int, Any] = {}  # leaves whose gradient was dropped: id -> leaf
         self.accumulated: dict[int, tuple] = {}  # leaves that got a gradient: id -> (leaf, .grad before the first time)
 
@@ -139,9 +140,9 @@ class Recorder:
                 return
             except NotSymbolic:
                 pass
-        if log and self._explained(arrays, outs, log):
-            return
         template = _replace(args, self.region)
+        if log and self._explained(arrays, outs, log, (function, template, options)):
+            return
         reads = [self.region(a) for a in arrays]
         self.nodes.append(Call(reads, [self.made(a) for a in outs], name, function, template, options))
 
@@ -221,6 +222,8 @@ class Recorder:
 
     def changed(self, tensor: Any) -> None:
         """A tensor's version was counted: what changed it must have been noted."""
+        if self.region(tensor._array).buffer.origin is None:
+            self.bumped[id(tensor)] = tensor
         if tensor._array.size and self.written != id(owner(tensor._array)):
             self.problem("memory is changed in place in a way that cannot be replayed")
 
@@ -230,6 +233,13 @@ class Recorder:
         if self.knows(array) and self.buffers[id(owner(array))].origin == "constant":
             return
         self.problem(f"{what} reads a value that the step computes, so Python decides what follows")
+
+    def check(self, found: np.ndarray) -> None:
+        """Note that the operation that is running decides by `found` whether to raise an error."""
+        if self.log is not None:
+            self.log.append((Check([found], []), (), {}))
+        else:
+            self.problem("an index check outside of an operation")
 
     def clear(self, leaf: Any, grad: Any) -> None:
         """Note that a leaf's gradient was set."""
@@ -274,8 +284,9 @@ class Recorder:
         node.args = [self.region(a) if isinstance(a, np.ndarray) else a for a in args]
         self.nodes.append(node)
 
-    def _explained(self, arrays: list, outs: list, log: list) -> bool:
+    def _explained(self, arrays: list, outs: list, log: list, whole: tuple) -> bool:
         """Whether an operation is the launches in `log` and nothing else; then they are noted in its place."""
+        everything, log = log, [entry for entry in log if not isinstance(entry[0], Check)]
         touched = {id(owner(a)) for node, *_ in log for a in node.args if isinstance(a, np.ndarray)}
         written = {id(owner(a)) for _, arrays_written, _ in log for a in arrays_written}
         if any(a.size and id(owner(a)) not in touched for a in arrays):
@@ -287,12 +298,11 @@ class Recorder:
             for a in arrays_written:
                 if not self.knows(a):
                     fresh[id(owner(a))] = owner(a)
-        for node, arrays_written, _ in log:
-            mine = {id(owner(a)) for a in arrays_written}
+        inputs = {id(owner(a)) for a in arrays}
+        for node, *_ in log:
             for a in node.args:
-                if isinstance(a, np.ndarray) and not self.knows(a) and id(owner(a)) not in fresh:
+                if isinstance(a, np.ndarray) and not (self.knows(a) or id(owner(a)) in fresh or id(owner(a)) in inputs):
                     return False  # read, but made by something else
-            del mine
         for zeroed in (False, True):
             if self._again(outs, log, fresh, zeroed):
                 break
@@ -302,7 +312,11 @@ class Recorder:
             region = self.made(base)
             if zeroed:
                 self.nodes.append(fill(region, 0, self.name))
-        for node, *_ in log:
+        for node, *_ in everything:
+            if isinstance(node, Check):
+                reads = [self.region(node.reads[0]), *(self.region(a) for a in arrays)]
+                self.nodes.append(Check(reads, [], self.name, *whole))
+                continue
             present = [p for p in node.kernel.parameters if p.name not in node.absent]
             self._keep(node, present, tuple(node.args))
         return True

@@ -41,3 +41,16 @@ def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int, list[flo
     except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
         raise NotSymbolic(str(error)) from None
     return body, result, []
+
+
+def trace_update(formula: Any, arrays: int, names: tuple[str, ...], fixed: dict) -> tuple[tuple, tuple[int, ...]]:
+    """(body, results) of an optimizer's formula(xp, p, g, *slots, **numbers); `names` are numbers given at run time."""
+
+    def on_elements(*given: Any) -> Any:
+        numbers = dict(zip(names, given[arrays:], strict=True))
+        return formula(np, *given[:arrays], **numbers, **fixed)
+
+    try:
+        return bodies.trace(on_elements, arrays, len(names))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise NotSymbolic(str(error)) from None

@@ -120,14 +120,7 @@ class FormulaOptimizer(Optimizer):
 
     def _begin(self, p, names, options):
         """State and numbers of this step."""
-        if not self.takes_complex and p.is_complex():
-            raise RuntimeError(f"{type(self).__name__} does not support complex parameters")
-        state = self.state.get(p)
-        if not state:
-            state = {}
-            self.start(p, state, options)
-            if state or names:
-                self.state[p] = state
+        state = self.state.get(p) or self.prepare(p, names, options)
         count = None
         if "step" in state:
             steps = state["step"]._array
@@ -151,6 +144,24 @@ class FormulaOptimizer(Optimizer):
                     why="the state was loaded from an optimizer of other parameters",
                 )
         return state, numbers
+
+    def make_slots(self, p, names) -> None:
+        """Zeros for the slots that a parameter's state does not have yet."""
+        for name in names:
+            if self.state[p].get(name) is None:
+                self.state[p][name] = Tensor.wrap(np.zeros_like(p._array))
+
+    def prepare(self, p, names, options):
+        """The state of a parameter, started if this is its first step; slots are made later."""
+        if not self.takes_complex and p.is_complex():
+            raise RuntimeError(f"{type(self).__name__} does not support complex parameters")
+        state = self.state.get(p)
+        if not state:
+            state = {}
+            self.start(p, state, options)
+            if state or names:
+                self.state[p] = state
+        return state
 
     def run(self, jobs) -> None:
         """Change the arrays of `jobs` in place; a job is ([p, g, *slots], numbers).
