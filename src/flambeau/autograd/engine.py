@@ -226,7 +226,7 @@ def _like(a: np.ndarray, model: np.ndarray) -> np.ndarray:
     """A copy of `a` in the memory layout of `model`."""
     if listeners:
         out = np.empty(model.shape, a.dtype) if model.flags.c_contiguous else np.empty_like(model, dtype=a.dtype)
-        into("copy", out, unchanged, a)
+        into("copy", out, unchanged, a, new=True)
         return out
     if model.flags.c_contiguous or type(a) is not np.ndarray:
         return a.copy()

@@ -56,6 +56,8 @@ class Compiled:
         try:
             after = Walk().run(self.function, args, kwargs)
             self.splits += [(reason, "") for reason in after.problems] + watcher.impure
+            for code in watcher.codes - after.codes:
+                self.splits.append((f"runs {code.co_name}(), which was not to be seen beforehand", f"{code.co_filename}:{code.co_firstlineno}"))
             change = guards.changed(before, after)
             if change:
                 self.splits.append((change, ""))

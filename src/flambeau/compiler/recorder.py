@@ -43,6 +43,7 @@ class Recorder:
         self.buffers: dict[int, Buffer] = {}  # id of the owner -> its buffer, while the owner lives
         self.log: list[tuple[Launch, tuple, dict]] | None = None  # launches of the operation that is running
         self.name = ""
+        self.quiet = 0  # not 0: within a function that is noted as a whole
         self.written = 0  # whose memory was last noted as written
         self.bumped: dict[int, Any] = {}  # tensors from before the step whose version was counted, by id
         self.cleared: dict[int, Any] = {}  # leaves whose gradient was dropped: id -> leaf
@@ -192,11 +193,13 @@ class Recorder:
 
     def source(self, name: str, function: Any, args: tuple, options: dict) -> Any:
         """Run and note a function without array arguments whose result differs at each call: random numbers."""
-        outer, self.log = self.log, None
+        self.quiet += 1
         try:
             found = function(*args, **options)
         finally:
-            self.log = outer
+            self.quiet -= 1
+        if self.quiet:
+            return found
         self.nodes.append(Call([], [self.made(found)], name, function, args, options))
         return found
 
@@ -257,8 +260,8 @@ class Recorder:
     def kernel(self, kernel: Any, real: str, absent: tuple, options: dict) -> Any:
         """The builtin of a kernel, which tells when it is launched."""
         f = kernel.built(real, absent, options)
-        if f is None:
-            return None
+        if f is None or self.quiet:
+            return f
         present = [p for p in kernel.parameters if p.name not in absent]
 
         def launch(*args: Any) -> bool:

@@ -27,7 +27,9 @@ from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-LIBRARIES = (PACKAGE, sysconfig.get_paths()["stdlib"] + os.sep, os.path.dirname(np.__file__) + os.sep)
+_SITE = os.path.dirname(os.path.dirname(np.__file__)) + os.sep
+OURS = (PACKAGE, *(_SITE + name + os.sep for name in ("numpy", "llvmlite", "ml_dtypes")))
+STANDARD = (sysconfig.get_paths()["stdlib"] + os.sep, "<frozen ")
 PLAIN = (int, float, complex, str, bytes, bool, type(None), dtype, device, np.dtype, np.generic, slice, range, type(...))
 LARGE = 1000  # elements of a container that are looked at
 
@@ -53,8 +55,9 @@ class Found(NamedTuple):
 def is_library(code: types.CodeType) -> bool:
     """Whether code belongs to this package, NumPy or the standard library: it is not looked into."""
     name = code.co_filename
-    return name.startswith(LIBRARIES) and "site-packages" not in name.removeprefix(LIBRARIES[2]) or name[:1] == "<" and (
-        name.startswith("<frozen"))
+    if name.startswith(OURS):
+        return True
+    return name.startswith(STANDARD) and "site-packages" not in name
 
 
 def codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -125,7 +128,9 @@ class Walk:
             for group in value.param_groups:
                 for p in group["params"]:
                     self._visit(p, self.constant(p), "a parameter")
-        elif isinstance(value, LRScheduler | Generator | np.ndarray | type):
+        elif isinstance(value, type):
+            self._methods(value)
+        elif isinstance(value, LRScheduler | Generator | np.ndarray):
             if isinstance(value, LRScheduler):
                 self._visit(value.optimizer, self.constant(value.optimizer), "the optimizer")
         elif isinstance(value, types.FunctionType):
@@ -171,7 +176,7 @@ class Walk:
         attributes = getattr(value, "__dict__", None)
         if isinstance(value, types.ModuleType):
             file = getattr(value, "__file__", None) or ""
-            if not file or file.startswith(LIBRARIES) or "site-packages" in file:
+            if not file or file.startswith((*OURS, *STANDARD)):
                 return
         if not isinstance(attributes, dict):
             for cls in type(value).__mro__:
@@ -261,8 +266,12 @@ class Watcher:
         code = frame.f_code
         if event == "call":
             if code not in self.codes and not is_library(code):
-                self.codes.add(code)
-        elif event == "c_call" and not code.co_filename.startswith(LIBRARIES):
+                # Code that this package's own tools run (dataclasses, import hooks) is none of the step's business.
+                back = frame.f_back
+                from_user = back is not None and not is_library(back.f_code)
+                if from_user or os.path.isfile(code.co_filename) and "site-packages" not in code.co_filename:
+                    self.codes.add(code)
+        elif event == "c_call" and not is_library(code):
             if not _is_pure(arg):
                 name = getattr(arg, "__qualname__", None) or repr(arg)
                 self.impure.append((f"calls {name}", f"{code.co_filename}:{frame.f_lineno}"))

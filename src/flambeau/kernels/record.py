@@ -22,11 +22,13 @@ def listener() -> Any:
     return None
 
 
-def into(name: str, target: Any, formula: Any, *args: Any) -> None:
-    """target[...] = formula(*args), element by element and broadcast, in place."""
+def into(name: str, target: Any, formula: Any, *args: Any, new: bool = False) -> None:
+    """target[...] = formula(*args), element by element and broadcast, in place. new: nothing has used `target` before."""
     if listeners:
         found = listener()
         if found is not None:
+            if new:
+                found.made(target)
             found.into(name, target, formula, args)
     target[...] = formula(*args)
 
