@@ -8,6 +8,7 @@ memory and comparing every bit; else the operation is kept as a Python call.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -21,6 +22,7 @@ from ..kernels import record
 from ..ops import elementwise
 from .program import Buffer, Call, Check, Launch, Map, Program, Region, Update
 from .symbolic import NotSymbolic, trace
+from .tracer import NotTraceable, Tracer, same_place
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -43,6 +45,7 @@ class Recorder:
         self.buffers: dict[int, Buffer] = {}  # id of the owner -> its buffer, while the owner lives
         self.log: list[tuple[Launch, tuple, dict]] | None = None  # launches of the operation that is running
         self.name = ""
+        self.kept: list = []  # arrays that must not be freed while recording
         self.quiet = 0  # not 0: within a function that is noted as a whole
         self.written = 0  # whose memory was last noted as written
         self.bumped: dict[int, Any] = {}  # tensors from before the step whose version was counted, by id
@@ -144,8 +147,55 @@ class Recorder:
         template = _replace(args, self.region)
         if log and self._explained(arrays, outs, log, (function, template, options)):
             return
+        if self._taken_apart(name, function, args, options, outs):
+            return
         reads = [self.region(a) for a in arrays]
         self.nodes.append(Call(reads, [self.made(a) for a in outs], name, function, template, options))
+
+    def _taken_apart(self, name: str, function: Any, args: Any, options: dict, outs: list) -> bool:
+        """Whether an operation is a few steps of NumPy that have kernels; then they are noted in its place."""
+        tracer = Tracer()
+        try:
+            found = record.unheard(functools.partial(tracer.run, function, args, options))
+        except NotTraceable:
+            return False
+        found = [a for a in (found if found.__class__ is list else [found]) if a is not None]
+        if len(found) != len(outs) or not all(map(_close, found, outs)):
+            return False
+        before = len(self.nodes)
+        try:
+            for kind, formula, given, made in tracer.notes:
+                if kind == "map":
+                    self._map(name, formula, given, made)
+                elif kind == "into":
+                    self.made(made)
+                    self._map(name, formula, given, made, made)
+                elif kind == "fill":
+                    self.made(made)
+                    self.nodes.append(fill(self.region(made), formula, name))
+                elif not self.reduced(name, formula, given[0], given[1], made):
+                    raise NotSymbolic
+        except NotSymbolic:
+            del self.nodes[before:]
+            return False
+        self.kept += tracer.alive
+        for traced, out in zip(found, outs):
+            self._stands_for(name, traced, out)
+        return True
+
+    def _stands_for(self, name: str, traced: np.ndarray, out: np.ndarray) -> None:
+        """The result of the second run is what the step goes on with."""
+        if self.knows(out):
+            return
+        if self.knows(traced) and same_place(traced, out) and self.region(traced).buffer.origin == "made":
+            base = owner(out)
+            buffer, key, buffers = self.region(traced).buffer, id(base), self.buffers
+            buffer.address = address(base)
+            buffers.pop(id(owner(traced)))
+            buffers[key] = buffer
+            buffer.ref = weakref.ref(base, lambda _: buffers.pop(key, None))
+        else:
+            self._map(name, record.unchanged, [traced], out)
 
     def _map(self, name: str, formula: Any, args: list, out: np.ndarray, target: np.ndarray | None = None) -> None:
         """An element-wise node: out (or target, where the result was stored) = formula(args)."""
@@ -193,11 +243,7 @@ class Recorder:
 
     def source(self, name: str, function: Any, args: tuple, options: dict) -> Any:
         """Run and note a function without array arguments whose result differs at each call: random numbers."""
-        self.quiet += 1
-        try:
-            found = function(*args, **options)
-        finally:
-            self.quiet -= 1
+        found = record.unheard(functools.partial(function, *args, **options))
         if self.quiet:
             return found
         self.nodes.append(Call([], [self.made(found)], name, function, args, options))
@@ -356,6 +402,18 @@ def fill(region: Region, value: Any, name: str) -> Map:
     """A node that sets a whole region to a number."""
     body, result, numbers = trace(lambda: value, [], region.dtype)
     return Map([], [region], name, region.shape, body, [result], numbers, [None], [()])
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two results differ by rounding only."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.dtype.kind not in "fV":
+        return bool(np.array_equal(a, b))
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    largest = np.abs(y[np.isfinite(y)]).max(initial=0.0)
+    digits = 1e-9 if a.dtype.itemsize == 8 else 1e-4 if a.dtype.itemsize == 4 else 2e-2
+    return bool(np.allclose(x, y, digits, digits * largest, equal_nan=True))
 
 
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:

@@ -28,12 +28,17 @@ def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int, list[flo
     if None in kinds or out not in KINDS:
         raise NotSymbolic
 
+    promoted = _promoted(formula, args)
+
     def on_elements(*elements: Any) -> Any:
         given = iter(elements)
-        return formula(*[next(given) if isinstance(a, np.ndarray) else a for a in args])
+        mine = [next(given) if isinstance(a, np.ndarray) else a for a in args]
+        if promoted:
+            mine = [a.astype(d) if isinstance(a, bodies.Symbol) else a for a, d in zip(mine, promoted)]
+        return formula(*mine)
 
     try:
-        body, results = bodies.trace(on_elements, len(kinds))
+        body, results = bodies.trace(on_elements, len(kinds), 0, tuple([k for k in kinds if k]))
         if len(results) != 1:
             raise NotSymbolic
         body, result = (*body, ("cast", results[0], KINDS[out])), len(body)
@@ -41,6 +46,21 @@ def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int, list[flo
     except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
         raise NotSymbolic(str(error)) from None
     return body, result, []
+
+
+def _promoted(formula: Any, args: list) -> Any:
+    """The dtypes in which a NumPy function computes these arguments, or None where they are taken as they are."""
+    if isinstance(formula, np.ufunc):
+        kinds = [a.dtype if isinstance(a, np.ndarray) else type(a) for a in args]
+        try:
+            return formula.resolve_dtypes((*[k if k in (int, float) or isinstance(k, np.dtype) else np.dtype(k) for k in kinds],
+                                           None))[: len(args)]  # fmt: skip
+        except TypeError:
+            raise NotSymbolic from None
+    if formula in (np.where, np.clip):
+        common = np.result_type(*[a for a in args[formula is np.where :]])
+        return [np.dtype(bool)] * (formula is np.where) + [common] * (len(args) - (formula is np.where))
+    return None
 
 
 def trace_update(formula: Any, arrays: int, names: tuple[str, ...], fixed: dict) -> tuple[tuple, tuple[int, ...]]:

@@ -51,6 +51,18 @@ def constant(array: Any) -> Any:
     return array
 
 
+def unheard(function: Any, *args: Any) -> Any:
+    """function(*args), whose kernels are not told: what it does has been told as a whole."""
+    found = listener() if listeners else None
+    if found is None:
+        return function(*args)
+    found.quiet += 1
+    try:
+        return function(*args)
+    finally:
+        found.quiet -= 1
+
+
 def check(found: Any) -> None:
     """An operation is about to read `found`, written by a kernel: -1 where all is well, else it raises an error.
 

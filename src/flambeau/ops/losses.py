@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import MetaArray
 from ..errors import IndexOutOfRange
 from ..kernels import fused as kernels
 from ..kernels import indexed
@@ -263,7 +264,7 @@ def distance_loss(name, value, slope, formula):
 def _whole(losses, reduction):
     if reduction == "none":
         return losses
-    if type(losses) is not np.ndarray:
+    if isinstance(losses, MetaArray):
         return losses.sum()
     total = np.add.reduce(losses, None)  # as losses.mean() computes, without its checks
     if reduction != "mean":

@@ -10,6 +10,7 @@ from ..arrays import MetaArray, element_strides, meta_empty
 from ..dtypes import dtype
 from ..errors import ShapeError
 from ..kernels import fused as kernels
+from ..kernels.record import unchanged
 from ..tensor import Tensor, attach, wrap
 from .arguments import infer_size, need_tensor, normal_dim, normal_dims, sizes_of
 from .entry import link_view, linked, primitive, public, view_primitive
@@ -352,6 +353,7 @@ def _contiguous_array(input):
 
 
 _contiguous = primitive("contiguous", _contiguous_array, vjp={"input": lambda g: g}, node="CloneBackward0")
+_clone.formula = _contiguous.formula = unchanged
 
 
 class memory_format:
