@@ -21,7 +21,7 @@ from ..arrays import MetaArray, address, owner
 from ..kernels import record
 from ..ops import elementwise
 from .program import Buffer, Call, Check, Launch, Map, Program, Region, Update
-from .symbolic import NotSymbolic, trace
+from .symbolic import KINDS, NotSymbolic, trace
 from .tracer import NotTraceable, Tracer, same_place
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -144,12 +144,12 @@ class Recorder:
                 return
             except NotSymbolic:
                 pass
-        template = _replace(args, self.region)
-        if log and self._explained(arrays, outs, log, (function, template, options)):
+        if log and self._explained(arrays, outs, log, (function, args, options)):
             return
         if self._taken_apart(name, function, args, options, outs):
             return
         reads = [self.region(a) for a in arrays]
+        template = _replace(args, self.region)
         self.nodes.append(Call(reads, [self.made(a) for a in outs], name, function, template, options))
 
     def _taken_apart(self, name: str, function: Any, args: Any, options: dict, outs: list) -> bool:
@@ -338,7 +338,8 @@ class Recorder:
         everything, log = log, [entry for entry in log if not isinstance(entry[0], Check)]
         touched = {id(owner(a)) for node, *_ in log for a in node.args if isinstance(a, np.ndarray)}
         written = {id(owner(a)) for _, arrays_written, _ in log for a in arrays_written}
-        if any(a.size and id(owner(a)) not in touched for a in arrays):
+        unread = [a for a in arrays if a.size and id(owner(a)) not in touched]
+        if unread and not _is_independent(whole, outs, unread):
             return False
         if any(o.size and id(owner(o)) not in written for o in outs):
             return False
@@ -351,7 +352,9 @@ class Recorder:
         for node, *_ in log:
             for a in node.args:
                 if isinstance(a, np.ndarray) and not (self.knows(a) or id(owner(a)) in fresh or id(owner(a)) in inputs):
-                    return False  # read, but made by something else
+                    if a.flags.writeable:
+                        return False  # read, but made by something else
+                    self.constant(a)  # a table that follows from shapes
         for zeroed in (False, True):
             if self._again(outs, log, fresh, zeroed):
                 break
@@ -364,7 +367,8 @@ class Recorder:
         for node, *_ in everything:
             if isinstance(node, Check):
                 reads = [self.region(node.reads[0]), *(self.region(a) for a in arrays)]
-                self.nodes.append(Check(reads, [], self.name, *whole))
+                function, args, options = whole
+                self.nodes.append(Check(reads, [], self.name, function, _replace(args, self.region), options))
                 continue
             present = [p for p in node.kernel.parameters if p.name not in node.absent]
             self._keep(node, present, tuple(node.args))
@@ -400,8 +404,22 @@ class Recorder:
 
 def fill(region: Region, value: Any, name: str) -> Map:
     """A node that sets a whole region to a number."""
-    body, result, numbers = trace(lambda: value, [], region.dtype)
-    return Map([], [region], name, region.shape, body, [result], numbers, [None], [()])
+    if region.dtype not in KINDS:
+        raise NotSymbolic
+    number = bool(value) if region.dtype == bool else float(value) if region.dtype.kind in "fV" else int(value)
+    body = (("const", number, KINDS[region.dtype]),)
+    return Map([], [region], name, region.shape, body, [0], [], [None], [()])
+
+
+def _is_independent(whole: tuple, outs: list, unread: list) -> bool:
+    """Whether an operation gives the same bits when arguments that none of its launches reads are changed."""
+    function, args, options = whole
+    if any(a.dtype.kind != "f" for a in unread):
+        return False
+    others = {id(a): a + np.random.default_rng(0).standard_normal(a.shape).astype(a.dtype) for a in unread}
+    found = record.unheard(functools.partial(function, *_replace(args, lambda a: others.get(id(a), a)), **options))
+    arrays = [a for a in (found if found.__class__ in (tuple, list) else [found]) if isinstance(a, np.ndarray)]
+    return len(arrays) == len(outs) and all(map(_same_bits, arrays, outs))
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:

@@ -36,6 +36,9 @@ class Traced(np.ndarray):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         tracer = self.tracer
         given = [plain(x) for x in inputs]
+        # What NumPy's own methods pass along, at its default.
+        plainly = {"where": True, "initial": np._NoValue, "casting": "unsafe", "subok": False, "dtype": None}
+        options = {k: v for k, v in options.items() if k not in plainly or v is not plainly[k]}
         if method == "__call__" and ufunc.nout == 1 and ufunc.signature is None and set(options) <= {"dtype"}:
             target = plain(out[0]) if out else None
             made = np.asarray(ufunc(*given, **options))
@@ -73,6 +76,7 @@ class Traced(np.ndarray):
             return function(*[plain(a) for a in args], **options)
         if function in (np.full_like, np.zeros_like, np.ones_like):
             made = function(plain(args[0]), *args[1:], **options)
+            made = made if isinstance(made, np.ndarray) else np.asarray(made)
             value = args[1] if function is np.full_like else int(function is np.ones_like)
             if isinstance(value, np.ndarray):
                 raise NotTraceable("full_like of an array")
@@ -182,6 +186,8 @@ class Tracer:
     def _leave(self, found: Any) -> Any:
         if isinstance(found, Traced) or found is None:
             return plain(found)
+        if isinstance(found, np.ndarray) and any(owner(found) is owner(a) for a in self.alive):
+            return found  # np.asarray has made it an ordinary array
         raise NotTraceable("a result that is no traced array")
 
     def traced(self, array: np.ndarray) -> Traced:

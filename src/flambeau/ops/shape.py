@@ -462,7 +462,7 @@ _select_key = view_primitive(
 def _unslice_array(g, key, shape):
     if isinstance(g, MetaArray):
         return meta_empty(shape, g.dtype)
-    full = np.zeros(shape, g.dtype)
+    full = np.zeros_like(g, shape=shape)
     full[key] = g
     return full
 
