@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels import loops
+
 
 class Buffer:
     """One allocation. `origin`: "made" in the step, a "constant" of it, or None for memory that was there before."""
@@ -101,6 +103,43 @@ class Map(Node):
     numbers: list = field(default_factory=list)
     reduce: list = field(default_factory=list)
     axes: list = field(default_factory=list)
+
+
+@dataclass
+class Looped(Node):
+    """A fused loop that an operation has run (kernels/loops.py), on arrays; becomes a Map."""
+
+    loop: Any = None
+    args: list = field(default_factory=list)  # inputs, then outputs
+    numbers: tuple = ()
+    reduced: tuple[int, ...] = ()
+    keepdims: bool = False
+
+    def again(self, place: Any) -> bool:
+        """Run it on other memory."""
+        inputs = [place(a) for a in self.args[: len(self.loop.kinds)]]
+        outputs = tuple([place(a) for a in self.args[len(self.loop.kinds) :]])
+        loops.run(self.loop, inputs, self.numbers, self.reduced, self.keepdims, outputs)
+        return True
+
+    def map(self, region: Any, made: Any) -> Map:
+        """The node, given functions that tell where an array lies."""
+        inputs, outputs = self.args[: len(self.loop.kinds)], self.args[len(self.loop.kinds) :]
+        shape = np.broadcast_shapes(*[a.shape for a in inputs])
+        writes = []
+        for o, a in zip(self.loop.outputs, outputs):
+            write = made(a)
+            if o.reduction:
+                kept = iter(write.strides)
+                full = len(write.shape) == len(shape)
+                strides = [next(kept) if full or d not in self.reduced else 0 for d in range(len(shape))]
+                strides = [0 if d in self.reduced else s for d, s in enumerate(strides)]
+                write = Region(write.buffer, write.offset, shape, tuple(strides), write.dtype)
+            writes.append(write)
+        outs = self.loop.outputs
+        return Map([region(a) for a in inputs], writes, self.name, shape, self.loop.body, [o.value for o in outs],
+                   list(self.numbers), [o.reduction or None for o in outs],
+                   [self.reduced if o.reduction else () for o in outs])  # fmt: skip
 
 
 @dataclass

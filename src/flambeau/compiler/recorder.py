@@ -20,7 +20,7 @@ import numpy as np
 from ..arrays import MetaArray, address, owner
 from ..kernels import record
 from ..ops import elementwise
-from .program import Buffer, Call, Check, Launch, Map, Program, Region, Update
+from .program import Buffer, Call, Check, Launch, Looped, Map, Program, Region, Update
 from .symbolic import KINDS, NotSymbolic, trace
 from .tracer import NotTraceable, Tracer, same_place
 
@@ -163,6 +163,8 @@ class Recorder:
         if len(found) != len(outs) or not all(map(_close, found, outs)):
             return False
         before = len(self.nodes)
+        for a in tracer.constants:
+            self.constant(a)
         try:
             for kind, formula, given, made in tracer.notes:
                 if kind == "map":
@@ -324,6 +326,18 @@ class Recorder:
 
         return launch
 
+    def loop(self, loop: Any, arrays: Any, numbers: tuple, reduced: tuple, keepdims: bool, outputs: list) -> None:
+        """Note a fused loop that has been run."""
+        if self.quiet:
+            return
+        node = Looped([], [], self.name or "loop", loop, [*arrays, *outputs], numbers, reduced, keepdims)
+        if self.log is None:
+            self.nodes.append(node.map(self.region, self.made))
+        elif any(self.knows(o) for o in outputs):
+            self.problem("a fused loop changes an array in place")
+        else:
+            self.log.append((node, tuple(outputs), {}))
+
     def _keep(self, node: Launch, present: list, args: tuple) -> None:
         for a, p in zip(args, present):
             if p.is_array:
@@ -370,6 +384,9 @@ class Recorder:
                 function, args, options = whole
                 self.nodes.append(Check(reads, [], self.name, function, _replace(args, self.region), options))
                 continue
+            if isinstance(node, Looped):
+                self.nodes.append(node.map(self.region, self.made))
+                continue
             present = [p for p in node.kernel.parameters if p.name not in node.absent]
             self._keep(node, present, tuple(node.args))
         return True
@@ -395,7 +412,14 @@ class Recorder:
             offset = address(a) - address(base) + skip
             return np.ndarray(a.shape, a.dtype, raw, offset, a.strides)
 
+        return record.unheard(self._launch_all, log, outs, place)
+
+    @staticmethod
+    def _launch_all(log: list, outs: list, place: Any) -> bool:
         for node, *_ in log:
+            if isinstance(node, Looped):
+                node.again(place)
+                continue
             f = node.kernel.built(node.real, node.absent, node.options)
             if not f(*[place(a) for a in node.args]):
                 return False

@@ -34,7 +34,8 @@ def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int, list[flo
         given = iter(elements)
         mine = [next(given) if isinstance(a, np.ndarray) else a for a in args]
         if promoted:
-            mine = [a.astype(d) if isinstance(a, bodies.Symbol) else a for a, d in zip(mine, promoted)]
+            mine = [a.astype(d) if isinstance(a, bodies.Symbol) else a.item() if isinstance(a, np.generic) else a
+                    for a, d in zip(mine, promoted)]  # fmt: skip
         return formula(*mine)
 
     try:

@@ -161,6 +161,7 @@ class Tracer:
 
     def __init__(self) -> None:
         self.notes: list[tuple] = []
+        self.constants: list[np.ndarray] = []  # made from Python numbers, shapes and dtypes alone
         self.alive: list[np.ndarray] = []  # so that no memory is used twice while it lasts
 
     def run(self, function: Any, args: Any, options: dict) -> Any:
@@ -198,12 +199,27 @@ class Tracer:
 
     # what is noted
 
+    def _constants(self, given: list) -> list:
+        """Arrays that come from no traced one are made of Python numbers: single ones become numbers again."""
+        known = {id(owner(a)) for a in self.alive}
+        found = []
+        for a in given:
+            if isinstance(a, np.ndarray) and id(owner(a)) not in known:
+                if not a.ndim:
+                    a = a.item()
+                else:
+                    self.constants.append(a)
+                    self.alive.append(a)
+            found.append(a)
+        return found
+
     def map(self, formula: Any, given: list, made: np.ndarray) -> None:
+        given = self._constants(given)
         self.alive.append(made)
         self.notes.append(("map", formula, given, made))
 
     def into(self, target: np.ndarray, formula: Any, given: list) -> None:
-        self.notes.append(("into", formula, given, target))
+        self.notes.append(("into", formula, self._constants(given), target))
 
     def fill(self, target: np.ndarray, value: Any) -> None:
         if isinstance(value, np.ndarray):

@@ -16,6 +16,7 @@ import numpy as np
 
 from .bodies import DTYPES, KINDS
 from .plans import SIZES, Loop, Output, Plan, Task, Unsupported, plan
+from .record import listener, listeners
 
 __all__ = ["DTYPES", "KINDS", "Loop", "Output", "Plan", "Task", "Unsupported", "plan", "run"]
 
@@ -49,6 +50,10 @@ def run(loop: Loop, arrays: Sequence[np.ndarray], numbers: tuple[float, ...] = (
     for words, pointers in tasks:
         if not (launch(words, *given, *numbers) if pointers is None else launch(words, *[given[i] for i in pointers])):
             raise TypeError("fused loops take plain arrays and floats")
+    if listeners:
+        found = listener()
+        if found is not None:
+            found.loop(loop, arrays, numbers, reduced, keepdims, outputs)
     return outputs
 
 
