@@ -8,10 +8,10 @@ import flambeau
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
     ("errors",), ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
-    ("autograd",), ("ops",), ("compiler", "settings", "return_types", "types", "version"),
+    ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),
     ("archive",), ("pickling",), ("serialization",),
-    ("nn", "optim", "utils", "func", "distributions"),
+    ("nn", "optim", "utils", "func", "distributions"), ("compiler",),
     ("testing", "amp", "accelerator", "backends", "cuda", "distributed", "mps", "multiprocessing", "xpu"),
     ("vision",), ("demo",), ("cli",), ("__main__",),
 )  # fmt: skip

@@ -27,10 +27,11 @@ class Compiled:
         self.splits: list[tuple[str, str]] = []  # (reason, line) why the last recording was left to Python
         self.given_up = 0
         self.eager_calls = 0
+        self.running = False  # whether Python is inside the function: a module calls itself again then
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if record.listeners and record.listener() is not None:
-            return self.function(*args, **kwargs)  # part of a step that is being recorded
+            return self._eager(args, kwargs)  # part of a step that is being recorded
         for step in self.steps:
             if step.holds(args, kwargs):
                 done, result = step(args, kwargs)
@@ -38,8 +39,15 @@ class Compiled:
                     return result
         if self.given_up >= PATIENCE or len(self.steps) >= MOST_STEPS or backend() is None:
             self.eager_calls += 1
-            return self.function(*args, **kwargs)
+            return self._eager(args, kwargs)
         return self._record(args, kwargs)
+
+    def _eager(self, args: tuple, kwargs: dict) -> Any:
+        outer, self.running = self.running, True
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            self.running = outer
 
     def _record(self, args: tuple, kwargs: dict) -> Any:
         before = Walk().run(self.function, args, kwargs)
@@ -48,7 +56,7 @@ class Compiled:
         with Recorder() as recorder, Watcher() as watcher:
             fused.SMALL = updates.SMALL = 1
             try:
-                result = self.function(*args, **kwargs)
+                result = self._eager(args, kwargs)
             finally:
                 fused.SMALL, updates.SMALL = kept
         _unprepare(started)
@@ -57,7 +65,12 @@ class Compiled:
             after = Walk().run(self.function, args, kwargs)
             self.splits += [(reason, "") for reason in after.problems] + watcher.impure
             for code in watcher.codes - after.codes:
-                self.splits.append((f"runs {code.co_name}(), which was not to be seen beforehand", f"{code.co_filename}:{code.co_firstlineno}"))
+                self.splits.append(
+                    (
+                        f"runs {code.co_name}(), which was not to be seen beforehand",
+                        f"{code.co_filename}:{code.co_firstlineno}",
+                    )
+                )
             change = guards.changed(before, after)
             if change:
                 self.splits.append((change, ""))

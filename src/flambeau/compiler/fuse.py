@@ -1,8 +1,8 @@
 """Which neighbours share a loop: maps over one index space are joined where data flows from one to the next.
 
-Nothing here knows an operation by name. A node waits for another where both touch the same bytes and one of them writes;
-a map joins a group of maps if all that it takes from the group is, element by element, what the group has just computed,
-and if nothing outside waits for the group and is waited for by the map.
+Nothing here knows an operation by name. A node waits for another where both touch the same bytes and one of them
+writes; a map joins a group of maps if all that it takes from the group is, element by element, what the group has just
+computed, and if nothing outside waits for the group and is waited for by the map.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def fused(nodes: list[Node], outside: set[Buffer]) -> list[Node]:
         for g in groups:
             if g.needs >> target.number & 1:
                 g.needs |= target.needs
-        for region, written in ((*((r, False) for r in node.reads), *((w, True) for w in node.writes))):
+        for region, written in (*((r, False) for r in node.reads), *((w, True) for w in node.writes)):
             touched[region.buffer].append((i, region, written))
     made = [_joined(g, of, touched, outside) if isinstance(g.nodes[0], Map) else g.nodes[0] for g in groups]
     return _ordered(groups, made)
@@ -73,7 +73,7 @@ def fused(nodes: list[Node], outside: set[Buffer]) -> list[Node]:
 def _needed(node: Node, touched: dict) -> set[int]:
     """The earlier nodes that a node waits for."""
     found = set()
-    for region, writes in ((*((r, False) for r in node.reads), *((w, True) for w in node.writes))):
+    for region, writes in (*((r, False) for r in node.reads), *((w, True) for w in node.writes)):
         for i, other, written in touched.get(region.buffer, ()):
             if (writes or written) and region.overlaps(other):
                 found.add(i)

@@ -28,7 +28,9 @@ def changed(before: Walk, after: Walk) -> str | None:
         was = old[key]
         if was is s.value or (isinstance(was, PLAIN) and alike(was, s.value)):
             continue
-        return f"the step changes {_readable(s.expression)}" if s.key != "len()" else "the step changes a container's size"
+        return (
+            f"the step changes {_readable(s.expression)}" if s.key != "len()" else "the step changes a container's size"
+        )
     return None
 
 
@@ -77,7 +79,9 @@ def condition(walk: Walk, bound: dict[str, Any]) -> list[str]:
     bound.update(alike=alike, state=mode.state, flags=hooks._Active, walk=walk.constants)
     bound.update(walk.constants)
     lines.append(f"state.grad is {mode.state.grad} and state.inference is {mode.state.inference}")
-    lines.append(f"state.autocast is {constant(mode.state.autocast)} and state.special is False and flags.flag is False")
+    lines.append(
+        f"state.autocast is {constant(mode.state.autocast)} and state.special is False and flags.flag is False"
+    )
     return list(dict.fromkeys(lines))
 
 
@@ -93,7 +97,11 @@ def _tensor(e: str, t: Tensor, constant: Any) -> list[str]:
 
 def function(lines: list[str], bound: dict[str, Any]) -> Any:
     """The conditions as one function of (args, kwargs)."""
-    source = "def check(args, kwargs):\n    return (\n" + "".join(f"        {line} and\n" for line in lines) + "        True)\n"
+    source = (
+        "def check(args, kwargs):\n    return (\n"
+        + "".join(f"        {line} and\n" for line in lines)
+        + "        True)\n"
+    )
     scope = dict(bound)
     exec(compile(source, "<guards>", "exec"), scope)
     check = scope["check"]

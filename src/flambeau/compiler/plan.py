@@ -17,7 +17,7 @@ ALIGN = 64
 
 @dataclass
 class Place:
-    """Where a buffer lies at run time: at a fixed address, or in array `slot` of a call, `shift` bytes before its data."""
+    """Where a buffer lies at run time: at a fixed address, or `shift` bytes before the data of a call's array `slot`."""
 
     address: int = 0
     slot: int = -1
@@ -57,6 +57,7 @@ class Planner:
         self.numbers: list[tuple[Any, np.ndarray, int]] = []  # (number source, words, index)
         self.launches: list[tuple[Node, int]] = []
         self.scratch = 0
+        self.scratch_peak = 0
         self.scratch_words: list[tuple[np.ndarray, int, int]] = []
         self._lay_out()
         for node in nodes:
@@ -91,7 +92,9 @@ class Planner:
         for i in range(len(self.nodes)):
             for b in sorted(starts.get(i, ()), key=lambda b: -b.size):
                 size = _padded(b.size)
-                at = min((k for k, (lo, hi) in enumerate(free) if hi - lo >= size), key=lambda k: free[k][1] - free[k][0])
+                at = min(
+                    (k for k, (lo, hi) in enumerate(free) if hi - lo >= size), key=lambda k: free[k][1] - free[k][0]
+                )
                 lo, hi = free[at]
                 offsets[b] = lo
                 total = max(total, lo + size)
@@ -119,7 +122,7 @@ class Planner:
     def _segment(self) -> Segment:
         if not self.steps or not isinstance(self.steps[-1], Segment):
             self.steps.append(Segment())
-        return self.steps[-1]
+        return self.steps[-1]  # type: ignore[return-value]
 
     def _launch(self, node: Launch) -> None:
         present = [p for p in node.kernel.parameters if p.name not in node.absent]
@@ -159,7 +162,7 @@ class Planner:
         for size in made.scratch:
             starts.append(self.scratch)
             self.scratch += _padded(size)
-        self.scratch_peak = max(getattr(self, "scratch_peak", 0), self.scratch)
+        self.scratch_peak = max(self.scratch_peak, self.scratch)
         for task in made.tasks:
             segment = self._segment()
             words = task.words.copy()
@@ -185,7 +188,7 @@ class Planner:
         self.launches.append((node, 0))
 
     def _finish(self) -> None:
-        scratch = np.empty(getattr(self, "scratch_peak", 0) + ALIGN, np.uint8)
+        scratch = np.empty(self.scratch_peak + ALIGN, np.uint8)
         base = self.contexts.add(scratch)
         for words, at, offset in self.scratch_words:
             words[at] = base + offset

@@ -93,8 +93,8 @@ class Launch(Node):
 class Map(Node):
     """A scalar body over an index space: outs[i] = value of instruction results[i] at every place.
 
-    Reads are broadcast to `shape`; a write with reduce[i] set is reduced by it ("sum", "max"...) over `axes[i]`, and its
-    region has stride 0 there.
+    Reads are broadcast to `shape`; a write with reduce[i] set is reduced by it ("sum", "max"...) over `axes[i]`, and
+    its region has stride 0 there.
     """
 
     shape: tuple[int, ...] = ()

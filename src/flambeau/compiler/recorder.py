@@ -1,9 +1,10 @@
 """Watches one eager run of a step, and writes down what it did to which memory.
 
 The run computes as always, on ordinary arrays; operations tell the recorder what they did (kernels/record.py). Arrays
-are known by the memory they own, so views need no bookkeeping: any view is a region of its owner. What an operation did
-inside is taken apart where it consists of kernel launches only, which is checked by launching them a second time on other
-memory and comparing every bit; else the operation is kept as a Python call.
+are known by the memory they own, so views need no bookkeeping: any view is a region of its owner. What an operation
+did inside is taken apart where it consists of kernel launches only, which is checked by launching them a second time
+on other memory and comparing every bit, or of NumPy steps that can be noted one by one (tracer.py); else the operation
+is kept as a Python call.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Recorder:
         self.program = Program([], [], [], [])
         self.nodes = self.program.nodes
         self.buffers: dict[int, Buffer] = {}  # id of the owner -> its buffer, while the owner lives
-        self.log: list[tuple[Launch, tuple, dict]] | None = None  # launches of the operation that is running
+        self.log: list[tuple[Any, tuple, dict]] | None = None  # launches of the operation that is running
         self.name = ""
         self.kept: list = []  # arrays that must not be freed while recording
         self.quiet = 0  # not 0: within a function that is noted as a whole
@@ -288,7 +289,8 @@ class Recorder:
     def check(self, found: np.ndarray) -> None:
         """Note that the operation that is running decides by `found` whether to raise an error."""
         if self.log is not None:
-            self.log.append((Check([found], []), (), {}))
+            unplaced: Any = [found]
+            self.log.append((Check(unplaced, []), (), {}))
         else:
             self.problem("an index check outside of an operation")
 
@@ -380,7 +382,8 @@ class Recorder:
                 self.nodes.append(fill(region, 0, self.name))
         for node, *_ in everything:
             if isinstance(node, Check):
-                reads = [self.region(node.reads[0]), *(self.region(a) for a in arrays)]
+                unplaced: Any = node.reads
+                reads = [self.region(unplaced[0]), *(self.region(a) for a in arrays)]
                 function, args, options = whole
                 self.nodes.append(Check(reads, [], self.name, function, _replace(args, self.region), options))
                 continue

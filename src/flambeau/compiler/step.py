@@ -212,7 +212,7 @@ class Step:
 
     def _results(self, result: Any) -> None:
         """How to make what the function returned."""
-        self.outputs: list[tuple[int, int]] = []  # (slot, bytes)
+        self.outputs: list[tuple[int, Region]] = []  # slot, and what of its buffer is returned
         consumed = CompiledStep(())
         made: dict[Buffer, int] = {}
         expressions = {id(f.tensor): f.expression for f in self.walk.tensors.values()}
@@ -378,7 +378,9 @@ class Step:
         for maker, value in zip(outs, found):
             target = maker(arrays)
             if np.shape(value) != target.shape:
-                raise RuntimeError(f"{node.name} gave shape {np.shape(value)} where the recorded step had {target.shape}")
+                raise RuntimeError(
+                    f"{node.name} gave shape {np.shape(value)} where the recorded step had {target.shape}"
+                )
             if target.size:
                 target[...] = value
 

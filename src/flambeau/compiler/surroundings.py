@@ -30,7 +30,22 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SITE = os.path.dirname(os.path.dirname(np.__file__)) + os.sep
 OURS = (PACKAGE, *(_SITE + name + os.sep for name in ("numpy", "llvmlite", "ml_dtypes")))
 STANDARD = (sysconfig.get_paths()["stdlib"] + os.sep, "<frozen ")
-PLAIN = (int, float, complex, str, bytes, bool, type(None), dtype, device, np.dtype, np.generic, slice, range, type(...))
+PLAIN = (
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bool,
+    type(None),
+    dtype,
+    device,
+    np.dtype,
+    np.generic,
+    slice,
+    range,
+    type(...),
+)
 LARGE = 1000  # elements of a container that are looked at
 
 
@@ -106,7 +121,7 @@ class Walk:
 
     def _visit(self, value: Any, expression: str, what: str, place: tuple | None = None, argument=False) -> None:
         if place is not None:
-            self.seen.append(Seen(*place, value, expression, argument))
+            self.seen.append(Seen(place[0], place[1], value, expression, argument))
         if isinstance(value, PLAIN):
             return
         if isinstance(value, Tensor):
@@ -244,15 +259,15 @@ class Walk:
                     self._visit(f.__globals__[name], f"{held}[{name!r}]", name, (f.__globals__, name))
 
 
-_PURE_MODULES = {"math", "cmath", "_operator", "operator", "itertools", "_functools", "functools", "_collections", "_abc",
-                 "_struct", "collections", "numpy"}  # fmt: skip
+_PURE_MODULES = {"math", "cmath", "_operator", "operator", "itertools", "_functools", "functools", "_collections",
+                 "_abc", "_struct", "collections", "numpy"}  # fmt: skip
 _PURE_BUILTINS = {
-    "abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "getattr", "hasattr", "hash", "hex", "id",
-    "isinstance", "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "repr", "round", "sorted", "sum",
-    "vars", "dir", "setattr", "__build_class__",
+    "abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "getattr", "hasattr", "hash", "hex",
+    "id", "isinstance", "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "repr", "round",
+    "sorted", "sum", "vars", "dir", "setattr", "__build_class__",
 }  # fmt: skip
-_PURE_SELVES = (list, dict, tuple, str, bytes, set, frozenset, int, float, complex, deque, type, np.ndarray, np.generic, Tensor,
-                types.CodeType, property, object().__init__.__class__)  # fmt: skip
+_PURE_SELVES = (list, dict, tuple, str, bytes, set, frozenset, int, float, complex, deque, type, np.ndarray, np.generic,
+                Tensor, types.CodeType, property, type(object.__init__))  # fmt: skip
 
 
 class Watcher:

@@ -10,8 +10,8 @@ from ..dtypes import bfloat16
 from ..kernels import bodies
 
 KINDS = {np.dtype(name): kind for name, kind in {
-    "float32": "f4", "float64": "f8", "int64": "i8", "int32": "i4", "int16": "i2", "int8": "i1", "uint8": "u1", "bool": "b1",
-    "float16": "f2"}.items()}  # fmt: skip
+    "float32": "f4", "float64": "f8", "int64": "i8", "int32": "i4", "int16": "i2", "int8": "i1", "uint8": "u1",
+    "bool": "b1", "float16": "f2"}.items()}  # fmt: skip
 KINDS[bfloat16.numpy] = "bf"
 
 
@@ -54,8 +54,8 @@ def _promoted(formula: Any, args: list) -> Any:
     if isinstance(formula, np.ufunc):
         kinds = [a.dtype if isinstance(a, np.ndarray) else type(a) for a in args]
         try:
-            return formula.resolve_dtypes((*[k if k in (int, float) or isinstance(k, np.dtype) else np.dtype(k) for k in kinds],
-                                           None))[: len(args)]  # fmt: skip
+            given = [k if k in (int, float) or isinstance(k, np.dtype) else np.dtype(k) for k in kinds]
+            return formula.resolve_dtypes((*given, None))[: len(args)]
         except TypeError:
             raise NotSymbolic from None
     if formula in (np.where, np.clip):

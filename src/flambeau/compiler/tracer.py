@@ -33,7 +33,7 @@ class Traced(np.ndarray):
 
     # ------------------------------------------------------------------ NumPy's functions
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:  # type: ignore[override]
         tracer = self.tracer
         given = [plain(x) for x in inputs]
         # What NumPy's own methods pass along, at its default.
@@ -48,13 +48,18 @@ class Traced(np.ndarray):
             tracer.into(target, ufunc, given)
             target[...] = made
             return out[0]
-        if method == "reduce" and ufunc in _REDUCTIONS and out is None and set(options) <= {"axis", "keepdims", "dtype"}:
+        if (
+            method == "reduce"
+            and ufunc in _REDUCTIONS
+            and out is None
+            and set(options) <= {"axis", "keepdims", "dtype"}
+        ):
             made = np.asarray(ufunc.reduce(*given, **options))
             tracer.reduce(_REDUCTIONS[ufunc], given[0], options.get("axis", 0), made)
             return tracer.traced(made)
         raise NotTraceable(f"{ufunc.__name__}.{method}")
 
-    def __array_function__(self, function: Any, kinds: Any, args: Any, options: Any) -> Any:
+    def __array_function__(self, function: Any, kinds: Any, args: Any, options: Any) -> Any:  # type: ignore[override]
         tracer = self.tracer
         if function in _VIEWS:
             made = function(*[plain(a) for a in args], **options)
@@ -88,39 +93,39 @@ class Traced(np.ndarray):
 
     # ------------------------------------------------------------------ methods
 
-    def astype(self, dtype: Any, *args: Any, copy: bool = True, **options: Any) -> Any:
+    def astype(self, dtype: Any, *args: Any, copy: bool = True, **options: Any) -> Any:  # type: ignore[override]
         if self.dtype == dtype and not copy:
             return self
         made = plain(self).astype(dtype)
         self.tracer.map(_converted, [plain(self)], made)
         return self.tracer.traced(made)
 
-    def copy(self, order: Any = "C") -> Any:
+    def copy(self, order: Any = "C") -> Any:  # type: ignore[override]
         made = plain(self).copy(order)
         self.tracer.map(_converted, [plain(self)], made)
         return self.tracer.traced(made)
 
-    def conj(self) -> Any:
+    def conj(self) -> Any:  # type: ignore[override]
         if self.dtype.kind == "c":
             raise NotTraceable("conj")
         return self
 
-    def reshape(self, *shape: Any, **options: Any) -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Any:  # type: ignore[override]
         made = plain(self).reshape(*shape, **options)
         if owner(made) is not owner(plain(self)):
             self.tracer.copied(plain(self), made)
         return self.tracer.traced(made)
 
-    def clip(self, low: Any = None, high: Any = None, **options: Any) -> Any:
+    def clip(self, low: Any = None, high: Any = None, **options: Any) -> Any:  # type: ignore[override]
         return np.clip(self, low, high)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Any:  # type: ignore[override]
         for k in key if isinstance(key, tuple) else (key,):
             if not (k is None or k is ... or isinstance(k, int | slice)):
                 raise NotTraceable("an index array")
         return self.tracer.traced(np.asarray(plain(self)[key if isinstance(key, tuple) and ... in key else _open(key)]))
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: Any, value: Any) -> None:  # type: ignore[override]
         for k in key if isinstance(key, tuple) else (key,):
             if not (k is None or k is ... or isinstance(k, int | slice)):
                 raise NotTraceable("an index array")
@@ -130,7 +135,7 @@ class Traced(np.ndarray):
         self.tracer.into(place, _converted, [plain(value)])
         place[...] = plain(value)
 
-    def fill(self, value: Any) -> None:
+    def fill(self, value: Any) -> None:  # type: ignore[override]
         self.tracer.fill(plain(self), value)
         plain(self).fill(value)
 
@@ -221,7 +226,7 @@ class Tracer:
     def into(self, target: np.ndarray, formula: Any, given: list) -> None:
         self.notes.append(("into", formula, self._constants(given), target))
 
-    def fill(self, target: np.ndarray, value: Any) -> None:
+    def fill(self, target: np.ndarray, value: Any) -> None:  # type: ignore[override]
         if isinstance(value, np.ndarray):
             self.notes.append(("into", _converted, [plain(value)], target))
         else:
@@ -256,4 +261,8 @@ class Tracer:
 def same_place(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays lie in their owners in the same way."""
     first, second = owner(a), owner(b)
-    return (first.nbytes, a.strides, address(a) - address(first)) == (second.nbytes, b.strides, address(b) - address(second))
+    return (first.nbytes, a.strides, address(a) - address(first)) == (
+        second.nbytes,
+        b.strides,
+        address(b) - address(second),
+    )

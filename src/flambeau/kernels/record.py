@@ -23,7 +23,7 @@ def listener() -> Any:
 
 
 def into(name: str, target: Any, formula: Any, *args: Any, new: bool = False) -> None:
-    """target[...] = formula(*args), element by element and broadcast, in place. new: nothing has used `target` before."""
+    """target[...] = formula(*args), element by element and broadcast, in place. new: nothing has used `target` yet."""
     if listeners:
         found = listener()
         if found is not None:

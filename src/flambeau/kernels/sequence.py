@@ -2,8 +2,8 @@
 
 A sequence is an int64 array of rows [part function, context, work, parts]; its first row is the header
 [number of launches, whether to release the interpreter lock, whether BLAS is called, number of patches]. Before the
-launches, patches [argument, address of a context word, byte offset] put the addresses of the arrays of this call into the
-contexts. Contexts and rows are made by compile/plan.py, which answers for them: nothing is checked here but types.
+launches, patches [argument, address of a context word, byte offset] put the addresses of this call's arrays into the
+contexts. Contexts and rows are made by compiler/plan.py, which answers for them: nothing is checked here but types.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ... import compiler
 from ...autograd import no_grad
 from ...devices import device as Device
 from ...dtypes import bfloat16, float16, float32, float64
@@ -146,8 +145,11 @@ class Conversion(Traversal):
         return self._apply(lambda t: t.share_memory_())
 
     def compile(self, *args, **kwargs):
-        """Compile `forward` in place: in this version a warning, and the module stays eager (see torch.compile)."""
-        compiler.compile(self, *args, **kwargs)
+        """Compile calls of this module in place. Arguments: those of torch.compile."""
+        from ...compiler import compile as compiled  # stands above modules, which it takes apart
+
+        self.__dict__["_compiled_call_impl"] = compiled(self._call_impl, *args, **kwargs)
+        self.__dict__["_hooked"] = True  # calls look further
 
 
 def parse_to(*args, **kwargs):

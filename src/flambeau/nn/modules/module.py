@@ -102,7 +102,10 @@ class Module(StateDict, Conversion):
             raise
 
     def _call_impl(self, *args, **kwargs):
-        """A call with hooks: before, around and after `forward`."""
+        """A call with hooks: before, around and after `forward`; or of what `compile` has made of this."""
+        compiled = self._compiled_call_impl
+        if compiled is not None and not compiled.running:
+            return compiled(*args, **kwargs)
         called = set()
         try:
             return self._call_with_hooks(args, kwargs, called)
@@ -399,6 +402,7 @@ class Module(StateDict, Conversion):
     def __getstate__(self):
         state = self.__dict__.copy()
         state.pop("_hooked", None)
+        state.pop("_compiled_call_impl", None)
         for registry in _REGISTRIES:
             table = state.get(registry, {})
             for name, value in table.items():
