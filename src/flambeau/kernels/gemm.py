@@ -144,11 +144,11 @@ def split(kind: str, pairs: int, m: int, n: int, depth: int) -> tuple[int, int, 
 
     t = tile.shape(kind)
     wide, panels = t.cols, -(-n // t.cols)
-    if panels % 2 and panels < 6 and n > t.lanes:  # as many for one thread as for the other
-        wide = -(-n // (panels + 1) // t.lanes) * t.lanes
-        panels = -(-n // wide)
     limit = LARGEST // (4 if kind == "f4" else 8) // max(depth, 1)
     parts = max(1, min(8 // (pairs * panels), pairs * m * n * depth // SHARE // panels))
+    if pairs * parts == 1 and panels % 2 and panels < 6 and n > t.lanes:  # as many for one thread as for the other
+        wide = -(-n // (panels + 1) // t.lanes) * t.lanes
+        panels = -(-n // wide)
     high = min(-(-m // parts), max(limit, 8 * t.rows))
     high = -(-high // t.rows) * t.rows
     return high, wide, -(-m // high), panels, max(1, high * wide * depth // UNIT)

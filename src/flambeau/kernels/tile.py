@@ -29,6 +29,7 @@ from llvmlite import ir
 from . import llvm
 from .emit import I32, I64, PTR, REDUCE, SIZES, TYPES, Emitter, Pointer, Value
 
+AHEAD = 24  # columns of A that are fetched before they are needed: where A is stored by columns, the hardware does not
 AT_ONCE = 64  # rows of a panel that are transposed at once: so many stay in the first-level cache
 
 
@@ -122,6 +123,12 @@ def fma(k: Emitter, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     return k.b.call(fn, [a, b, c])
 
 
+def prefetch(k: Emitter, place: Pointer) -> None:
+    """Have a line of memory brought to the cache; a place that does not exist does no harm."""
+    fn = _intrinsic(k, "llvm.prefetch.p0", ir.VoidType(), [PTR, I32, I32, I32])
+    k.b.call(fn, [place.v, *(ir.Constant(I32, flag) for flag in (0, 3, 1))])  # to read, to keep, data
+
+
 def transpose(k: Emitter, vectors: list[ir.Value]) -> list[tuple[int, int, ir.Value]]:
     """The transposed matrix of the given rows (their number a power of two), as (row, first column, vector)."""
     n, lanes = len(vectors), vectors[0].type.count
@@ -172,6 +179,8 @@ def _micro(k: Emitter, rows: int, vectors: int) -> ir.Function:
     build.position_at_end(loop)
     p = build.phi(I64)
     sums = [build.phi(start.type) for _ in range(rows * vectors)]
+    ahead = Value(k, p) + AHEAD
+    prefetch(k, lines[0].at(ahead * a_depth))
     row = b.at(Value(k, p) * b_depth)
     right = [load(k, row.at(v * lanes), lanes) for v in range(vectors)]
     left = [splat(k, line[Value(k, p) * a_depth], lanes) for line in lines]
