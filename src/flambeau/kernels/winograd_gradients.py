@@ -128,7 +128,7 @@ def _turn(k, lanes, source, turned, rows, pitch, columns):
             lanes.store(row, turned.at((q + i) * lanes.count))
 
 
-@kernel("partial:T=shares*groups*16*blocks*ins*width out:T!=groups*outs*ins*9 shares groups blocks ins width outs",
+@kernel("partial:T out:T!=groups*outs*ins*9 shares groups blocks ins width outs",
         work="groups*ins", cost="shares*outs*32")  # fmt: skip
 def gather_tiles(k, begin, end, partial, out, shares, groups, blocks, ins, width, outs):
     """out[group, output, in, 3, 3] = G' (the sums over the shares) G."""
