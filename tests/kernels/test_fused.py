@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from flambeau.kernels import build, fused, updates
+from flambeau.kernels import build, fused, pools, updates
 from flambeau.kernels import pointwise as bodies
 
 pytestmark = pytest.mark.skipif(build.backend() is None, reason="no LLVM here")
@@ -312,9 +312,32 @@ def test_pooling(normal, how):
     back = fused.max_pool_backward(g, winner, x.shape, *how)
     left = (np.take_along_axis(moved, winner[..., None].astype(int), -1)[..., 0].astype(float) * g).sum()
     assert abs(left - (back.astype(float) * d).sum()) < 1e-4
-    if dilation == (1, 1):
-        x = np.nan_to_num(x)
-        close(fused.sum_pool2d(x, kernel, stride, padding, size), windows(x, *how).sum((2, 3)))
+    x = np.nan_to_num(x)
+    geometry = tuple(zip(*how, size))
+    sums = windows(x, *how).sum((2, 3))
+    close(pools.mean_pool(x, geometry, 3), sums / 3)
+    counts = 1.0 + np.arange(size[0] * size[1]).reshape(size)
+    close(pools.mean_pool(x, geometry, counts), sums / counts)
+    # <mean_pool(d), g> = <d, mean_pool_backward(g)> for every d
+    back = pools.mean_pool_backward(g, geometry, counts, x.shape)
+    left = (pools.mean_pool(d, geometry, counts).astype(float) * g).sum()
+    assert abs(left - (back.astype(float) * d).sum()) < 1e-4
+
+
+@pytest.mark.parametrize("dims", [1, 3])
+def test_pooling_of_lines_and_volumes(normal, dims):
+    size = (7, 6, 9)[-dims:]
+    x = normal(2, 3, *size)
+    geometry = ((3, 2, 1, 1, 4), (2, 3, 0, 1, 2), (4, 1, 2, 1, 10))[-dims:]
+    padded = np.pad(x.astype(float), [(0, 0), (0, 0), *[(p, p) for _, _, p, _, _ in geometry]])
+    expected = np.zeros((2, 3, *[out for *_, out in geometry]))
+    for at in np.ndindex(expected.shape[2:]):
+        place = [slice(i * s, i * s + k) for i, (k, s, *_) in zip(at, geometry)]
+        expected[(..., *at)] = padded[(..., *place)].sum(tuple(range(2, 2 + dims)))
+    close(pools.mean_pool(x, geometry, 2), expected / 2)
+    g = normal(*expected.shape)
+    back = pools.mean_pool_backward(g, geometry, 2, x.shape)
+    assert abs((expected / 2 * g).sum() - (back.astype(float) * x).sum()) < 1e-3
 
 
 # ---------------------------------------------------------------------- optimizers, cells, attention

@@ -391,16 +391,6 @@ def max_pool_backward(g, winner, shape, kernel: tuple, stride: tuple, padding: t
     return out if f(_flat(g), _flat(winner), out, _planes(shape), *sizes) else None
 
 
-def sum_pool2d(x, kernel, stride, padding, size):
-    """The sum over each window, for images (..., H, W) and output size `size`."""
-    kind = _kind(x)
-    f = kind and windows.sum_pool.get(kind)
-    if not f:
-        return None
-    y = np.empty(x.shape[:-2] + size, x.dtype)
-    return y if f(_flat(x), y, _planes(x.shape), *_sizes(x.shape, kernel, size, stride, padding, (1, 1))) else None
-
-
 def matmul(a, b, out=None, bias=None):
     """np.matmul, and + bias (of at most two dimensions, broadcast), by our own kernels where they take the arrays."""
     # A small product is left to NumPy, unless NumPy would make a second pass for the bias.

@@ -79,9 +79,10 @@ def max_pool_backward(k, begin, end, g, winner, x, planes, h, w, kh, kw, oh, ow,
                     image[at] = image[at] + gr[r * ow + c]
 
 
-@kernel("x:T=planes*h*w y:T!=planes*oh*ow planes " + SIZES, work="planes", cost="kh*kw*oh*ow")
-def sum_pool(k, begin, end, x, y, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw):
-    """The sum over each window; the caller divides by what it counts."""
+@kernel("x:T=planes*h*w counts:T?=oh*ow y:T!=planes*oh*ow planes " + SIZES + " divide:d", work="planes",
+        cost="kh*kw*oh*ow")  # fmt: skip
+def mean_pool(k, begin, end, x, counts, y, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw, divide):
+    """The sum over each window, divided by a number for each, or by one for all."""
     for plane in k.range(begin, end):
         image, out = x.at(plane * h * w), y.at(plane * oh * ow)
         for r in k.range(oh):
@@ -95,4 +96,24 @@ def sum_pool(k, begin, end, x, y, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, 
                             inside = (col >= 0) & (col < w)
                             v = image[row * w + where(inside, col, 0)]
                             total.set(total.get() + where(inside, v, 0.0))
-                out[r * ow + c] = total.get()
+                out[r * ow + c] = total.get() / (k.float(divide) if counts is None else counts[r * ow + c])
+
+
+@kernel("g:T=planes*oh*ow counts:T?=oh*ow x:T!=planes*h*w planes " + SIZES + " divide:d", work="planes",
+        cost="kh*kw*oh*ow")  # fmt: skip
+def mean_pool_backward(k, begin, end, g, counts, x, planes, h, w, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw, divide):
+    """Each gradient, divided likewise, goes to all elements of its window."""
+    for plane in k.range(begin, end):
+        gr, image = g.at(plane * oh * ow), x.at(plane * h * w)
+        for p in k.range(h * w):
+            image[p] = 0.0
+        for r in k.range(oh):
+            for c in k.range(ow):
+                share = gr[r * ow + c] / (k.float(divide) if counts is None else counts[r * ow + c])
+                for i in k.range(kh):
+                    row = r * sh - ph + i * dh
+                    for _ in k.when((row >= 0) & (row < h)):
+                        for j in k.range(kw):
+                            col = c * sw - pw + j * dw
+                            for _ in k.when((col >= 0) & (col < w)):
+                                image[row * w + col] = image[row * w + col] + share

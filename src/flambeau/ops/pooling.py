@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import meta_empty
 from ..kernels import fused as kernels
+from ..kernels import pools
 from .entry import primitive
 from .fused import in_single
 
@@ -64,6 +65,11 @@ def lowest(dtype):
 # ---------------------------------------------------------------------- maxima
 
 
+def _as_image(geometry):
+    """(kernel, stride, padding, dilation, windows), each for two dimensions: a line is an image of one row."""
+    return [tuple(part) for part in zip(*((1, 1, 0, 1, 1),) * (2 - len(geometry)), *geometry)]
+
+
 @in_single
 def _max_pool_array(input, geometry):
     """(maxima, number of the element of each window that is it); geometry: (k, stride, padding, dilation, out) each."""
@@ -72,11 +78,11 @@ def _max_pool_array(input, geometry):
     shape = _result_shape(input.shape, geometry)
     if type(input) is not np.ndarray:
         return meta_empty(shape, input.dtype), meta_empty(shape, small)
-    if len(geometry) == 2:
-        *how, size = (tuple(part) for part in zip(*geometry))
-        made = kernels.max_pool2d(input, *how, size)
+    if len(geometry) <= 2:
+        *how, size = _as_image(geometry)
+        made = kernels.max_pool2d(input if len(geometry) == 2 else input[..., None, :], *how, size)
         if made is not None:
-            return made
+            return tuple([a.reshape(shape) for a in made])
     x, _ = _padded(input, geometry, lowest(input.dtype))
     best = None
     for i, part in enumerate(_slices(geometry)):
@@ -103,11 +109,13 @@ def _max_pool_spread(g, winner, geometry, shape):
     """Each value put back to where the maximum came from."""
     if type(g) is not np.ndarray:
         return meta_empty(shape, g.dtype)
-    if len(geometry) == 2:
-        *how, _ = (tuple(part) for part in zip(*geometry))
-        made = kernels.max_pool_backward(g, winner, shape, *how)
+    if len(geometry) <= 2:
+        *how, size = _as_image(geometry)
+        lead = g.shape[: g.ndim - len(geometry)]
+        image = (*lead, *[1] * (2 - len(geometry)), *shape[len(lead) :])
+        made = kernels.max_pool_backward(g.reshape(*lead, *size), winner.reshape(*lead, *size), image, *how)
         if made is not None:
-            return made
+            return made.reshape(shape)
     room, crop = _padded(np.zeros(shape, g.dtype), geometry, 0)
     apart = all(s >= d * (k - 1) + 1 for k, s, p, d, out in geometry)  # windows do not overlap
     for i, part in enumerate(_slices(geometry)):
@@ -185,6 +193,9 @@ def divisors(geometry, sizes, count_include_pad, override, dtype):
 def _avg_pool_array(input, geometry, divide):
     if type(input) is not np.ndarray:
         return meta_empty(_result_shape(input.shape, geometry), input.dtype)
+    made = pools.mean_pool(input, geometry, divide)
+    if made is not None:
+        return made
     x, _ = _padded(input, geometry, 0)
     total = None
     for part in _slices(geometry):
@@ -202,6 +213,9 @@ def _avg_pool_array(input, geometry, divide):
 def _avg_pool_spread(g, geometry, divide, shape):
     if type(g) is not np.ndarray:
         return meta_empty(shape, g.dtype)
+    made = pools.mean_pool_backward(g, geometry, divide, tuple(shape))
+    if made is not None:
+        return made
     share = g / (g.dtype.type(divide) if not isinstance(divide, np.ndarray) else divide.astype(g.dtype))
     room, crop = _padded(np.zeros(shape, g.dtype), geometry, 0)
     for part in _slices(geometry):
