@@ -130,7 +130,7 @@ def test_wrong_steps_and_weights_touch_nothing():
     output, h = room["output"][128 : 128 + rows * size], room["h"][128 : 128 + batch * size]
     h0, f = np.ones((batch, size), np.float32), recurrent.rnn.get("f4", ("b_ih", "b_hh"), relu=False)
     panels = recurrent_layers._panels("f4", np.ones((size, size), np.float32), True)
-    wrong = np.array([[-1, 3], [4, 3], [6, 1], [2**62, 3], [0, -5], [-(2**62), 2**62], [0, 0]])
+    wrong = np.array([[-1, 3], [4, 3], [6, 1], [2**62, 3], [2**63 - 1, 3], [0, -5], [-(2**62), 2**62], [0, 0]])
     assert f(output, h0, panels, wrong, h, rows, batch, size, len(wrong), 1, panels.size, 1, 1)
     assert all((a[:128] == 7).all() and (a[-98:] == 7).all() for a in room.values())
     h[...] = 7

@@ -82,10 +82,14 @@ class _Walk:
             start, n = self.steps[step * 2], self.steps[step * 2 + 1]
             self.m = k.minimum(n, self.high) - self.low
             first = start + self.low * self.apart
-            good = (start >= 0) & (self.m > 0) & (first + (self.m - 1) * self.apart < self.rows)
+            good = self._inside(start) & (self.m > 0) & (first + (self.m - 1) * self.apart < self.rows)
             self.first, self.step = first, step
             for _ in k.when(good):
                 yield step
+
+    def _inside(self, start: Any) -> Any:
+        """Whether a step's first row is one; with it no sum of rows below can overflow."""
+        return (start >= 0) & (start < self.rows) & (self.apart <= self.rows)
 
     def at(self, i: Any) -> Any:
         return self.first + i * self.apart
@@ -97,7 +101,7 @@ class _Walk:
         start, n = self.steps[earlier * 2], self.steps[earlier * 2 + 1]
         b = self.low + i
         row = start + b * self.apart
-        known = (self.step > 0) & (b < n) & (start >= 0) & (row < self.rows)
+        known = (self.step > 0) & (b < n) & self._inside(start) & (row < self.rows)
         place = k.select(known, row, 0)
         return k.choose(known, later.at(place * width), first.at(b * width))
 
