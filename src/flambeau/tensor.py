@@ -18,6 +18,8 @@ from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfR
 from .kernels.record import listener, listeners
 
 _new = object.__new__
+_new_tuple = tuple.__new__
+_PYTHON_NUMBERS = (float, int, bool, complex)
 
 
 class Size(tuple):
@@ -130,7 +132,7 @@ class Tensor:
     @property
     def shape(self) -> Size:
         """The size of each dimension."""
-        return tuple.__new__(Size, self._array.shape)
+        return _new_tuple(Size, self._array.shape)
 
     def size(self, dim: int | None = None):
         """The shape, or the size of one dimension.
@@ -406,9 +408,13 @@ class Tensor:
         >>> torch.tensor([2.5]).item()
         2.5
         """
+        a = self._array
+        if a.size == 1 and a.__class__ is np.ndarray and not listeners:
+            value = a.item()
+            return value if value.__class__ in _PYTHON_NUMBERS else float(value)
         if listeners:
             self._observed("item()")
-        if self._array.size != 1:
+        if a.size != 1:
             raise ShapeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar",
                 why=f"its shape is {list(self._array.shape)}",
@@ -416,8 +422,8 @@ class Tensor:
             )
         if self.is_meta:
             raise ShapeError("Tensor.item() cannot be called on meta tensors")
-        value = self._array.item()
-        return value if type(value) in (float, int, bool, complex) else float(value)
+        value = a.item()
+        return value if value.__class__ in _PYTHON_NUMBERS else float(value)
 
     def tolist(self):
         """The elements as (nested lists of) Python numbers.

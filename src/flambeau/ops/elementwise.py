@@ -354,18 +354,29 @@ tanh = unary("tanh", kernels.prefer("tanh", np.tanh), _tanh_rule, floats=True,
              "\n>>> torch.tanh(torch.tensor([0.0, 1.0]))\ntensor([0.0000, 0.7616])")  # fmt: skip
 
 
+_ZERO, _ONE = ({d: np.full((), value, d) for d in (F32, F64)} for value in (0, 1))
+
+
 def _sigmoid(a):
     if a.dtype.kind == "c":
         return 1 / (1 + np.exp(-a))
-    # exp of a negative number only: no overflow on either side.
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0, 1 / (1 + e), e / (1 + e)).astype(a.dtype, copy=False)
+    if not a.ndim:
+        return _sigmoid(a.reshape(1)).reshape(())
+    # e^min(a, 0) / (1 + e^-|a|): exp of a negative number only, so no overflow on either side.
+    out = np.minimum(a, _ZERO[a.dtype])
+    np.exp(out, out)
+    d = np.abs(a)
+    np.negative(d, d)
+    np.exp(d, d)
+    np.add(d, _ONE[a.dtype], d)
+    return np.divide(out, d, out)
 
 
 sigmoid = unary("sigmoid", kernels.prefer("sigmoid", _sigmoid), _sigmoid_rule, floats=True,
                 aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element."
                 "\n>>> torch.sigmoid(torch.tensor([0.0, 2.0]))\ntensor([0.5000, 0.8808])")  # fmt: skip
-relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, np.zeros((), a.dtype))),
-             fused(kernels.prefer("relu_backward", lambda g, out: g * ~(out <= 0)))(lambda g, out: g * ~(out <= 0)),
+relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, _ZERO.get(a.dtype, 0))),
+             fused(kernels.prefer("relu_backward", lambda g, out: g * np.not_equal(out, _ZERO.get(out.dtype, 0))))(
+                 lambda g, out: g * ~(out <= 0)),
              refuse=(0, 3), doc="max(x, 0) of each element."
              "\n>>> torch.relu(torch.tensor([-1.0, 2.0]))\ntensor([0., 2.])")  # fmt: skip

@@ -53,16 +53,17 @@ def _heard(kernel, floats, arrays):
     )
 
 
-def fused(kernel, floats=None):
+def fused(kernel, floats=None, plain=False):
     """Give a gradient formula on tensors the array form `kernel`, which takes the same arguments as arrays.
 
     floats: a NumPy function that does the same for float32 and float64 arrays, element by element.
+    plain: the kernel is NumPy code that saves calls only; who listens is told the formula.
     """
 
     def decorate(formula):
         @functools.wraps(formula)
         def rule(*args):
-            if state.grad:
+            if state.grad or plain and listeners:
                 return formula(*args)
             arrays = [a._array if a.__class__ is Tensor else _arrays_of(a) for a in args]
             made = _heard(kernel, floats, arrays) if listeners else kernel(*arrays)

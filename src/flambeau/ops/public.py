@@ -27,10 +27,9 @@ def public(name=None, *, method=False, function=True, inplace=False, out=False, 
     def register(fn):
         full = name or fn.__name__
         short = full.rsplit(".", 1)[-1]
-        called = _with_out(fn) if out else fn
         parameters = parameter_names(fn)
-        if "dim" in parameters or "keepdim" in parameters:
-            called = _numpy_names(called)
+        numpy_names = "dim" in parameters or "keepdim" in parameters
+        called = _with_keywords(fn, out, numpy_names) if out or numpy_names else fn
         if called is fn and full not in _SHORT_CALLS and not isinstance(fn, type):
             called = guarded(fn)
         called.__flambeau_name__ = full
@@ -56,46 +55,40 @@ _SHORT_CALLS = frozenset(("reshape", "permute", "transpose", "t", "flatten", "vi
                           "to", "empty", "zeros", "ones", "matmul", "copy_", "fill_", "zero_"))  # fmt: skip
 
 
-def _numpy_names(fn):
-    """Accept NumPy's `axis` and `keepdims` for `dim` and `keepdim`, as PyTorch does."""
+def _with_keywords(fn, takes_out, numpy_names):
+    """Give a function the keyword `out`, or let it take NumPy's `axis` and `keepdims` for `dim` and `keepdim`."""
 
     @functools.wraps(fn)
-    def renamed(*args, **kwargs):
+    def called(*args, **kwargs):
+        out = None
         if kwargs:
-            if "axis" in kwargs:
-                kwargs["dim"] = kwargs.pop("axis")
-            if "keepdims" in kwargs:
-                kwargs["keepdim"] = kwargs.pop("keepdims")
-            keepdim = kwargs.get("keepdim", False)
-            if keepdim is not False and keepdim is not True and not isinstance(keepdim, np.bool_):
-                given = type(keepdim).__name__
-                raise ArgumentTypeError(f"{fn.__name__}(): argument 'keepdim' must be bool, not {given}")
+            if takes_out:
+                out = kwargs.pop("out", None)
+            if numpy_names:
+                _rename(fn, kwargs)
         try:
-            return fn(*args, **kwargs)
+            made = fn(*args, **kwargs)
+            return made if out is None else write_out(made, out, fn.__name__)
         except Exception as error:
             better = explained(fn, fn.__name__, args, kwargs, error)
             if better is None:
                 raise
             raise better from error
 
-    return renamed
+    if takes_out:
+        called.__flambeau_out__ = True
+    return called
 
 
-def _with_out(fn):
-    @functools.wraps(fn)
-    def with_out(*args, out=None, **kwargs):
-        try:
-            if out is None:
-                return fn(*args, **kwargs)
-            return write_out(fn(*args, **kwargs), out, fn.__name__)
-        except Exception as error:
-            better = explained(fn, fn.__name__, args, kwargs, error)
-            if better is None:
-                raise
-            raise better from error
-
-    with_out.__flambeau_out__ = True
-    return with_out
+def _rename(fn, kwargs):
+    if "axis" in kwargs:
+        kwargs["dim"] = kwargs.pop("axis")
+    if "keepdims" in kwargs:
+        kwargs["keepdim"] = kwargs.pop("keepdims")
+    keepdim = kwargs.get("keepdim", False)
+    if keepdim is not False and keepdim is not True and not isinstance(keepdim, np.bool_):
+        given = type(keepdim).__name__
+        raise ArgumentTypeError(f"{fn.__name__}(): argument 'keepdim' must be bool, not {given}")
 
 
 def in_place(fn, name):

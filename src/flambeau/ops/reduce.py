@@ -14,10 +14,12 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, IndexOutOfRange, NotSupported, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.casts import cast
-from ..tensor import wrap
+from ..tensor import Tensor, wrap
 from .entry import primitive, public
+from .fused import fused
 from .meta import array_primitive, on_device_of, plain
-from .shape import need_tensor, normal_dim, normal_dims, reshape
+from .node import F32, F64
+from .shape import _expand_array, need_tensor, normal_dim, normal_dims, reshape
 
 TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char",
           "uint8": "Byte", "bool": "Bool", "float16": "Half", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
@@ -36,6 +38,8 @@ def not_implemented(name, dt) -> NotSupported:
 
 def _axes(dim, ndim):
     """The axes to reduce: None or an empty list mean all."""
+    if dim.__class__ is int and -ndim <= dim < ndim:
+        return (dim + ndim if dim < 0 else dim,)
     if dim is None:
         return tuple(range(ndim))
     dims = dim if isinstance(dim, (tuple, list)) else (dim,)
@@ -57,6 +61,8 @@ def need_elements(a: np.ndarray, axes, name) -> None:
 
 def _reduced(ufunc, input, axes, keepdim):
     """ufunc.reduce in the input's dtype; 16-bit floats are added up in float32."""
+    if input.size < kernels.SMALL and (input.dtype is F32 or input.dtype is F64):
+        return ufunc.reduce(input, axes, None, None, keepdim)
     made = kernels.reduce(ufunc, input, axes, keepdim)
     if made is not None:
         return made
@@ -83,6 +89,13 @@ def _spread(g, axes, keepdim, shape):
     return unreduced(g, axes, keepdim, shape).expand(shape)
 
 
+def _sum_vjp_array(g, axes, keepdim, input_shape):
+    if not keepdim and axes and g.ndim != len(input_shape):
+        g = g.reshape([1 if i in axes else n for i, n in enumerate(input_shape)])
+    return _expand_array(g.reshape(()) if axes is None else g, input_shape)
+
+
+@fused(_sum_vjp_array, plain=True)
 def _sum_vjp(g, axes, keepdim, input_shape):
     return _spread(g, axes, keepdim, input_shape)
 
@@ -99,13 +112,14 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     >>> torch.ones(2, 3).sum(dim=0)
     tensor([2., 2., 2.])
     """
-    need_tensor(input, "sum")
+    if not isinstance(input, Tensor):
+        need_tensor(input, "sum")
     if dtype is not None:
         input = input.to(dtype)
     elif input._array.dtype.kind in "biu":
         input = input.to(dtypes.int64)
     if dim is None:
-        return _sum_all(input, axes=None, keepdim=builtins.bool(keepdim))
+        return _sum_all(input, axes=None, keepdim=True if keepdim else False)
     return _sum(input, axes=_axes(dim, input._array.ndim), keepdim=builtins.bool(keepdim))
 
 
@@ -151,6 +165,12 @@ def _mean_array(input, axes, keepdim, count):
         return np.divide(total, np.asarray(count, total.dtype if total.dtype.kind != "c" else total.real.dtype))
 
 
+def _mean_vjp_array(g, axes, keepdim, count, input_shape):
+    each = np.asarray(np.divide(g, np.asarray(count, g.dtype))) if count else g
+    return _sum_vjp_array(each, axes, keepdim, input_shape)
+
+
+@fused(_mean_vjp_array, plain=True)
 def _mean_vjp(g, axes, keepdim, count, input_shape):
     return _spread(g / count if count else g, axes, keepdim, input_shape)
 

@@ -103,7 +103,8 @@ def reshape(input, *shape):
     (tensor([[0, 1],
             [2, 3]]), torch.Size([2, 3]))
     """
-    need_tensor(input, "reshape")
+    if not isinstance(input, Tensor):
+        need_tensor(input, "reshape")
     if not shape:
         raise TypeError('reshape() missing 1 required positional arguments: "shape"')
     a, size = input._array, shape if len(shape) != 1 else shape[0]
@@ -138,6 +139,14 @@ def permute(input, *dims):
     """
     if not isinstance(input, Tensor):
         need_tensor(input, "permute")
+    a = input._array
+    if len(dims) == 1 and dims[0].__class__ is tuple:
+        dims = dims[0]
+    if len(dims) == a.ndim and all([d.__class__ is int and d >= 0 for d in dims]):
+        try:
+            return linked(input, a.transpose(dims), _permute, {"dims": dims})
+        except ValueError:
+            pass  # said better below
     dims = sizes_of(dims)
     if len(dims) != input.ndim:
         raise ShapeError(
@@ -195,7 +204,8 @@ def t(input):
 
 def _numpy_t(self):
     """All dimensions reversed."""
-    return linked(self, self._array.T, _permute, {"dims": tuple(range(self.ndim))[::-1]})
+    a = self._array
+    return linked(self, a.T, _permute, {"dims": (1, 0) if a.ndim == 2 else tuple(range(a.ndim))[::-1]})
 
 
 def _matrix_t(self):
@@ -279,9 +289,9 @@ def _squeeze_vjp(g, dims, input_shape):
     return reshape(g, input_shape)
 
 
-_squeeze_all = view_primitive("squeeze", lambda input, dims: np.squeeze(input, dims) if dims else input.view(),
+_squeeze_all = view_primitive("squeeze", lambda input, dims: input.squeeze(dims) if dims else input.view(),
                               vjp={"input": _squeeze_vjp})  # fmt: skip
-_squeeze = view_primitive("squeeze_dim", lambda input, dims: np.squeeze(input, dims) if dims else input.view(),
+_squeeze = view_primitive("squeeze_dim", lambda input, dims: input.squeeze(dims) if dims else input.view(),
                           vjp={"input": _squeeze_vjp}, node="SqueezeBackward1")  # fmt: skip
 
 
@@ -328,6 +338,8 @@ def flatten(input, start_dim=0, end_dim=-1):
     shape = input._array.shape
     if not shape:
         return reshape(input, 1)
+    if start_dim == 0 and end_dim == -1 and len(shape) > 1:
+        return reshape(input, -1)
     start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
     if start > end:
         raise ShapeError("flatten() has invalid args: start_dim cannot come after end_dim")
