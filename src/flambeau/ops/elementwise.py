@@ -271,6 +271,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
 
     fn = hot(slow) if 2 not in refuse else lambda input, other, *, out=None: slow(input, other, out)
     fn.operator = hot(ours_only(slow)) if 2 not in refuse else ours_only(slow)
+    fn.operator.__wrapped__ = ours_only(slow)  # the signature: Python's operators take no `out`
     doc = _documented(doc, ("input", "other"), floats, result, refuse)
     return _publish(fn, name, doc, aliases, inplace, method, function)
 
