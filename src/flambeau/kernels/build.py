@@ -28,7 +28,7 @@ from typing import Any
 from . import memory
 from .record import listener, listeners
 
-NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9), "i4": (5,)}
+NUMPY_NUMBERS = {"f4": (11,), "f8": (12,), "u1": (2,), "b1": (0,), "i8": (7, 9), "i4": (5,), "f2": (23,)}
 PARALLEL_FROM = 131072  # units of cost (0.2 ns or so each); below it, waking a thread costs more than it brings
 GRAIN = 32768  # units per part at least
 

@@ -1,8 +1,9 @@
 """What operations call: array in, array out, or None where the NumPy formula is to be used instead.
 
 None is returned for small arrays (loading LLVM for them would cost more than it brings), dtypes other than float32 and
-float64, layouts that a kernel does not read, arrays that are not plain `np.ndarray`s, and where there is no LLVM.
-The choice depends on shapes and dtypes alone, so a program gets the same bits every time.
+float64 (softmax takes those of 16 bits too), layouts that a kernel does not read, arrays that are not plain
+`np.ndarray`s, and where there is no LLVM. The choice depends on shapes and dtypes alone, so a program gets the same
+bits every time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import channels, norms, products, rearrange, rows, windows
-from .bodies import KINDS, trace
+from .bodies import HALVES, KINDS, trace
 from .build import backend
 from .loops import Loop, Output, Unsupported, run
 from .pointwise import BODIES
@@ -82,13 +83,13 @@ def _lines(x, axis):
 
 
 def _row_map(kernel, x, axis, *others):
-    kind = _kind(x)
-    if kind is None:
+    kind = KINDS.get(x.dtype) if type(x) is _ndarray and x.size >= SMALL else None
+    if kind not in ("f4", "f8", *HALVES):
         return None
     lines = _lines(x, axis)
     if lines is None or any(o.shape != x.shape for o in others):
         return None
-    f = kernel.get(kind, **_past(x, lines[1]))
+    f = kernel.get(kind, **({} if kind in HALVES else _past(x, lines[1])))
     if f is None:
         return None
     out = np.empty(x.shape, x.dtype)

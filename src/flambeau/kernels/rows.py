@@ -45,7 +45,9 @@ def softmax(k, begin, end, x, y, rows, cols, past=0):
             total.add(e)
         scale = 1.0 / total.get()
         for j, at, write in _sweep(k, out, cols, past):
-            write(out)[j] = at(powers)[j] * scale
+            # What 16 bits have kept is rounded.
+            power = at(powers)[j] if powers.kind == k.real else exp_below(row[j] - top)
+            write(out)[j] = power * scale
 
 
 @kernel("g:T=rows*cols y:T=rows*cols dx:T!=rows*cols rows cols", work="rows", cost="cols")

@@ -12,7 +12,8 @@ TOGETHER = 4  # rows that one task takes along side by side, so that their chain
 WIDE = 64  # columns of a task
 
 
-@kernel("x:T=outer*count*inner y:T!=outer*count*inner outer count inner tasks weight", work="tasks", cost="weight")
+@kernel("x:T=outer*count*inner y:T!=outer*count*inner outer count inner tasks weight", work="tasks", cost="weight",
+        fits=lambda inner, thin: [inner == 1 if thin else inner > 0])  # fmt: skip
 def scan(k, begin, end, x, y, outer, count, inner, tasks, weight, product=False, reverse=False, thin=False):
     """y[o, c, i] = x[o, 0, i] + ... + x[o, c, i], or their product; reverse: from the end. thin: inner is 1.
 

@@ -15,6 +15,7 @@ from . import llvm as table
 from . import threads
 from .build import GRAIN, NUMPY_NUMBERS, PARALLEL_FROM, Kernel, Parameter
 from .emit import F64, I8, I32, I64, PTR, Emitter, Number, Pointer, Value
+from .halves import HalfPointer, computed_in
 from .pool import PART
 
 # Where PyArrayObject and its descriptor keep their fields, after the object header.
@@ -58,12 +59,13 @@ def write_body(kernel: Kernel, module: ir.Module, present: list[Parameter], real
     inner = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64, I64, *kinds]), "body")
     inner.linkage = "internal"
     inner.attributes.add("alwaysinline")
-    k = Emitter(module, ir.IRBuilder(inner.append_basic_block("entry")), real)
+    k = Emitter(module, ir.IRBuilder(inner.append_basic_block("entry")), computed_in(real))
     given: dict[str, Any] = {a: None for a in absent}
     for p, argument in zip(present, inner.args[2:], strict=True):
         if p.is_array:
             argument.add_attribute("noalias")
-            given[p.name] = Pointer(k, argument, real if p.kind == "T" else p.kind)
+            pointer = HalfPointer if p.kind == "T" and real != k.real else Pointer
+            given[p.name] = pointer(k, argument, real if p.kind == "T" else p.kind)
         else:
             given[p.name] = Number(k, argument) if p.kind == "d" else Value(k, argument)
     ordered = [given[p.name] for p in kernel.parameters]
@@ -77,7 +79,7 @@ class Entry:
 
     def __init__(self, module: ir.Module, name: str, real: str):
         self.function = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), name)
-        self.k = Emitter(module, ir.IRBuilder(self.function.append_basic_block("entry")), real)
+        self.k = Emitter(module, ir.IRBuilder(self.function.append_basic_block("entry")), computed_in(real))
         self.refuse = self.function.append_basic_block("refuse")
         self.words = _field(self.k, self.function.args[0], DATA, PTR)
         self.count = Value(self.k, self.function.args[2])
@@ -116,7 +118,12 @@ class Entry:
     def array(self, i: Any, p: Parameter, real: str) -> tuple[ir.Value, Value]:
         """(address, number of elements) of argument number i, an array as the parameter says."""
         item = self.item(i, table.NDARRAY)
-        size = _check_array(self.k, item, p, real, self.require)
+        kind = real if p.kind == "T" else p.kind
+        if kind == "bf":
+            numbers = [Value(self.k, self.constant(table.BFLOAT16)).cast("i4").v]
+        else:
+            numbers = [ir.Constant(I32, n) for n in NUMPY_NUMBERS[kind]]
+        size = _check_array(self.k, item, p, numbers, self.require)
         return _field(self.k, item, DATA, PTR), size
 
     def finish(self, kernel: Kernel, part: ir.Function, context: ir.Value, work: Value, total: Value) -> None:
@@ -205,13 +212,11 @@ def _field(k: Emitter, base: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
     return k.b.load(k.b.gep(base, [ir.Constant(I64, offset)], source_etype=I8), typ=kind)
 
 
-def _check_array(k: Emitter, item: ir.Value, p: Parameter, real: str, require: Any) -> Value:
+def _check_array(k: Emitter, item: ir.Value, p: Parameter, numbers: list[ir.Value], require: Any) -> Value:
     """Refuse an array of another type, layout or byte order; returns its number of elements."""
-    numbers = NUMPY_NUMBERS[real if p.kind == "T" else p.kind]
     wanted = (ALIGNED if p.strided else CONTIGUOUS | ALIGNED) | (WRITEABLE if p.written else 0)
     fn = k.module.globals.get("array_size") or _write_array_size(k)
-    given = [ir.Constant(I32, n) for n in (numbers[0], numbers[-1], wanted)]
-    size = Value(k, k.b.call(fn, [item, *given]))
+    size = Value(k, k.b.call(fn, [item, numbers[0], numbers[-1], ir.Constant(I32, wanted)]))
     require(size >= 0)
     return size
 

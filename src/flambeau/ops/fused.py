@@ -101,6 +101,22 @@ def in_single(f):
     return widened
 
 
+def halves_by(kernel):
+    """Let a kernel that reads and writes 16-bit floats compute them; where it declines, the function does."""
+
+    def decorate(f):
+        @functools.wraps(f)
+        def chosen(first, *others, **options):
+            made = None
+            if first.dtype.itemsize == 2 and first.dtype in _HALF:
+                made = kernel(first, *others, **options)
+            return f(first, *others, **options) if made is None else made
+
+        return chosen
+
+    return decorate
+
+
 def _widen(a, half):
     if isinstance(a, np.ndarray):
         return cast(a, F32) if a.dtype == half else a

@@ -7,10 +7,11 @@ import numpy as np
 from ..dtypes import dtype as dtype_
 from ..kernels import fused as kernels
 from .entry import primitive, public
-from .fused import fused, in_single, need_float
+from .fused import fused, halves_by, in_single, need_float
 from .shape import need_tensor, normal_dim
 
 
+@halves_by(kernels.softmax)
 @in_single
 def _softmax_array(input, axis):
     if not input.ndim:
@@ -26,6 +27,7 @@ def _softmax_array(input, axis):
     return out
 
 
+@halves_by(kernels.softmax_backward)
 @in_single
 def _softmax_backward_array(g, out, axis):
     if not out.ndim:
@@ -47,6 +49,7 @@ def _softmax_rule(g, out, axis):
 _softmax = primitive("softmax", _softmax_array, vjp=_softmax_rule)
 
 
+@halves_by(kernels.log_softmax)
 @in_single
 def _log_softmax_array(input, axis):
     if not input.ndim:
@@ -61,6 +64,7 @@ def _log_softmax_array(input, axis):
     return out
 
 
+@halves_by(kernels.log_softmax_backward)
 @in_single
 def _log_softmax_backward_array(g, out, axis):
     if not out.ndim:
