@@ -36,13 +36,26 @@ def product(k, begin, end, a, b, bias, c, start, outer, inner, m, n, depth, a_ou
     arrays' own strides. high, wide: rows and columns of a task; row_parts, col_parts: so many of them. bias: any array
     where it is not used.
     """
+    from . import tile  # imports LLVM
+
+    first = tile.room(k, 1)  # what each row of a panel starts from
+    whole = (start == BIAS) & (bias_row != 0)
     for pair, top, left, rows, cols, out in tasks(k, begin, end, c, m, n, high, wide, row_parts, col_parts):
+        own = bias.at(top * bias_row + left * bias_col)
+        for v in range(tile.shape(k.real).vectors):
+            tile.store(k, tile.nothing(k), first.at(v * tile.shape(k.real).lanes))
         for _ in k.when(start == BIAS):
-            _fill(k, out, n, bias.at(top * bias_row + left * bias_col), bias_row, bias_col, rows, cols)
+            with k.b.if_else(whole.v) as (every, one):
+                with every:
+                    _fill(k, out, n, own, bias_row, bias_col, rows, cols)
+                with one:
+                    for s in k.range(cols, vectorize=False, unroll=False):
+                        first[s] = own[s * bias_col]
         i, j = pair // inner, pair % inner
         a_part = a.at(i * a_outer + j * a_inner + top * a_row)
         b_part = b.at(i * b_outer + j * b_inner + left * b_col)
-        multiply(k, rows, cols, depth, a_part, a_row, a_depth, b_part, b_depth, b_col, out, n, start != ZERO)
+        multiply(k, rows, cols, depth, a_part, a_row, a_depth, b_part, b_depth, b_col, out, n, (start == ADD) | whole,
+                 first)  # fmt: skip
 
 
 def tasks(k, begin, end, c, m, n, high, wide, row_parts, col_parts):
@@ -53,8 +66,8 @@ def tasks(k, begin, end, c, m, n, high, wide, row_parts, col_parts):
         yield pair, top, left, k.minimum(m - top, high), k.minimum(n - left, wide), c.at((pair * m + top) * n + left)
 
 
-def multiply(k, rows, cols, depth, a, a_row, a_depth, b, b_depth, b_col, out, out_row, more):
-    """out = a b, or where `more` holds out += a b, for one panel of columns."""
+def multiply(k, rows, cols, depth, a, a_row, a_depth, b, b_depth, b_col, out, out_row, more, first=None):
+    """out = a b, or where `more` holds out += a b, for one panel of columns; to each row `first` is added."""
     from . import tile  # imports LLVM
 
     t = tile.shape(k.real)
@@ -62,15 +75,16 @@ def multiply(k, rows, cols, depth, a, a_row, a_depth, b, b_depth, b_col, out, ou
     blocks = k.maximum((depth + (DEPTH - 1)) // DEPTH, 1)
     direct = (b_col == 1) & (cols % t.lanes == 0) & (rows < PACK_FROM)
     for block in k.range(blocks, unroll=False):
-        first, last = depth * block // blocks, depth * (block + 1) // blocks
-        left, panel, size = a.at(first * a_depth), b.at(first * b_depth), last - first
+        low, high = depth * block // blocks, depth * (block + 1) // blocks
+        left, panel, size = a.at(low * a_depth), b.at(low * b_depth), high - low
         add = k.select((block > 0) | more, k.int(1), k.int(0))
+        base = first and tile.only(k, block == 0, first)
         with k.b.if_else(direct.v) as (there, packed):
             with there:
-                tile.panel(k, rows, cols, size, left, a_row, a_depth, panel, b_depth, out, out_row, add)
+                tile.panel(k, rows, cols, size, left, a_row, a_depth, panel, b_depth, out, out_row, add, base)
             with packed:
                 tile.pack(k, panel, b_depth, b_col, size, cols, room)
-                tile.panel(k, rows, cols, size, left, a_row, a_depth, room, t.padded(cols), out, out_row, add)
+                tile.panel(k, rows, cols, size, left, a_row, a_depth, room, t.padded(cols), out, out_row, add, base)
 
 
 def _fill(k, out, out_row, bias, bias_row, bias_col, rows, cols):

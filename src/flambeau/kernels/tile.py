@@ -162,23 +162,24 @@ def nothing(k: Emitter) -> ir.Value:
 
 
 def _micro(k: Emitter, rows: int, vectors: int) -> ir.Function:
-    """void(depth, a, a_row, a_depth, b, b_depth, out, out_row, high): one tile, all of which is stored.
+    """void(depth, a, a_row, a_depth, b, b_depth, first, out, out_row, high): one tile, all of which is stored.
 
-    Only the first `high` rows of a exist; the others are computed from the last one.
+    Only the first `high` rows of a exist; the others are computed from the last one. first: what each row starts from.
     """
-    kinds = [I64, PTR, I64, I64, PTR, I64, PTR, I64, I64]
+    kinds = [I64, PTR, I64, I64, PTR, I64, PTR, PTR, I64, I64]
     k, fn = _function(k.module, f"tile_{rows}x{vectors}", kinds, k.real)
     fn.linkage = "internal"
     fn.attributes.add("noinline")
-    depth, a, a_row, a_depth, b, b_depth, out, out_row, high = _given(k, fn)
-    lanes, start, build = shape(k.real).lanes, nothing(k), k.b
+    depth, a, a_row, a_depth, b, b_depth, first, out, out_row, high = _given(k, fn)
+    lanes, build = shape(k.real).lanes, k.b
+    start = [load(k, first.at(v * lanes), lanes) for v in range(vectors)] * rows
     lines = [a.at(k.minimum(r, high - 1) * a_row) for r in range(rows)]
     # Sums are registers from the start: as variables they would double the code and the time to compile it.
     before, loop, after = build.block, build.append_basic_block("loop"), build.append_basic_block("after")
     build.cbranch((depth > 0).v, loop, after)
     build.position_at_end(loop)
     p = build.phi(I64)
-    sums = [build.phi(start.type) for _ in range(rows * vectors)]
+    sums = [build.phi(start[0].type) for _ in start]
     ahead = Value(k, p) + AHEAD
     prefetch(k, lines[0].at(ahead * a_depth))
     row = b.at(Value(k, p) * b_depth)
@@ -188,9 +189,9 @@ def _micro(k: Emitter, rows: int, vectors: int) -> ir.Function:
     step = build.add(p, ir.Constant(I64, 1))
     k.hint(build.cbranch(build.icmp_signed("<", step, depth.v), loop, after), unroll=False)
     build.position_at_end(after)
-    results = [build.phi(start.type) for _ in sums]
-    for phi, first, value in [(p, step.type(0), step), *((t, start, v) for t, v in zip(sums + results, following * 2))]:
-        phi.add_incoming(first, before)
+    results = [build.phi(total.type) for total in sums]
+    for phi, old, value in [(p, step.type(0), step), *zip(sums + results, start * 2, following * 2, strict=True)]:
+        phi.add_incoming(old, before)
         phi.add_incoming(value, loop)
     for i, result in enumerate(results):
         store(k, result, out.at(out_row * (i // vectors) + i % vectors * lanes))
@@ -201,8 +202,13 @@ def _micro(k: Emitter, rows: int, vectors: int) -> ir.Function:
 def _write_panel(module: ir.Module, kind: str) -> None:
     k, fn = _function(module, f"flambeau_tile_panel_{kind}", PANEL, kind)
     t = shape(kind)
-    m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more = _given(k, fn)
+    m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more, first = _given(k, fn)
     held = stack(k, t.rows * t.cols)
+    zeros = stack(k, t.cols)
+    for v in range(t.vectors):
+        store(k, nothing(k), zeros.at(v * t.lanes))
+    given = k.b.icmp_unsigned("!=", first.v, ir.Constant(PTR, None))
+    first = Pointer(k, k.b.select(given, first.v, zeros.v), kind)
     for vectors in range(1, t.vectors + 1):
         for _ in k.when((cols > (vectors - 1) * t.lanes) & (cols <= vectors * t.lanes)):
             tall = _micro(k, t.rows, vectors)
@@ -215,7 +221,7 @@ def _write_panel(module: ir.Module, kind: str) -> None:
                 whole = (high == t.rows) & (cols == vectors * t.lanes) & (more == 0)
                 out = Pointer(k, k.b.select(whole.v, c.at(i * c_row).v, held.v), kind)
                 out_row = k.select(whole, c_row, k.int(vectors * t.lanes))
-                arguments = depth, a.at(i * a_row), a_row, a_depth, b, b_depth, out, out_row, high
+                arguments = depth, a.at(i * a_row), a_row, a_depth, b, b_depth, first, out, out_row, high
                 with k.b.if_else((high > t.rows // 2).v) as (most, few):
                     with most:
                         _call(k, tall, *arguments)
@@ -281,7 +287,7 @@ def library_ir(kind: str) -> str:
 
 # what kernel bodies call
 
-PANEL = [I64, I64, I64, PTR, I64, I64, PTR, I64, PTR, I64, I64]
+PANEL = [I64, I64, I64, PTR, I64, I64, PTR, I64, PTR, I64, I64, PTR]
 PACK = [PTR, I64, I64, I64, I64, PTR]
 
 
@@ -304,6 +310,11 @@ def stack(k: Emitter, count: int) -> Pointer:
     return Pointer(k, slot, k.real)
 
 
+def only(k: Emitter, condition: Value, place: Pointer) -> Pointer:
+    """The place where the condition holds, else none: for `first` of `panel`."""
+    return Pointer(k, k.b.select(condition.v, place.v, ir.Constant(PTR, None)), place.kind)
+
+
 def room(k: Emitter, depth: int) -> Pointer:
     """Room on the stack for a packed panel of so many rows."""
     return stack(k, depth * shape(k.real).cols)
@@ -318,7 +329,7 @@ def pack(k: Emitter, b: Pointer, b_depth: Any, b_col: Any, depth: Any, cols: Any
 
 
 def panel(k: Emitter, m: Any, cols: Any, depth: Any, a: Pointer, a_row: Any, a_depth: Any, b: Pointer, b_depth: Any,
-          c: Pointer, c_row: Any, more: Any = 0) -> None:  # fmt: skip
+          c: Pointer, c_row: Any, more: Any = 0, first: Pointer | None = None) -> None:  # fmt: skip
     """c (m, cols) = or += a (m, depth) b (depth, cols), cols being at most `Shape.cols`.
 
     Arguments:
@@ -327,5 +338,7 @@ def panel(k: Emitter, m: Any, cols: Any, depth: Any, a: Pointer, a_row: Any, a_d
             readable and does not matter.
         c_row: elements from one row of c to the next.
         more: 1 to add to c, 0 to overwrite it.
+        first: whole vectors that are added to each row of the result.
     """
-    _call_library(k, "panel", PANEL, m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more)
+    first = first or Pointer(k, ir.Constant(PTR, None), k.real)
+    _call_library(k, "panel", PANEL, m, cols, depth, a, a_row, a_depth, b, b_depth, c, c_row, more, first)
