@@ -147,6 +147,29 @@ def test_cross_entropy(normal, reduction, ignore, rows):
     close(made, G[:, None] * (soft(X) - np.eye(13)[chosen]))
 
 
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("ignore", [-100, 5])
+@pytest.mark.parametrize(("weighted", "smoothing"), [(True, 0.0), (False, 0.2), (True, 0.2)])
+def test_cross_entropy_with_weights_and_smoothing(normal, reduction, ignore, weighted, smoothing):
+    x, g = normal(40, 13), normal(*([40] if reduction == "none" else []))
+    w = np.abs(normal(13)) if weighted else None
+    target = np.random.default_rng(0).integers(0, 13, 40)
+    target[3:10:6] = ignore
+    X, G = wide(x, np.asarray(g))
+    used, chosen = target != ignore, np.where(target < 0, 0, target)
+    W = np.ones(13) if w is None else w.astype(np.float64)
+    if weighted:
+        w[4] = W[4] = 0.0
+    shares = ((1 - smoothing) * np.eye(13)[chosen] + smoothing / 13) * W * used[:, None]
+    each, count = (-shares * np.log(soft(X))).sum(1), (W[chosen] * used).sum()
+    total = {"none": each, "sum": each.sum(), "mean": each.sum() / count}[reduction]
+    loss, lse, counted = fused.cross_entropy(x, target, ignore, reduction, w, smoothing)
+    close((loss, counted), (total, np.asarray(count)))
+    made = fused.cross_entropy_backward(np.asarray(g), x, target, lse, counted, ignore, reduction, w, smoothing)
+    G = np.broadcast_to(G / count if reduction == "mean" else G, 40)
+    close(made, G[:, None] * (shares.sum(1, keepdims=True) * soft(X) - shares))
+
+
 def test_cross_entropy_of_nothing(normal):
     x, target = normal(3, 4), np.full(3, -100)
     loss, lse, counted = fused.cross_entropy(x, target, -100, "mean")

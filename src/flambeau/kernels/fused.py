@@ -140,35 +140,38 @@ def _classes(x, target, ignore: int):
     return kind, ignore if 0 <= ignore < x.shape[1] else x.shape[1]
 
 
-def cross_entropy(x, target, ignore: int = -1, reduction: str = "none"):
-    """(loss of each row, or their sum or mean; log sum e^x of each row; how many rows count).
+def cross_entropy(x, target, ignore: int = -1, reduction: str = "none", w=None, smoothing: float = 0.0):
+    """(loss of each row, or their sum or mean; log sum e^x of each row; how many rows count, or their weights' sum).
 
     Rows whose class is `ignore` or not in [0, C) do not count: callers tell ignored rows from errors.
+    w: a weight for each class, or None.
     """
     taken = _classes(x, target, ignore)
-    f = taken and rows.cross_entropy.get(taken[0])
+    f = taken and rows.cross_entropy.get(taken[0], _absent(w=w), smooth=smoothing != 0)
     if not f:
         return None
     kind, ignored = taken
     target, loss, total = _flat(target), np.empty(x.shape[0], x.dtype), np.empty((x.shape[0], 1), x.dtype)
-    value, counted = np.empty((), x.dtype), np.empty((), x.dtype)
-    whole: Any = rows.cross_entropy_total.get(kind, mean=reduction == "mean")
-    if not f(_flat(x), target, loss, total, *x.shape, ignored):
+    value, counted, w = np.empty((), x.dtype), np.empty((), x.dtype), None if w is None else _flat(w)
+    whole: Any = rows.cross_entropy_total.get(kind, _absent(w=w), mean=reduction == "mean")
+    if not f(_flat(x), target, *_given(w), loss, total, *x.shape, ignored, float(smoothing)):
         return None
-    if not whole or not whole(loss, target, value, counted, *x.shape, ignored, 1):
+    if not whole or not whole(loss, target, *_given(w), value, counted, *x.shape, ignored, 1):
         return None
     return loss if reduction == "none" else value, total, counted
 
 
-def cross_entropy_backward(g, x, target, total, counted, ignore: int = -1, reduction: str = "none"):
+def cross_entropy_backward(g, x, target, total, counted, ignore: int = -1, reduction: str = "none", w=None,
+                           smoothing: float = 0.0):  # fmt: skip
     """The gradient of cross_entropy's first result, of which g is the gradient."""
     taken = _classes(x, target, ignore)
-    each = reduction == "none"
-    f = taken and rows.cross_entropy_backward.get(taken[0], each=each, mean=reduction == "mean")
-    if not f or g.size != (x.shape[0] if each else 1):
+    options = {"each": reduction == "none", "mean": reduction == "mean", "smooth": smoothing != 0}
+    f = taken and rows.cross_entropy_backward.get(taken[0], _absent(w=w), **options)
+    if not f or g.size != (x.shape[0] if options["each"] else 1):
         return None
-    out = np.empty(x.shape, x.dtype)
-    done = f(_flat(x), _flat(target), total, _flat(g), counted, out, *x.shape, g.size, taken[1])
+    out, w = np.empty(x.shape, x.dtype), None if w is None else _flat(w)
+    done = f(_flat(x), _flat(target), *_given(w), total, _flat(g), counted, out, *x.shape, g.size, taken[1],
+             float(smoothing))  # fmt: skip
     return out if done else None
 
 

@@ -99,48 +99,72 @@ def logsumexp(k, begin, end, x, y, rows, cols):
         y[r] = log(k.sum(cols, lambda j: exp(row[j] - base))) + base
 
 
-@kernel("x:T=rows*cols target:i8=rows loss:T!=rows total:T!=rows rows cols ignored", work="rows", cost="cols")
-def cross_entropy(k, begin, end, x, target, loss, total, rows, cols, ignored):
-    """log(sum(e^x)) - x[target] of each row; 0 where the target is no class, or `ignored`.
+def _counts(t, cols, ignored):
+    return (t >= 0) & (t < cols) & (t != ignored)
 
-    `total` keeps log(sum(e^x)) for the gradient.
+
+@kernel("x:T=rows*cols target:i8=rows w:T?=cols loss:T!=rows total:T!=rows rows cols ignored smoothing:d",
+        work="rows", cost="cols")  # fmt: skip
+def cross_entropy(k, begin, end, x, target, w, loss, total, rows, cols, ignored, smoothing, smooth=False):
+    """w[t] (log(sum(e^x)) - x[t]) of each row with target t; 0 where that is no class, or `ignored`.
+
+    `total` keeps log(sum(e^x)) for the gradient. smooth: that is worth 1 - smoothing, the mean of the same over all
+    classes the rest.
     """
     for r in k.range(begin, end):
         row, t = x.at(r * cols), target[r]
         lse = _log_total(k, row, cols)
-        good = (t >= 0) & (t < cols) & (t != ignored)
+        good = _counts(t, cols, ignored)
+        place = where(good, t, 0)
         total[r] = lse
-        loss[r] = where(good, lse - row[where(good, t, 0)], 0.0)
+        value = lse - row[place]
+        if w is not None:
+            value = where(w[place] == 0.0, k.float(0.0), value * w[place])
+        if smooth:
+            over = k.sum(cols, lambda j: lse - row[j] if w is None else (lse - row[j]) * w[j])
+            value = value * k.float(1.0 - smoothing) + over / k.float(cols) * k.float(smoothing)
+        loss[r] = where(good, value, 0.0)
 
 
-@kernel("loss:T=rows target:i8=rows value:T!=1 counted:T!=1 rows cols ignored once", work="once")
-def cross_entropy_total(k, begin, end, loss, target, value, counted, rows, cols, ignored, once, mean=False):
-    """The sum (or mean) of the losses of rows that count, and how many those are."""
-    number = k.cell(0, "i8")
+@kernel("loss:T=rows target:i8=rows w:T?=cols value:T!=1 counted:T!=1 rows cols ignored once", work="once")
+def cross_entropy_total(k, begin, end, loss, target, w, value, counted, rows, cols, ignored, once, mean=False):
+    """The sum (or mean) of the losses of rows that count, and how many those are, or the sum of their weights."""
+    number, weight = k.cell(0, "i8"), k.cell(0.0)
     for r in k.range(rows):
-        t = target[r]
-        number.add(k.select((t >= 0) & (t < cols) & (t != ignored), k.int(1), 0))
-    total, count = k.sum(rows, lambda r: loss[r]), k.float(number.get())
+        good = _counts(target[r], cols, ignored)
+        if w is None:
+            number.add(k.select(good, k.int(1), 0))
+        else:
+            weight.add(where(good, w[where(good, target[r], 0)], 0.0))
+    total, count = k.sum(rows, lambda r: loss[r]), k.float(number.get()) if w is None else weight.get()
     value[0], counted[0] = total / count if mean else total, count
 
 
-@kernel("x:T=rows*cols target:i8=rows total:T=rows g:T=given counted:T=1 dx:T!=rows*cols rows cols given ignored",
-        work="rows", cost="cols")  # fmt: skip
-def cross_entropy_backward(k, begin, end, x, target, total, g, counted, dx, rows, cols, given, ignored, each=False,
-                           mean=False):  # fmt: skip
-    """g (softmax(x) - onehot(target)), 0 for rows that do not count. each: g is given for each row.
+@kernel("x:T=rows*cols target:i8=rows w:T?=cols total:T=rows g:T=given counted:T=1 dx:T!=rows*cols rows cols given "
+        "ignored smoothing:d", work="rows", cost="cols")  # fmt: skip
+def cross_entropy_backward(k, begin, end, x, target, w, total, g, counted, dx, rows, cols, given, ignored, smoothing,
+                           each=False, mean=False, smooth=False):  # fmt: skip
+    """g w[t] (softmax(x) - onehot(t)), 0 for rows that do not count. each: g is given for each row.
 
-    mean: g is that of the mean over the rows that count.
+    mean: g is that of the mean over the rows that count. smooth: see cross_entropy.
     """
+    everything = k.float(cols) if w is None else k.sum(cols, lambda j: w[j])
     for r in k.range(begin, k.select(given == (rows if each else 1), end, begin)):
         row, out, lse, t = x.at(r * cols), dx.at(r * cols), total[r], target[r]
         up = g[r] if each else g[0]
-        good = (t >= 0) & (t < cols) & (t != ignored)
-        up = where(good, up / counted[0] if mean else up, 0.0)
-        for j in k.range(cols):
-            out[j] = exp_below(row[j] - lse) * up
+        good = _counts(t, cols, ignored)
+        up = where(good & (counted[0] != 0.0), up / counted[0], 0.0) if mean else where(good, up, 0.0)
+        hit = up if w is None else up * w[where(good, t, 0)]
+        if smooth:
+            hit, miss = hit * k.float(1.0 - smoothing), up / k.float(cols) * k.float(smoothing)
+            all_ = hit + miss * everything
+            for j in k.range(cols):
+                out[j] = exp_below(row[j] - lse) * all_ - (miss if w is None else miss * w[j])
+        else:
+            for j in k.range(cols):
+                out[j] = exp_below(row[j] - lse) * hit
         for _ in k.when(good):
-            out[t] = out[t] - up
+            out[t] = out[t] - hit
 
 
 @kernel("x:T=rows*cols w:T?=cols b:T?=cols y:T!=rows*cols mean:T!=rows rstd:T!=rows rows cols eps:d",

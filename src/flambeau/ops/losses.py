@@ -108,11 +108,10 @@ def _cross_entropy_array(input, target, weight, ignore_index, reduction, smoothi
     if type(input) is not np.ndarray:
         losses = input.sum(axis=1)
         return (losses if reduction == "none" else losses.sum()), input[:, :1], losses.sum()
-    if weight is None and not smoothing:
-        check_classes(target, classes, ignore_index)
-        made = kernels.cross_entropy(input, target, ignore_index, reduction)
-        if made is not None:
-            return made
+    check_classes(target, classes, ignore_index)
+    made = kernels.cross_entropy(input, target, ignore_index, reduction, weight, smoothing)
+    if made is not None:
+        return made
     target, valid = class_indices(target, classes, ignore_index)
     lse = _log_sum_exp(input)
     w = _sample_weights(input, target, valid, weight)
@@ -139,10 +138,9 @@ def _cross_entropy_backward_array(g, input, target, weight, aux, ignore_index, r
     lse, total = aux[1], aux[2]
     if type(input) is not np.ndarray:
         return input * 1
-    if weight is None and not smoothing:
-        made = kernels.cross_entropy_backward(g[0], input, target, lse, total, ignore_index, reduction)
-        if made is not None:
-            return made
+    made = kernels.cross_entropy_backward(g[0], input, target, lse, total, ignore_index, reduction, weight, smoothing)
+    if made is not None:
+        return made
     target, valid = class_indices(target, classes, ignore_index)
     w = _sample_weights(input, target, valid, weight)
     each = _per_sample(g[0], total, reduction, target.shape, input.dtype)
