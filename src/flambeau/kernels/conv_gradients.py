@@ -87,7 +87,7 @@ def correlate(k, begin, end, g, x, partial, room, turned, offsets, plan, shares,
                                         lanes.store(new + lanes.load(at, again), at)
 
 
-@kernel("partial:T out:T!=groups*outs*depth shares groups blocks depth width outs",
+@kernel("partial:T=shares*groups*blocks*depth*width out:T!=groups*outs*depth shares groups blocks depth width outs",
         work="groups*outs", cost="shares*depth*4",
         fits=lambda blocks, width, outs: [outs <= blocks * width])  # fmt: skip
 def gather_weights(k, begin, end, partial, out, shares, groups, blocks, depth, width, outs):

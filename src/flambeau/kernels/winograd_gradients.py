@@ -128,8 +128,14 @@ def _turn(k, lanes, source, turned, rows, pitch, columns):
             lanes.store(row, turned.at((q + i) * lanes.count))
 
 
-@kernel("partial:T out:T!=groups*outs*ins*9 shares groups blocks ins width outs",
-        work="groups*ins", cost="shares*outs*32")  # fmt: skip
+def _whole_tiles(blocks, width, outs):
+    from .lanes import Lanes  # needs llvmlite
+
+    return [outs <= blocks * width, width % Lanes(width.k).count == 0]
+
+
+@kernel("partial:T=shares*groups*16*blocks*ins*width out:T!=groups*outs*ins*9 shares groups blocks ins width outs",
+        work="groups*ins", cost="shares*outs*32", fits=_whole_tiles)  # fmt: skip
 def gather_tiles(k, begin, end, partial, out, shares, groups, blocks, ins, width, outs):
     """out[group, output, in, 3, 3] = G' (the sums over the shares) G."""
     from .lanes import Lanes  # needs llvmlite
