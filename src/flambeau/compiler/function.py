@@ -10,8 +10,10 @@ from ..kernels import fused, record, updates
 from ..kernels.build import backend
 from ..optim.rule import FormulaOptimizer, plain
 from . import guards
+from .backward import HasHooks, record_backward
+from .numbers import CannotReplay
 from .recorder import Recorder
-from .step import CannotReplay, Step
+from .step import Step
 from .surroundings import Walk, Watcher
 
 MOST_STEPS = 8  # signatures of one function that are kept compiled; further ones run eagerly
@@ -49,6 +51,17 @@ class Compiled:
         finally:
             self.running = outer
 
+    @staticmethod
+    def _backward(recorder: Recorder, walk: Walk, result: Any) -> Any:
+        """The gradients of the result, recorded, if it has a graph that lasts."""
+        try:
+            return record_backward(recorder, [f.tensor for f in walk.tensors.values()], result)
+        except HasHooks:
+            recorder.problem("the result's graph has hooks")
+        except RuntimeError as error:
+            recorder.problem(f"the result has no gradient: {error}")
+        return None
+
     def _record(self, args: tuple, kwargs: dict) -> Any:
         before = Walk().run(self.function, args, kwargs)
         started = _prepare(before)
@@ -57,6 +70,7 @@ class Compiled:
             fused.SMALL = updates.SMALL = 1
             try:
                 result = self._eager(args, kwargs)
+                backward = self._backward(recorder, before, result)
             finally:
                 fused.SMALL, updates.SMALL = kept
         _unprepare(started)
@@ -75,7 +89,7 @@ class Compiled:
             if change:
                 self.splits.append((change, ""))
             if not self.splits:
-                self.steps.insert(0, Step(recorder, after, result))
+                self.steps.insert(0, Step(recorder, after, result, backward))
                 self.given_up = 0
         except CannotReplay as error:
             self.splits.append((str(error), ""))

@@ -40,8 +40,11 @@ def _readable(expression: str) -> str:
     return f"'{rest.rstrip(']').strip(chr(39))}'" if rest else name
 
 
-def condition(walk: Walk, bound: dict[str, Any]) -> list[str]:
-    """The conditions, as Python source, under which everything that a step could see is as it was."""
+def condition(walk: Walk, bound: dict[str, Any], graph: bool = False) -> list[str]:
+    """The conditions, as Python source, under which everything that a step could see is as it was.
+
+    graph: arguments may be results of other operations, which get their gradients through the step's own node.
+    """
     lines: list[str] = []
 
     def constant(value: Any) -> str:
@@ -67,7 +70,7 @@ def condition(walk: Walk, bound: dict[str, Any]) -> list[str]:
                 lines.append(f"{e} is {first[id(value)]}")
             else:
                 first[id(value)] = e
-                lines += _tensor(e, value, constant)
+                lines += _tensor(e, value, constant, graph)
         elif s.argument and isinstance(value, dict | list | tuple):
             lines.append(f"type({e}) is {constant(type(value))}")
         else:
@@ -85,13 +88,14 @@ def condition(walk: Walk, bound: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _tensor(e: str, t: Tensor, constant: Any) -> list[str]:
+def _tensor(e: str, t: Tensor, constant: Any, graph: bool) -> list[str]:
     a = t._array
+    leaf = "True" if graph else f"{e}._node is None"
     return [
         f"type({e}) is {constant(type(t))}",
         f"{e}._array.__class__ is {constant(np.ndarray)} and {e}._array.shape == {a.shape}",
         f"{e}._array.dtype is {constant(a.dtype)} and {e}._array.strides == {a.strides}",
-        f"{e}._rg is {t._rg} and {e}._node is None and {e}._array.flags.writeable is {a.flags.writeable}",
+        f"{e}._rg is {t._rg} and {leaf} and {e}._array.flags.writeable is {a.flags.writeable}",
     ]
 
 

@@ -17,7 +17,7 @@ ALIGN = 64
 
 @dataclass
 class Place:
-    """Where a buffer lies at run time: at a fixed address, or `shift` bytes before the data of a call's array `slot`."""
+    """Where a buffer lies at run time: at a fixed address, or `shift` bytes before the data of array `slot`."""
 
     address: int = 0
     slot: int = -1

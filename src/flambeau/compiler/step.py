@@ -9,109 +9,69 @@ from typing import Any
 import numpy as np
 
 from ..arrays import address, owner
-from ..autograd.engine import Node as GraphNode
-from ..errors import GradientError
-from ..optim.rule import FormulaOptimizer, plain
+from ..autograd.engine import next_number
 from ..tensor import Tensor
-from . import guards
+from . import guards, results
+from .backward import Backward, CompiledBackward, CompiledStep, edges_to, spent
 from .fuse import fused
-from .plan import Place, Planner, Segment, view_at
-from .program import Buffer, Check, Map, Node, Region, Update
+from .numbers import CannotReplay, Numbers, traced_updates
+from .plan import Place, Planner, Segment
+from .program import Buffer, Call, Check, Map, Node, Region
 from .recorder import Recorder, fill
 from .surroundings import Walk
-from .symbolic import KINDS, NotSymbolic, trace_update
+from .symbolic import trace
 
 _new = object.__new__
 _refs = sys.getrefcount
-
-
-class CannotReplay(Exception):
-    """Why a recording has to stay with Python."""
-
-
-class CompiledStep(GraphNode):
-    """Stands for the graph of a compiled step whose backward pass has been run in it."""
-
-    def pull(self, g: Any, wanted: Any) -> Any:
-        raise GradientError(
-            "Trying to backward through the graph a second time: the compiled step has run backward() itself",
-            fix="call backward() inside the step or outside of it, not both",
-        )
-
-
-class Numbers:
-    """The numbers of an optimizer's formula for the parameters that have taken equally many steps."""
-
-    def __init__(self, node: Update, names: tuple[str, ...]):
-        self.optimizer, self.group, self.parameter = node.optimizer, node.group, node.parameter
-        self.names = names
-        self.fixed = {k: v for k, v in node.numbers.items() if k not in names}
-        self.counts: list[np.ndarray] = []
-        self.places: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in names}
-        self.last: dict[str, float] = {}
-        self.options: dict = {}
-
-    def advance(self) -> bool:
-        """Count the step and put its numbers in place; False, with nothing changed, where another formula is needed."""
-        options = {name: plain(value) for name, value in self.group.items() if name != "params"}
-        for count in self.counts:
-            count += 1
-        values = self.optimizer.numbers(options, self.optimizer.state.get(self.parameter, {}))
-        for name, value in self.fixed.items():
-            if values[name] is not value and values[name] != value:
-                self.retreat()
-                return False
-        for name, places in self.places.items():
-            value = float(values[name])
-            if value == 0 or not isinstance(values[name], int | float):
-                self.retreat()
-                return False
-            if value != self.last.get(name):
-                self.last[name] = value
-                for words, at in places:
-                    words[at] = value
-        self.optimizer._opt_called = True
-        return True
-
-    def retreat(self) -> None:
-        """Take the count back."""
-        for count in self.counts:
-            count -= 1
+_MOST_SPARE = 4  # sets of saved memory that are kept for the next call
 
 
 class Step:
     """A recording made runnable. `holds(args, kwargs)` says whether it may stand for a call."""
 
-    def __init__(self, recorder: Recorder, walk: Walk, result: Any):
-        self.recorder, self.walk = recorder, walk
+    def __init__(self, recorder: Recorder, walk: Walk, result: Any, backward: Backward | None = None):
+        self.recorder, self.walk, self.backward = recorder, walk, backward
         self.kept: list[Any] = []
         self.places: dict[Buffer, Place] = {}
         self.arguments: list[str] = []  # expressions of the arrays given at each call
-        self.lock = threading.Lock()
-        nodes = list(recorder.nodes)
-        self._find_memory(nodes)
+        self.extra: dict[str, Any] = {}  # objects that conditions name
         self.conditions: list[str] = []
+        self.lock = threading.Lock()
+        start = backward.start if backward else len(recorder.nodes)
+        nodes, later = recorder.nodes[:start], recorder.nodes[start:]
+        self.seeds = {recorder.region(s).buffer for s in backward.seeds} if backward else set()
+        nodes = [*self._find_memory([*nodes, *later]), *nodes]
+        self.next_slot = 2 + len(self.arguments)
         self._gradients()
         self._results(result)
-        nodes, prologue = self._updates(nodes)
+        self._backward(nodes, later)
+        nodes, prologue = traced_updates(nodes)
+        entries = sorted([*recorder.program.actions, *prologue], key=lambda entry: entry[0])
+        self.prologue = [what for _, what in entries]
         self.nodes = fused(nodes, set(self.places))
         self.planner = Planner(self.nodes, self.places)
-        self._bind(prologue)
+        for (numbers, name), words, at in self.planner.numbers:
+            numbers.places[name].append((words.view(np.float64), at))
+        if backward:
+            self.later = fused(later, set(self.places))
+            self.later_planner = Planner(self.later, self.places)
         bound: dict[str, Any] = dict(self.extra)
-        lines = guards.condition(walk, bound) + self.conditions
-        self.holds = guards.function(lines, bound)
-        self.guard_lines = lines
-        scope: dict[str, Any] = dict(walk.constants)
-        exec(f"def collect(args, kwargs):\n    return [{', '.join(self.arguments)}]\n", scope)
-        self.collect = scope["collect"]
+        self.guard_lines = guards.condition(walk, bound, backward is not None) + self.conditions
+        self.holds = guards.function(self.guard_lines, bound)
+        self.collect = self._function(f"[{', '.join(self.arguments)}]")
         self.cells = [t._cell for t in recorder.bumped.values() if t._cell is not None]
         self.recorder = None  # type: ignore[assignment]
 
+    def _function(self, expression: str) -> Any:
+        """A function of (args, kwargs) that gives the value of an expression of the walk."""
+        scope: dict[str, Any] = dict(self.walk.constants)
+        exec(f"def value(args, kwargs):\n    return {expression}\n", scope)
+        return scope["value"]
+
     # ------------------------------------------------------------------ what memory is whose
 
-    def _find_memory(self, nodes: list[Node]) -> None:
-        """Give every buffer that the step did not make a place, or say whose it cannot be."""
-        self.extra: dict[str, Any] = {}
+    def _find_memory(self, nodes: list[Node]) -> list[Node]:
+        """Give every buffer that the step did not make a place; returns nodes that restore constants it changes."""
         static: dict[int, Tensor] = {}
         moving: dict[int, list[tuple[Tensor, str]]] = {}
         for found in self.walk.tensors.values():
@@ -131,7 +91,7 @@ class Step:
         written = {r.buffer for node in nodes for r in node.writes}
         starts: list[Node] = []
         for buffer in used:
-            if buffer.origin == "made":
+            if buffer.origin == "made" or buffer in self.seeds:
                 continue
             base = buffer.owner
             self.kept.append(base)
@@ -147,7 +107,7 @@ class Step:
                 starts.append(_restored(whole, first, self.places, self.kept))
             else:
                 raise CannotReplay(f"memory of unknown origin is used, first at {buffer.where}")
-        nodes[:0] = starts
+        return starts
 
     def _guard_state(self, state: dict, name: str, value: Tensor) -> None:
         at, t, a = (f"e{len(self.extra) + i}" for i in range(3))
@@ -212,108 +172,71 @@ class Step:
 
     def _results(self, result: Any) -> None:
         """How to make what the function returned."""
-        self.outputs: list[tuple[int, Region]] = []  # slot, and what of its buffer is returned
+        self.outputs: list[Region] = []  # of the memory that each call gets anew, in the order of their slots
+        self.first_output = self.next_slot
+        graph = [id(t) for t in self.backward.outputs] if self.backward else []
         consumed = CompiledStep(())
         made: dict[Buffer, int] = {}
-        expressions = {id(f.tensor): f.expression for f in self.walk.tensors.values()}
+        known = {id(f.tensor): f for f in self.walk.tensors.values()}
 
         def tensor(t: Tensor) -> Any:
-            if id(t) in expressions:
-                e = expressions[id(t)]
-                found = next(f for f in self.walk.tensors.values() if f.tensor is t)
+            found = known.get(id(t))
+            if found is not None:
                 if not found.argument:
-                    return lambda given, arrays: t
-                code = eval(f"lambda args, kwargs: {e}")  # an argument, returned as it came
-                return lambda given, arrays: code(*given)
-            if type(t) is not Tensor or t._base is not None and t._base._rg:
-                raise CannotReplay("a view or a subclass of Tensor is returned")
-            if t._rg and not _spent(t._node):
+                    return lambda given, arrays, node: t
+                code = self._function(found.expression)  # an argument, returned as it came
+                return lambda given, arrays, node: code(*given)
+            if type(t) is not Tensor:
+                raise CannotReplay("a subclass of Tensor is returned")
+            if t._rg and id(t) not in graph and not spent(t._node):
                 raise CannotReplay("the result takes its graph with it")
             region = self.recorder.region(t._array)
-            if not self.recorder.knows(t._array) or region.buffer.origin is None:
+            if region.buffer.origin is None:
                 raise CannotReplay("the result lies in memory that the step did not make")
-            node = consumed if t._rg else None
             if region.buffer in self.places and region.buffer not in made:
                 raise CannotReplay("the result shares memory with something else that outlives the step")
             if region.buffer not in made:
                 made[region.buffer] = self._slot(region.buffer)
-                self.outputs.append((made[region.buffer], region))
-            slot = made[region.buffer]
-            whole = region.dense and region.offset == 0 and region.size * region.dtype.itemsize == region.buffer.size
+                self.outputs.append(region)
+            which = graph.index(id(t)) if id(t) in graph else consumed if t._rg else None
+            return results.fresh(made[region.buffer], region, which)
 
-            def wrapped(given: Any, arrays: list) -> Tensor:
-                new = _new(Tensor)
-                base = arrays[slot]
-                if whole and base.shape == region.shape:
-                    new._array = base
-                else:
-                    raw = base.reshape(-1).view(np.uint8)
-                    new._array = np.ndarray(region.shape, region.dtype, raw, region.offset, region.strides)
-                if node is not None:
-                    new._node, new._rg = node, True
-                return new
+        self.rebuild = results.maker(result, tensor)
 
-            return wrapped
-
-        def maker(x: Any) -> Any:
-            if isinstance(x, Tensor):
-                return tensor(x)
-            if type(x) in (list, tuple):
-                kind, parts = type(x), [maker(v) for v in x]
-                return lambda given, arrays: kind([p(given, arrays) for p in parts])
-            if isinstance(x, tuple) and hasattr(x, "_fields"):
-                kind, parts = type(x), [maker(v) for v in x]
-                return lambda given, arrays: kind(*[p(given, arrays) for p in parts])
-            if type(x) is dict:
-                items = {k: maker(v) for k, v in x.items()}
-                return lambda given, arrays: {k: m(given, arrays) for k, m in items.items()}
-            if x is None or isinstance(x, int | float | str | bool):
-                return lambda given, arrays: x
-            raise CannotReplay(f"the function returns a {type(x).__name__}")
-
-        self.rebuild = maker(result)
-
-    # ------------------------------------------------------------------ optimizers and other actions
-
-    def _updates(self, nodes: list[Node]) -> tuple[list[Node], list]:
-        """Optimizer formulas as maps; and what is done in Python at each call, in order."""
-        found: list[Node] = []
-        prologue: list[tuple[int, Any]] = list(self.recorder.program.actions)
-        groups: dict[Any, Numbers] = {}
-        for i, node in enumerate(nodes):
-            if not isinstance(node, Update):
-                found.append(node)
-                continue
-            if not isinstance(node.optimizer, FormulaOptimizer) or not node.optimizer.elementwise:
-                raise CannotReplay(f"{node.name}'s formula is not element by element")
-            if any(r.dtype not in KINDS for r in node.reads):
-                raise CannotReplay(f"{node.name} updates {node.reads[0].dtype}")
-            names = tuple(k for k, v in node.numbers.items() if _is_number(v))
-            state = node.optimizer.state.get(node.parameter, {})
-            count = state.get("step")
-            taken = None if count is None else float(count._array)
-            key = (id(node.optimizer), id(node.group), taken, names, tuple(node.numbers.values()))
-            if key not in groups:
-                groups[key] = Numbers(node, names)
-                prologue.append((i, groups[key]))
-            if count is not None:
-                groups[key].counts.append(count._array)
-            try:
-                body, results = trace_update(node.formula, len(node.reads), names, groups[key].fixed)
-            except NotSymbolic as error:
-                raise CannotReplay(f"{node.name}'s formula cannot be traced: {error}") from None
-            numbers = [(groups[key], name) for name in names]
-            shape = node.reads[0].shape
-            count_of = len(node.writes)
-            found.append(Map(node.reads, node.writes, node.name, shape, body, list(results[:count_of]), numbers,
-                             [None] * count_of, [()] * count_of))  # fmt: skip
-        return found, [what for _, what in sorted(prologue, key=lambda entry: entry[0])]
-
-    def _bind(self, prologue: list) -> None:
-        """Connect the numbers with the context words that they go to."""
-        for (numbers, name), words, at in self.planner.numbers:
-            numbers.places[name].append((words.view(np.float64), at))
-        self.prologue = [p for p in prologue]
+    def _backward(self, nodes: list[Node], later: list[Node]) -> None:
+        """Memory that the second program needs of the first, and its own results."""
+        self.saved: list[Buffer] = []
+        self.spare: list[list[np.ndarray]] = []
+        backward = self.backward
+        if backward is None:
+            return
+        first = {r.buffer for n in nodes for r in (*n.reads, *n.writes)}
+        self.first_saved = self.next_slot
+        for buffer in dict.fromkeys(r.buffer for n in later for r in (*n.reads, *n.writes)):
+            if buffer in first and buffer not in self.places:
+                self._slot(buffer)
+                self.saved.append(buffer)
+        self.seed_slots = [self._slot(self.recorder.region(s).buffer) for s in backward.seeds]
+        self.grad_slots = [None if r is None else self._slot(r.buffer) for r in backward.regions]
+        known = {id(f.tensor): f for f in self.walk.tensors.values()}
+        expressions = []
+        for t in backward.targets:
+            found = known.get(id(t))
+            if found is None:
+                raise CannotReplay("a tensor that gets a gradient was not to be seen beforehand")
+            if found.argument:
+                expressions.append(found.expression)
+            else:
+                name = f"target{len(expressions)}"
+                self.walk.constants[name] = t
+                expressions.append(name)
+        self.targets = self._function(f"[{', '.join(expressions)}]")
+        read = {r.buffer for n in later for r in n.reads}
+        kept = [f.tensor for f in self.walk.tensors.values() if not f.argument]
+        self.watched = [
+            t for t in kept if self.recorder.knows(t._array) and self.recorder.region(t._array).buffer in read
+        ]
+        self.seed_shapes = [(s.shape, s.dtype) for s in backward.seeds]
 
     # ------------------------------------------------------------------ running
 
@@ -325,33 +248,29 @@ class Step:
     def _run(self, args: tuple, kwargs: dict) -> tuple[bool, Any]:
         advanced: list[Numbers] = []
         for entry in self.prologue:
-            if isinstance(entry, Numbers):
-                if not entry.advance():
-                    for done in advanced:
-                        done.retreat()
-                    return False, None
+            if not isinstance(entry, Numbers):
+                entry()
+            elif entry.advance():
                 advanced.append(entry)
             else:
-                entry()
+                for done in advanced:
+                    done.retreat()
+                return False, None
         arrays: list[Any] = [None, None, *self.collect(args, kwargs)]
         for grad in self.grads:
             # The gradient of the last call serves again unless somebody else has taken hold of it.
             tensor = grad[3]
             if tensor is None or _refs(tensor) > 3 + (grad[0]._grad is tensor) or _refs(grad[2]) > 3:
                 region = grad[4]
-                grad[2] = _owner(region)
+                grad[2] = results.owner_for(region)
                 tensor = grad[3] = _new(Tensor)
-                tensor._array = _seen(grad[2], region)
+                tensor._array = results.seen_in(grad[2], region)
             arrays.append(grad[2])
-        for _, region in self.outputs:
-            arrays.append(_owner(region))
+        for region in self.outputs:
+            arrays.append(results.owner_for(region))
+        node = self._node(args, kwargs, arrays) if self.backward else None
         try:
-            for step in self.planner.steps:
-                if isinstance(step, Segment):
-                    run, arrays[0], arrays[1] = step.run
-                    run(*arrays)
-                else:
-                    self._python(step, arrays)
+            self._launch(self.planner, arrays)
         except BaseException:
             for done in advanced:
                 done.retreat()
@@ -362,58 +281,86 @@ class Step:
             leaf._grad = None
         for cell in self.cells:
             cell[0] += 1
-        return True, self.rebuild((args, kwargs), arrays)
+        return True, self.rebuild((args, kwargs), arrays, node)
 
-    @staticmethod
-    def _python(step: tuple, arrays: list) -> None:
-        node, given, outs = step
-        if isinstance(node, Check):
-            if outs[0](arrays).max(initial=-1) >= 0:
-                node.function(*given(arrays), **node.options)
-            return
-        found = node.function(*given(arrays), **node.options)
-        if found is None:
-            return
-        found = [a for a in (found if isinstance(found, tuple | list) else (found,)) if a is not None]
-        for maker, value in zip(outs, found):
-            target = maker(arrays)
-            if np.shape(value) != target.shape:
-                raise RuntimeError(
-                    f"{node.name} gave shape {np.shape(value)} where the recorded step had {target.shape}"
-                )
-            if target.size:
-                target[...] = value
+    def _launch(self, planner: Planner, arrays: list) -> None:
+        for step in planner.steps:
+            if isinstance(step, Segment):
+                run, arrays[0], arrays[1] = step.run
+                run(*arrays)
+            else:
+                _call(step, arrays)
+
+    def _node(self, args: tuple, kwargs: dict, arrays: list) -> CompiledBackward:
+        """The graph of this call's results, with memory for what its backward pass needs."""
+        arrays += self.spare.pop() if self.spare else [np.empty(max(1, b.size), np.uint8) for b in self.saved]
+        arrays += [_NOTHING] * (self.next_slot - len(arrays))
+        node = _new(CompiledBackward)
+        node.seq = next_number()
+        node.edges = tuple(edges_to(self.targets(args, kwargs)))
+        if len(self.seed_slots) != 1:
+            node.outputs = len(self.seed_slots)
+        node.step, node.arrays = self, arrays
+        kept = []
+        for t in (*self.watched, *self._argument_tensors(args, kwargs)):
+            if t._cell is None:
+                t._cell = [0]
+            kept.append((t._cell, t._cell[0]))
+        node.versions = kept
+        return node
+
+    def _argument_tensors(self, args: tuple, kwargs: dict) -> list:
+        return [t for t in (*args, *kwargs.values()) if isinstance(t, Tensor)]
+
+    def pull(self, node: CompiledBackward, gradients: Any) -> list:
+        """The second program: gradients of the targets from those of the outputs."""
+        with self.lock:
+            arrays = list(node.arrays)
+            for slot, g, (shape, dtype) in zip(self.seed_slots, gradients, self.seed_shapes):
+                a = np.zeros(shape, dtype) if g is None else np.ascontiguousarray(g._array).reshape(shape)
+                arrays[slot] = a if a.dtype == dtype else a.astype(dtype)
+            found: list[Any] = []
+            for slot, region in zip(self.grad_slots, self.backward.regions):  # type: ignore[union-attr]
+                if slot is not None:
+                    arrays[slot] = results.owner_for(region)
+            self._launch(self.later_planner, arrays)
+            for slot, region in zip(self.grad_slots, self.backward.regions):  # type: ignore[union-attr]
+                if slot is None:
+                    found.append(None)
+                else:
+                    made = _new(Tensor)
+                    made._array = results.seen_in(arrays[slot], region)
+                    arrays[slot] = None  # so that a leaf may take the memory over
+                    found.append(made)
+            return found
+
+    def give_back(self, arrays: list) -> None:
+        """Memory that a backward pass no longer needs, for the next call."""
+        if self.saved and len(self.spare) < _MOST_SPARE:
+            self.spare.append(arrays[self.first_saved : self.first_saved + len(self.saved)])
 
 
-def _owner(region: Region) -> np.ndarray:
-    """New memory for a whole buffer, as an array of the region's shape where that is the same thing."""
-    if region.offset == 0 and region.dense and region.size * region.dtype.itemsize == region.buffer.size:
-        return np.empty(region.shape, region.dtype)
-    return np.empty(max(1, region.buffer.size), np.uint8)
+_NOTHING = np.empty(0, np.uint8)
 
 
-def _seen(base: np.ndarray, region: Region) -> np.ndarray:
-    if base.dtype == region.dtype and base.shape == region.shape:
-        return base
-    return np.ndarray(region.shape, region.dtype, base, region.offset, region.strides)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value != 0
-
-
-def _spent(node: Any) -> bool:
-    """Whether the graph behind a node has been used up by a backward pass."""
-    stack, seen = [node], set()
-    while stack:
-        n = stack.pop()
-        if n is None or id(n) in seen:
-            continue
-        seen.add(id(n))
-        if getattr(n, "saved", 0) is None and hasattr(n, "op"):
-            return True
-        stack += [e[0] for e in n.edges if e is not None and e[1] != -1]
-    return False
+def _call(step: tuple, arrays: list) -> None:
+    """What stays a Python call in a compiled step."""
+    node, given, outs = step
+    if isinstance(node, Check):
+        if outs[0](arrays).max(initial=-1) >= 0:
+            node.function(*given(arrays), **node.options)
+        return
+    assert isinstance(node, Call)
+    found = node.function(*given(arrays), **node.options)
+    if found is None:
+        return
+    found = [a for a in (found if isinstance(found, tuple | list) else (found,)) if a is not None]
+    for maker, value in zip(outs, found):
+        target = maker(arrays)
+        if np.shape(value) != target.shape:
+            raise RuntimeError(f"{node.name} gave shape {np.shape(value)} where the recorded step had {target.shape}")
+        if target.size:
+            target[...] = value
 
 
 def _restored(whole: Region, first: np.ndarray, places: dict, kept: list) -> Map:
@@ -424,11 +371,6 @@ def _restored(whole: Region, first: np.ndarray, places: dict, kept: list) -> Map
     kept.append(first)
     node = fill(whole, 0, "constant")
     region = Region(source, 0, first.shape, first.strides, first.dtype)
-    from .symbolic import trace
-
     body, result, numbers = trace(lambda x: x, [first], first.dtype)
     node.reads, node.body, node.results, node.numbers = [region], body, [result], numbers
     return node
-
-
-__all__ = ["CannotReplay", "Step", "view_at"]
