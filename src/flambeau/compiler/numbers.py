@@ -68,7 +68,7 @@ class Numbers:
 
 
 def traced_updates(nodes: list[Node]) -> tuple[list[Node], list[tuple[int, Numbers]]]:
-    """Nodes with maps in place of optimizer formulas; and the numbers to work out, with the place of their first use."""
+    """Nodes with maps in place of optimizer formulas; and the numbers to work out, each with its first place."""
     found: list[Node] = []
     prologue: list[tuple[int, Numbers]] = []
     groups: dict[Any, Numbers] = {}

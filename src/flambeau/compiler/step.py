@@ -320,17 +320,18 @@ class Step:
                 a = np.zeros(shape, dtype) if g is None else np.ascontiguousarray(g._array).reshape(shape)
                 arrays[slot] = a if a.dtype == dtype else a.astype(dtype)
             found: list[Any] = []
-            for slot, region in zip(self.grad_slots, self.backward.regions):  # type: ignore[union-attr]
-                if slot is not None:
-                    arrays[slot] = results.owner_for(region)
+            grads = list(zip(self.grad_slots, self.backward.regions))  # type: ignore[union-attr]
+            for at, region in grads:
+                if at is not None:
+                    arrays[at] = results.owner_for(region)
             self._launch(self.later_planner, arrays)
-            for slot, region in zip(self.grad_slots, self.backward.regions):  # type: ignore[union-attr]
-                if slot is None:
+            for at, region in grads:
+                if at is None:
                     found.append(None)
                 else:
                     made = _new(Tensor)
-                    made._array = results.seen_in(arrays[slot], region)
-                    arrays[slot] = None  # so that a leaf may take the memory over
+                    made._array = results.seen_in(arrays[at], region)
+                    arrays[at] = None  # so that a leaf may take the memory over
                     found.append(made)
             return found
 
