@@ -9,7 +9,7 @@ POSITIONS = 256  # positions that a tile adds up at a time: that many of a tile'
 
 
 @kernel("g:T x:T partial:T! room:T! turned:T! offsets:i8! plan:i8 shares cuts strips weight", work="strips",
-        cost="weight")  # fmt: skip
+        cost="weight", written=True)  # fmt: skip
 def correlate(k, begin, end, g, x, partial, room, turned, offsets, plan, shares, cuts, strips, weight, rows=8,
               vectors=2):  # fmt: skip
     """partial[share, group, block of outputs, weight, output] = the sum of g * window over a share of the images.

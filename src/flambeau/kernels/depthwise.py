@@ -6,7 +6,9 @@ from .build import kernel
 from .window import copy_window, numbers, write_offsets
 
 
-@kernel("g:T x:T partial:T! room:T! offsets:i8! plan:i8 shares strips weight", work="strips", cost="weight")
+@kernel(
+    "g:T x:T partial:T! room:T! offsets:i8! plan:i8 shares strips weight", work="strips", cost="weight", written=True
+)
 def correlate_few(k, begin, end, g, x, partial, room, offsets, plan, shares, strips, weight, rows=8):
     """partial[share, group, output, weight] = the sum of g * window over a share of the images.
 

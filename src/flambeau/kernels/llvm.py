@@ -91,6 +91,7 @@ def to_object(ir_text: str, written: bool = False) -> bytes:
     builder = llvm.create_pass_builder(machine, options)
     passes = llvm.create_new_module_pass_manager() if written else builder.getModulePassManager()
     if written:
+        passes.add_always_inliner_pass()
         passes.add_sroa_pass()
         passes.add_loop_rotate_pass()
         passes.add_instruction_combine_pass()

@@ -24,7 +24,7 @@ ROWS = 8  # outputs of a tile of registers
 
 
 @kernel("w:T places:i8=9 packed:T!=groups*tiles*16*far groups tiles ins rows outs group_step out_step in_step far",
-        work="groups*tiles", cost="ins*rows*16")  # fmt: skip
+        work="groups*tiles", cost="ins*rows*16", written=True)  # fmt: skip
 def pack_transformed(
     k, begin, end, w, places, packed, groups, tiles, ins, rows, outs, group_step, out_step, in_step, far
 ):
@@ -72,7 +72,9 @@ def _transform_sums(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, ...]:
     return a + b + c, b - c - d
 
 
-@kernel("x:T packed:T bias:T? out:T! room:T! offsets:i8! plan:i8 strips weight", work="strips", cost="weight")
+@kernel(
+    "x:T packed:T bias:T? out:T! room:T! offsets:i8! plan:i8 strips weight", work="strips", cost="weight", written=True
+)
 def winograd(k, begin, end, x, packed, bias, out, room, offsets, plan, strips, weight, rows=ROWS):
     """out = the convolution of x (+ bias), some items (group, some images, band of rows of tiles) per strip.
 

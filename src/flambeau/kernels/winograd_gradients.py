@@ -13,7 +13,12 @@ from .window import copy_window, numbers, write_offsets
 from .winograd import POINTS, transform_inputs
 
 
-@kernel("g:T x:T partial:T! room:T! offsets:i8! plan:i8 shares cuts strips weight", work="strips", cost="weight")
+@kernel(
+    "g:T x:T partial:T! room:T! offsets:i8! plan:i8 shares cuts strips weight",
+    work="strips",
+    cost="weight",
+    written=True,
+)
 def correlate_tiles(k, begin, end, g, x, partial, room, offsets, plan, shares, cuts, strips, weight, rows=8):
     """partial[share, group, point, block of outputs, channel, output] = the sums over the tiles of a share.
 
@@ -135,7 +140,7 @@ def _whole_tiles(blocks, width, outs):
 
 
 @kernel("partial:T=shares*groups*16*blocks*ins*width out:T!=groups*outs*ins*9 shares groups blocks ins width outs",
-        work="groups*ins", cost="shares*outs*32", fits=_whole_tiles)  # fmt: skip
+        work="groups*ins", cost="shares*outs*32", written=True, fits=_whole_tiles)  # fmt: skip
 def gather_tiles(k, begin, end, partial, out, shares, groups, blocks, ins, width, outs):
     """out[group, output, in, 3, 3] = G' (the sums over the shares) G."""
     from .lanes import Lanes  # needs llvmlite
