@@ -11,7 +11,7 @@ LAYERS = (
     ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),
     ("archive",), ("pickling",), ("serialization",),
-    ("nn", "optim", "utils", "func", "distributions"), ("compiler",),
+    ("nn", "optim", "utils", "func", "distributions"), ("compiler",), ("_dynamo",),
     ("testing", "amp", "accelerator", "backends", "cuda", "distributed", "mps", "multiprocessing", "xpu"),
     ("vision",), ("demo",), ("cli",), ("__main__",),
 )  # fmt: skip

@@ -70,9 +70,10 @@ for _name, _function in _REGISTRY.items():
 
 # Subpackages, imported at first use; and names that live in one of them.
 _LAZY_MODULES = (
-    "accelerator", "amp", "backends", "cuda", "distributed", "distributions", "fft", "formatting", "func",
-    "generator", "kernels", "linalg", "masked", "mps", "multiprocessing", "nn", "optim", "random", "return_types",
-    "serialization", "signal", "special", "storage", "testing", "utils", "version", "vision", "xpu",
+    "_dynamo", "accelerator", "amp", "backends", "compiler", "cuda", "distributed", "distributions", "fft",
+    "formatting", "func", "generator", "kernels", "linalg", "masked", "mps", "multiprocessing", "nn", "optim",
+    "random", "return_types", "serialization", "signal", "special", "storage", "testing", "utils", "version",
+    "vision", "xpu",
 )  # fmt: skip
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization",

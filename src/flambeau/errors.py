@@ -58,6 +58,10 @@ class ArgumentTypeError(FlambeauError, TypeError):
     """An argument of the wrong type, or one that the function does not have."""
 
 
+class CompileError(FlambeauError, RuntimeError):
+    """What torch.compile was told to do and cannot."""
+
+
 class NotSupported(FlambeauError, NotImplementedError):
     """Something that PyTorch has and flambeau does not: said plainly rather than ignored."""
 

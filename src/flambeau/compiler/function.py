@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import functools
+from collections import Counter
 from typing import Any
 
-from ..autograd.mode import state
+from ..errors import CompileError
 from ..kernels import fused, record, updates
 from ..kernels.build import backend
 from ..optim.rule import FormulaOptimizer, plain
 from . import guards
 from .backward import HasHooks, record_backward
+from .control import compiled_functions, here
 from .numbers import CannotReplay
 from .recorder import Recorder
+from .standing import Standing
 from .step import Step
 from .surroundings import Walk, Watcher
 
@@ -20,29 +22,56 @@ MOST_STEPS = 8  # signatures of one function that are kept compiled; further one
 PATIENCE = 3  # recordings that come to nothing before a function is left to Python
 
 
-class Compiled:
+class Compiled(Standing):
     """A function that is recorded at its first call for each signature, and replayed afterwards."""
 
-    def __init__(self, function: Any, fullgraph: bool = False):
-        self.function, self.fullgraph = function, fullgraph
+    def __init__(self, function: Any, fullgraph: bool = False, enabled: bool = True):
+        super().__init__(function, fullgraph, enabled)
+        self.fullgraph, self.enabled = fullgraph, enabled
+        self.running = False  # whether Python is inside the function: a module calls itself again then
+        self.reset()
+        compiled_functions.add(self)
+
+    def reset(self) -> None:
+        """Forget all recordings."""
         self.steps: list[Step] = []
         self.splits: list[tuple[str, str]] = []  # (reason, line) why the last recording was left to Python
+        self.reasons: Counter[tuple[str, str]] = Counter()  # the same of all recordings
         self.given_up = 0
         self.eager_calls = 0
-        self.running = False  # whether Python is inside the function: a module calls itself again then
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if record.listeners and record.listener() is not None:
             return self._eager(args, kwargs)  # part of a step that is being recorded
-        for step in self.steps:
-            if step.holds(args, kwargs):
-                done, result = step(args, kwargs)
-                if done:
-                    return result
-        if self.given_up >= PATIENCE or len(self.steps) >= MOST_STEPS or backend() is None:
+        stance = here.stance
+        if stance != "force_eager":
+            for step in self.steps:
+                if step.holds(args, kwargs):
+                    done, result = step(args, kwargs)
+                    if done:
+                        return result
+        if stance == "fail_on_recompile" and self.enabled:
+            raise CompileError(
+                "Detected recompile when torch.compile stance is 'fail_on_recompile'",
+                why=f"{self.label} has {len(self.steps)} recordings, and none fits these arguments",
+            )
+        if stance != "default" or not self._may_record():
             self.eager_calls += 1
             return self._eager(args, kwargs)
         return self._record(args, kwargs)
+
+    def _may_record(self) -> bool:
+        if not self.enabled or backend() is None:
+            return False
+        if not self.fullgraph:
+            return self.given_up < PATIENCE and len(self.steps) < MOST_STEPS
+        if len(self.steps) >= MOST_STEPS:
+            raise CompileError(
+                f"torch.compile(fullgraph=True): {self.label} has been recorded for {MOST_STEPS} signatures already",
+                why="each set of shapes, dtypes and values of plain arguments is recorded for itself",
+                fix="pad to a few shapes, or leave out fullgraph=True: further ones run eagerly then",
+            )
+        return True
 
     def _eager(self, args: tuple, kwargs: dict) -> Any:
         outer, self.running = self.running, True
@@ -94,10 +123,25 @@ class Compiled:
         except CannotReplay as error:
             self.splits.append((str(error), ""))
         if self.splits:
+            self.splits = [(reason, line or _defined(self.function)) for reason, line in self.splits]
+            self.reasons.update(self.splits)
             self.given_up += 1
             if self.fullgraph:
-                raise RuntimeError("torch.compile(fullgraph=True): " + "; ".join(f"{r} ({w})" for r, w in self.splits))
+                raise CompileError(
+                    f"torch.compile(fullgraph=True): {self.label} cannot be replayed without Python",
+                    why="; ".join(f"{reason} ({line})" for reason, line in self.splits),
+                    fix="torch.compiler.explain(function) lists all reasons; without fullgraph=True it runs eagerly",
+                )
         return result
+
+
+def _defined(function: Any) -> str:
+    """file:line of a function's definition."""
+    for found in (function, getattr(function, "forward", None), type(function).__dict__.get("__call__")):
+        code = getattr(getattr(found, "__func__", found), "__code__", None)
+        if code is not None:
+            return f"{code.co_filename}:{code.co_firstlineno}"
+    return ""
 
 
 def _prepare(walk: Walk) -> list:
@@ -126,6 +170,3 @@ def _unprepare(started: list) -> None:
             count = optimizer.state[p].get("step")
             if count is not None and float(count._array) == 0:
                 del optimizer.state[p]
-
-
-__all__ = ["Compiled", "functools", "state"]

@@ -25,6 +25,7 @@ from ..nn.modules.module import Module
 from ..optim.lr_scheduler.base import LRScheduler
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
+from .standing import Standing
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SITE = os.path.dirname(os.path.dirname(np.__file__)) + os.sep
@@ -148,6 +149,8 @@ class Walk:
         elif isinstance(value, LRScheduler | Generator | np.ndarray):
             if isinstance(value, LRScheduler):
                 self._visit(value.optimizer, self.constant(value.optimizer), "the optimizer")
+        elif isinstance(value, Standing):
+            self._visit(value.function, self.constant(value.function), "a compiled function")
         elif isinstance(value, types.FunctionType):
             self._function(value)
         elif isinstance(value, types.MethodType):
@@ -238,6 +241,9 @@ class Walk:
 
     def _function(self, f: types.FunctionType) -> None:
         if is_library(f.__code__):
+            wrapped = None if hasattr(f, "assumed_constant") else getattr(f, "__wrapped__", None)
+            if wrapped is not None:  # a decorator of this package or the standard library
+                self._visit(wrapped, self.constant(wrapped), "a wrapped function")
             return
         self.seen.append(Seen(f, "__code__", f.__code__, f"{self.constant(f)}.__code__", False))
         for code in codes(f.__code__):

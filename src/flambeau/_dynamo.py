@@ -1,0 +1,6 @@
+"""torch._dynamo: the names of torch.compiler that programs reach for here."""
+
+from .compiler import disable as disable
+from .compiler import explain as explain
+from .compiler import list_backends as list_backends
+from .compiler import reset as reset
