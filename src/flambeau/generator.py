@@ -19,7 +19,7 @@ from .devices import device as _device
 from .errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError
 from .kernels import twister
 from .kernels.random import keep, shuffle
-from .kernels.record import source
+from .kernels.record import effect, problem, source
 from .normal import box_muller64, fma, libm, normals32, words_to_units
 
 DEFAULT_SEED = 67280421310721
@@ -62,6 +62,7 @@ class Generator:
         return CPU
 
     def _reset(self, seed):
+        effect("seed", self._reset, seed)
         self._seed = seed
         self._words: Any = None  # NumPy's twister, made at the first draw: importing numpy.random takes a while
         self._state: Any = None  # in its place once the kernel has drawn: 624 words, and how many of them are used up
@@ -89,6 +90,7 @@ class Generator:
 
     def seed(self):
         """Start again from a seed that the system picks, and return it."""
+        problem("a seed is picked by the system")
         self._reset(int.from_bytes(os.urandom(8), "little"))
         return self._seed
 
@@ -98,6 +100,7 @@ class Generator:
 
     def state_bytes(self) -> np.ndarray:
         """The whole state, as the uint8 array that PyTorch's `get_state` gives."""
+        problem("the state of a generator is looked at")
         key, pos = self._twister()
         next_, left = (0, 1) if self._fresh else (pos, 625 - pos)
         words = key.astype("<u8")
@@ -111,6 +114,7 @@ class Generator:
 
     def set_state(self, new_state):
         """Continue from a state that `get_state` returned."""
+        problem("the state of a generator is set")
         array = getattr(new_state, "_array", new_state)
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
             raise ArgumentTypeError("RNG state must be a torch.ByteTensor")

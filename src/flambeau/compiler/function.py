@@ -8,15 +8,18 @@ from typing import Any
 from ..errors import CompileError
 from ..kernels import fused, record, updates
 from ..kernels.build import backend
+from ..kernels.plans import Unsupported
 from ..optim.rule import FormulaOptimizer, plain
 from . import guards
 from .backward import HasHooks, record_backward
 from .control import compiled_functions, here
 from .numbers import CannotReplay
+from .program import Update
 from .recorder import Recorder
 from .standing import Standing
 from .step import Step
 from .surroundings import Walk, Watcher
+from .symbolic import NotSymbolic
 
 MOST_STEPS = 8  # signatures of one function that are kept compiled; further ones run eagerly
 PATIENCE = 3  # recordings that come to nothing before a function is left to Python
@@ -95,14 +98,14 @@ class Compiled(Standing):
         before = Walk().run(self.function, args, kwargs)
         started = _prepare(before)
         kept = fused.SMALL, updates.SMALL
-        with Recorder() as recorder, Watcher() as watcher:
+        with Recorder() as recorder, Watcher(recorder) as watcher:
             fused.SMALL = updates.SMALL = 1
             try:
                 result = self._eager(args, kwargs)
                 backward = self._backward(recorder, before, result)
             finally:
                 fused.SMALL, updates.SMALL = kept
-        _unprepare(started)
+                _unprepare(started, recorder)
         self.splits = list(recorder.program.problems)
         try:
             after = Walk().run(self.function, args, kwargs)
@@ -114,13 +117,13 @@ class Compiled(Standing):
                         f"{code.co_filename}:{code.co_firstlineno}",
                     )
                 )
-            change = guards.changed(before, after)
+            change = guards.changed(before, after, recorder.program.actions)
             if change:
                 self.splits.append((change, ""))
             if not self.splits:
                 self.steps.insert(0, Step(recorder, after, result, backward))
                 self.given_up = 0
-        except CannotReplay as error:
+        except (CannotReplay, NotSymbolic, Unsupported) as error:
             self.splits.append((str(error), ""))
         if self.splits:
             self.splits = [(reason, line or _defined(self.function)) for reason, line in self.splits]
@@ -153,20 +156,20 @@ def _prepare(walk: Walk) -> list:
         for group in optimizer.param_groups:
             options = {name: plain(value) for name, value in group.items() if name != "params"}
             names = optimizer.slots(options)
-            if options.get("dampening"):
+            if options.get("dampening") or options.get("differentiable"):
                 continue  # the first step of SGD with dampening differs from the later ones
             for p in group["params"]:
                 if p not in optimizer.state:
                     optimizer.prepare(p, names, options)
                     optimizer.make_slots(p, names)
-                    started.append((optimizer, p, {k: v._version for k, v in optimizer.state.get(p, {}).items()}))
+                    started.append((optimizer, p))
     return started
 
 
-def _unprepare(started: list) -> None:
-    """Drop the state of parameters that the step has not touched."""
-    for optimizer, p, _ in started:
-        if p.grad is None and p in optimizer.state:
-            count = optimizer.state[p].get("step")
-            if count is not None and float(count._array) == 0:
-                del optimizer.state[p]
+def _unprepare(started: list, recorder: Recorder) -> None:
+    """Drop the state of parameters that the step has not updated."""
+    updated = {id(node.parameter) for node in recorder.nodes if isinstance(node, Update)}
+    for optimizer, p in started:
+        count = optimizer.state.get(p, {}).get("step")
+        if id(p) not in updated and (count is None or count._array.item() == 0):
+            optimizer.state.pop(p, None)

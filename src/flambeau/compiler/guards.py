@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from ..arrays import owner
 from ..autograd import mode
 from ..nn.modules import hooks
+from ..optim import optimizer
 from ..tensor import Tensor
 from .surroundings import PLAIN, Found, Walk
 
@@ -18,20 +20,28 @@ def alike(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-def changed(before: Walk, after: Walk) -> str | None:
-    """What the step did to Python's own state, or None."""
+def changed(before: Walk, after: Walk, actions: list) -> str | None:
+    """What the step did to Python's own state, other than by actions, or None."""
+    theirs = {id(held) for _, action in actions for held in action.holders()}
     old = {(id(s.container), s.key): s.value for s in before.seen}
     for s in after.seen:
         key = (id(s.container), s.key)
-        if key not in old:
+        if key not in old or not s.guarded and id(s.container) in theirs:
             continue
         was = old[key]
-        if was is s.value or (isinstance(was, PLAIN) and alike(was, s.value)):
+        if was is s.value or (isinstance(was, (*PLAIN, tuple, frozenset)) and alike(was, s.value)):
             continue
         return (
             f"the step changes {_readable(s.expression)}" if s.key != "len()" else "the step changes a container's size"
         )
+    for number, state in after.states.items():
+        if number in before.states and not _same_state(before.states[number], state):
+            return "the step changes the memory, requires_grad or the hooks of a tensor"
     return None
+
+
+def _same_state(a: tuple, b: tuple) -> bool:
+    return a[0] is b[0] and a[1] is b[1] and len(a[2]) == len(b[2]) and len(a[3]) == len(b[3])
 
 
 def _readable(expression: str) -> str:
@@ -55,10 +65,12 @@ def condition(walk: Walk, bound: dict[str, Any], graph: bool = False) -> list[st
     first: dict[int, str] = {}
     for s in walk.seen:
         value, e = s.value, s.expression
+        if not s.guarded:
+            continue
         if value is None or value is True or value is False:
             lines.append(f"{e} is {value}")
-        elif s.key == "len()":
-            lines.append(f"{e} == {value}")
+        elif s.key in ("len()", "in", "keys()", "content"):
+            lines.append(f"{e} == {constant(value)}")
         elif isinstance(value, PLAIN):
             name = constant(value)
             lines.append(f"({e} is {name} or alike({e}, {name}))")
@@ -79,8 +91,11 @@ def condition(walk: Walk, bound: dict[str, Any], graph: bool = False) -> list[st
         if not found.argument:
             t = constant(found.tensor)
             lines.append(f"{t}._array is {constant(found.tensor._array)} and {t}._rg is {found.tensor._rg}")
+            lines += _hooks(t, found.tensor, constant)
     bound.update(alike=alike, state=mode.state, flags=hooks._Active, walk=walk.constants)
     bound.update(walk.constants)
+    bound.update(dtypes=dtypes, optimizer_hooks=(optimizer._step_pre_hooks, optimizer._step_post_hooks))
+    lines.append(f"dtypes._default is {constant(dtypes._default)} and optimizer_hooks == {constant(_copied_hooks())}")
     lines.append(f"state.grad is {mode.state.grad} and state.inference is {mode.state.inference}")
     lines.append(
         f"state.autocast is {constant(mode.state.autocast)} and state.special is False and flags.flag is False"
@@ -88,11 +103,30 @@ def condition(walk: Walk, bound: dict[str, Any], graph: bool = False) -> list[st
     return list(dict.fromkeys(lines))
 
 
+def apart(arrays: list, others: frozenset) -> bool:
+    """Whether arguments share no memory with each other, or with what the step refers to itself."""
+    owners = [id(owner(a)) for a in arrays]
+    return len(set(owners)) == len(owners) and others.isdisjoint(owners)
+
+
+def _copied_hooks() -> tuple:
+    return optimizer._step_pre_hooks.copy(), optimizer._step_post_hooks.copy()
+
+
+def _hooks(e: str, t: Tensor, constant: Any) -> list[str]:
+    """That a tensor has the hooks that it had."""
+    return [
+        f"not {e}.{name}" if not hooks else f"tuple({e}.{name}.values()) == {constant(tuple(hooks.values()))}"
+        for name, hooks in (("_hooks", t._hooks), ("_post_hooks", t._post_hooks))
+    ]
+
+
 def _tensor(e: str, t: Tensor, constant: Any, graph: bool) -> list[str]:
     a = t._array
     leaf = "True" if graph else f"{e}._node is None"
     return [
         f"type({e}) is {constant(type(t))}",
+        *_hooks(e, t, constant),
         f"{e}._array.__class__ is {constant(np.ndarray)} and {e}._array.shape == {a.shape}",
         f"{e}._array.dtype is {constant(a.dtype)} and {e}._array.strides == {a.strides}",
         f"{e}._rg is {t._rg} and {leaf} and {e}._array.flags.writeable is {a.flags.writeable}",

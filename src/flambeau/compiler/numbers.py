@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..optim.rule import FormulaOptimizer, plain
+from ..tensor import Tensor
 from .program import Map, Node, Update
 from .symbolic import KINDS, NotSymbolic, trace_update
 
@@ -26,14 +27,20 @@ class Numbers:
         self.last: dict[str, float] = {}
         self.options: Any = None  # the group as it was when the numbers were last worked out
         self.state = node.optimizer.state.get(node.parameter, {})
+        self.scalars = scalars_of(node)  # what `numbers` changes itself
+        self.before: list = []  # what they were
 
     def advance(self) -> bool:
         """Count the step and put its numbers in place; False, with nothing changed, where another formula is needed."""
         self.optimizer._opt_called = True
         if not self.counts and self.options is not None and self._unchanged():
             return True
+        self.before = [a.copy() for a in self.scalars]
         for count in self.counts:
             count += 1
+        if len({count.item() for count in self.counts}) > 1:
+            self.retreat()  # another step has updated some of the parameters meanwhile
+            return False
         options = {name: plain(value) for name, value in self.group.items() if name != "params"}
         values = self.optimizer.numbers(options, self.state)
         for name, value in self.fixed.items():
@@ -65,6 +72,17 @@ class Numbers:
         """Take the count back."""
         for count in self.counts:
             count -= 1
+        for scalar, value in zip(self.scalars, self.before):
+            scalar[...] = value
+
+
+def scalars_of(node: Update) -> list[np.ndarray]:
+    """The scalars in a parameter's state, beside the count of steps, that belong to it alone."""
+    if node.optimizer.by_step:
+        return []
+    state = node.optimizer.state.get(node.parameter, {})
+    slots = node.optimizer.slots({name: plain(value) for name, value in node.group.items() if name != "params"})
+    return [v._array for k, v in state.items() if k != "step" and k not in slots and isinstance(v, Tensor)]
 
 
 def traced_updates(nodes: list[Node]) -> tuple[list[Node], list[tuple[int, Numbers]]]:
@@ -78,12 +96,14 @@ def traced_updates(nodes: list[Node]) -> tuple[list[Node], list[tuple[int, Numbe
             continue
         if not isinstance(node.optimizer, FormulaOptimizer) or not node.optimizer.elementwise:
             raise CannotReplay(f"{node.name}'s formula is not element by element")
-        if any(r.dtype not in KINDS for r in node.reads):
+        if len({r.dtype for r in node.reads}) > 1 or node.reads[0].dtype not in KINDS:
             raise CannotReplay(f"{node.name} updates {node.reads[0].dtype}")
         names = tuple(k for k, v in node.numbers.items() if _is_number(v))
         count = node.optimizer.state.get(node.parameter, {}).get("step")
         taken = None if count is None else float(count._array)
-        key = (id(node.optimizer), id(node.group), taken, names, tuple(node.numbers.values()))
+        key: tuple = (id(node.optimizer), id(node.group), taken, names, tuple(node.numbers.values()))
+        if scalars_of(node):
+            key = (*key, id(node.parameter))
         if key not in groups:
             groups[key] = Numbers(node, names)
             prologue.append((i, groups[key]))

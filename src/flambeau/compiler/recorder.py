@@ -21,6 +21,9 @@ import numpy as np
 from ..arrays import MetaArray, address, owner
 from ..kernels import record
 from ..ops import elementwise
+from ..tensor import Tensor
+from .actions import Action
+from .nested import arrays_in, close, is_independent, replace, same_bits
 from .program import Buffer, Call, Check, Launch, Looped, Map, Program, Region, Update
 from .symbolic import KINDS, NotSymbolic, trace
 from .tracer import NotTraceable, Tracer, same_place
@@ -104,6 +107,9 @@ class Recorder:
             buffer.ref = weakref.ref(base, lambda _: buffers.pop(key, None))
         return self.region(array)
 
+    def _is_constant(self, array: np.ndarray) -> bool:
+        return self.knows(array) and self.buffers[id(owner(array))].origin == "constant"
+
     def constant(self, array: np.ndarray) -> np.ndarray:
         """Note that an array was made from Python numbers alone: it is the same at each replay."""
         base = owner(array)
@@ -117,6 +123,8 @@ class Recorder:
 
     def call(self, name: str, function: Any, args: Any, options: dict, formula: Any = None) -> Any:
         """Run an array-level function and note it. formula: the same element by element, where it is one."""
+        if any(not self._is_constant(a) for a in arrays_in(list(options.values()))):
+            self.problem(f"{name} takes an array that was worked out outside of an operation")
         outer, self.log, before, self.name = self.log, [], self.name, name
         try:
             found = function(*args, **options)
@@ -126,7 +134,7 @@ class Recorder:
         if found.__class__ not in (tuple, list) and not outs and found is not None:
             found = np.asarray(found)
             outs = [found]
-        arrays = _arrays(args)
+        arrays = arrays_in(args)
         if any(isinstance(a, MetaArray) for a in (*arrays, *outs)):
             self.problem(f"{name} runs on the meta device")
             return found
@@ -150,7 +158,7 @@ class Recorder:
         if self._taken_apart(name, function, args, options, outs):
             return
         reads = [self.region(a) for a in arrays]
-        template = _replace(args, self.region)
+        template = replace(args, self.region)
         self.nodes.append(Call(reads, [self.made(a) for a in outs], name, function, template, options))
 
     def _taken_apart(self, name: str, function: Any, args: Any, options: dict, outs: list) -> bool:
@@ -161,7 +169,7 @@ class Recorder:
         except NotTraceable:
             return False
         found = [a for a in (found if found.__class__ is list else [found]) if a is not None]
-        if len(found) != len(outs) or not all(map(_close, found, outs)):
+        if len(found) != len(outs) or not all(map(close, found, outs)):
             return False
         before = len(self.nodes)
         for a in tracer.constants:
@@ -241,7 +249,7 @@ class Recorder:
                 target[...] = formula(*args)
 
             reads = [self.region(a) for a in args if isinstance(a, np.ndarray)]
-            template = _replace((target, *args), self.region)
+            template = replace((target, *args), self.region)
             self.nodes.append(Call(reads, [self.region(target)], name, store, template, {}))
 
     def source(self, name: str, function: Any, args: tuple, options: dict) -> Any:
@@ -259,14 +267,25 @@ class Recorder:
         self.nodes.append(Update(regions, writes, type(optimizer).__name__, optimizer, group, p, formula, numbers))
         self.written = id(owner(arrays[0]))
 
-    def action(self, function: Any) -> None:
-        """Note a Python function without result that is to be called at each replay (a scheduler's step)."""
-        self.program.actions.append((len(self.nodes), function))
+    def action(self, method: Any, scheduler: Any, args: tuple, options: dict) -> Any:
+        """Run a scheduler's step and note that it is to be called at each replay."""
+        if self.quiet or any(isinstance(a, Tensor) for a in (*args, *options.values())):
+            return method(scheduler, *args, **options)
+        if any(isinstance(v, Tensor) for g in scheduler.optimizer.param_groups for k, v in g.items() if k != "params"):
+            self.problem("a scheduler changes an option that is a tensor")
+        action = Action(method, scheduler, args, options)
+        self.program.actions.append((len(self.nodes), action))
+        return record.unheard(action.unwatched)
+
+    def effect(self, name: str, function: Any, args: tuple) -> None:
+        """Note a change of something that is no memory, which is to be done again at each replay, in its turn."""
+        if not self.quiet:
+            self.nodes.append(Call([], [], name, function, args, {}))
 
     def change(self, name: str, function: Any, target: np.ndarray, args: tuple, options: dict) -> None:
         """Note function(target, *args), which changes `target` in place and has not been called yet."""
-        arrays = [target, *_arrays(args)]
-        template = _replace((target, *args), self.region)
+        arrays = [target, *arrays_in(args)]
+        template = replace((target, *args), self.region)
         self.nodes.append(
             Call([self.region(a) for a in arrays], [self.region(target)], name, function, template, options)
         )
@@ -281,10 +300,14 @@ class Recorder:
 
     def observe(self, tensor: Any, what: str) -> None:
         """Note that Python has read a value."""
-        array = tensor._array
-        if self.knows(array) and self.buffers[id(owner(array))].origin == "constant":
+        if self._is_constant(tensor._array):
             return
         self.problem(f"{what} reads a value that the step computes, so Python decides what follows")
+
+    def looked(self, array: np.ndarray, where: str) -> None:
+        """Note that this package looks at values outside of an operation."""
+        if not self._is_constant(array):
+            self.problem(f"{where}() looks at values, so Python decides what follows")
 
     def check(self, found: np.ndarray) -> None:
         """Note that the operation that is running decides by `found` whether to raise an error."""
@@ -355,7 +378,7 @@ class Recorder:
         touched = {id(owner(a)) for node, *_ in log for a in node.args if isinstance(a, np.ndarray)}
         written = {id(owner(a)) for _, arrays_written, _ in log for a in arrays_written}
         unread = [a for a in arrays if a.size and id(owner(a)) not in touched]
-        if unread and not _is_independent(whole, outs, unread):
+        if unread and not is_independent(whole, outs, unread):
             return False
         if any(o.size and id(owner(o)) not in written for o in outs):
             return False
@@ -385,7 +408,7 @@ class Recorder:
                 unplaced: Any = node.reads
                 reads = [self.region(unplaced[0]), *(self.region(a) for a in arrays)]
                 function, args, options = whole
-                self.nodes.append(Check(reads, [], self.name, function, _replace(args, self.region), options))
+                self.nodes.append(Check(reads, [], self.name, function, replace(args, self.region), options))
                 continue
             if isinstance(node, Looped):
                 self.nodes.append(node.map(self.region, self.made))
@@ -426,7 +449,7 @@ class Recorder:
             f = node.kernel.built(node.real, node.absent, node.options)
             if not f(*[place(a) for a in node.args]):
                 return False
-        return all(_same_bits(place(o), o) for o in outs)
+        return all(same_bits(place(o), o) for o in outs)
 
 
 def fill(region: Region, value: Any, name: str) -> Map:
@@ -436,50 +459,3 @@ def fill(region: Region, value: Any, name: str) -> Map:
     number = bool(value) if region.dtype == bool else float(value) if region.dtype.kind in "fV" else int(value)
     body = (("const", number, KINDS[region.dtype]),)
     return Map([], [region], name, region.shape, body, [0], [], [None], [()])
-
-
-def _is_independent(whole: tuple, outs: list, unread: list) -> bool:
-    """Whether an operation gives the same bits when arguments that none of its launches reads are changed."""
-    function, args, options = whole
-    if any(a.dtype.kind != "f" for a in unread):
-        return False
-    others = {id(a): a + np.random.default_rng(0).standard_normal(a.shape).astype(a.dtype) for a in unread}
-    found = record.unheard(functools.partial(function, *_replace(args, lambda a: others.get(id(a), a)), **options))
-    arrays = [a for a in (found if found.__class__ in (tuple, list) else [found]) if isinstance(a, np.ndarray)]
-    return len(arrays) == len(outs) and all(map(_same_bits, arrays, outs))
-
-
-def _close(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two results differ by rounding only."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if a.dtype.kind not in "fV":
-        return bool(np.array_equal(a, b))
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    largest = np.abs(y[np.isfinite(y)]).max(initial=0.0)
-    digits = 1e-9 if a.dtype.itemsize == 8 else 1e-4 if a.dtype.itemsize == 4 else 2e-2
-    return bool(np.allclose(x, y, digits, digits * largest, equal_nan=True))
-
-
-def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and a.tobytes() == b.tobytes()
-
-
-def _arrays(args: Any) -> list:
-    """All arrays in nested tuples and lists."""
-    found = []
-    for a in args:
-        if isinstance(a, np.ndarray):
-            found.append(a)
-        elif a.__class__ in (tuple, list):
-            found += _arrays(a)
-    return found
-
-
-def _replace(args: Any, function: Any) -> Any:
-    """Nested tuples and lists with function(array) in place of arrays."""
-    if isinstance(args, np.ndarray):
-        return function(args)
-    if args.__class__ in (tuple, list):
-        return args.__class__([_replace(a, function) for a in args])
-    return args

@@ -69,3 +69,12 @@ def fresh(slot: int, region: Region, graph: Any) -> Any:
         return new
 
     return made
+
+
+def tensors(result: Any) -> list[Tensor]:
+    """All tensors in nested containers."""
+    if isinstance(result, Tensor):
+        return [result]
+    if isinstance(result, list | tuple):
+        return [t for part in result for t in tensors(part)]
+    return tensors(list(result.values())) if isinstance(result, dict) else []

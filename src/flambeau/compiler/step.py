@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from . import guards, results
 from .backward import Backward, CompiledBackward, CompiledStep, edges_to, spent
 from .fuse import fused
-from .numbers import CannotReplay, Numbers, traced_updates
+from .numbers import CannotReplay, traced_updates
 from .plan import Place, Planner, Segment
 from .program import Buffer, Call, Check, Map, Node, Region
 from .recorder import Recorder, fill
@@ -40,7 +40,9 @@ class Step:
         start = backward.start if backward else len(recorder.nodes)
         nodes, later = recorder.nodes[:start], recorder.nodes[start:]
         self.seeds = {recorder.region(s).buffer for s in backward.seeds} if backward else set()
-        nodes = [*self._find_memory([*nodes, *later]), *nodes]
+        # Whether memory that others see is written: arguments must not share theirs with it then, or with each other.
+        writes = any(r.buffer.origin is None for n in (*nodes, *later) for r in n.writes)
+        nodes = [*self._find_memory([*nodes, *later], self._leaving(result)), *nodes]
         self.next_slot = 2 + len(self.arguments)
         self._gradients()
         self._results(result)
@@ -57,6 +59,10 @@ class Step:
             self.later_planner = Planner(self.later, self.places)
         bound: dict[str, Any] = dict(self.extra)
         self.guard_lines = guards.condition(walk, bound, backward is not None) + self.conditions
+        if self.arguments and writes:
+            owners = frozenset(id(owner(f.tensor._array)) for f in walk.tensors.values() if not f.argument)
+            bound.update(apart=guards.apart, owners=owners)
+            self.guard_lines.append(f"apart([{', '.join(self.arguments)}], owners)")
         self.holds = guards.function(self.guard_lines, bound)
         self.collect = self._function(f"[{', '.join(self.arguments)}]")
         self.cells = [t._cell for t in recorder.bumped.values() if t._cell is not None]
@@ -70,7 +76,7 @@ class Step:
 
     # ------------------------------------------------------------------ what memory is whose
 
-    def _find_memory(self, nodes: list[Node]) -> list[Node]:
+    def _find_memory(self, nodes: list[Node], leaving: Any) -> list[Node]:
         """Give every buffer that the step did not make a place; returns nodes that restore constants it changes."""
         static: dict[int, Tensor] = {}
         moving: dict[int, list[tuple[Tensor, str]]] = {}
@@ -82,13 +88,16 @@ class Step:
                 if found.tensor._grad is not None:
                     static.setdefault(id(owner(found.tensor._grad._array)), found.tensor._grad)
         for optimizer in self.walk.optimizers.values():
-            for state in optimizer.state.values():
+            for p, state in optimizer.state.items():
                 for name, value in state.items():
                     if isinstance(value, Tensor):
                         static[id(owner(value._array))] = value
-                        self._guard_state(state, name, value)
-        used = {r.buffer for node in nodes for r in (*node.reads, *node.writes)}
-        written = {r.buffer for node in nodes for r in node.writes}
+                        self._guard_state(optimizer, p, state, name, value)
+        # Constants that outlive the step are made anew at each call.
+        leaving = {self.recorder.region(t._array).buffer for t in leaving}
+        leaving = {b for b in leaving if b.origin == "constant"}
+        used = {r.buffer for node in nodes for r in (*node.reads, *node.writes)} | leaving
+        written = {r.buffer for node in nodes for r in node.writes} | leaving
         starts: list[Node] = []
         for buffer in used:
             if buffer.origin == "made" or buffer in self.seeds:
@@ -109,11 +118,11 @@ class Step:
                 raise CannotReplay(f"memory of unknown origin is used, first at {buffer.where}")
         return starts
 
-    def _guard_state(self, state: dict, name: str, value: Tensor) -> None:
-        at, t, a = (f"e{len(self.extra) + i}" for i in range(3))
-        self.extra.update({at: state, t: value, a: value._array})
+    def _guard_state(self, optimizer: Any, p: Any, state: dict, name: str, value: Tensor) -> None:
+        o, q, at, t, a = (f"e{len(self.extra) + i}" for i in range(5))
+        self.extra.update({o: optimizer, q: p, at: state, t: value, a: value._array})
         self.state_lines = getattr(self, "state_lines", [])
-        self.state_lines.append(f"{at}.get({name!r}) is {t} and {t}._array is {a}")
+        self.state_lines.append(f"{o}.state.get({q}) is {at} and {at}.get({name!r}) is {t} and {t}._array is {a}")
 
     def _moving(self, buffer: Buffer, tensors: list[tuple[Tensor, str]], nodes: list[Node]) -> None:
         """A buffer that an argument lies in: the array comes with each call."""
@@ -121,6 +130,7 @@ class Step:
         if len(arrays) > 1:
             raise CannotReplay("two arguments share memory")
         ((array, expression),) = arrays.values()
+        self.conditions += [f"{e}._array is {expression}._array" for _, e in tensors if e != expression]
         low = address(array) - buffer.address
         inside = Region(buffer, low, array.shape, array.strides, array.dtype).span()
         for node in nodes:
@@ -131,6 +141,11 @@ class Step:
         self.arguments.append(f"{expression}._array")
 
     # ------------------------------------------------------------------ what stays after a call
+
+    def _leaving(self, result: Any) -> list[Tensor]:
+        """Tensors that are returned or left behind as gradients."""
+        grads = [leaf._grad for leaf, *_ in self.recorder.accumulated.values() if leaf._grad is not None]
+        return grads + results.tensors(result)
 
     def _slot(self, buffer: Buffer) -> int:
         self.places[buffer] = Place(slot=self.next_slot)
@@ -166,7 +181,7 @@ class Step:
                 raise CannotReplay("a gradient shares memory with something else")
             self.grads.append([leaf, self._slot(region.buffer), None, None, region])
         for leaf in self.recorder.cleared.values():
-            if leaf._grad is None and id(leaf) in statics and leaf not in self.dropped:
+            if leaf._grad is None and id(leaf) in statics and not any(leaf is d for d in self.dropped):
                 self.dropped.append(leaf)
         self.conditions += getattr(self, "state_lines", [])
 
@@ -246,16 +261,13 @@ class Step:
             return self._run(args, kwargs)
 
     def _run(self, args: tuple, kwargs: dict) -> tuple[bool, Any]:
-        advanced: list[Numbers] = []
+        advanced: list[Any] = []
         for entry in self.prologue:
-            if not isinstance(entry, Numbers):
-                entry()
-            elif entry.advance():
-                advanced.append(entry)
-            else:
-                for done in advanced:
+            if not entry.advance():
+                for done in reversed(advanced):
                     done.retreat()
                 return False, None
+            advanced.append(entry)
         arrays: list[Any] = [None, None, *self.collect(args, kwargs)]
         for grad in self.grads:
             # The gradient of the last call serves again unless somebody else has taken hold of it.
@@ -272,7 +284,7 @@ class Step:
         try:
             self._launch(self.planner, arrays)
         except BaseException:
-            for done in advanced:
+            for done in reversed(advanced):
                 done.retreat()
             raise
         for leaf, _, _, tensor, _ in self.grads:

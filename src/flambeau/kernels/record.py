@@ -42,6 +42,15 @@ def change(name: str, function: Any, target: Any, *args: Any, **options: Any) ->
     function(target, *args, **options)
 
 
+def computed(name: str, function: Any, *arrays: Any) -> Any:
+    """function(*arrays), a new array that is no tensor: one step of an operation made of several."""
+    if listeners:
+        found = listener()
+        if found is not None:
+            return found.call(name, function, arrays, {})
+    return function(*arrays)
+
+
 def constant(array: Any) -> Any:
     """The array, made from Python numbers alone: a compiled step may keep it."""
     if listeners:
@@ -91,3 +100,31 @@ def source(function: Any) -> Any:
         return function(*args, **options)
 
     return drawn
+
+
+def action(method: Any) -> Any:
+    """Decorate a method that changes numbers which later steps look up: a compiled step calls it each time."""
+
+    @functools.wraps(method)
+    def told(self: Any, *args: Any, **options: Any) -> Any:
+        if listeners:
+            found = listener()
+            if found is not None:
+                return found.action(method, self, args, options)
+        return method(self, *args, **options)
+
+    return told
+
+
+def problem(reason: str) -> None:
+    """Something happens that a compiled step cannot do again, or see coming."""
+    found = listener() if listeners else None
+    if found is not None and not found.quiet:
+        found.problem(reason)
+
+
+def effect(name: str, function: Any, *args: Any) -> None:
+    """function(*args) is being done, which changes something that is no tensor; a compiled step does it each time."""
+    found = listener() if listeners else None
+    if found is not None:
+        found.effect(name, function, args)

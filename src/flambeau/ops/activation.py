@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
+from ..kernels.record import computed
 from ..kernels.special_error import erf as _erf_array
 from ..tensor import Tensor, wrap
 from .elementwise import tanh as _tanh
@@ -214,9 +215,9 @@ _keep = primitive(
 )  # fmt: skip
 
 
-def _where(g, mask):
-    """The gradient where the mask is True, else 0."""
-    return _keep(g, wrap(mask))
+def _where(g, input, mask):
+    """The gradient where the mask of the input's values is True, else 0."""
+    return _keep(g, wrap(computed("mask", mask, input._array)))
 
 
 def _relu6_like(a, low, high):
@@ -225,7 +226,7 @@ def _relu6_like(a, low, high):
 
 _hardtanh = primitive(
     "hardtanh", lambda input, low, high: _relu6_like(input, low, high),
-    vjp=lambda g, input, low, high: _where(g, (input._array > low) & (input._array < high)),
+    vjp=lambda g, input, low, high: _where(g, input, lambda a: (a > low) & (a < high)),
 )  # fmt: skip
 
 
@@ -235,7 +236,7 @@ def _leaky_relu_array(input, slope):
 
 _leaky_relu = primitive(
     "leaky_relu", _leaky_relu_array,
-    vjp=lambda g, input, slope: _where(g, _two_slopes(input._array, slope)),
+    vjp=lambda g, input, slope: _where(g, input, lambda a: _two_slopes(a, slope)),
 )  # fmt: skip
 
 
@@ -245,11 +246,11 @@ def _two_slopes(a, slope):
 
 _hardsigmoid = primitive(
     "hardsigmoid", in_single(lambda input: np.clip(input + 3, 0, 6) / 6),
-    vjp=lambda g, input: _where(g, (input._array > -3) & (input._array < 3)) / 6,
+    vjp=lambda g, input: _where(g, input, lambda a: (a > -3) & (a < 3)) / 6,
 )  # fmt: skip
 _threshold = primitive(
     "threshold", lambda input, threshold, value: np.where(input <= threshold, _lit(input, value), input),  # nan stays
-    vjp=lambda g, input, threshold: _where(g, ~(input._array <= threshold)),
+    vjp=lambda g, input, threshold: _where(g, input, lambda a: ~(a <= threshold)),
 )  # fmt: skip
 
 
@@ -260,12 +261,12 @@ def _softshrink_array(input, lambd):
 
 _softshrink = primitive(
     "softshrink", _softshrink_array,
-    vjp=lambda g, input, lambd: _where(g, (input._array > lambd) | (input._array < -lambd)),
+    vjp=lambda g, input, lambd: _where(g, input, lambda a: (a > lambd) | (a < -lambd)),
 )  # fmt: skip
 _hardshrink = primitive(
     "hardshrink",
     lambda input, lambd: np.where((input >= -lambd) & (input <= lambd), _lit(input, 0), input),
-    vjp=lambda g, input, lambd: _where(g, (input._array > lambd) | (input._array < -lambd)),
+    vjp=lambda g, input, lambd: _where(g, input, lambda a: (a > lambd) | (a < -lambd)),
 )  # fmt: skip
 
 

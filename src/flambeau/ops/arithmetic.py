@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DtypeError
+from ..kernels.record import constant
 from ..tensor import Tensor, attach
 from .elementwise import (
     F32,
@@ -170,7 +171,7 @@ def _trunc_array(a, b):
 
 
 def _no_slope(g):
-    return Tensor.wrap(np.zeros_like(g._array))
+    return Tensor.wrap(constant(np.zeros_like(g._array)))
 
 
 floor_divide = binary("floor_divide", _floor_array,
@@ -253,7 +254,7 @@ def pow(input, exponent):
     if (kind is int or kind is float) and isinstance(input, Tensor):
         d = input._array.dtype
         if d is F32 or d is F64:
-            return _pow(input, Tensor.wrap(np.asarray(exponent, d)))
+            return _pow(input, Tensor.wrap(constant(np.asarray(exponent, d))))
         if exponent < 0 and kind is int and input.dtype.category < 2:
             raise DtypeError("Integers to negative integer powers are not allowed.")
     return _pow(input, exponent)

@@ -12,6 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import HALVES
 from ..errors import ArgumentTypeError, DtypeError, NotSupported
+from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .elementwise import F32, F64, _operand, conj, kind_name, not_implemented
 from .entry import primitive, public
@@ -69,8 +70,8 @@ _PLAIN = (int, float, type(None))
 def _clamped(input, min, max, name):
     d = input._array.dtype if isinstance(input, Tensor) else None
     if (d is F32 or d is F64) and min.__class__ in _PLAIN and max.__class__ in _PLAIN and min is not max:
-        low = None if min is None else wrap(np.asarray(min, d))
-        high = None if max is None else wrap(np.asarray(max, d))
+        low = None if min is None else wrap(constant(np.asarray(min, d)))
+        high = None if max is None else wrap(constant(np.asarray(max, d)))
         return _CLAMPS[name][0](input, low, high)
     need_tensor(input, name)
     if min is None and max is None:
@@ -168,7 +169,7 @@ def lerp(input, end, weight):
     tensor([5., 2.])
     """
     if weight.__class__ is float and _all_of_one(input, end, end):
-        return _guarded(_lerp, (input, end, wrap(np.asarray(weight, input._array.dtype))))
+        return _guarded(_lerp, (input, end, wrap(constant(np.asarray(weight, input._array.dtype)))))
     need_tensor(input, "lerp")
     need_tensor(end, "lerp", "end", 2)
     d = input.dtype

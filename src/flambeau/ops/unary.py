@@ -14,6 +14,7 @@ import numpy as np
 from .. import dtypes, return_types
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, NotSupported
+from ..kernels.record import constant
 from ..tensor import Tensor, attach, wrap
 from .elementwise import F32, conj, cos, not_implemented, sin, unary, with_example
 from .entry import METHODS, primitive, public
@@ -24,7 +25,7 @@ LN2, LN10 = math.log(2.0), math.log(10.0)
 
 def zeros(g: Tensor) -> Tensor:
     """A gradient of zeros shaped like `g`, for functions that are constant almost everywhere."""
-    return wrap(np.zeros_like(g._array))
+    return wrap(constant(np.zeros_like(g._array)))
 
 
 # ---------------------------------------------------------------------------------------------- trigonometry

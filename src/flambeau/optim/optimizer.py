@@ -175,7 +175,7 @@ class Optimizer:
             for p in group["params"]:
                 if set_to_none and not listeners:
                     p._grad = None
-                elif p.grad is None and not listeners:
+                elif p.grad is None and (not listeners or not set_to_none):
                     continue
                 elif set_to_none:
                     p.grad = None

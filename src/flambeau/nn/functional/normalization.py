@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 
+from ...autograd.mode import no_grad
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...kernels.record import into
 from ...ops import norm as N
@@ -265,8 +266,8 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     out = batch_norm(flat, tiled[0], tiled[1], scale[0], scale[1], True, momentum, eps)
     for t, new in zip((running_mean, running_var), tiled):
         if t is not None:
-            t._array[...] = new._array.reshape(n, c).mean(axis=0)
-            t._bump()
+            with no_grad():
+                t.copy_(new.reshape(n, c).mean(0))
     return out.reshape(input.shape)
 
 

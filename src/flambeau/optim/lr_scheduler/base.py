@@ -7,6 +7,7 @@ import warnings
 from copy import copy
 
 from ...errors import ArgumentError, ArgumentTypeError
+from ...kernels.record import action, listeners, problem
 from ...tensor import Tensor
 from ..optimizer import Optimizer
 
@@ -122,8 +123,11 @@ class LRScheduler:
 
     def get_last_lr(self) -> list:
         """The rates written by the last step, one per parameter group."""
+        if listeners:
+            problem("a scheduler's rates are looked at")
         return self._last_lr
 
+    @action
     def step(self, epoch=None) -> None:
         """Go on by one epoch. Call it after `optimizer.step()`."""
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
@@ -154,6 +158,8 @@ class LRScheduler:
 
     def state_dict(self) -> dict:
         """Everything but the optimizer."""
+        if listeners:
+            problem("a scheduler's state is looked at")
         return {name: value for name, value in self.__dict__.items() if name not in self._not_saved}
 
     def load_state_dict(self, state_dict: dict) -> None:

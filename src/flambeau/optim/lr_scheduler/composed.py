@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from ...errors import ArgumentError, ArgumentTypeError
+from ...kernels.record import action
 from .base import LRScheduler, copied, write
 from .plateau import ReduceLROnPlateau
 
@@ -86,6 +87,7 @@ class SequentialLR(_Composed):
         schedulers[0]._initial_step()
         self._last_lr = schedulers[0].get_last_lr()
 
+    @action
     def step(self) -> None:  # type: ignore[override]
         """Go on by one epoch."""
         self.last_epoch += 1
@@ -124,6 +126,7 @@ class ChainedScheduler(_Composed):
         self.optimizer = optimizer
         self._remember(schedulers[-1])
 
+    @action
     def step(self) -> None:  # type: ignore[override]
         """Go on by one epoch."""
         for scheduler in self._schedulers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import cos, log, pi
 
 from ...errors import ArgumentError
+from ...kernels.record import action
 from .base import LRScheduler, copied, write
 
 
@@ -155,6 +156,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         height = 1 + cos(pi * self.T_cur / self.T_i)
         return [self.eta_min + (base - self.eta_min) * height / 2 for base in self.base_lrs]
 
+    @action
     def step(self, epoch=None):
         """Go on by one epoch, or to `epoch`, which may be a fraction."""
         if epoch is None and self.last_epoch < 0:

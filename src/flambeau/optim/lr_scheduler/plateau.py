@@ -6,6 +6,7 @@ import warnings
 from math import inf
 
 from ...errors import ArgumentError
+from ...kernels.record import action
 from .base import EPOCH_DEPRECATED, LRScheduler, check_optimizer, copied, write
 
 
@@ -68,6 +69,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
+    @action
     def step(self, metrics, epoch=None) -> None:  # type: ignore[override]
         """Count an epoch with this metric; reduce the rate when patience is over."""
         current = float(metrics)
