@@ -17,7 +17,7 @@ from .numbers import CannotReplay
 from .program import Update
 from .recorder import Recorder
 from .standing import Standing
-from .step import Step
+from .step import NOT_RUN, Step
 from .surroundings import Walk, Watcher
 from .symbolic import NotSymbolic
 
@@ -50,8 +50,9 @@ class Compiled(Standing):
         if stance != "force_eager":
             for step in self.steps:
                 if step.holds(args, kwargs):
-                    done, result = step(args, kwargs)
-                    if done:
+                    with step.lock:  # the step's memory is one call's at a time
+                        result = step.run(args, kwargs)
+                    if result is not NOT_RUN:
                         return result
         if stance == "fail_on_recompile" and self.enabled:
             raise CompileError(

@@ -70,7 +70,8 @@ def condition(walk: Walk, bound: dict[str, Any], graph: bool = False) -> list[st
         if value is None or value is True or value is False:
             lines.append(f"{e} is {value}")
         elif s.key in ("len()", "in", "keys()", "content"):
-            lines.append(f"{e} == {constant(value)}")
+            empty = s.key == "len()" and not value
+            lines.append(f"not {e[4:-1]}" if empty else f"{e} == {constant(value)}")
         elif isinstance(value, PLAIN):
             name = constant(value)
             lines.append(f"({e} is {name} or alike({e}, {name}))")
@@ -135,22 +136,14 @@ def _tensor(e: str, t: Tensor, constant: Any, graph: bool) -> list[str]:
 
 def function(lines: list[str], bound: dict[str, Any]) -> Any:
     """The conditions as one function of (args, kwargs)."""
-    source = (
-        "def check(args, kwargs):\n    return (\n"
-        + "".join(f"        {line} and\n" for line in lines)
-        + "        True)\n"
-    )
+    source = "def check(args, kwargs):\n    try:\n        return (\n"
+    source += "".join(f"            {line} and\n" for line in lines)
+    # What the conditions name may not be there any more.
+    source += "            True)\n    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):\n"
+    source += "        return False\n"
     scope = dict(bound)
     exec(compile(source, "<guards>", "exec"), scope)
-    check = scope["check"]
-
-    def holds(args: tuple, kwargs: dict) -> bool:
-        try:
-            return check(args, kwargs)
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):
-            return False  # something that the conditions name is not there any more
-
-    return holds
+    return scope["check"]
 
 
 def memory_of(found: Found) -> int:

@@ -33,7 +33,7 @@ class Numbers:
     def advance(self) -> bool:
         """Count the step and put its numbers in place; False, with nothing changed, where another formula is needed."""
         self.optimizer._opt_called = True
-        if not self.counts and self.options is not None and self._unchanged():
+        if not self.counts and self.group == self.options:  # the very objects, mostly: no value is compared
             return True
         self.before = [a.copy() for a in self.scalars]
         for count in self.counts:
@@ -57,16 +57,9 @@ class Numbers:
                 self.last[name] = value
                 for words, at in places:
                     words[at] = value
-        self.options = dict(self.group)
+        moving = any(isinstance(v, Tensor) for v in self.group.values())
+        self.options = None if moving else dict(self.group)
         return True
-
-    def _unchanged(self) -> bool:
-        """Whether the group still holds the very objects that it held."""
-        group = self.group
-        for name, value in self.options.items():
-            if group.get(name) is not value:
-                return False
-        return len(group) == len(self.options)
 
     def retreat(self) -> None:
         """Take the count back."""

@@ -115,7 +115,7 @@ class Planner:
         if place.slot < 0:
             words[at] = place.address + region.offset
         else:
-            segment.patches.append([place.slot, address(words) + 8 * at, region.offset - place.shift])
+            segment.patches.append([place.slot + 2, address(words) + 8 * at, region.offset - place.shift])
 
     # ------------------------------------------------------------------ nodes
 

@@ -14,11 +14,11 @@ from .program import Region
 _new = object.__new__
 
 
-def owner_for(region: Region) -> np.ndarray:
-    """New memory for a whole buffer: an array of the region's shape where that is the same thing, else bytes."""
+def owner_of(region: Region) -> tuple[tuple[int, ...], np.dtype]:
+    """np.empty's arguments for a whole buffer: the region's where that is the same thing, else bytes."""
     if is_whole(region):
-        return np.empty(region.shape, region.dtype)
-    return np.empty(max(1, region.buffer.size), np.uint8)
+        return region.shape, region.dtype
+    return (max(1, region.buffer.size),), np.dtype(np.uint8)
 
 
 def is_whole(region: Region) -> bool:
@@ -55,9 +55,11 @@ def maker(result: Any, tensor: Callable[[Tensor], Any]) -> Any:
 def fresh(slot: int, region: Region, graph: Any) -> Any:
     """Makes a tensor over memory of this call; graph: None, a node for all calls, or the number of an output."""
 
+    whole = is_whole(region)
+
     def made(given: Any, arrays: list, node: Any) -> Tensor:
         new = _new(Tensor)
-        new._array = seen_in(arrays[slot], region)
+        new._array = arrays[slot] if whole else seen_in(arrays[slot], region)
         if graph is not None:
             new._rg = True
             if isinstance(graph, int):

@@ -23,6 +23,7 @@ from .symbolic import trace
 
 _new = object.__new__
 _refs = sys.getrefcount
+NOT_RUN = object()
 _MOST_SPARE = 4  # sets of saved memory that are kept for the next call
 
 
@@ -43,7 +44,7 @@ class Step:
         # Whether memory that others see is written: arguments must not share theirs with it then, or with each other.
         writes = any(r.buffer.origin is None for n in (*nodes, *later) for r in n.writes)
         nodes = [*self._find_memory([*nodes, *later], self._leaving(result)), *nodes]
-        self.next_slot = 2 + len(self.arguments)
+        self.next_slot = len(self.arguments)
         self._gradients()
         self._results(result)
         self._backward(nodes, later)
@@ -65,6 +66,9 @@ class Step:
             self.guard_lines.append(f"apart([{', '.join(self.arguments)}], owners)")
         self.holds = guards.function(self.guard_lines, bound)
         self.collect = self._function(f"[{', '.join(self.arguments)}]")
+        self.fresh = [results.owner_of(r) for r in self.outputs]
+        steps = self.planner.steps
+        self.only = steps[0].run if len(steps) == 1 and isinstance(steps[0], Segment) else None
         self.cells = [t._cell for t in recorder.bumped.values() if t._cell is not None]
         self.recorder = None  # type: ignore[assignment]
 
@@ -137,7 +141,7 @@ class Step:
             for r in (*node.reads, *node.writes):
                 if r.buffer is buffer and (r.span()[0] < inside[0] or r.span()[1] > inside[1]):
                     raise CannotReplay("memory beside an argument is used")
-        self.places[buffer] = Place(slot=2 + len(self.arguments), shift=low)
+        self.places[buffer] = Place(slot=len(self.arguments), shift=low)
         self.arguments.append(f"{expression}._array")
 
     # ------------------------------------------------------------------ what stays after a call
@@ -154,8 +158,7 @@ class Step:
 
     def _gradients(self) -> None:
         """Leaves whose .grad the step leaves behind."""
-        self.next_slot = 2 + len(self.arguments)
-        self.grads: list[list[Any]] = []  # [leaf, slot, array owner, tensor or None, shape, strides]
+        self.grads: list[_Gradient] = []
         self.dropped: list[Tensor] = []
         arguments = {id(f.tensor) for f in self.walk.tensors.values() if f.argument}
         statics = {id(f.tensor) for f in self.walk.tensors.values() if not f.argument}
@@ -179,7 +182,8 @@ class Step:
             region = self.recorder.region(grad._array)
             if region.buffer in self.places:
                 raise CannotReplay("a gradient shares memory with something else")
-            self.grads.append([leaf, self._slot(region.buffer), None, None, region])
+            self._slot(region.buffer)
+            self.grads.append(_Gradient(leaf, region))
         for leaf in self.recorder.cleared.values():
             if leaf._grad is None and id(leaf) in statics and not any(leaf is d for d in self.dropped):
                 self.dropped.append(leaf)
@@ -255,51 +259,48 @@ class Step:
 
     # ------------------------------------------------------------------ running
 
-    def __call__(self, args: tuple, kwargs: dict) -> tuple[bool, Any]:
-        """(True, the result), or (False, None) with nothing done."""
-        with self.lock:
-            return self._run(args, kwargs)
-
-    def _run(self, args: tuple, kwargs: dict) -> tuple[bool, Any]:
+    def run(self, args: tuple, kwargs: dict) -> Any:
+        """The function's result, or NOT_RUN with nothing done. To be called with the lock held."""
         advanced: list[Any] = []
         for entry in self.prologue:
             if not entry.advance():
                 for done in reversed(advanced):
                     done.retreat()
-                return False, None
+                return NOT_RUN
             advanced.append(entry)
-        arrays: list[Any] = [None, None, *self.collect(args, kwargs)]
+        arrays: list[Any] = self.collect(args, kwargs)
         for grad in self.grads:
             # The gradient of the last call serves again unless somebody else has taken hold of it.
-            tensor = grad[3]
-            if tensor is None or _refs(tensor) > 3 + (grad[0]._grad is tensor) or _refs(grad[2]) > 3:
-                region = grad[4]
-                grad[2] = results.owner_for(region)
-                tensor = grad[3] = _new(Tensor)
-                tensor._array = results.seen_in(grad[2], region)
-            arrays.append(grad[2])
-        for region in self.outputs:
-            arrays.append(results.owner_for(region))
+            tensor = grad.tensor
+            if tensor is None or _refs(tensor) > 3 + (grad.leaf._grad is tensor) or _refs(grad.base) > 3:
+                grad.renew()
+            arrays.append(grad.base)
+        for shape, dtype in self.fresh:
+            arrays.append(_empty(shape, dtype))
         node = self._node(args, kwargs, arrays) if self.backward else None
         try:
-            self._launch(self.planner, arrays)
+            if self.only is not None:
+                run, rows, patches = self.only
+                run(rows, patches, *arrays)
+            else:
+                self._launch(self.planner, arrays)
         except BaseException:
             for done in reversed(advanced):
                 done.retreat()
             raise
-        for leaf, _, _, tensor, _ in self.grads:
-            leaf._grad = tensor
+        for grad in self.grads:
+            grad.leaf._grad = grad.tensor
         for leaf in self.dropped:
             leaf._grad = None
         for cell in self.cells:
             cell[0] += 1
-        return True, self.rebuild((args, kwargs), arrays, node)
+        return self.rebuild((args, kwargs), arrays, node)
 
     def _launch(self, planner: Planner, arrays: list) -> None:
         for step in planner.steps:
             if isinstance(step, Segment):
-                run, arrays[0], arrays[1] = step.run
-                run(*arrays)
+                run, rows, patches = step.run
+                run(rows, patches, *arrays)
             else:
                 _call(step, arrays)
 
@@ -335,7 +336,7 @@ class Step:
             grads = list(zip(self.grad_slots, self.backward.regions))  # type: ignore[union-attr]
             for at, region in grads:
                 if at is not None:
-                    arrays[at] = results.owner_for(region)
+                    arrays[at] = _empty(*results.owner_of(region))
             self._launch(self.later_planner, arrays)
             for at, region in grads:
                 if at is None:
@@ -353,7 +354,25 @@ class Step:
             self.spare.append(arrays[self.first_saved : self.first_saved + len(self.saved)])
 
 
+_empty = np.empty
 _NOTHING = np.empty(0, np.uint8)
+
+
+class _Gradient:
+    """A leaf's gradient that a step leaves behind."""
+
+    __slots__ = ("leaf", "region", "base", "tensor")
+
+    def __init__(self, leaf: Tensor, region: Region):
+        self.leaf, self.region = leaf, region
+        self.base: Any = None  # the array that owns its memory
+        self.tensor: Any = None
+
+    def renew(self) -> None:
+        """Other memory, in another tensor."""
+        self.base = _empty(*results.owner_of(self.region))
+        self.tensor = _new(Tensor)
+        self.tensor._array = results.seen_in(self.base, self.region)
 
 
 def _call(step: tuple, arrays: list) -> None:
