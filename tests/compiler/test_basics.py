@@ -64,3 +64,66 @@ def test_a_whole_step_is_the_eager_one(make):
     torch.testing.assert_close(torch.tensor(compiled[0]), torch.tensor(eager[0]), rtol=1e-4, atol=1e-5)
     for a, b in zip(compiled[1] + compiled[2], eager[1] + eager[2]):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_that_python_has_to_stay_in_is_split():
+    def train(compiled):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(7, 16), nn.Tanh(), nn.Linear(16, 3))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        log = []
+
+        def step(x, y):
+            loss = nn.functional.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            if loss.item() > 1.1:
+                nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            optimizer.step()
+            log.append(loss.item())
+
+        f = torch.compile(step) if compiled else step
+        for i in range(6):
+            n = 9 if i < 4 else 5
+            f(torch.randn(n, 7), torch.randint(0, 3, (n,)))
+        if compiled:
+            assert not f.steps and any("item()" in reason for reason, _ in f.splits)
+            assert [len(c.steps) for _, c in f.pieces] == [2]
+        return log
+
+    torch.testing.assert_close(torch.tensor(train(True)), torch.tensor(train(False)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_compiled_module_in_an_eager_step():
+    def train(compiled):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(7, 16), nn.ReLU(), nn.Linear(16, 3))
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        called = torch.compile(model) if compiled else model
+        losses = []
+        for _ in range(5):
+            x, y = torch.randn(9, 7), torch.randint(0, 3, (9,))
+            loss = nn.functional.cross_entropy(called(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    torch.testing.assert_close(torch.tensor(train(True)), torch.tensor(train(False)), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_of_arguments_and_a_graph_used_twice():
+    layer = nn.Linear(4, 4)
+    f = torch.compile(lambda x: layer(x).tanh())
+    x = torch.randn(3, 4, requires_grad=True)
+    for _ in range(3):
+        h = x * 2
+        (f(h) * f(h + 1)).sum().backward()
+    compiled, x.grad = x.grad, None
+    (layer(x * 2).tanh() * layer(x * 2 + 1).tanh()).sum().backward()
+    torch.testing.assert_close(compiled, 3 * x.grad)
+    y = f(x)
+    y.sum().backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        y.sum().backward()

@@ -1,4 +1,8 @@
-"""What `torch.compile` returns: calls go to the recording that holds, or are recorded."""
+"""What `torch.compile` returns: calls go to the recording that holds, or are recorded.
+
+A function that Python has to stay in (it reads values, prints, counts...) is split: it runs in Python, and the modules
+that it calls run compiled, each by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from ..errors import CompileError
 from ..kernels import fused, record, updates
 from ..kernels.build import backend
 from ..kernels.plans import Unsupported
+from ..nn.modules.module import Module
 from ..optim.rule import FormulaOptimizer, plain
 from . import guards
 from .backward import HasHooks, record_backward
@@ -41,7 +46,8 @@ class Compiled(Standing):
         self.splits: list[tuple[str, str]] = []  # (reason, line) why the last recording was left to Python
         self.reasons: Counter[tuple[str, str]] = Counter()  # the same of all recordings
         self.given_up = 0
-        self.eager_calls = 0
+        self.eager_calls = 0  # calls in which Python ran
+        self.pieces: list[tuple[Module, Compiled]] = []  # what is compiled by itself when the function is split
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if record.listeners and record.listener() is not None:
@@ -61,7 +67,10 @@ class Compiled(Standing):
             )
         if stance != "default" or not self._may_record():
             self.eager_calls += 1
-            return self._eager(args, kwargs)
+            if self.given_up < PATIENCE:
+                return self._eager(args, kwargs)
+            with Pieces(self.pieces):
+                return self._eager(args, kwargs)
         return self._record(args, kwargs)
 
     def _may_record(self) -> bool:
@@ -99,25 +108,23 @@ class Compiled(Standing):
         before = Walk().run(self.function, args, kwargs)
         started = _prepare(before)
         kept = fused.SMALL, updates.SMALL
-        with Recorder() as recorder, Watcher(recorder) as watcher:
-            fused.SMALL = updates.SMALL = 1
-            try:
+        recorder = Recorder()
+        try:
+            with recorder, Watcher(recorder) as watcher:
+                fused.SMALL = updates.SMALL = 1
                 result = self._eager(args, kwargs)
                 backward = self._backward(recorder, before, result)
-            finally:
-                fused.SMALL, updates.SMALL = kept
-                _unprepare(started, recorder)
-        self.splits = list(recorder.program.problems)
+        finally:
+            fused.SMALL, updates.SMALL = kept
+            _unprepare(started, recorder)
+        self.splits = recorder.program.problems + watcher.impure
+        for_good = bool(self.splits)  # what one run reads or calls, the next one will too
         try:
             after = Walk().run(self.function, args, kwargs)
-            self.splits += [(reason, "") for reason in after.problems] + watcher.impure
+            self.splits += [(reason, "") for reason in after.problems]
             for code in watcher.codes - after.codes:
-                self.splits.append(
-                    (
-                        f"runs {code.co_name}(), which was not to be seen beforehand",
-                        f"{code.co_filename}:{code.co_firstlineno}",
-                    )
-                )
+                reason = f"runs {code.co_name}(), which was not to be seen beforehand"
+                self.splits.append((reason, f"{code.co_filename}:{code.co_firstlineno}"))
             change = guards.changed(before, after, recorder.program.actions)
             if change:
                 self.splits.append((change, ""))
@@ -129,7 +136,9 @@ class Compiled(Standing):
         if self.splits:
             self.splits = [(reason, line or _defined(self.function)) for reason, line in self.splits]
             self.reasons.update(self.splits)
-            self.given_up += 1
+            self.given_up = PATIENCE if for_good else self.given_up + 1
+            if self.given_up >= PATIENCE:
+                self.pieces = [(m, Compiled(m._call_impl)) for m in _outermost(before, self.function)]
             if self.fullgraph:
                 raise CompileError(
                     f"torch.compile(fullgraph=True): {self.label} cannot be replayed without Python",
@@ -146,6 +155,33 @@ def _defined(function: Any) -> str:
         if code is not None:
             return f"{code.co_filename}:{code.co_firstlineno}"
     return ""
+
+
+class Pieces:
+    """While it lasts, calls of some modules go to what was compiled of them."""
+
+    def __init__(self, pieces: list[tuple[Module, Compiled]]):
+        self.pieces = [(m, c) for m, c in pieces if m._compiled_call_impl is None]
+
+    def __enter__(self) -> None:
+        self.hooked = [m.__dict__.get("_hooked") for m, _ in self.pieces]
+        for module, compiled in self.pieces:
+            module.__dict__.update(_compiled_call_impl=compiled, _hooked=True)
+
+    def __exit__(self, *exc: Any) -> None:
+        for (module, _), hooked in zip(self.pieces, self.hooked):
+            del module.__dict__["_compiled_call_impl"]
+            if hooked is None:
+                del module.__dict__["_hooked"]
+
+
+def _outermost(walk: Walk, function: Any) -> list[Module]:
+    """The modules with parameters that a function can see, without those inside others; not its own module."""
+    mine = getattr(function, "__self__", function)
+    seen = [m for m in walk.modules.values() if m is not mine]
+    opened = [m for m in seen if type(m).forward is not Module.forward]  # a list of modules is not called
+    inner = {id(sub) for m in opened for sub in m.modules() if sub is not m}
+    return [m for m in opened if id(m) not in inner and any(True for _ in m.parameters())]
 
 
 def _prepare(walk: Walk) -> list:

@@ -139,7 +139,9 @@ def function(lines: list[str], bound: dict[str, Any]) -> Any:
     source = "def check(args, kwargs):\n    try:\n        return (\n"
     source += "".join(f"            {line} and\n" for line in lines)
     # What the conditions name may not be there any more.
-    source += "            True)\n    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):\n"
+    source += (
+        "            True)\n    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError):\n"
+    )
     source += "        return False\n"
     scope = dict(bound)
     exec(compile(source, "<guards>", "exec"), scope)

@@ -473,7 +473,8 @@ def fill(region: Region, value: Any, name: str) -> Map:
     return Map([], [region], name, region.shape, body, [0], [], [None], [()])
 
 
-_verified: dict[Any, bool] = {}  # flows of launches that explain an operation -> whether their memory must start at zero
+# Flows of launches that explain an operation -> whether their memory must start at zero.
+_verified: dict[Any, bool] = {}
 
 
 def _flow(log: list, outs: list, arrays: list, fresh: dict) -> Any:
@@ -494,5 +495,3 @@ def _flow(log: list, outs: list, arrays: list, fresh: dict) -> Any:
             what = (node.kernel.name, node.real, node.absent, tuple(sorted(node.options.items())))
         steps.append((what, tuple([spelled(a) for a in node.args])))
     return (tuple(steps), tuple([spelled(o) for o in outs]))
-
-
