@@ -1,7 +1,10 @@
 """torch.compiler: what is compiled and when, and what torch.compile returns looks like what it was given."""
 
 import copy
+import cProfile
 import pickle
+import pstats
+import sys
 import time
 
 import pytest
@@ -9,6 +12,8 @@ import pytest
 import flambeau as torch
 from flambeau import nn
 from flambeau.compiler.function import MOST_STEPS
+from flambeau.compiler.surroundings import Watcher
+from flambeau.kernels import record
 
 
 @torch.compile
@@ -218,3 +223,31 @@ def test_fullgraph_names_the_line():
     for n in range(MOST_STEPS + 2):
         assert h(torch.ones(n + 2)).sum() == 2 * n + 4
     assert len(h.steps) == MOST_STEPS and h.eager_calls == 2
+
+
+def test_a_profiler_that_runs_is_left_running():
+    profiler = cProfile.Profile()
+    compiled = torch.compile(lambda x: x * 3)
+    found = profiler.runcall(compiled, torch.ones(2))
+    assert found.tolist() == [3, 3]
+    names = {name for _, _, name in pstats.Stats(profiler).stats}
+    assert "_record" in names
+
+
+def test_watching_rests_while_kernels_are_written():
+    def watch(frame, event, arg):
+        pass
+
+    before = sys.getprofile()
+    try:
+        sys.setprofile(watch)
+        with record.unwatched():
+            assert sys.getprofile() is watch  # somebody else's
+        watcher = Watcher()
+        with watcher:
+            with record.unwatched():
+                assert sys.getprofile() is None
+            assert sys.getprofile() is watcher
+        assert sys.getprofile() is watch
+    finally:
+        sys.setprofile(before)

@@ -365,6 +365,8 @@ _PURE_SELVES = (list, dict, tuple, str, bytes, set, frozenset, int, float, compl
 class Watcher:
     """A profile function that notes which code runs outside this package, and calls that do more than compute."""
 
+    rests = True  # while kernels are written and compiled (kernels/record.py: unwatched)
+
     def __init__(self, recorder: Any = None) -> None:
         self.recorder = recorder
         self.codes: set[types.CodeType] = set()
@@ -411,7 +413,10 @@ class Watcher:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        sys.setprofile(self.before)
+        if self.before is None or callable(self.before):
+            sys.setprofile(self.before)
+        else:
+            self.before.enable()  # a cProfile.Profile, which is no profile function of its own
 
 
 def _is_pure(function: Any) -> bool:

@@ -26,6 +26,7 @@ import numpy as np
 
 from . import cache as disk
 from . import threads
+from .record import unwatched
 
 _lock = threading.RLock()
 counts = {"compiled": 0, "from disk": 0}
@@ -110,7 +111,7 @@ def address(name: str, key: str | None, write_ir: Callable[[], str], written: bo
         write_ir: with a key, called only where the disk cache has no entry.
         written: see `to_object`.
     """
-    with _lock:
+    with _lock, unwatched():
         if key is None:
             text = write_ir()
             key, write_ir = text, lambda: text
