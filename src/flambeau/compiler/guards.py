@@ -71,7 +71,9 @@ def condition(walk: Walk, bound: dict[str, Any], graph: bool = False) -> list[st
             lines.append(f"{e} is {value}")
         elif s.key in ("len()", "in", "keys()", "content"):
             empty = s.key == "len()" and not value
-            lines.append(f"not {e[4:-1]}" if empty else f"{e} == {constant(value)}")
+            if s.key == "keys()" and not value:
+                continue  # an empty container has been found empty already
+            lines.append(f"not {e[4:-1]}" if empty else f"{e} == {value if s.key == 'len()' else constant(value)}")
         elif isinstance(value, PLAIN):
             name = constant(value)
             lines.append(f"({e} is {name} or alike({e}, {name}))")
@@ -92,7 +94,8 @@ def condition(walk: Walk, bound: dict[str, Any], graph: bool = False) -> list[st
         if not found.argument:
             t = constant(found.tensor)
             lines.append(f"{t}._array is {constant(found.tensor._array)} and {t}._rg is {found.tensor._rg}")
-            lines += _hooks(t, found.tensor, constant)
+            if found.tensor._rg:
+                lines += _hooks(t, found.tensor, constant)
     bound.update(alike=alike, state=mode.state, flags=hooks._Active, walk=walk.constants)
     bound.update(walk.constants)
     bound.update(dtypes=dtypes, optimizer_hooks=(optimizer._step_pre_hooks, optimizer._step_post_hooks))
@@ -116,6 +119,8 @@ def _copied_hooks() -> tuple:
 
 def _hooks(e: str, t: Tensor, constant: Any) -> list[str]:
     """That a tensor has the hooks that it had."""
+    if not t._hooks and not t._post_hooks:
+        return [f"not ({e}._hooks or {e}._post_hooks)"]
     return [
         f"not {e}.{name}" if not hooks else f"tuple({e}.{name}.values()) == {constant(tuple(hooks.values()))}"
         for name, hooks in (("_hooks", t._hooks), ("_post_hooks", t._post_hooks))

@@ -377,20 +377,20 @@ class Watcher:
         if event == "call":
             if code.co_filename.startswith(STANDARD) and is_library(code):
                 back = frame.f_back
-                if not code.co_filename.startswith(OURS) and back is not None and not is_library(back.f_code):
+                if not code.co_filename.startswith(OURS) and back is not None and back.f_code in self.codes:
                     if frame.f_globals.get("__name__", "").partition(".")[0] not in _PURE_PYTHON:
                         self.impure.append((f"calls {code.co_qualname}", f"{back.f_code.co_filename}:{back.f_lineno}"))
             elif code not in self.codes and not is_library(code):
                 # Code that this package's own tools run (dataclasses, import hooks) is none of the step's business.
                 back = frame.f_back
-                from_user = back is not None and not is_library(back.f_code)
+                from_user = back is not None and back.f_code in self.codes
                 if from_user or os.path.isfile(code.co_filename) and "site-packages" not in code.co_filename:
                     self.codes.add(code)
         elif event == "c_call":
             if is_library(code):
                 if arg.__name__ in _READS and self.recorder is not None:
                     self._reads(frame, arg)
-            elif not _is_pure(arg):
+            elif code in self.codes and not _is_pure(arg):
                 name = getattr(arg, "__qualname__", None) or repr(arg)
                 self.impure.append((f"calls {name}", f"{code.co_filename}:{frame.f_lineno}"))
 
