@@ -384,7 +384,8 @@ class Watcher:
                 # Code that this package's own tools run (dataclasses, import hooks) is none of the step's business.
                 back = frame.f_back
                 from_user = back is not None and back.f_code in self.codes
-                if from_user or os.path.isfile(code.co_filename) and "site-packages" not in code.co_filename:
+                from_here = back is not None and back.f_code.co_filename.startswith(PACKAGE)
+                if from_user or from_here and os.path.isfile(code.co_filename):
                     self.codes.add(code)
         elif event == "c_call":
             if is_library(code):
