@@ -144,6 +144,69 @@ def test_batches_equal_samples(mnist_root, transform):
     assert x.numpy().flags.c_contiguous and fast[1][1] == 0
 
 
+def test_batches_of_any_indices(mnist_root):
+    data = datasets.MNIST(mnist_root, transform=STANDARD)
+    x, _ = default_collate(data.__getitems__([-1, 0] * 40))  # large enough for the kernel
+    last, first = data[-1][0], data[0][0]
+    assert fb.equal(x[78], last) and fb.equal(x[79], first)
+    x, y = default_collate(data.__getitems__([]))
+    assert x.shape == (0, 1, 28, 28) and y.shape == (0,)
+    for wrong in ([20], [0, -21], [2**40]):
+        with pytest.raises(IndexError, match="there are 20 images"):
+            data.__getitems__(wrong)
+
+
+def test_a_changed_transform_counts_at_once(mnist_root):
+    normalize = transforms.Normalize([0.5], [0.5])
+    data = datasets.MNIST(mnist_root, transform=transforms.Compose([transforms.ToTensor(), normalize]))
+    indices = list(range(20)) * 4
+    for mean, std in (([0.5], [0.5]), (fb.tensor([0.25]), [0.5]), (0.25, fb.tensor(2.0)), ((0.1307,), (0.3081,))):
+        normalize.mean, normalize.std = mean, std
+        x, _ = default_collate(data.__getitems__(indices))
+        assert fb.equal(x[25], data[5][0])
+    normalize.std = [0.0]
+    with pytest.raises(ValueError, match="division by zero"):
+        data.__getitems__(indices)
+    normalize.mean, normalize.std = [0.5, 0.4, 0.3], [1.0, 1.0, 1.0]
+    with pytest.raises(ValueError, match="broadcast"):
+        data.__getitems__(indices)
+
+
+class Coloured(datasets.vision.ArrayDataset):
+    """Random images of three channels."""
+
+    def __init__(self, transform):
+        super().__init__(transform=transform)
+        self.pixels = np.random.default_rng(0).integers(0, 256, (30, 9, 11, 3), np.uint8)
+
+    def _pixels(self):
+        return self.pixels
+
+    def _labels(self):
+        return range(30)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [transforms.ToTensor(), transforms.Normalize((0.1, 0.2, 0.3), (0.3, 0.2, 0.1))],
+        [transforms.RandomCrop((8, 8), 2), transforms.RandomHorizontalFlip(), transforms.ToTensor()],
+        [transforms.PILToTensor()],
+        [transforms.PILToTensor(), transforms.ConvertImageDtype(fb.float64), transforms.Normalize([0.1], [0.3])],
+        [v2.ToImage(), v2.ToDtype(fb.float32, scale=False), v2.Normalize([120.0, 110.0, 100.0], [50.0])],
+    ],
+)
+def test_colours_and_dtypes(steps):
+    kind = v2.Compose if isinstance(steps[0], v2.ToImage) else transforms.Compose
+    data = Coloured(kind(steps))
+    indices = [*range(30), *range(-30, 0)]
+    fb.manual_seed(1)
+    fast = default_collate(data.__getitems__(indices))
+    fb.manual_seed(1)
+    slow = default_collate([data[i] for i in indices])
+    assert fast[0].dtype == slow[0].dtype and fb.equal(fast[0], slow[0]) and fb.equal(fast[1], slow[1])
+
+
 def test_not_batchable_transforms_go_one_by_one(mnist_root):
     data = datasets.MNIST(mnist_root, transform=transforms.Compose([transforms.Resize(14), transforms.ToTensor()]))
     assert type(data.__getitems__([0, 1])) is list

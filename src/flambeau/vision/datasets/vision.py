@@ -117,8 +117,8 @@ class ArrayDataset(VisionDataset):
         if plan is None:
             return [self[i] for i in indices]
         chosen = np.asarray(indices, np.int64)
-        images = plan(self._pixels()[chosen])
-        labels = fb.from_numpy(np.asarray(self._labels())[chosen].astype(np.int64))
+        images = plan(self._pixels(), chosen)
+        labels = fb.from_numpy(np.asarray(self._labels())[chosen].astype(np.int64, copy=False))
         return SampleBatch([images, labels], len(chosen), lambda k: (images[k], int(labels[k])))
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from . import _colour, _pil
 
 __all__ = [
     "InterpolationMode", "array_of", "convert_image_dtype", "get_dimensions", "get_image_num_channels",
-    "get_image_size", "interpolation_mode", "normalize", "numpy_dtype", "pil_to_tensor", "scale_bytes",
+    "get_image_size", "interpolation_mode", "normalize", "numpy_dtype", "pil_to_tensor", "plain", "scale_bytes",
     "shift_and_scale", "to_pil_image", "to_tensor", "wrap",
 ]  # fmt: skip
 
@@ -253,12 +253,13 @@ def normalize(tensor, mean, std, inplace: bool = False):
 
 def shift_and_scale(a: np.ndarray, mean, std, out: np.ndarray) -> np.ndarray:
     """(a - mean) / std by channel, written into `out`."""
-    mean, std = (np.asarray(v, dtype=a.dtype).reshape(-1, 1, 1) for v in (_plain(mean), _plain(std)))
+    mean, std = (np.asarray(v, dtype=a.dtype).reshape(-1, 1, 1) for v in (plain(mean), plain(std)))
     if (std == 0).any():
         raise ValueError(f"std evaluated to zero after conversion to torch.{a.dtype}, leading to division by zero.")
     np.subtract(a, mean, out=out)
     return np.divide(out, std, out=out)
 
 
-def _plain(value):
+def plain(value):
+    """A tensor's numbers as a list; anything else as it is."""
     return value.tolist() if isinstance(value, fb.Tensor) else value

@@ -1,21 +1,26 @@
 """Whole batches through transforms at once, with the results and the random numbers of one image after another.
 
-`plan(transform)` answers with a function from an array of images (uint8, N x H x W or N x H x W x 3) to a tensor, or
-None if any of the transforms is not known here. Each random transform draws for image 1, then for image 2 and so on,
-as the loop over images would; only the work on pixels is done together.
+`plan(transform)` answers with a function from an array of images (uint8, N x H x W or N x H x W x 3) and the numbers
+of the chosen ones to a tensor, or None if any of the transforms is not known here. Each random transform draws for
+image 1, then for image 2 and so on, as the loop over images would; only the work on pixels is done together.
+
+The conversion to a tensor and what follows it give the same number for the same byte of the same channel. So they run
+on the 256 bytes only, and one pass gathers the images and looks the numbers up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 
 import flambeau as fb
 
+from ...kernels.images import BYTES, images
 from .._pillow import pillow
 from . import _colour, _draw
 from . import functional as F
 from . import transforms as T
+from ._convert import plain
 
 __all__ = ["plan", "to_pil"]
 
@@ -39,6 +44,10 @@ class _Step:
 
     def draw(self, height: int, width: int) -> Any:
         """The random numbers for one image."""
+        return None
+
+    def setting(self) -> Hashable:
+        """What a pixel's result depends on besides its value and its channel. Asked of all but steps on pixels."""
         return None
 
     def run(self, a: np.ndarray, drawn: list) -> np.ndarray:
@@ -69,6 +78,9 @@ def _channels_first(a: np.ndarray) -> np.ndarray:
 
 
 class _Normalize(_Step):
+    def setting(self):
+        return tuple(np.asarray(plain(v), np.float64).tobytes() for v in (self.t.mean, self.t.std))
+
     def run(self, a, drawn):
         if a.dtype.kind != "f":
             return F.normalize(fb.from_numpy(a), self.t.mean, self.t.std).numpy()  # raises
@@ -76,6 +88,9 @@ class _Normalize(_Step):
 
 
 class _ConvertDtype(_Step):
+    def setting(self):
+        return self.t.dtype
+
     def run(self, a, drawn):
         return _colour.convert_dtype(a, F.numpy_dtype(self.t.dtype))
 
@@ -159,38 +174,72 @@ def _flatten(transform) -> list:
     return [transform]
 
 
-def plan(transform) -> Callable[[np.ndarray], Any] | None:
-    """A function from images to the transformed batch; None where that is not known to be the same."""
+def plan(transform) -> Callable[[np.ndarray, np.ndarray], Any] | None:
+    """A function from images and int64 numbers of them to the transformed batch; None where that is not known.
+
+    The function raises IndexError for numbers that are out of range.
+    """
     if transform is None:
         return None
     steps: list[_Step] = []
-    converted = False
+    converted = -1
     for t in _flatten(transform):
         found = _STEPS.get(type(t))
         if found is None or not found[1](t):
             return None
         step = found[0](t)
-        if step.pixels == converted:  # pixels after the conversion, or tensors before it
+        if step.pixels == (converted >= 0):  # pixels after the conversion, or tensors before it
             return None
-        converted = converted or isinstance(step, (_ToTensor, _ToBytes))
+        if isinstance(step, (_ToTensor, _ToBytes)):
+            converted = len(steps)
         steps.append(step)
-    return _Plan(steps) if converted else None
+    return _Plan(steps[:converted], steps[converted:]) if converted >= 0 else None
+
+
+_tables: dict[Hashable, np.ndarray] = {}
 
 
 class _Plan:
-    def __init__(self, steps: list[_Step]) -> None:
-        self.steps = steps
-        self.random = [type(step).draw is not _Step.draw for step in steps]
+    """Steps that move or change pixels, then those that turn bytes into numbers."""
 
-    def __call__(self, pixels: np.ndarray):
-        drawn: list[list] = [[] for _ in self.steps]
-        if any(self.random):
-            for _ in range(len(pixels)):
-                size = pixels.shape[1:3]
-                for step, random, values in zip(self.steps, self.random, drawn, strict=True):
-                    if random:
-                        values.append(step.draw(*size))
-                    size = step.size(*size)
-        for step, values in zip(self.steps, drawn, strict=True):
+    def __init__(self, moves: list[_Step], values: list[_Step]) -> None:
+        self.moves, self.values = moves, values
+
+    def __call__(self, pixels: np.ndarray, index: np.ndarray):
+        count = len(pixels)
+        if index.size and not -count <= int(index.min()) <= int(index.max()) < count:
+            raise IndexError(f"there are {count} images; asked for {index.min()} ... {index.max()}")
+        if self.moves:
+            pixels = self._moved(pixels[index])
+            index = np.arange(len(pixels))
+        table = self._table(pixels.shape[3] if pixels.ndim == 4 else 1)
+        out = images(pixels, index, table)
+        return fb.from_numpy(_run(self.values, pixels[index]) if out is None else out)
+
+    def _moved(self, pixels):
+        drawn: list[list] = [[] for _ in self.moves]
+        for _ in range(len(pixels)):
+            size = pixels.shape[1:3]
+            for step, values in zip(self.moves, drawn, strict=True):
+                values.append(step.draw(*size))
+                size = step.size(*size)
+        for step, values in zip(self.moves, drawn, strict=True):
             pixels = step.run(pixels, values)
-        return fb.from_numpy(pixels)
+        return pixels
+
+    def _table(self, channels: int) -> np.ndarray:
+        """What becomes of each byte in each channel: channels x 256."""
+        key = (channels, *((type(step), step.setting()) for step in self.values))
+        found = _tables.get(key)
+        if found is None:
+            if len(_tables) >= 64:
+                _tables.clear()
+            every = np.repeat(np.arange(BYTES, dtype=np.uint8), channels).reshape(1, 1, BYTES, channels)
+            found = _tables[key] = _run(self.values, every).reshape(channels, BYTES)
+        return found
+
+
+def _run(steps: list[_Step], pixels: np.ndarray) -> np.ndarray:
+    for step in steps:
+        pixels = step.run(pixels, [])
+    return pixels

@@ -8,6 +8,9 @@ __all__ = ["register"]
 
 
 class _ToDtype(batched._Step):
+    def setting(self):
+        return self.t.dtype, getattr(self.t, "scale", True)
+
     def run(self, a, drawn):
         dtype = F.F.numpy_dtype(self.t.dtype)
         return F.scale_dtype(a, dtype) if getattr(self.t, "scale", True) else a.astype(dtype)
