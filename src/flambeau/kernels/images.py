@@ -8,6 +8,8 @@ from . import fused
 from .build import kernel
 
 BYTES = 256
+_LINE = 64  # bytes of a line of the cache
+_AHEAD = 4096  # bytes of the next image to fetch; the processor then sees by itself how it goes on
 _KINDS = {np.dtype("float32"): "f4", np.dtype("float64"): "f8"}
 _CHANNELS = (1, 3)
 
@@ -20,10 +22,22 @@ def look_up(k, begin, end, x, index, table, y, count, area, channels, values, ro
 
     Rows of bad numbers stay: callers check.
     """
-    for row in k.range(begin, end):
+    from .tile import prefetch  # needs llvmlite
+
+    def number(row):
         at = index[row]
         at = k.select(at < 0, at + count, at)
-        for _ in k.when((at >= 0) & (at < count)):
+        return at, (at >= 0) & (at < count)
+
+    for row in k.range(begin, end):
+        # Chosen images lie anywhere in memory, so that nobody but us knows which one follows.
+        following, good = number(k.minimum(row + 1, end - 1))
+        for _ in k.when(good):
+            image = x.at(following * area * several)
+            for place in k.range(0, k.minimum(area * several, _AHEAD), _LINE):
+                prefetch(k, image.at(place))
+        at, good = number(row)
+        for _ in k.when(good):
             image, out = x.at(at * area * several), y.at(row * several * area)
             # A gather of a vector of table entries is slower than loads one by one.
             for p in k.range(area, vectorize=False):
