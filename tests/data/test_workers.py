@@ -51,6 +51,26 @@ class Images(data.Dataset):
         return fb.full((self.size,), float(i)), i
 
 
+class Kinds(data.Dataset):
+    """Tensors of several types."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return [fb.full((600,), i, dtype=d) for d in (fb.float32, fb.int64, fb.bfloat16, fb.bool, fb.complex64)]
+
+
+def test_compiled_steps_meet_the_same_arrays_as_without_workers():
+    step = fb.compile(lambda x, n, half, flag, z: (x + n).sum() + half.float().sum())
+    for workers in (0, 1):
+        loader = DataLoader(Kinds(), batch_size=2, num_workers=workers)
+        assert [step(*batch).item() for batch in loader] == [1800.0, 9000.0]
+        for tensor in next(iter(loader)):
+            assert tensor._array.dtype is tensor.dtype.numpy
+    assert len(step.steps) == 1 and not step.eager_calls
+
+
 class Fails(data.Dataset):
     def __init__(self, what):
         self.what = what

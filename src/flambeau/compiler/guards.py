@@ -134,7 +134,7 @@ def _tensor(e: str, t: Tensor, constant: Any, graph: bool) -> list[str]:
         f"type({e}) is {constant(type(t))}",
         *_hooks(e, t, constant),
         f"{e}._array.__class__ is {constant(np.ndarray)} and {e}._array.shape == {a.shape}",
-        f"{e}._array.dtype is {constant(a.dtype)} and {e}._array.strides == {a.strides}",
+        f"{e}._array.dtype == {constant(a.dtype)} and {e}._array.strides == {a.strides}",
         f"{e}._rg is {t._rg} and {leaf} and {e}._array.flags.writeable is {a.flags.writeable}",
     ]
 

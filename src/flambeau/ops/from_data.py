@@ -51,6 +51,9 @@ def check_array(a: np.ndarray) -> np.ndarray:
                 "given numpy array strides not a multiple of the element byte size. Copy the numpy array "
                 "to reallocate the memory."
             )
+    usual = dtypes.FROM_NUMPY[a.dtype].numpy
+    if a.dtype is not usual:  # equal, but an object of its own, as unpickled arrays have it
+        a = a.view(usual)
     return a if type(a) is np.ndarray or isinstance(a, MetaArray) else a.view(np.ndarray)
 
 

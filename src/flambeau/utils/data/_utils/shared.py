@@ -41,7 +41,7 @@ def _anonymous_file(size: int) -> int:
 
 
 def _rebuild(array: np.ndarray, dtype, requires_grad: bool):
-    tensor = Tensor.wrap(array if dtype is None else array.view(dtype.numpy))
+    tensor = Tensor.wrap(array.view(dtype.numpy))  # unpickled arrays have a dtype object of their own
     return tensor.requires_grad_() if requires_grad else tensor
 
 
@@ -56,7 +56,7 @@ def _reduce(tensor):
             "serializing (e.g., putting it on the queue)."
         )
     if array.dtype.kind in "biufc":
-        return _rebuild, (array, None, tensor.requires_grad)
+        return _rebuild, (array, tensor.dtype, tensor.requires_grad)
     raw = np.ascontiguousarray(array).reshape(array.shape)  # bfloat16 and its kin: NumPy has no buffers for them
     return _rebuild, (raw.view(np.dtype(f"u{array.itemsize}")), tensor.dtype, tensor.requires_grad)
 
