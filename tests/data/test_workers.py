@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import flambeau as fb
+from flambeau.kernels.build import backend
 from flambeau.utils import data
 from flambeau.utils.data import DataLoader, get_worker_info
 
@@ -68,7 +69,7 @@ def test_compiled_steps_meet_the_same_arrays_as_without_workers():
         assert [step(*batch).item() for batch in loader] == [1800.0, 9000.0]
         for tensor in next(iter(loader)):
             assert tensor._array.dtype is tensor.dtype.numpy
-    assert len(step.steps) == 1 and not step.eager_calls
+    assert backend() is None or len(step.steps) == 1 and not step.eager_calls
 
 
 class Fails(data.Dataset):
