@@ -61,11 +61,14 @@ def compile(
     return OptimizedModule(model, made) if isinstance(model, Module) else made
 
 
-def explain(function: Any) -> Any:
-    """What torch.compile has made of a function or module: see `explain.Explanation`. Also `compile.explain`."""
+def _explain(function: Any) -> Any:
+    """What torch.compile has made of a function or module, as an object that prints as a report.
+
+    Nothing is called; `explain(function)(*arguments)` calls the function first.
+    """
     from .explain import explained
 
     return explained(function)
 
 
-compile.explain = explain  # type: ignore[attr-defined]
+compile.explain = _explain  # type: ignore[attr-defined]

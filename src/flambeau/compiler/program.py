@@ -149,6 +149,7 @@ class Call(Node):
     function: Any = None
     args: Any = ()  # nested tuples and lists, with regions in place of arrays
     options: dict = field(default_factory=dict)
+    where: str = ""  # the line of the program that led to it
 
 
 @dataclass

@@ -167,7 +167,8 @@ class Recorder:
             return
         reads = [self.region(a) for a in arrays]
         template = replace(args, self.region)
-        self.nodes.append(Call(reads, [self.made(a) for a in outs], name, function, template, options))
+        writes = [self.made(a) for a in outs]
+        self.nodes.append(Call(reads, writes, name, function, template, options, user_line()))
 
     def _taken_apart(self, name: str, function: Any, args: Any, options: dict, outs: list) -> bool:
         """Whether an operation is a few steps of NumPy that have kernels; then they are noted in its place."""
@@ -258,14 +259,14 @@ class Recorder:
 
             reads = [self.region(a) for a in args if isinstance(a, np.ndarray)]
             template = replace((target, *args), self.region)
-            self.nodes.append(Call(reads, [self.region(target)], name, store, template, {}))
+            self.nodes.append(Call(reads, [self.region(target)], name, store, template, {}, user_line()))
 
     def source(self, name: str, function: Any, args: tuple, options: dict) -> Any:
         """Run and note a function without array arguments whose result differs at each call: random numbers."""
         found = record.unheard(functools.partial(function, *args, **options))
         if self.quiet:
             return found
-        self.nodes.append(Call([], [self.made(found)], name, function, args, options))
+        self.nodes.append(Call([], [self.made(found)], name, function, args, options, user_line()))
         return found
 
     def update(self, optimizer: Any, group: dict, p: Any, formula: Any, arrays: list, numbers: dict) -> None:
@@ -294,9 +295,8 @@ class Recorder:
         """Note function(target, *args), which changes `target` in place and has not been called yet."""
         arrays = [target, *arrays_in(args)]
         template = replace((target, *args), self.region)
-        self.nodes.append(
-            Call([self.region(a) for a in arrays], [self.region(target)], name, function, template, options)
-        )
+        reads, writes = [self.region(a) for a in arrays], [self.region(target)]
+        self.nodes.append(Call(reads, writes, name, function, template, options, user_line()))
         self.written = id(owner(target))
 
     def changed(self, tensor: Any) -> None:

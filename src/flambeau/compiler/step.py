@@ -51,6 +51,8 @@ class Step:
         nodes, prologue = traced_updates(nodes)
         entries = sorted([*recorder.program.actions, *prologue], key=lambda entry: entry[0])
         self.prologue = [what for _, what in entries]
+        everything = [*nodes, *later]
+        self.recorded, self.unfused = len(everything), _temporaries(everything, self.places)  # for explain
         self.nodes = fused(nodes, set(self.places))
         self.planner = Planner(self.nodes, self.places)
         for (numbers, name), words, at in self.planner.numbers:
@@ -393,6 +395,12 @@ def _call(step: tuple, arrays: list) -> None:
             raise RuntimeError(f"{node.name} gave shape {np.shape(value)} where the recorded step had {target.shape}")
         if target.size:
             target[...] = value
+
+
+def _temporaries(nodes: list[Node], places: dict) -> int:
+    """Bytes of the buffers that are the step's own."""
+    found = {r.buffer for node in nodes for r in (*node.reads, *node.writes)}
+    return sum(b.size for b in found if b not in places)
 
 
 def _restored(whole: Region, first: np.ndarray, places: dict, kept: list) -> Map:
