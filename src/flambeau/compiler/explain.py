@@ -15,11 +15,12 @@ from ..errors import ArgumentTypeError
 from ..tensor import Tensor
 from .function import MOST_STEPS, PATIENCE, Compiled
 from .module import OptimizedModule
+from .plan import padded
 from .program import Call, Check, Launch, Map, Node, Region
 from .step import Step
 from .work import operations
 
-_WIDTHS = (4, 34, 36, 20, 10, 10, 7)
+_WIDTHS = (5, 38, 34, 22, 10, 10, 7)
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Recording:
         rest = len(self.kernels) - kinds["Python"] - kinds["check"] - kinds["loop"]
         lines = [
             f"({', '.join(self.arguments)}), {self.guards} guards",
-            f"  {self.recorded} operations became {rest} kernels, {kinds['loop']} loops, "
-            f"{kinds['check']} checks and {kinds['Python']} calls of Python",
+            f"  {_many(self.recorded, 'operation')} became {_many(rest, 'kernel')}, {_many(kinds['loop'], 'loop')}, "
+            f"{_many(kinds['check'], 'check')} and {_many(kinds['Python'], 'call')} of Python",
             "",
             _row("#", "kernel", "operations", "elements", "bytes", "flops", "parts"),
         ]
@@ -133,7 +134,7 @@ class Explanation:
     >>> step.arguments
     ('a: float32[2, 8]', 'x: float32[8, 3]')
     >>> [(k.kernel, k.flops) for k in step.kernels]
-    [('gemm.product', 96), ('loop', 12)]
+    [('gemm.product', 96), ('loop', 18)]
     >>> step.kernels[1].operations, step.memory.results, len(found.splits)
     (('add', 'relu'), 24, 0)
     """
@@ -151,7 +152,9 @@ class Explanation:
 
     def __str__(self) -> str:
         compiled = self.function
-        lines = [f"{compiled.label}: {len(self.steps)} recordings, {self.eager_calls} calls without one"]
+        lines = [
+            f"{compiled.label}: {_many(len(self.steps), 'recording')}, {_many(self.eager_calls, 'call')} without one"
+        ]
         if not compiled.enabled:
             lines.append("  compiled with a backend that runs eagerly")
         elif not self.steps and not self.splits:
@@ -192,10 +195,10 @@ def _recording(compiled: Compiled, step: Step) -> Recording:
         parts: dict[int, list[int]] = {}  # a loop that reduces may take several launches: one line
         for node, n in planner.launches:
             parts.setdefault(id(node), []).append(n)
-        kernels += [_launched(n, max(parts[id(n)]), planner is not step.planner) for n in planner.nodes]
+        kernels += [_launched(n, max(parts.get(id(n), [0])), planner is not step.planner) for n in planner.nodes]
     memory = Memory(
         block=sum(p.arena_bytes for p in planners),
-        temporaries=sum(b.size for p in planners for b in p.owned),
+        temporaries=sum(padded(b.size) for p in planners for b in p.owned),
         unfused=step.unfused,
         results=sum(r.buffer.size for r in step.outputs),
         gradients=sum(grad[4].buffer.size for grad in step.grads),
@@ -206,9 +209,11 @@ def _recording(compiled: Compiled, step: Step) -> Recording:
 
 
 def _launched(node: Node, parts: int, backward: bool) -> Launched:
-    regions: Iterable[Region] = [*dict.fromkeys(node.reads), *dict.fromkeys(node.writes)]
+    reads = node.reads[:1] if isinstance(node, Check) else node.reads
+    regions: Iterable[Region] = [*dict.fromkeys(reads), *dict.fromkeys(node.writes)]
     first = node.writes[0] if node.writes else node.reads[0] if node.reads else None
-    names = tuple(n for n in dict.fromkeys(node.name.split(", ")) if n)
+    name = node.name or getattr(getattr(node, "function", None), "__name__", "")
+    names = tuple(["formula" if n == "<lambda>" else n for n in dict.fromkeys(name.split(", ")) if n])
     shape = node.shape if isinstance(node, Map) else first.shape if first else ()
     kind = first.dtype.name if first else ""
     where = node.where if isinstance(node, Call) else ""
@@ -257,6 +262,11 @@ def _row(*cells: Any) -> str:
         text = text if len(text) < width else text[: width - 4] + "..."
         parts.append(text.ljust(width) if i < 4 else text.rjust(width))
     return ("  " + "".join(parts)).rstrip()
+
+
+def _many(number: int, what: str) -> str:
+    """'1 loop', '2 loops'."""
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _short(number: int) -> str:

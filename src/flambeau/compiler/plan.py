@@ -91,7 +91,7 @@ class Planner:
             starts.setdefault(first[b], []).append(b)
         for i in range(len(self.nodes)):
             for b in sorted(starts.get(i, ()), key=lambda b: -b.size):
-                size = _padded(b.size)
+                size = padded(b.size)
                 at = min(
                     (k for k, (lo, hi) in enumerate(free) if hi - lo >= size), key=lambda k: free[k][1] - free[k][0]
                 )
@@ -100,7 +100,7 @@ class Planner:
                 total = max(total, lo + size)
                 free[at : at + 1] = [(lo + size, hi)] if lo + size < hi else []
             for b in ends.get(i, ()):
-                free = _given_back(free, offsets[b], offsets[b] + _padded(b.size))
+                free = _given_back(free, offsets[b], offsets[b] + padded(b.size))
         self.arena_bytes = total
         self.arena = np.empty(total + 2 * ALIGN, np.uint8)
         base = address(self.arena)
@@ -161,7 +161,7 @@ class Planner:
         starts = []
         for size in made.scratch:
             starts.append(self.scratch)
-            self.scratch += _padded(size)
+            self.scratch += padded(size)
         self.scratch_peak = max(self.scratch_peak, self.scratch)
         for task in made.tasks:
             segment = self._segment()
@@ -202,7 +202,8 @@ class Planner:
                 step.run = (run, rows, patches)
 
 
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
+    """Bytes that a buffer takes in the block."""
     return max(ALIGN, size + -size % ALIGN)
 
 

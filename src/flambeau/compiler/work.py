@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +20,9 @@ def operations(node: Node) -> int | None:
     Convolutions count as if computed directly, so that a transformed one shows what it is worth, not what it does.
     """
     if isinstance(node, Map):
-        size = 1
-        for n in node.shape:
-            size *= n
-        return size * (sum(line[0] not in _FREE for line in node.body) + sum(map(bool, node.reduce)))
+        if all(r.dtype.kind not in "fV" for r in (*node.reads, *node.writes)):
+            return 0
+        return math.prod(node.shape) * (sum(line[0] not in _FREE for line in node.body) + sum(map(bool, node.reduce)))
     if not isinstance(node, Launch) or node.kernel.name not in _COUNTS:
         return None
     present = [p.name for p in node.kernel.parameters if p.name not in node.absent]
