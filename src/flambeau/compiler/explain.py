@@ -126,7 +126,8 @@ class Split:
 class Explanation:
     """What torch.compile has made of a function: print it, or look at `steps` and `splits`.
 
-    Call it with arguments to have the function called, and explained, if that has not been done yet.
+    `pieces` holds the same of modules that are compiled by themselves because the function was left to Python. Call
+    it with arguments to have the function called, and explained, if that has not been done yet.
 
     >>> import flambeau as torch
     >>> found = torch.compile.explain(lambda a, x: (a @ x + 1).relu())(torch.ones(2, 8), torch.ones(8, 3))
@@ -144,6 +145,7 @@ class Explanation:
         self.steps = [_recording(compiled, step) for step in reversed(compiled.steps)]
         self.splits = [Split(reason, where, n) for (reason, where), n in compiled.reasons.items()]
         self.eager_calls = compiled.eager_calls
+        self.pieces = [Explanation(piece) for _, piece in compiled.pieces]  # modules in a function left to Python
 
     def __call__(self, *args: Any, **kwargs: Any) -> Explanation:
         """Call the function, and explain what that has led to."""
@@ -165,7 +167,10 @@ class Explanation:
             lines += ["", "left to Python, because the function"]
             lines += [f"  {s.reason}{f', {s.count} times' if s.count > 1 else ''}\n    {s.where}" for s in self.splits]
         if compiled.given_up >= PATIENCE:
-            lines.append(f"  {PATIENCE} recordings came to nothing: all other calls run eagerly")
+            lines.append(
+                "  further calls run in Python" + (", with these compiled by themselves:" if self.pieces else "")
+            )
+            lines += ["\n" + str(piece) for piece in self.pieces]
         if len(self.steps) >= MOST_STEPS:
             lines.append(f"  {MOST_STEPS} signatures are kept: calls with further ones run eagerly")
         return "\n".join(lines)
@@ -201,7 +206,7 @@ def _recording(compiled: Compiled, step: Step) -> Recording:
         temporaries=sum(padded(b.size) for p in planners for b in p.owned),
         unfused=step.unfused,
         results=sum(r.buffer.size for r in step.outputs),
-        gradients=sum(grad[4].buffer.size for grad in step.grads),
+        gradients=sum(grad.region.buffer.size for grad in step.grads),
         saved=sum(b.size for b in step.saved),
     )
     return Recording(_arguments(compiled.function, step), step.recorded, tuple(kernels), memory,

@@ -15,7 +15,7 @@ from . import guards, results
 from .backward import Backward, CompiledBackward, CompiledStep, edges_to, spent
 from .fuse import fused
 from .numbers import CannotReplay, traced_updates
-from .plan import Place, Planner, Segment
+from .plan import Place, Planner, Segment, padded
 from .program import Buffer, Call, Check, Map, Node, Region
 from .recorder import Recorder, fill
 from .surroundings import Walk
@@ -400,7 +400,7 @@ def _call(step: tuple, arrays: list) -> None:
 def _temporaries(nodes: list[Node], places: dict) -> int:
     """Bytes of the buffers that are the step's own."""
     found = {r.buffer for node in nodes for r in (*node.reads, *node.writes)}
-    return sum(b.size for b in found if b not in places)
+    return sum(padded(b.size) for b in found if b not in places)
 
 
 def _restored(whole: Region, first: np.ndarray, places: dict, kept: list) -> Map:
