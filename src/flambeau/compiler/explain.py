@@ -167,9 +167,8 @@ class Explanation:
             lines += ["", "left to Python, because the function"]
             lines += [f"  {s.reason}{f', {s.count} times' if s.count > 1 else ''}\n    {s.where}" for s in self.splits]
         if compiled.given_up >= PATIENCE:
-            lines.append(
-                "  further calls run in Python" + (", with these compiled by themselves:" if self.pieces else "")
-            )
+            rest = ", with these modules compiled by themselves:" if self.pieces else ""
+            lines.append("  further calls run in Python" + rest)
             lines += ["\n" + str(piece) for piece in self.pieces]
         if len(self.steps) >= MOST_STEPS:
             lines.append(f"  {MOST_STEPS} signatures are kept: calls with further ones run eagerly")
