@@ -122,6 +122,8 @@ class Compiled(Standing):
         try:
             after = Walk().run(self.function, args, kwargs)
             self.splits += [(reason, "") for reason in after.problems]
+            for code in watcher.codes & after.drawing:
+                self.splits.append(("may draw random numbers of NumPy", f"{code.co_filename}:{code.co_firstlineno}"))
             for code in watcher.codes - after.codes:
                 reason = f"runs {code.co_name}(), which was not to be seen beforehand"
                 self.splits.append((reason, f"{code.co_filename}:{code.co_firstlineno}"))

@@ -107,6 +107,7 @@ class Walk:
     def __init__(self) -> None:
         self.names: set[str] = {"training", "forward"}
         self.codes: set[types.CodeType] = set()
+        self.drawing: set[types.CodeType] = set()  # code that may draw random numbers of NumPy
         self.constants: dict[str, Any] = {}  # what expressions refer to by name
         self.problems: list[str] = []
 
@@ -254,8 +255,6 @@ class Walk:
     def _attributes(self, value: Any, what: str) -> None:
         attributes = getattr(value, "__dict__", None)
         if isinstance(value, types.ModuleType):
-            if value is np and "random" in self.names or value is np.random:
-                self.problems.append("random numbers of NumPy may be drawn")
             file = getattr(value, "__file__", None) or ""
             if not file or file.startswith((*OURS, *STANDARD)):
                 return
@@ -335,6 +334,8 @@ class Walk:
         for code in codes(f.__code__):
             for name in code.co_names:
                 if name in f.__globals__:
+                    if f.__globals__[name] is np and "random" in code.co_names or f.__globals__[name] is np.random:
+                        self.drawing.add(code)
                     self._visit(f.__globals__[name], f"{held}[{name!r}]", name, (f.__globals__, name))
                 elif name in sys.modules:  # imported within the function
                     self._visit(sys.modules[name], self.constant(sys.modules[name]), name)
