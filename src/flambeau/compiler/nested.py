@@ -68,3 +68,17 @@ def replace(args: Any, function: Any) -> Any:
     if args.__class__ in (tuple, list):
         return args.__class__([replace(a, function) for a in args])
     return args
+
+
+def otherwise(a: np.ndarray) -> np.ndarray:
+    """An array of the same kind with other values, of the same range where there are several."""
+    if not a.size:
+        return a
+    made = np.empty_like(a)
+    made[...] = a.reshape(-1)[::-1].reshape(a.shape)
+    if a.dtype.kind in "fc":
+        made *= np.asarray(1.5, a.dtype)
+        made += np.asarray(0.25, a.dtype)
+    elif np.array_equal(made, a):
+        made[...] = ~a if a.dtype == bool else a + np.asarray(1, a.dtype)
+    return made

@@ -23,7 +23,7 @@ from ..kernels import record
 from ..ops import elementwise
 from ..tensor import Tensor
 from .actions import Action
-from .nested import arrays_in, close, is_independent, replace, same_bits
+from .nested import arrays_in, close, is_independent, otherwise, replace, same_bits
 from .program import Buffer, Call, Check, Launch, Looped, Map, Program, Region, Update
 from .symbolic import KINDS, NotSymbolic, trace
 from .tracer import NotTraceable, Tracer, same_place
@@ -110,13 +110,16 @@ class Recorder:
     def _is_constant(self, array: np.ndarray) -> bool:
         return self.knows(array) and self.buffers[id(owner(array))].origin == "constant"
 
-    def constant(self, array: np.ndarray) -> np.ndarray:
-        """Note that an array was made from Python numbers alone: it is the same at each replay."""
+    def constant(self, array: np.ndarray, first: np.ndarray | None = None) -> np.ndarray:
+        """Note that an array was made from Python numbers alone: it is the same at each replay.
+
+        first: what its owner held before the step changed it.
+        """
         base = owner(array)
         if id(base) not in self.buffers:
             buffer = self._add(base)
             buffer.owner, buffer.origin = base, "constant"
-            buffer.ref = base.copy()  # its first value: the step may change it
+            buffer.ref = base.copy() if first is None else first  # its first value: the step may change it
         return array
 
     # ------------------------------------------------------------------ what operations tell
@@ -180,9 +183,11 @@ class Recorder:
         found = [a for a in (found if found.__class__ is list else [found]) if a is not None]
         if len(found) != len(outs) or not all(map(close, found, outs)):
             return False
+        if tracer.assumed and not self._same_constants(tracer, function, args, options):
+            return False
         before = len(self.nodes)
-        for a in tracer.constants:
-            self.constant(a)
+        for a, first in tracer.constants:
+            self.constant(a, first)
         try:
             for kind, formula, given, made in tracer.notes:
                 if kind == "map":
@@ -202,6 +207,17 @@ class Recorder:
         for traced, out in zip(found, outs):
             self._stands_for(name, traced, out)
         return True
+
+    def _same_constants(self, tracer: Tracer, function: Any, args: Any, options: dict) -> bool:
+        """Whether a run on other values takes the same steps with the same constants."""
+        again = Tracer()
+        try:
+            record.unheard(functools.partial(again.run, function, replace(args, otherwise), options))
+        except NotTraceable:
+            return False
+        if [n[:2] for n in tracer.notes if n[0] == "reduce"] != [n[:2] for n in again.notes if n[0] == "reduce"]:
+            return False
+        return len(tracer.notes) == len(again.notes) and tracer.assumed == again.assumed
 
     def _stands_for(self, name: str, traced: np.ndarray, out: np.ndarray) -> None:
         """The result of the second run is what the step goes on with."""

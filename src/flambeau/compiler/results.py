@@ -41,9 +41,10 @@ def maker(result: Any, tensor: Callable[[Tensor], Any]) -> Any:
     if type(result) in (list, tuple):
         kind, parts = type(result), [maker(v, tensor) for v in result]
         return lambda given, arrays, node: kind([p(given, arrays, node) for p in parts])
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
-        kind, parts = type(result), [maker(v, tensor) for v in result]
-        return lambda given, arrays, node: kind(*[p(given, arrays, node) for p in parts])
+    if isinstance(result, tuple) and (hasattr(result, "_make") or type(result).__module__.endswith("return_types")):
+        parts = [maker(v, tensor) for v in result]
+        make = getattr(result, "_make", type(result))
+        return lambda given, arrays, node: make([p(given, arrays, node) for p in parts])
     if type(result) is dict:
         items = {k: maker(v, tensor) for k, v in result.items()}
         return lambda given, arrays, node: {k: m(given, arrays, node) for k, m in items.items()}

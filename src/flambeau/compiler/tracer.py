@@ -166,7 +166,8 @@ class Tracer:
 
     def __init__(self) -> None:
         self.notes: list[tuple] = []
-        self.constants: list[np.ndarray] = []  # made from Python numbers, shapes and dtypes alone
+        self.assumed: list[tuple] = []  # what was taken to be constant: dtype, shape and bytes
+        self.constants: list[tuple] = []  # (array, copy of its owner), made of Python numbers, shapes and dtypes
         self.alive: list[np.ndarray] = []  # so that no memory is used twice while it lasts
 
     def run(self, function: Any, args: Any, options: dict) -> Any:
@@ -210,10 +211,11 @@ class Tracer:
         found = []
         for a in given:
             if isinstance(a, np.ndarray) and id(owner(a)) not in known:
+                self.assumed.append((a.dtype, a.shape, a.tobytes()))
                 if not a.ndim:
                     a = a.item()
                 else:
-                    self.constants.append(a)
+                    self.constants.append((a, owner(a).copy()))  # it may be changed later on
                     self.alive.append(a)
             found.append(a)
         return found

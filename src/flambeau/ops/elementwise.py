@@ -94,7 +94,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
         return small(input) if input.size < start else large(input)
 
     prim = Primitive(short, forward, vjp, node or _node(name), names=("input",))
-    prim.formula, prim.float_formula = getattr(ufunc, "formula", ufunc), integers is not None
+    prim.formula, prim.float_formula = getattr(ufunc, "formula", ufunc), integers is not None or floats
     record = prim.record_one
     tracks = vjp is not None
 
