@@ -6,7 +6,9 @@ import pytest
 
 import flambeau as torch
 from flambeau import nn
+from flambeau.kernels.build import backend
 
+pytestmark = pytest.mark.skipif(backend() is None, reason="no LLVM here")
 explain = torch.compile.explain
 
 

@@ -12,6 +12,9 @@ import pytest
 import flambeau as torch
 from flambeau import nn
 from flambeau.compiler.function import MOST_STEPS
+from flambeau.kernels.build import backend
+
+pytestmark = pytest.mark.skipif(backend() is None, reason="no LLVM here")
 from flambeau.compiler.surroundings import Watcher
 from flambeau.kernels import record
 

@@ -145,7 +145,7 @@ class Compiled(Standing):
                 raise CompileError(
                     f"torch.compile(fullgraph=True): {self.label} cannot be replayed without Python",
                     why="; ".join(f"{reason} ({line})" for reason, line in self.splits),
-                    fix="torch.compiler.explain(function) lists all reasons; without fullgraph=True it runs eagerly",
+                    fix="torch.compile.explain(function) lists all reasons; without fullgraph=True it runs eagerly",
                 )
         return result
 
