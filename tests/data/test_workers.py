@@ -218,7 +218,8 @@ def test_dead_worker_is_reported_at_once(what, reason):
     with pytest.raises(RuntimeError, match=rf"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly: .*{reason}"):
         for batch in DataLoader(Fails(what), num_workers=2):
             got.append(batch.item())
-    assert got == [0, 1, 2, 3, 4] and time.monotonic() - start < 5
+    # Sample 5 was asked for when sample 1 had been given out; how far the other worker is by then, nobody knows.
+    assert len(got) >= 2 and got == list(range(5))[: len(got)] and time.monotonic() - start < 5
 
 
 def test_killed_from_outside():
