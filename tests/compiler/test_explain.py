@@ -44,6 +44,27 @@ def test_convolutions_count_as_direct_ones(groups, size, stride):
     assert [k.backward for k in step.kernels] == sorted(k.backward for k in step.kernels)
 
 
+def test_transformed_convolutions_count_as_direct_ones_too():
+    f = torch.compile(nn.Conv2d(64, 64, 3, padding=1))
+    f(torch.ones(8, 64, 16, 16, requires_grad=True))
+    (step,) = explain(f).steps
+    counted = [k for k in step.kernels if k.flops and "convolution" in k.operations[0]]
+    found = {k.flops for k in counted if "winograd" in k.kernel}  # none where vectors are short
+    assert found <= {2 * 8 * 64 * 64 * 9 * 256} and len(counted) == 3
+
+
+def test_attention_and_recurrent_layers():
+    f = torch.compile(lambda q: nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True))
+    f(torch.ones(2, 4, 64, 16))
+    (step,) = explain(f).steps
+    assert step.flops == 2 * 4 * 64 * 64 * (16 + 16)
+    f = torch.compile(nn.GRU(8, 16))
+    with torch.no_grad():
+        f(torch.ones(5, 3, 8))
+    (step,) = explain(f).steps
+    assert sum(k.flops or 0 for k in step.kernels if k.kernel != "loop") == 2 * 15 * 3 * 16 * (8 + 16)
+
+
 def test_a_training_step():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Dropout(0.5), nn.Linear(5, 3))

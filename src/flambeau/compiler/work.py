@@ -51,6 +51,11 @@ def _correlation(v: Any) -> int:
     return 2 * v.g.size * p.cg * p.kd * p.kr * p.ks
 
 
+def _transformed(v: Any) -> int:
+    """A 3 x 3 convolution by transformed tiles, which the plan counts."""
+    return 2 * (v.g if hasattr(v, "g") else v.out).size * _plan(v.plan).cg * 9
+
+
 def _attention(forward: bool) -> Callable[[Any], int]:
     def count(v: Any) -> int:
         # Forward: scores and results. Backward: scores, and the gradients of both factors of both products.
@@ -70,9 +75,9 @@ def _recurrence(gates: int) -> Callable[[Any], int]:
 
 _COUNTS: dict[str, Callable[[Any], int]] = {
     "gemm.product": _product, "gemm.dots": _product, "gemm_mapped.mapped": _product,
-    "conv.convolve": _convolution, "winograd.winograd": _convolution,
+    "conv.convolve": _convolution, "winograd.winograd": _transformed,
     "conv_gradients.correlate": _correlation, "depthwise.correlate_few": _correlation,
-    "winograd_gradients.correlate_tiles": _correlation,
+    "winograd_gradients.correlate_tiles": _transformed,
     "attention.forward": _attention(True), "attention.backward": _attention(False),
     "recurrent.lstm": _recurrence(4), "recurrent.lstm_backward": _recurrence(4),
     "recurrent.gru": _recurrence(3), "recurrent.gru_backward": _recurrence(3),
