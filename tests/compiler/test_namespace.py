@@ -65,7 +65,9 @@ def test_a_module_is_seen_through():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
     compiled = torch.compile(model)
-    assert isinstance(compiled, nn.Module) and repr(compiled).startswith("OptimizedModule(\n  (_orig_mod): Sequential(")
+    assert isinstance(compiled, torch._dynamo.OptimizedModule) and repr(compiled).startswith(
+        "OptimizedModule(\n  (_orig_mod): Sequential("
+    )
     assert list(compiled.state_dict()) == [f"_orig_mod.{k}" for k in model.state_dict()]
     assert list(compiled.parameters())[0] is model[0].weight
     compiled.load_state_dict(compiled.state_dict())
