@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.engine import FREED, LEAF, Node, edge_of, run
+from ..autograd.function import _FunctionNode
 from ..autograd.mode import state
 from ..errors import GradientError
 from ..kernels import record
@@ -23,7 +24,7 @@ from .symbolic import trace
 
 
 class HasHooks(Exception):
-    """Hooks in the graph would run at each recording."""
+    """Hooks and backward methods in Python would run once more when a step is recorded."""
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Backward:
     seeds: list[np.ndarray]  # the gradient of each output
     grads: list[Any]
     start: int  # number of nodes before it
+    reaching: list[set[int]]  # of each target: the numbers of the outputs whose gradients flow to it
     regions: list[Region | None] = field(default_factory=list)
 
 
@@ -49,6 +51,30 @@ def tensors_of(result: Any) -> list[Tensor]:
     return []
 
 
+def _reached(output: Tensor, ends: set[int], found: dict[int, Tensor]) -> set[int]:
+    """Ids of the tensors that a result's gradient flows to; leaves are added to `found`."""
+    stack: list = [output._node]
+    seen: set[int] = set()
+    leaves: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if id(node) in ends:
+            leaves |= {key for key, t in found.items() if t._node is node}
+            continue
+        if node.pre_hooks or node.post_hooks or node.retained or isinstance(node, _FunctionNode):
+            raise HasHooks
+        for edge in node.edges:
+            if edge is not None and edge[1] == LEAF:
+                found[id(edge[0])] = edge[0]
+                leaves.add(id(edge[0]))
+            elif edge is not None:
+                stack.append(edge[0])
+    return leaves
+
+
 def record_backward(recorder: Recorder, arguments: list[Tensor], result: Any) -> Backward | None:
     """Record the gradients of a function's result, or None where it has no graph that lasts."""
     outputs = list({id(t): t for t in tensors_of(result) if t._rg and t._node is not None}.values())
@@ -58,19 +84,7 @@ def record_backward(recorder: Recorder, arguments: list[Tensor], result: Any) ->
         return None
     found = {id(t): t for t in arguments if t._rg}
     ends = {id(t._node) for t in found.values() if t._node is not None}
-    stack, seen = [t._node for t in outputs], set()
-    while stack:
-        node = stack.pop()
-        if id(node) in seen or id(node) in ends:
-            continue
-        seen.add(id(node))
-        if node.pre_hooks or node.post_hooks or node.retained:
-            raise HasHooks
-        for edge in node.edges:
-            if edge is not None and edge[1] == LEAF:
-                found[id(edge[0])] = edge[0]
-            elif edge is not None:
-                stack.append(edge[0])
+    reached = [_reached(t, ends, found) for t in outputs]
     targets = list(found.values())
     if any(t._hooks or t._post_hooks or t._accumulate for t in targets):
         raise HasHooks
@@ -79,7 +93,8 @@ def record_backward(recorder: Recorder, arguments: list[Tensor], result: Any) ->
         recorder.region(seed)
     start = len(recorder.nodes)
     grads = run(outputs, [wrap(s) for s in seeds], retain_graph=True, targets=targets)
-    made = Backward(outputs, targets, seeds, grads, start)
+    reaching = [{i for i, leaves in enumerate(reached) if id(t) in leaves} for t in targets]
+    made = Backward(outputs, targets, seeds, grads, start, reaching)
     taken: set[Buffer] = {recorder.region(s).buffer for s in seeds}
     for t, g in zip(targets, grads or ()):
         if g is None:

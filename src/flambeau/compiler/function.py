@@ -99,7 +99,7 @@ class Compiled(Standing):
         try:
             return record_backward(recorder, [f.tensor for f in walk.tensors.values()], result)
         except HasHooks:
-            recorder.problem("the result's graph has hooks")
+            recorder.problem("the result's graph has hooks or a custom autograd.Function")
         except RuntimeError as error:
             recorder.problem(f"the result has no gradient: {error}")
         return None

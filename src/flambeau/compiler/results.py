@@ -56,11 +56,9 @@ def maker(result: Any, tensor: Callable[[Tensor], Any]) -> Any:
 def fresh(slot: int, region: Region, graph: Any) -> Any:
     """Makes a tensor over memory of this call; graph: None, a node for all calls, or the number of an output."""
 
-    whole = is_whole(region)
-
     def made(given: Any, arrays: list, node: Any) -> Tensor:
         new = _new(Tensor)
-        new._array = arrays[slot] if whole else seen_in(arrays[slot], region)
+        new._array = seen_in(arrays[slot], region)
         if graph is not None:
             new._rg = True
             if isinstance(graph, int):

@@ -340,8 +340,9 @@ class Step:
                 if at is not None:
                     arrays[at] = _empty(*results.owner_of(region))
             self._launch(self.later_planner, arrays)
-            for at, region in grads:
-                if at is None:
+            given = {i for i, g in enumerate(gradients) if g is not None}
+            for (at, region), reaching in zip(grads, self.backward.reaching):  # type: ignore[union-attr]
+                if at is None or given.isdisjoint(reaching):
                     found.append(None)
                 else:
                     made = _new(Tensor)
