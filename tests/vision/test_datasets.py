@@ -191,6 +191,8 @@ class Coloured(datasets.vision.ArrayDataset):
     [
         [transforms.ToTensor(), transforms.Normalize((0.1, 0.2, 0.3), (0.3, 0.2, 0.1))],
         [transforms.RandomCrop((8, 8), 2), transforms.RandomHorizontalFlip(), transforms.ToTensor()],
+        [transforms.RandomCrop((9, 11)), transforms.RandomVerticalFlip(0.7), transforms.ToTensor()],
+        [transforms.RandomHorizontalFlip(), transforms.RandomCrop((9, 12), (3, 0, 0, 1)), transforms.ToTensor()],
         [transforms.PILToTensor()],
         [transforms.PILToTensor(), transforms.ConvertImageDtype(fb.float64), transforms.Normalize([0.1], [0.3])],
         [v2.ToImage(), v2.ToDtype(fb.float32, scale=False), v2.Normalize([120.0, 110.0, 100.0], [50.0])],
@@ -202,9 +204,24 @@ def test_colours_and_dtypes(steps):
     indices = [*range(30), *range(-30, 0)]
     fb.manual_seed(1)
     fast = default_collate(data.__getitems__(indices))
+    after = fb.rand(1).item()
     fb.manual_seed(1)
     slow = default_collate([data[i] for i in indices])
+    assert fb.rand(1).item() == after
     assert fast[0].dtype == slow[0].dtype and fb.equal(fast[0], slow[0]) and fb.equal(fast[1], slow[1])
+
+
+def test_crops_that_do_not_fit_and_coins_of_another_dtype():
+    data = Coloured(transforms.Compose([transforms.RandomCrop((10, 11)), transforms.ToTensor()]))
+    with pytest.raises(ValueError, match="larger than input image size"):
+        data.__getitems__([0, 1])
+    data = Coloured(transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()]))
+    assert default_collate(data.__getitems__([]))[0].shape == (0, 3, 9, 11)
+    fb.set_default_dtype(fb.float64)
+    try:
+        assert type(data.__getitems__([0, 1])) is list  # coins take two words then
+    finally:
+        fb.set_default_dtype(fb.float32)
 
 
 def test_not_batchable_transforms_go_one_by_one(mnist_root):

@@ -1,8 +1,9 @@
 """Whole batches through transforms at once, with the results and the random numbers of one image after another.
 
 `plan(transform)` answers with a function from an array of images (uint8, N x H x W or N x H x W x 3) and the numbers
-of the chosen ones to a tensor, or None if any of the transforms is not known here. Each random transform draws for
-image 1, then for image 2 and so on, as the loop over images would; only the work on pixels is done together.
+of the chosen ones to a tensor, or None if any of the transforms is not known here. The random numbers of a batch are
+drawn together and dealt out: first all that the transforms want for image 1, then for image 2 and so on, as the loop
+over images would draw them.
 
 The conversion to a tensor and what follows it give the same number for the same byte of the same channel. So they run
 on the 256 bytes only, and one pass gathers the images and looks the numbers up.
@@ -17,7 +18,7 @@ import flambeau as fb
 
 from ...kernels.images import BYTES, images
 from .._pillow import pillow
-from . import _colour, _draw
+from . import _colour
 from . import functional as F
 from . import transforms as T
 from ._convert import plain
@@ -42,15 +43,19 @@ class _Step:
         """Height and width of the result."""
         return height, width
 
-    def draw(self, height: int, width: int) -> Any:
-        """The random numbers for one image."""
+    def words(self, height: int, width: int) -> int:
+        """How many random words of 32 bits it takes for an image of this size."""
+        return 0
+
+    def draw(self, words: np.ndarray, height: int, width: int) -> Any:
+        """What it does at random, from the words: one row for each image."""
         return None
 
     def setting(self) -> Hashable:
         """What a pixel's result depends on besides its value and its channel. Asked of all but steps on pixels."""
         return None
 
-    def run(self, a: np.ndarray, drawn: list) -> np.ndarray:
+    def run(self, a: np.ndarray, drawn: Any) -> np.ndarray:
         """The transformed batch."""
         raise NotImplementedError
 
@@ -100,21 +105,43 @@ class _Flip(_Step):
 
     pixels = True
 
-    def draw(self, height, width):
-        return _draw.coin() < self.t.p
+    def words(self, height, width):
+        return 1
+
+    def draw(self, words, height, width):
+        return (words[:, 0] & np.uint32(0xFFFFFF)) * 2.0**-24 < self.t.p  # as `_draw.coin`, that is rand(1) of float32
 
     def run(self, a, drawn):
-        chosen = np.array(drawn)
         out = a.copy()
-        if type(self.t) is T.RandomHorizontalFlip:
-            out[chosen] = a[chosen][:, :, ::-1]
-        else:
-            out[chosen] = a[chosen][:, ::-1]
+        out[drawn] = self.mirrored(a[drawn])
         return out
+
+    def mirrored(self, a: np.ndarray) -> np.ndarray:
+        """All images mirrored."""
+        raise NotImplementedError
+
+
+class Sideways(_Flip):
+    """RandomHorizontalFlip."""
+
+    def mirrored(self, a):
+        return a[:, :, ::-1]
+
+
+class UpsideDown(_Flip):
+    """RandomVerticalFlip."""
+
+    def mirrored(self, a):
+        return a[:, ::-1]
+
+
+def one_word_a_coin(t) -> bool:
+    """Whether `rand` draws float32, of one word each."""
+    return fb.get_default_dtype() is fb.float32
 
 
 class _Crop(_Step):
-    """A random part, after padding with a constant."""
+    """A random part, after padding with zeros."""
 
     pixels = True
 
@@ -124,25 +151,34 @@ class _Crop(_Step):
     def size(self, height, width):
         return tuple(self.t.size)
 
-    def draw(self, height, width):
+    def _rooms(self, height, width):
+        """In how many places the part can lie: down, across."""
         left, top, right, bottom = self._sides()
         h, w = height + top + bottom, width + left + right
         th, tw = self.t.size
         if h < th or w < tw:
             raise ValueError(f"Required crop size {(th, tw)} is larger than input image size {(h, w)}")
-        if (h, w) == (th, tw):
-            return 0, 0
-        return _draw.randint(0, h - th + 1), _draw.randint(0, w - tw + 1)
+        return h - th + 1, w - tw + 1
+
+    def words(self, height, width):
+        return 0 if self._rooms(height, width) == (1, 1) else 2
+
+    def draw(self, words, height, width):
+        if not words.shape[1]:
+            return np.zeros((len(words), 2), np.uint32)
+        return words % np.array(self._rooms(height, width), np.uint32)  # as `_draw.randint`
 
     def run(self, a, drawn):
         left, top, right, bottom = self._sides()
-        widths = [(0, 0), (top, bottom), (left, right)] + [(0, 0)] * (a.ndim - 3)
-        a = np.pad(a, widths) if self.t.padding is not None else a
-        height, width = self.t.size
-        corners = np.array(drawn)
-        rows = corners[:, 0, None] + np.arange(height)
-        columns = corners[:, 1, None] + np.arange(width)
-        return a[np.arange(len(a))[:, None, None], rows[:, :, None], columns[:, None, :]]
+        (count, h, w, *rest), (height, width) = a.shape, self.t.size
+        if any((left, top, right, bottom)):
+            padded = np.zeros((count, h + top + bottom, w + left + right, *rest), a.dtype)
+            padded[:, top : top + h, left : left + w] = a
+            a = padded
+        out = np.empty((count, height, width, *rest), a.dtype)
+        for i, (row, column) in enumerate(drawn.tolist()):
+            out[i] = a[i, row : row + height, column : column + width]
+        return out
 
 
 def _crop_is_plain(t) -> bool:
@@ -154,8 +190,8 @@ _STEPS: dict[type, tuple[type[_Step], Callable[[Any], bool]]] = {
     T.PILToTensor: (_ToBytes, lambda t: True),
     T.Normalize: (_Normalize, lambda t: not t._forward_hooks and not t._forward_pre_hooks),
     T.ConvertImageDtype: (_ConvertDtype, lambda t: True),
-    T.RandomHorizontalFlip: (_Flip, lambda t: True),
-    T.RandomVerticalFlip: (_Flip, lambda t: True),
+    T.RandomHorizontalFlip: (Sideways, one_word_a_coin),
+    T.RandomVerticalFlip: (UpsideDown, one_word_a_coin),
     T.RandomCrop: (_Crop, _crop_is_plain),
 }
 
@@ -217,14 +253,16 @@ class _Plan:
         return fb.from_numpy(_run(self.values, pixels[index]) if out is None else out)
 
     def _moved(self, pixels):
-        drawn: list[list] = [[] for _ in self.moves]
-        for _ in range(len(pixels)):
-            size = pixels.shape[1:3]
-            for step, values in zip(self.moves, drawn, strict=True):
-                values.append(step.draw(*size))
-                size = step.size(*size)
-        for step, values in zip(self.moves, drawn, strict=True):
-            pixels = step.run(pixels, values)
+        sizes, wanted = [pixels.shape[1:3]], []
+        for step in self.moves:
+            wanted.append(step.words(*sizes[-1]))
+            sizes.append(step.size(*sizes[-1]))
+        count = sum(wanted)
+        words = fb.default_generator.full_range(len(pixels) * count, np.uint32).reshape(len(pixels), count)
+        at = 0
+        for step, size, count in zip(self.moves, sizes, wanted, strict=False):
+            pixels = step.run(pixels, step.draw(words[:, at : at + count], *size))
+            at += count
         return pixels
 
     def _table(self, channels: int) -> np.ndarray:
@@ -241,5 +279,5 @@ class _Plan:
 
 def _run(steps: list[_Step], pixels: np.ndarray) -> np.ndarray:
     for step in steps:
-        pixels = step.run(pixels, [])
+        pixels = step.run(pixels, None)
     return pixels
