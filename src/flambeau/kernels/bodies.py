@@ -118,6 +118,13 @@ def _finite(kind: str, x: Any) -> Any:
     return scalars.absolute(x) < float("inf") if kind in FLOATS else x == x
 
 
+def _log_add_exp(kind: str, x: Any, y: Any) -> Any:
+    larger = scalars.where(x > y, x, y)
+    sum_ = larger + scalars.log1p(scalars.exp(-scalars.absolute(x - y)))
+    same = x + 0.6931471805599453  # infinities too, whose difference is nan
+    return scalars.where(x == y, same, scalars.where(x != x, x, sum_))
+
+
 def _flip(kind: str, x: Any) -> Any:
     return x ^ (1 if kind == "b1" else -1)
 
@@ -162,6 +169,7 @@ for _name, _ufunc in (
     ("atan", np.arctan), ("atan2", np.arctan2), ("sinh", np.sinh), ("cosh", np.cosh), ("tanh", np.tanh),
 ):  # fmt: skip
     _row(_name, _binary(getattr(scalars, _name)), _ufunc, "f")
+_row("logaddexp", _log_add_exp, np.logaddexp, "f")
 _row("maximum", _maximum, np.maximum)
 _row("minimum", _minimum, np.minimum)
 _row("fmax", _fmax, np.fmax)

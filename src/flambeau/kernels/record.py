@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 listeners: list = []
+LARGE = 131072  # elements from which a copy is worth more than one thread
 
 
 def listener() -> Any:
@@ -33,7 +34,14 @@ def into(name: str, target: Any, formula: Any, *args: Any, new: bool = False) ->
             if new:
                 found.made(target)
             found.into(name, target, formula, args)
-    target[...] = formula(*args)
+            target[...] = formula(*args)
+            return
+    if formula is unchanged and target.size >= LARGE:
+        from .elementwise import store  # which imports this module
+
+        store(target, *args)
+    else:
+        target[...] = formula(*args)
 
 
 def change(name: str, function: Any, target: Any, *args: Any, **options: Any) -> None:

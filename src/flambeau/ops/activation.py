@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
+from ..kernels.elementwise import mapped
 from ..kernels.record import computed
 from ..kernels.special_error import erf as _erf_array
 from ..tensor import Tensor, wrap
@@ -41,7 +42,8 @@ def curved(name, value, slope, formula):
         value(input, **options), slope(g, input, **options): on arrays; slope is the gradient, times g.
         formula: the same gradient on tensors.
     """
-    return primitive(name, in_single(value), vjp={"input": fused(in_single(slope))(formula)}, names=("input",))
+    value, slope = in_single(mapped(value)), in_single(mapped(slope))
+    return primitive(name, value, vjp={"input": fused(slope)(formula)}, names=("input",))
 
 
 # ---------------------------------------------------------------------- smooth
@@ -220,6 +222,7 @@ def _where(g, input, mask):
     return _keep(g, wrap(computed("mask", mask, input._array)))
 
 
+@mapped
 def _relu6_like(a, low, high):
     return np.minimum(np.maximum(a, _lit(a, low)), _lit(a, high))
 
@@ -230,6 +233,7 @@ _hardtanh = primitive(
 )  # fmt: skip
 
 
+@mapped
 def _leaky_relu_array(input, slope):
     return np.where(input > 0, input, input * _lit(input, slope))
 
@@ -240,20 +244,23 @@ _leaky_relu = primitive(
 )  # fmt: skip
 
 
+@mapped
 def _two_slopes(a, slope):
     return np.where(a > 0, _lit(a, 1), _lit(a, slope))
 
 
 _hardsigmoid = primitive(
-    "hardsigmoid", in_single(lambda input: np.clip(input + 3, 0, 6) / 6),
+    "hardsigmoid", in_single(mapped(lambda input: np.clip(input + 3, 0, 6) / 6)),
     vjp=lambda g, input: _where(g, input, lambda a: (a > -3) & (a < 3)) / 6,
 )  # fmt: skip
 _threshold = primitive(
-    "threshold", lambda input, threshold, value: np.where(input <= threshold, _lit(input, value), input),  # nan stays
+    "threshold",
+    mapped(lambda input, threshold, value: np.where(input <= threshold, _lit(input, value), input)),  # nan stays
     vjp=lambda g, input, threshold: _where(g, input, lambda a: ~(a <= threshold)),
 )  # fmt: skip
 
 
+@mapped
 def _softshrink_array(input, lambd):
     shift = _lit(input, lambd)
     return np.where(input > lambd, input - shift, np.where(input < -lambd, input + shift, input * 0))
@@ -265,11 +272,12 @@ _softshrink = primitive(
 )  # fmt: skip
 _hardshrink = primitive(
     "hardshrink",
-    lambda input, lambd: np.where((input >= -lambd) & (input <= lambd), _lit(input, 0), input),
+    mapped(lambda input, lambd: np.where((input >= -lambd) & (input <= lambd), _lit(input, 0), input)),
     vjp=lambda g, input, lambd: _where(g, input, lambda a: (a > lambd) | (a < -lambd)),
 )  # fmt: skip
 
 
+@mapped
 def _prelu_array(input, weight):
     return np.where(input > 0, input, input * weight)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, DtypeError, IndexOutOfRange, ShapeError
+from ..kernels.elementwise import squares
 from .entry import public
 from .linalg_solve import inv_ex, need_float, need_matrix
 from .linalg_spectral import svdvals
@@ -23,7 +24,7 @@ def _norm_array(input, ord, axes, keepdim):
         return _norm_array(input.astype(np.float32), ord, axes, keepdim).astype(input.dtype)
     with np.errstate(all="ignore"):
         if ord == 2 and input.dtype.kind != "c":
-            return np.sqrt(np.add.reduce(input * input, axis=axes, keepdims=keepdim))
+            return np.sqrt(squares(input, axes, keepdim))
         a = np.abs(input)
         real = a.dtype.type
         if ord == 0:

@@ -11,6 +11,7 @@ from ..arrays import MetaArray
 from ..errors import IndexOutOfRange
 from ..kernels import fused as kernels
 from ..kernels import indexed
+from ..kernels.elementwise import mapped
 from .entry import primitive
 from .fused import constant, fused, in_single
 from .softmax import _softmax
@@ -240,9 +241,13 @@ def distance_loss(name, value, slope, formula):
     parameter, such as the delta of Huber's.
     """
 
+    total = mapped(lambda input, target, size: value(input - target, size), summed=True)
+
     @in_single
     def forward(input, target, reduction, size):
-        return _whole(value(input - target, size), reduction)
+        if reduction == "none" or isinstance(input, MetaArray) or input.shape != target.shape:
+            return _whole(value(input - target, size), reduction)
+        return _average(total(input, target, size), input.size, reduction)
 
     @in_single
     def backward(g, input, target, reduction, size, needs):
@@ -264,10 +269,14 @@ def _whole(losses, reduction):
         return losses
     if isinstance(losses, MetaArray):
         return losses.sum()
-    total = np.add.reduce(losses, None)  # as losses.mean() computes, without its checks
+    return _average(np.add.reduce(losses, None), losses.size, reduction)  # as losses.mean(), without its checks
+
+
+def _average(total, size, reduction):
+    """The sum of `size` losses, or their mean."""
     if reduction != "mean":
         return np.asarray(total)
-    return np.asarray(total / losses.size if losses.size else total * np.nan, losses.dtype)
+    return np.asarray(total / size if size else total * np.nan, total.dtype)
 
 
 def _share(g, count, reduction, dtype):
@@ -279,11 +288,13 @@ _mse = distance_loss("mse_loss", lambda d, size: d * d, lambda d, size: d + d, l
 _l1 = distance_loss("l1_loss", lambda d, size: np.abs(d), lambda d, size: np.sign(d), lambda d, size: d.sign())
 
 
+@mapped
 def _smooth_value(d, beta):
     a, kind = np.abs(d), d.dtype.type
     return np.where(a < beta, a * a * kind(0.5 / beta if beta else 0), a - kind(0.5 * beta))
 
 
+@mapped
 def _smooth_slope(d, beta):
     return np.clip(d / d.dtype.type(beta), -1, 1)
 
@@ -291,6 +302,7 @@ def _smooth_slope(d, beta):
 _smooth_l1 = distance_loss("smooth_l1_loss", _smooth_value, _smooth_slope, lambda d, beta: (d / beta).clamp(-1.0, 1.0))
 
 
+@mapped
 def _huber_value(d, delta):
     a, kind = np.abs(d), d.dtype.type
     return np.where(a <= delta, a * a * kind(0.5), (a - kind(0.5 * delta)) * kind(delta))

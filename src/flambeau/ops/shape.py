@@ -10,6 +10,7 @@ from ..arrays import MetaArray, element_strides, meta_empty
 from ..dtypes import dtype
 from ..errors import ShapeError
 from ..kernels import fused as kernels
+from ..kernels.elementwise import copied
 from ..kernels.record import unchanged
 from ..tensor import Tensor, attach, wrap
 from .arguments import infer_size, need_tensor, normal_dim, normal_dims, sizes_of
@@ -353,7 +354,7 @@ def flatten(input, start_dim=0, end_dim=-1):
 
 def _keep_layout(a):
     """A copy that keeps the memory order of its source, as PyTorch's preserve_format does."""
-    return a.copy(order="K")
+    return copied(a)
 
 
 _clone = primitive("clone", lambda input: _keep_layout(input), vjp={"input": lambda g: g})
@@ -361,7 +362,9 @@ _clone = primitive("clone", lambda input: _keep_layout(input), vjp={"input": lam
 
 def _contiguous_array(input):
     made = kernels.contiguous(input)
-    return np.ascontiguousarray(input).reshape(input.shape) if made is None else made
+    if made is None:
+        made = input if input.flags.c_contiguous else copied(input, "C")
+    return made
 
 
 _contiguous = primitive("contiguous", _contiguous_array, vjp={"input": lambda g: g}, node="CloneBackward0")

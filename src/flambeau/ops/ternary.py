@@ -12,6 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import HALVES
 from ..errors import ArgumentTypeError, DtypeError, NotSupported
+from ..kernels.elementwise import mapped
 from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .elementwise import F32, F64, _operand, conj, kind_name, not_implemented
@@ -22,6 +23,7 @@ from .shape import need_tensor
 # ---------------------------------------------------------------------------------------------- clamping
 
 
+@mapped
 def _clamp_array(input, min, max):
     out = input
     if min is not None:
