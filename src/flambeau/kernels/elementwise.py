@@ -97,6 +97,23 @@ def copied(x: np.ndarray, order: str = "K") -> np.ndarray:
 
 
 @functools.cache
+def _choosing(kind: str) -> Loop:
+    body, (result,) = trace(lambda c, a, b: np.where(c, a, b), 3, 0, ("b1", kind, kind))
+    return Loop(("b1", kind, kind), body, (Output(result, kind),))
+
+
+def chosen(condition: Any, a: Any, b: Any) -> Any:
+    """np.where(condition, a, b), as a loop where the condition or `b` is large."""
+    if max(condition.size, b.size) >= (_FORCED or _BETWEEN) and condition.dtype == bool and a.dtype is b.dtype:
+        if condition.__class__ is a.__class__ is b.__class__ is np.ndarray and a.dtype in KINDS and backend():
+            try:
+                return run(_choosing(KINDS[a.dtype]), [condition, a, b])[0]
+            except Unsupported:
+                pass
+    return np.where(condition, a, b)
+
+
+@functools.cache
 def _squaring(kind: str) -> Loop:
     body, (result,) = trace(lambda x: x * x, 1, 0, (kind,))
     return Loop((kind,), body, (Output(result, kind, "sum"),))

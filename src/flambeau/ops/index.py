@@ -13,6 +13,7 @@ from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
 from ..kernels import indexed
+from ..kernels.elementwise import chosen
 from ..kernels.record import change, constant, into, listeners, unchanged
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
@@ -100,7 +101,7 @@ def zero_(self):
 
 
 _masked_fill = primitive(
-    "masked_fill", lambda input, mask, value: np.where(mask, value, input),
+    "masked_fill", lambda input, mask, value: chosen(mask, value, input),
     vjp={"input": lambda g, mask: _masked_fill(g, mask, wrap(constant(np.zeros((), g._array.dtype)))),
          "value": lambda g, mask: (g * mask).sum()},
 )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..arrays import MetaArray
 from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
+from ..kernels.elementwise import chosen
 from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .entry import check_writable, primitive, public, write_out
@@ -21,7 +22,7 @@ from .shape import need_tensor, normal_dim, reshape
 # ---------------------------------------------------------------------- where
 
 _where = primitive(
-    "where", lambda condition, input, other: np.where(condition, input, other),
+    "where", lambda condition, input, other: chosen(condition, input, other),
     vjp={"input": lambda g, condition: _where(condition, g, wrap(constant(np.zeros((), g._array.dtype)))),
          "other": lambda g, condition: _where(condition, wrap(constant(np.zeros((), g._array.dtype))), g)},
 )  # fmt: skip

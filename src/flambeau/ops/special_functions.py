@@ -73,6 +73,7 @@ def _family(name, kernel, vjp=None, *, aliases=(), method=None, integers=True):
 
 # ---------------------------------------------------------------------------------------------- error functions
 
+kernels.erf.formula = lambda x: x.note("erf", x)  # a row of the table of fused loops
 erf = _family("erf", kernels.erf, lambda g, input: g * exp(-(input * input)) * TWO_OVER_SQRT_PI,
               aliases=("special.erf",))  # fmt: skip
 erfc = _family("erfc", kernels.erfc, lambda g, input: g * exp(-(input * input)) * -TWO_OVER_SQRT_PI,
