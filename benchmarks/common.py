@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def worker(script, *args, **environment):
-    """What a script prints as its last line, as JSON, when run as `script --worker args`; {"error": ...} if it fails."""
+    """What `script --worker args` prints as its last line, read as JSON; {"error": ...} if it fails."""
     command = [sys.executable, str(HERE / script), "--worker", *map(str, args)]
     out = subprocess.run(command, capture_output=True, text=True, cwd=HERE, env=os.environ | environment)
     if out.returncode:

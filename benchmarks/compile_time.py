@@ -85,7 +85,8 @@ def main():
             for cache in ("empty", "full"):
                 r = found[cache] = worker("compile_time.py", workload, FLAMBEAU_CACHE_DIR=folder)
                 shares = "".join(f"{r[p] / r['total']:8.0%}" for p in PHASES)
-                print(f"{workload:9} {cache:5} {r['total']:7.3f} {shares}  {r['compiled']:8} {r['loaded']:7}", flush=True)
+                counts = f"{r['compiled']:8} {r['loaded']:7}"
+                print(f"{workload:9} {cache:5} {r['total']:7.3f} {shares}  {counts}", flush=True)
         if args.json:
             shares = {
                 cache: {p: r[p] / r["total"] for p in PHASES} | {"compiled": r["compiled"], "loaded": r["loaded"]}

@@ -1,6 +1,6 @@
 """What grows that should not: memory with the steps, time per sample with the batch, time and memory with the length.
 
-    python growth.py [--steps 10000] [--batch] [--sequence] [--frameworks torch,flambeau,flambeau:compile] [--json out.json]
+    python growth.py [--steps 10000] [--batch] [--sequence] [--frameworks torch,flambeau] [--json out.json]
 
 --steps: resident memory over many steps of a small network. --batch: the perceptron with 1 to 4,096 samples, time per
 sample. --sequence: the transformer on one sequence of 64 to 4,096 tokens: time over the operations that it takes
@@ -80,7 +80,9 @@ def grow(kind, sizes, work, frameworks, seconds, path):
         for size in sizes:
             seen = min(seen, per[size])
             rise = max(rise, per[size] / seen)  # how far it is above that of some smaller size
-            print(f"{kind} {size:5} {f:17} {per[size] / least:6.2f} of the best  {found[size]['mb']:7.0f} MB", flush=True)
+            print(
+                f"{kind} {size:5} {f:17} {per[size] / least:6.2f} of the best  {found[size]['mb']:7.0f} MB", flush=True
+            )
         print(f"{kind}       {f:17} rises by {rise:.2f} at most")
         if path:
             table = {str(size): {"of_best": per[size] / least, "mb": found[size]["mb"]} for size in sizes}

@@ -24,7 +24,8 @@ SHAPES = """1024x1024x1024 256x512x784 64x512x784 2048x512x128 512x784x64 784x51
             64x10x512 10x512x64 1x512x784 512x1x784""".split()
 BATCHES = [((64, 128, 64), (64, 64, 128)), ((512, 256, 32), (512, 32, 256)), ((256, 16, 16), (256, 16, 16))]
 CONVOLUTIONS = {  # samples, channels, side, channels out, kernel, stride, padding
-    "3x3 64": (16, 64, 28, 64, 3, 1, 1), "3x3 128, 8x8": (32, 128, 8, 128, 3, 1, 1), "3x3 32": (64, 32, 26, 64, 3, 1, 0),
+    "3x3 64": (16, 64, 28, 64, 3, 1, 1), "3x3 128, 8x8": (32, 128, 8, 128, 3, 1, 1),
+    "3x3 32": (64, 32, 26, 64, 3, 1, 0),
     "3x3 of 1": (64, 1, 28, 32, 3, 1, 0), "3x3 stride 2": (32, 32, 32, 64, 3, 2, 1),
     "1x1 256": (16, 64, 28, 256, 1, 1, 0), "7x7 stride 2": (4, 3, 112, 64, 7, 2, 3),
 }  # fmt: skip
@@ -170,7 +171,8 @@ def memory(seconds):
     cases = {"x + y": (3, lambda: x + y), "x.add_(y)": (3, lambda: x.add_(y)), "exp": (2, x.exp),
              "gelu": (2, lambda: F.gelu(x)), "sum": (1, x.sum), "sum of rows": (1, lambda: x.sum(1)),
              "sum of columns": (1, lambda: x.sum(0)), "softmax": (2, lambda: F.softmax(x, -1)),
-             "layer norm": (2, lambda: F.layer_norm(x, x.shape[1:])), "transposed copy": (2, lambda: x.t().contiguous()),
+             "layer norm": (2, lambda: F.layer_norm(x, x.shape[1:])),
+             "transposed copy": (2, lambda: x.t().contiguous()),
              "AdamW": (7, adam.step)}  # fmt: skip
     return [(name, 4e-9 * arrays * LARGE / best(run, seconds)) for name, (arrays, run) in cases.items()]
 
@@ -190,7 +192,7 @@ def main():
         print(f"{family}: the peak is {top:.0f} {unit}, {threads.get_num_threads()} threads, float32")
         found = {}
         for name, speed, *numpy in FAMILIES[family](args.seconds):
-            found[name] = {"of_peak": speed / top} | {"over_numpy": speed / other for other in numpy}
+            found[name] = {"of_peak": speed / top} | ({"over_numpy": speed / numpy[0]} if numpy else {})
             ratio = "".join(f"  {speed / other:5.2f} of NumPy's" for other in numpy)
             print(f"  {name:34} {speed:6.0f} {unit} {speed / top:7.0%}{ratio}", flush=True)
         if args.json:

@@ -19,6 +19,7 @@ def _bent(x, low, slope=0.5):
     return np.where(x > x.dtype.type(low), x, np.logaddexp(x, x.dtype.type(0)) * x.dtype.type(slope))
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("view", [lambda x: x, lambda x: x.T, lambda x: x[::-2, 1::2]])
 def test_options_are_part_of_the_loop(dtype, view):

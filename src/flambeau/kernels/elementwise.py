@@ -127,7 +127,7 @@ def squares(x: np.ndarray, axes: Any, keepdims: bool) -> np.ndarray:
             return run(_squaring(KINDS[x.dtype]), [x], reduced=axes, keepdims=keepdims)[0]
         except Unsupported:
             pass
-    return np.add.reduce(x * x, axis=axes, keepdims=keepdims)
+    return np.add.reduce(x * x, axis=axes, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 _MOST_LOOPS = 64  # of one formula; options that take ever new values do not fill memory with code
