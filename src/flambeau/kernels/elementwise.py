@@ -90,7 +90,7 @@ def store(target: np.ndarray, value: Any) -> None:
 def copied(x: np.ndarray, order: str = "K") -> np.ndarray:
     """x.copy(order), on all threads where it is large."""
     if x.size < _CHEAP or x.__class__ is not np.ndarray:
-        return x.copy(order=order)  # type: ignore[call-overload]
+        return x.copy(order=order)  # type: ignore[arg-type]
     made = np.empty_like(x, order=order, subok=False)  # type: ignore[call-overload]
     store(made, x)
     return made
