@@ -100,6 +100,8 @@ class Compiled(Standing):
             return record_backward(recorder, [f.tensor for f in walk.tensors.values()], result)
         except HasHooks:
             recorder.problem("the result's graph has hooks or a custom autograd.Function")
+        except NotSymbolic:
+            recorder.problem("the result's gradients are of a dtype that kernels do not have")
         except RuntimeError as error:
             recorder.problem(f"the result has no gradient: {error}")
         return None
