@@ -127,3 +127,13 @@ def test_gradients_of_arguments_and_a_graph_used_twice():
     y.sum().backward()
     with pytest.raises(RuntimeError, match="a second time"):
         y.sum().backward()
+
+
+def test_classes_of_modules_that_were_loaded_by_hand():
+    source = "import flambeau.nn as nn\nclass Twice(nn.Module):\n    def forward(self, x):\n        return x * 2\n"
+    scope: dict = {"__name__": "loaded_by_hand"}
+    exec(compile(source, __file__, "exec"), scope)
+    f = torch.compile(scope["Twice"]())
+    for _ in range(3):
+        assert f(torch.ones(2)).tolist() == [2, 2]
+    assert len(f.steps) == 1, f.splits

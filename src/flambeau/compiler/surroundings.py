@@ -88,9 +88,10 @@ def is_library_file(name: str) -> bool:
 
 def is_library_module(name: str) -> bool:
     """`is_library` of a module, by name."""
-    return is_library_file(
-        getattr(sys.modules.get(name), "__file__", None) or ("<frozen " if name != "__main__" else "")
-    )
+    if name not in sys.modules or name == "__main__":
+        return False  # loaded by hand, or the program itself
+    file = getattr(sys.modules[name], "__file__", None)
+    return file is None or is_library_file(file)
 
 
 def codes(code: types.CodeType) -> Iterator[types.CodeType]:
