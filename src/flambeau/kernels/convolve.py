@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import conv as kernels
-from . import fused, threads
+from . import fused, points, threads
 from .conv_gradients import correlate, gather_weights
 from .depthwise import correlate_few
 from .fused import _flat
@@ -202,6 +202,10 @@ def convolution(x, w, bias, stride, padding, dilation, groups, size):
     if kind is None or (bias is not None and bias.dtype != x.dtype):
         return None
     x, w = _flat(x), _flat(w)
+    if points.fits(w.shape, size, stride, padding, groups):
+        found = points.convolution(x, w, bias)
+        if found is not None:
+            return found
     out = np.empty((x.shape[0], w.shape[0], *size), x.dtype)
     kernel = _three(w.shape[2:], 1)
     sizes = _three(size, 1)
@@ -277,6 +281,10 @@ def gradient_of_input(g, w, shape, stride, padding, dilation, groups):
     if kind is None:
         return None
     g, w = _flat(g), _flat(w)
+    if points.fits(w.shape, shape, stride, padding, groups):
+        found = points.gradient_of_input(g, w)
+        if found is not None:
+            return found
     met = all(len({r * d % s for r in range(k)}) == s for k, s, d in zip(w.shape[2:], stride, dilation, strict=True))
     out = (np.empty if met else np.zeros)((g.shape[0], w.shape[1] * groups, *shape), g.dtype)
     kernel, source, full = _three(w.shape[2:], 1), _three(g.shape[2:], 1), _three(shape, 1)
@@ -315,6 +323,10 @@ def gradient_of_weight(g, x, kernel, stride, padding, dilation, groups):
     if kind is None:
         return None
     g, x = _flat(g), _flat(x)
+    if points.fits((g.shape[1], x.shape[1] // groups, *kernel), g.shape[2:], stride, padding, groups):
+        found = points.gradient_of_weight(g, x)
+        if found is not None:
+            return found.reshape(*found.shape, *kernel)
     size, taps = _three(g.shape[2:], 1), _three(kernel, 1)
     shape = Shape(x.shape[0], groups, x.shape[1] // groups, g.shape[1] // groups, _three(x.shape[2:], 1), taps,
                   _three(stride, 1), _three(dilation, 1), _three(padding, 0), size, size)  # fmt: skip
