@@ -1,4 +1,4 @@
-"""1 x 1 convolutions in steps of one: products of the weights, a matrix, with each image, which are read as they lie."""
+"""1 x 1 convolutions in steps of one: products of the weights, a matrix, with each image, read as it lies."""
 
 from __future__ import annotations
 
