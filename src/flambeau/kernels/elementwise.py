@@ -141,7 +141,7 @@ def mapped(formula: Callable[..., Any], summed: bool = False) -> Callable[..., A
     """
     if summed:
         plain = formula
-        formula = lambda *given, **options: np.asarray(np.add.reduce(plain(*given, **options), None))
+        formula = lambda *given, **options: np.asanyarray(np.add.reduce(plain(*given, **options), None))
     else:
         plain = formula
     known: dict[Any, Loop | None] = {}
