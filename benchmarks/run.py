@@ -2,7 +2,7 @@
 
     python run.py [--json results.json] [--full] [--only bench,micro,...] [--rivals torch,torch:compile,jax]
 
-The quick set takes two minutes; --full has more rounds and the long ones. Without PyTorch give `--rivals ""`: what
+The quick set takes some minutes; --full has more rounds and the long ones. Without PyTorch give `--rivals ""`: what
 compares with it is left out. Nothing else should run on the machine.
 """
 
