@@ -143,3 +143,26 @@ def test_hooks_run_as_often_as_in_eager_mode(agree):
         return lambda x: model(x), [call(i) for i in range(4)], lambda: [model, len(seen)]
 
     agree(make)
+
+
+def test_joined_and_gathered_tensors_are_replayed():
+    p = torch.nn.Parameter(torch.arange(20.0).reshape(4, 5) / 7)
+    x, at = torch.ones(3, 4), torch.tensor([[0, 4], [1, 1], [3, 2]])
+
+    def step():
+        h = x @ p
+        loss = (torch.cat([h, h * 2], 1).max(1)[0] + h.gather(1, at).sum(1)).sum()
+        p.grad = None
+        loss.backward()
+        return loss
+
+    eager = step().item()
+    wanted = p.grad.clone()
+    f = torch.compile(step)
+    for _ in range(3):
+        assert f().item() == pytest.approx(eager)
+        torch.testing.assert_close(p.grad, wanted)
+    assert len(f.steps) == 1, f.splits
+    at[1, 1] = 7
+    with pytest.raises(IndexError, match="7"):
+        f()

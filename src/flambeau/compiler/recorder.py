@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import MetaArray, address, owner
+from ..errors import IndexOutOfRange
 from ..kernels import record
 from ..ops import elementwise
 from ..tensor import Tensor
@@ -333,13 +334,16 @@ class Recorder:
         if not self._is_constant(array):
             self.problem(f"{where}() looks at values, so Python decides what follows")
 
-    def check(self, found: np.ndarray) -> None:
+    def check(self, found: np.ndarray, index: Any, low: int, high: int) -> None:
         """Note that the operation that is running decides by `found` whether to raise an error."""
         if self.log is not None:
             unplaced: Any = [found]
             self.log.append((Check(unplaced, []), (), {}))
-        else:
+        elif index is None:
             self.problem("an index check outside of an operation")
+        else:
+            read = [self.region(found), self.region(index)]
+            self.nodes.append(Check(read, [], "index", _outside, (read[1],), {"low": low, "high": high}))
 
     def clear(self, leaf: Any, grad: Any) -> None:
         """Note that a leaf's gradient was set."""
@@ -478,6 +482,16 @@ class Recorder:
             if not f(*[place(a) for a in node.args]):
                 return False
         return all(same_bits(place(o), o) for o in outs)
+
+
+def _outside(index: np.ndarray, low: int, high: int) -> None:
+    """Say which number is out of range."""
+    place = int(np.flatnonzero((index < low) | (index >= high))[0])
+    raise IndexOutOfRange(
+        f"index {int(index.reshape(-1)[place])} is out of bounds for dimension with size {high}",
+        why=f"it is number {place} of {index.size} in a compiled step's index of shape {list(index.shape)}",
+        fix=f"indices go from {low} to {high - 1}",
+    )
 
 
 def fill(region: Region, value: Any, name: str) -> Map:

@@ -55,7 +55,7 @@ def first_outside(index, low: int, high: int, skip: int | None = None, touched: 
         found = np.empty(blocks, np.int64)
         skip = low if skip is None or not -(1 << 63) <= skip < 1 << 63 else skip
         if f(fused._flat(index), record.constant(_limits(low, high, skip)), found, index.size, blocks):
-            record.check(found)
+            record.check(found, index, low, high)
             if blocks == 1:
                 return int(found[0])
             places = found[found >= 0]
@@ -291,9 +291,9 @@ def place(k, begin, end, x, src, index, y, found, outer, count, rows, inner, num
         found[task] = _first(k, wrong, index, start, start + size, count)
 
 
-def _bad(found) -> int:
-    """The first place that a kernel found to be wrong, or -1."""
-    record.check(found)
+def _bad(found, index, count: int) -> int:
+    """The first place whose number a kernel found to be outside [0, count), or -1."""
+    record.check(found, index, 0, count)
     return -1 if found.max() < 0 else int(found[found >= 0].min())
 
 
@@ -325,7 +325,7 @@ def _picked(x, index, taken, shape, slices: bool):
     blocks = max(1, min(rows, rows * inner // 16384))
     out, found = np.empty(shape, x.dtype), np.empty(outer * blocks, np.int64)
     sizes = (outer, count, rows, inner, index.size, blocks, 4 * inner * -(-rows // blocks))
-    return (out, _bad(found)) if f and f(fused._flat(x), fused._flat(index), out, found, *sizes) else None
+    return (out, _bad(found, index, count)) if f and f(fused._flat(x), fused._flat(index), out, found, *sizes) else None
 
 
 def take_along(x, index, axis: int):
@@ -364,4 +364,4 @@ def _placed(x, src, index, taken, add: bool, slices: bool):
     out, found = np.empty(x.shape, x.dtype), np.empty(outer * blocks, np.int64)
     sizes = (outer, count, rows, inner, index.size, blocks, (count + 4 * rows) * -(-inner // blocks))
     done = f and f(*(fused._flat(a) for a in (x, src, index)), out, found, *sizes)
-    return (out, _bad(found)) if done else None
+    return (out, _bad(found, index, count)) if done else None

@@ -97,15 +97,16 @@ def unheard(function: Any, *args: Any) -> Any:
         found.quiet -= 1
 
 
-def check(found: Any) -> None:
+def check(found: Any, index: Any = None, low: int = 0, high: int = 0) -> None:
     """An operation is about to read `found`, written by a kernel: -1 where all is well, else it raises an error.
 
-    A compiled step looks at it at each replay, and calls the operation itself if there is something to say.
+    A compiled step looks at it at each replay, and calls the operation itself if there is something to say; where no
+    operation is running, it says itself which of the numbers in `index` is outside [low, high).
     """
     if listeners:
         listening = listener()
         if listening is not None:
-            listening.check(found)
+            listening.check(found, index, low, high)
 
 
 def unchanged(x: Any) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..autograd.mode import state
 from ..errors import ArgumentTypeError, ShapeError
+from ..kernels.record import listeners
 from ..tensor import Tensor
 from .entry import primitive, public
 from .promotion import check_devices, result_type
@@ -84,7 +85,7 @@ def cat(tensors, dim=0):
         arrays = [t._array for t in tensors]
         d, n = arrays[0].dtype, arrays[0].ndim
         for a in arrays:
-            if a.dtype is not d or a.ndim != n or type(a) is not _ndarray or n == 1 and not a.size:
+            if a.dtype is not d or a.ndim != n or type(a) is not _ndarray or n == 1 and not a.size or listeners:
                 break
         else:
             made = _new(Tensor)
