@@ -170,9 +170,13 @@ def address(array: np.ndarray) -> int:
 
 def owner(array: np.ndarray):
     """The array at the bottom of a chain of views: the one that owns the memory, or the foreign object that does."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+    while True:
+        base = array.base
+        if not isinstance(base, np.ndarray):
+            base = getattr(base, "base", None)  # np.lib.stride_tricks puts an object of its own in between
+            if not isinstance(base, np.ndarray):
+                return array
+        array = base
 
 
 def as_strided(array: np.ndarray, shape, strides, offset: int = 0) -> np.ndarray:

@@ -336,6 +336,8 @@ class Recorder:
 
     def check(self, found: np.ndarray, index: Any, low: int, high: int) -> None:
         """Note that the operation that is running decides by `found` whether to raise an error."""
+        if self.quiet:
+            return
         if self.log is not None:
             unplaced: Any = [found]
             self.log.append((Check(unplaced, []), (), {}))
