@@ -166,3 +166,25 @@ def test_joined_and_gathered_tensors_are_replayed():
     at[1, 1] = 7
     with pytest.raises(RuntimeError, match="index 7 is out of bounds"):
         f()
+
+
+def test_rows_by_an_index_tensor_that_changes():
+    p = torch.nn.Parameter(torch.arange(20.0).reshape(4, 5))
+    at = torch.tensor([0, 3, 3])
+
+    def step():
+        p.grad = None
+        loss = (p[at] ** 2).sum()
+        loss.backward()
+        return loss
+
+    f = torch.compile(step)
+    for rows in ([0, 3, 3], [1, 1, 2], [-1, 0, 2], [2, 2, 2]):
+        at.copy_(torch.tensor(rows))
+        compiled, grad = f().item(), p.grad.clone()
+        assert step().item() == compiled
+        torch.testing.assert_close(p.grad, grad)
+    assert len(f.steps) == 1, f.splits
+    at[1] = 4
+    with pytest.raises(IndexError):
+        f()

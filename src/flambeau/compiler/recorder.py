@@ -135,8 +135,13 @@ class Recorder:
             sys.setprofile(watching)
 
     def _call(self, name: str, function: Any, args: Any, options: dict, formula: Any) -> Any:
-        if any(not self._is_constant(a) for a in arrays_in(list(options.values()))):
-            self.problem(f"{name} takes an array that was worked out outside of an operation")
+        inside = arrays_in(list(options.values()))
+        if inside:  # an index among the options is an argument like the others
+            if any(a.dtype == bool and not self._is_constant(a) for a in inside):
+                self.problem(f"{name} takes as many elements as a mask says")
+            names, given = tuple(options), function
+            args, options = (tuple(args), tuple(options.values())), {}
+            function = lambda args, values: given(*args, **dict(zip(names, values)))
         outer, self.log, before, self.name = self.log, [], self.name, name
         try:
             found = function(*args, **options)
