@@ -188,3 +188,48 @@ def test_rows_by_an_index_tensor_that_changes():
     at[1] = 4
     with pytest.raises(IndexError):
         f()
+
+
+def test_writes_through_an_index_or_mask_that_changes():
+    def by(key):
+        z = torch.zeros(4)
+        z[key] = 1.0
+        return z
+
+    f = torch.compile(by)
+    for k in range(4):
+        assert f(torch.tensor([k])).tolist() == [float(i == k) for i in range(4)]
+        assert f(torch.arange(4) == k).tolist() == [float(i == k) for i in range(4)]
+
+
+def test_a_subscript_that_is_a_tensor_of_one_number():
+    f = torch.compile(lambda x, t: x[t] * 2)
+    for k in range(4):
+        assert f(torch.arange(4.0), torch.tensor(k)).item() == 2 * k
+
+
+@pytest.mark.parametrize("layer", [torch.nn.ReLU(), torch.nn.Tanh(), torch.nn.Softmax(-1)])
+def test_a_result_changed_in_place_before_backward_is_an_error(layer):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), layer)
+    f, x = torch.compile(model), torch.ones(2, 3)
+    for _ in range(3):
+        y = f(x)
+        y += 1.0
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+
+
+def test_gradients_through_permute_are_replayed():
+    p = torch.nn.Parameter(torch.ones(2, 3, 4))
+
+    def step():
+        p.grad = None
+        loss = (p.permute(2, 0, 1) * torch.arange(24.0).reshape(4, 2, 3)).sum()
+        loss.backward()
+        return loss
+
+    f = torch.compile(step)
+    for _ in range(3):
+        f()
+        assert torch.equal(p.grad, torch.arange(24.0).reshape(4, 2, 3).permute(1, 2, 0))
+    assert len(f.steps) == 1, f.splits

@@ -67,6 +67,11 @@ class Compiled(Standing):
             )
         if stance != "default" or not self._may_record():
             self.eager_calls += 1
+            if self.given_up < PATIENCE and len(self.steps) >= MOST_STEPS and not self.splits:
+                self.splits = [
+                    (f"more than {MOST_STEPS} signatures: further ones run eagerly", _defined(self.function))
+                ]
+                self.reasons.update(self.splits)
             if self.given_up < PATIENCE:
                 return self._eager(args, kwargs)
             with Pieces(self.pieces):

@@ -315,6 +315,8 @@ class Recorder:
 
     def change(self, name: str, function: Any, target: np.ndarray, args: tuple, options: dict) -> None:
         """Note function(target, *args), which changes `target` in place and has not been called yet."""
+        if any(not self._is_constant(a) for a in arrays_in(list(options.values()))):
+            self.problem(f"{name} takes an array that was worked out outside of an operation")
         arrays = [target, *arrays_in(args)]
         template = replace((target, *args), self.region)
         reads, writes = [self.region(a) for a in arrays], [self.region(target)]

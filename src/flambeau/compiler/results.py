@@ -53,12 +53,18 @@ def maker(result: Any, tensor: Callable[[Tensor], Any]) -> Any:
     raise CannotReplay(f"the function returns a {type(result).__name__}")
 
 
-def fresh(slot: int, region: Region, graph: Any) -> Any:
-    """Makes a tensor over memory of this call; graph: None, a node for all calls, or the number of an output."""
+def fresh(slot: int, region: Region, graph: Any, kept: bool) -> Any:
+    """Makes a tensor over memory of this call; graph: None, a node for all calls, or the number of an output.
+
+    kept: the backward pass reads this memory, so that a change in place has to be noticed.
+    """
 
     def made(given: Any, arrays: list, node: Any) -> Tensor:
         new = _new(Tensor)
         new._array = seen_in(arrays[slot], region)
+        if kept:
+            new._cell = [0]
+            node.versions.append((new._cell, 0))
         if graph is not None:
             new._rg = True
             if isinstance(graph, int):

@@ -198,6 +198,9 @@ class Step:
         graph = [id(t) for t in self.backward.outputs] if self.backward else []
         consumed = CompiledStep(())
         made: dict[Buffer, int] = {}
+        kept = (
+            {r.buffer for n in self.recorder.nodes[self.backward.start :] for r in n.reads} if self.backward else set()
+        )
         known = {id(f.tensor): f for f in self.walk.tensors.values()}
 
         def tensor(t: Tensor) -> Any:
@@ -220,7 +223,7 @@ class Step:
                 made[region.buffer] = self._slot(region.buffer)
                 self.outputs.append(region)
             which = graph.index(id(t)) if id(t) in graph else consumed if t._rg else None
-            return results.fresh(made[region.buffer], region, which)
+            return results.fresh(made[region.buffer], region, which, region.buffer in kept)
 
         self.rebuild = results.maker(result, tensor)
 

@@ -196,7 +196,7 @@ def parse_key(key, shape):
         elif isinstance(k, slice):
             simple.append(_plain_slice(k))
         elif isinstance(k, Tensor) and not k._array.ndim and k._array.dtype.kind in "iu" and k._array.dtype != np.uint8:
-            simple.append(int(k._array))
+            simple.append(int(k))
         elif k is True or k is False or isinstance(k, np.bool_):
             simple.append(k := np.asarray(bool(k)))
             arrays.append(k)
@@ -515,7 +515,7 @@ def index_put(target, key, source, accumulate):
         ) from None
     if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))
-    change("index_put", _put_into, a, b, key=key, accumulate=accumulate)
+    change("index_put", _put_into, a, b, key, accumulate)
     target._bump()
     return target
 

@@ -126,7 +126,7 @@ def reshape(input, *shape):
 
 _permute = view_primitive(
     "permute", lambda input, dims: input.transpose(dims),
-    vjp={"input": lambda g, dims: _permute(g, dims=tuple(np.argsort(dims).tolist()))},
+    vjp={"input": lambda g, dims: _permute(g, dims=tuple(sorted(range(len(dims)), key=dims.__getitem__)))},
 )  # fmt: skip
 
 
