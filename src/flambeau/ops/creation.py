@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import as_strided, meta_empty
-from ..arrays import empty as _empty_array
+from ..arrays import empty as _uninitialised
 from ..autograd.mode import inference_depth, state
 from ..constants import strided
 from ..devices import CPU
@@ -24,6 +24,11 @@ from .shape import channels_last, channels_last_3d, contiguous_format, in_format
 
 _PYTHON_TYPES = {builtins.float: dtypes.float64, builtins.int: dtypes.int64, builtins.bool: dtypes.bool,
                  builtins.complex: dtypes.complex128}  # fmt: skip
+
+
+def _empty_array(*given) -> np.ndarray:
+    """An uninitialised array, which a compiled step may make anew."""
+    return constant(_uninitialised(*given))
 
 
 # ---------------------------------------------------------------------- arguments

@@ -14,6 +14,7 @@ from ..autograd.mode import state
 from ..devices import CPU
 from ..errors import ArgumentError, ArgumentTypeError, DtypeError, NotSupported, ShapeError
 from ..generator import Generator, default_generator, memory_order
+from ..kernels.record import into, unchanged
 from ..tensor import Tensor, wrap
 from .creation import check_layout, dtype_of, finish, like, sizes
 from .entry import assign, check_writable, primitive, public, write_out
@@ -271,7 +272,11 @@ def _fill(t, flat, name):
     check_writable(t)
     np_dtype = a.dtype
     made = flat(2 * a.size if np_dtype.kind == "c" else a.size)
-    made = made.view(np_dtype) if np_dtype.kind == "c" else made.astype(np_dtype, copy=False)
+    if np_dtype.kind == "c":
+        made = made.view(np_dtype)
+    elif made.dtype != np_dtype:
+        drawn, made = made, np.empty(made.shape, np_dtype)
+        into("to", made, unchanged, drawn, new=True)
     if not a.flags.c_contiguous:
         order = memory_order(a)
         made = made.reshape([a.shape[d] for d in order]).transpose(np.argsort(order))
