@@ -137,3 +137,31 @@ def test_classes_of_modules_that_were_loaded_by_hand():
     for _ in range(3):
         assert f(torch.ones(2)).tolist() == [2, 2]
     assert len(f.steps) == 1, f.splits
+
+
+@pytest.mark.parametrize("make", [
+    lambda: (nn.LSTM(5, 6, num_layers=2, dropout=0.3), lambda m, x: m(x)[0]),
+    lambda: (nn.TransformerEncoder(nn.TransformerEncoderLayer(5, 1, 8, dropout=0.0, batch_first=True), 1),
+             lambda m, x: m(x, mask=nn.Transformer.generate_square_subsequent_mask(4))),
+])  # fmt: skip
+def test_steps_of_larger_layers_are_replayed(make):
+    def run(compiled):
+        torch.manual_seed(0)
+        model, call = make()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        x = torch.randn(3, 4, 5)
+
+        def step():
+            loss = call(model, x).pow(2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        f = torch.compile(step) if compiled else step
+        losses = [f().item() for _ in range(4)]
+        if compiled:
+            assert len(f.steps) == 1, f.splits
+        return torch.tensor(losses)
+
+    torch.testing.assert_close(run(True), run(False), rtol=1e-5, atol=1e-6)

@@ -12,6 +12,7 @@ from ...errors import DtypeError, ShapeError
 from ...generator import default_generator
 from ...ops.attention import _attention, _groups, _spread
 from ...ops.dense import linear
+from ...ops.entry import primitive
 from ...ops.fused import title
 from ...ops.join import cat
 from ...ops.linalg import matmul
@@ -158,6 +159,9 @@ def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
     return batched
 
 
+_added = primitive("mask", lambda blocked, dtype: np.asarray(np.where(blocked, -np.inf, 0.0)).astype(dtype))
+
+
 def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_other=True):
     """A bool mask (True: hidden) as one to add to the scores."""
     if mask is None:
@@ -170,8 +174,7 @@ def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_
                       stacklevel=3)  # fmt: skip
     if mask.is_floating_point():
         return mask
-    added = np.where(mask._array, -np.inf, 0.0).astype(target_type.numpy)
-    return wrap(np.asarray(added))
+    return _added(mask, dtype=target_type.numpy)
 
 
 def multi_head_attention_forward(

@@ -11,6 +11,7 @@ from ... import ops
 from ...dtypes import bool as bool_
 from ...dtypes import get_default_dtype
 from ...errors import ShapeError
+from ...kernels.record import listener, listeners
 from .. import functional as F
 from ..init import xavier_uniform_
 from .attention import MultiheadAttention
@@ -39,6 +40,8 @@ def _detect_is_causal_mask(mask, is_causal=None, size=None):
     """Whether a mask is the causal one: as told, or else by comparing."""
     if is_causal is not None or mask is None:
         return is_causal is True
+    if listeners and listener() is not None:
+        return False  # the mask itself says the same; a compiled step could not ask what is in it
     size = size if size is not None else mask.size(-2)
     causal = _generate_square_subsequent_mask(size, mask.device, mask.dtype)
     return mask.size() == causal.size() and bool((mask == causal).all())
