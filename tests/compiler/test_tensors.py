@@ -233,3 +233,17 @@ def test_gradients_through_permute_are_replayed():
         f()
         assert torch.equal(p.grad, torch.arange(24.0).reshape(4, 2, 3).permute(1, 2, 0))
     assert len(f.steps) == 1, f.splits
+
+
+def test_a_bad_index_of_a_write_is_explained_at_replay():
+    def put(i):
+        z = torch.zeros(4)
+        z[i] = 1.0
+        return z
+
+    f = torch.compile(put)
+    for k in (0, 3):
+        f(torch.tensor([k]))
+    with pytest.raises(IndexError, match="(?s)out of bounds.*compiled step"):
+        f(torch.tensor([9]))
+    assert f(torch.tensor([2])).tolist() == [0, 0, 1, 0]

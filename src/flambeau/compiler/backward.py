@@ -105,12 +105,10 @@ def record_backward(recorder: Recorder, arguments: list[Tensor], result: Any) ->
         first = any(region.buffer is r.buffer for n in recorder.nodes[:start] for r in (*n.reads, *n.writes))
         if region.buffer.origin != "made" or region.buffer in taken or first or not whole:
             copy = np.empty(t._array.shape, t._array.dtype)
-            body, result_value, numbers = trace(record.unchanged, [g._array], copy.dtype)
+            body, result_value = trace(record.unchanged, [g._array], copy.dtype)
             write = recorder.made(copy)
             recorder.kept.append(copy)
-            recorder.nodes.append(
-                Map([region], [write], "copy", copy.shape, body, [result_value], numbers, [None], [()])
-            )
+            recorder.nodes.append(Map([region], [write], "copy", copy.shape, body, [result_value], [], [None], [()]))
             region = write
         taken.add(region.buffer)
         made.regions.append(region)

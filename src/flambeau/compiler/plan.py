@@ -30,7 +30,6 @@ class Segment:
 
     rows: list[list[int]] = field(default_factory=list)
     patches: list[list[int]] = field(default_factory=list)
-    blas: int = 0
     cost: int = 0
     run: Any = None
 
@@ -140,7 +139,6 @@ class Planner:
         part = node.kernel.part_address(node.real, node.absent, **node.options)
         work, parts = node.kernel.share(values)
         self._row(node, segment, [part, context, work, parts])
-        segment.blas |= int(node.kernel.blas)
 
     def _row(self, node: Node, segment: Segment, row: list[int]) -> None:
         segment.rows.append(row)
@@ -195,7 +193,7 @@ class Planner:
         run = sequence.run()
         for step in self.steps:
             if isinstance(step, Segment):
-                header = [len(step.rows), int(step.cost > 0), step.blas, len(step.patches)]
+                header = [len(step.rows), int(step.cost > 0), len(step.patches), 0]
                 rows = np.array([header, *step.rows], np.int64)
                 patches = np.array(step.patches or [[0, 0, 0]], np.int64)
                 self.contexts.add(rows)

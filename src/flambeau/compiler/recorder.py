@@ -241,16 +241,16 @@ class Recorder:
 
     def _map(self, name: str, formula: Any, args: list, out: np.ndarray, target: np.ndarray | None = None) -> None:
         """An element-wise node: out (or target, where the result was stored) = formula(args)."""
-        body, result, numbers = trace(formula, args, out.dtype if target is None else target.dtype)
+        body, result = trace(formula, args, out.dtype if target is None else target.dtype)
         reads = [self.region(a) for a in args if isinstance(a, np.ndarray)]
         write = self.made(out) if target is None else self.region(target)
-        self.nodes.append(Map(reads, [write], name, write.shape, body, [result], numbers, [None], [()]))
+        self.nodes.append(Map(reads, [write], name, write.shape, body, [result], [], [None], [()]))
 
     def reduced(self, name: str, op: str, x: np.ndarray, axes: Any, out: np.ndarray, formula: Any = None) -> bool:
         """Note out = op over axes of formula(x); False where that has no kernel."""
         axes = tuple(range(x.ndim)) if axes is None else tuple(sorted(a % x.ndim for a in axes))
         try:
-            body, result, numbers = trace(formula or (lambda v: v), [x], out.dtype)
+            body, result = trace(formula or (lambda v: v), [x], out.dtype)
         except NotSymbolic:
             return False
         write = self.made(out)
@@ -260,7 +260,7 @@ class Recorder:
         else:
             strides = tuple(0 if i in axes else next(kept) for i in range(x.ndim))
         spread = Region(write.buffer, write.offset, x.shape, strides, write.dtype)
-        node = Map([self.region(x)], [spread], name, x.shape, body, [result], numbers, [op], [axes])
+        node = Map([self.region(x)], [spread], name, x.shape, body, [result], [], [op], [axes])
         self.nodes.append(node)
         return True
 

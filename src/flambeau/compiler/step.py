@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import address, owner
 from ..autograd.engine import next_number
+from ..errors import FlambeauError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor
 from . import guards, results
 from .backward import Backward, CompiledBackward, CompiledStep, edges_to, spent
@@ -37,6 +38,7 @@ class Step:
         self.arguments: list[str] = []  # expressions of the arrays given at each call
         self.extra: dict[str, Any] = {}  # objects that conditions name
         self.conditions: list[str] = []
+        self.state_lines: list[str] = []  # conditions on what optimizers remember
         self.lock = threading.Lock()
         start = backward.start if backward else len(recorder.nodes)
         nodes, later = recorder.nodes[:start], recorder.nodes[start:]
@@ -127,7 +129,6 @@ class Step:
     def _guard_state(self, optimizer: Any, p: Any, state: dict, name: str, value: Tensor) -> None:
         o, q, at, t, a = (f"e{len(self.extra) + i}" for i in range(5))
         self.extra.update({o: optimizer, q: p, at: state, t: value, a: value._array})
-        self.state_lines = getattr(self, "state_lines", [])
         self.state_lines.append(f"{o}.state.get({q}) is {at} and {at}.get({name!r}) is {t} and {t}._array is {a}")
 
     def _moving(self, buffer: Buffer, tensors: list[tuple[Tensor, str]], nodes: list[Node]) -> None:
@@ -189,12 +190,11 @@ class Step:
         for leaf in self.recorder.cleared.values():
             if leaf._grad is None and id(leaf) in statics and not any(leaf is d for d in self.dropped):
                 self.dropped.append(leaf)
-        self.conditions += getattr(self, "state_lines", [])
+        self.conditions += self.state_lines
 
     def _results(self, result: Any) -> None:
         """How to make what the function returned."""
         self.outputs: list[Region] = []  # of the memory that each call gets anew, in the order of their slots
-        self.first_output = self.next_slot
         graph = [id(t) for t in self.backward.outputs] if self.backward else []
         consumed = CompiledStep(())
         made: dict[Buffer, int] = {}
@@ -389,7 +389,17 @@ def _call(step: tuple, arrays: list) -> None:
             node.function(*given(arrays), **node.options)
         return
     assert isinstance(node, Call)
-    found = node.function(*given(arrays), **node.options)
+    try:
+        found = node.function(*given(arrays), **node.options)
+    except FlambeauError:
+        raise
+    except (IndexError, ValueError) as error:  # NumPy's: in eager mode the operation's own checks come first
+        kind = IndexOutOfRange if isinstance(error, IndexError) else ShapeError
+        raise kind(
+            f"{node.name}: {error}",
+            why=f"it is called at {node.where}, in a compiled step",
+            fix="call the function without torch.compile for the operation's own explanation",
+        ) from error
     if found is None:
         return
     found = [a for a in (found if isinstance(found, tuple | list) else (found,)) if a is not None]
@@ -415,6 +425,6 @@ def _restored(whole: Region, first: np.ndarray, places: dict, kept: list) -> Map
     kept.append(first)
     node = fill(whole, 0, "constant")
     region = Region(source, 0, first.shape, first.strides, first.dtype)
-    body, result, numbers = trace(lambda x: x, [first], first.dtype)
-    node.reads, node.body, node.results, node.numbers = [region], body, [result], numbers
+    body, result = trace(lambda x: x, [first], first.dtype)
+    node.reads, node.body, node.results = [region], body, [result]
     return node

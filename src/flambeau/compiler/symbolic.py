@@ -6,21 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import bfloat16
 from ..kernels import bodies
-
-KINDS = {np.dtype(name): kind for name, kind in {
-    "float32": "f4", "float64": "f8", "int64": "i8", "int32": "i4", "int16": "i2", "int8": "i1", "uint8": "u1",
-    "bool": "b1", "float16": "f2"}.items()}  # fmt: skip
-KINDS[bfloat16.numpy] = "bf"
+from ..kernels.bodies import KINDS
 
 
 class NotSymbolic(Exception):
     """A formula that uses what bodies do not have."""
 
 
-def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int, list[float]]:
-    """(body, number of the result, run-time numbers) of formula(*args), converted to dtype `out`.
+def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int]:
+    """(body, number of the result) of formula(*args), converted to dtype `out`.
 
     args: arrays stand for operands, in order; everything else is handed on as it is.
     """
@@ -46,7 +41,7 @@ def trace(formula: Any, args: list, out: np.dtype) -> tuple[tuple, int, list[flo
         bodies.kinds(body, [k for k in kinds if k])
     except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
         raise NotSymbolic(str(error)) from None
-    return body, result, []
+    return body, result
 
 
 def _promoted(formula: Any, args: list) -> Any:

@@ -91,15 +91,15 @@ def parse(signature: str) -> list[Parameter]:
 class Kernel:
     """A declared kernel; see the module."""
 
-    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool, blas: bool,
-                 tile: bool, written: bool, fits: Callable[..., list[Any]] | None):  # fmt: skip
+    def __init__(self, body: Callable[..., None], signature: str, work: str, cost: str, traced: bool, tile: bool,
+                  written: bool, fits: Callable[..., list[Any]] | None):  # fmt: skip
         self.name, self.body = f"{body.__module__.rsplit('.', 1)[-1]}.{body.__name__}", body
         if self.name in declared:
             raise ValueError(f"kernel {self.name} is declared twice; compiled code is found by this name")
         declared[self.name] = self
         self.parameters = parse(signature)
         self.work, self.cost = work, cost.split("*") if cost else []
-        self.traced, self.blas, self.tile, self.written, self.fits = traced, blas, tile, written, fits
+        self.traced, self.tile, self.written, self.fits = traced, tile, written, fits
         self._built: dict[Any, Any] = {}
 
     def get(self, real: str = "f4", absent: tuple[str, ...] = (), **options: Any) -> Callable[..., bool] | None:
@@ -166,16 +166,15 @@ def kernel(
     work: str,
     cost: str = "",
     traced: bool = False,
-    blas: bool = False,
     tile: bool = False,
     written: bool = False,
     fits: Callable[..., list[Any]] | None = None,
 ) -> Callable[[Callable[..., None]], Kernel]:
     """Declare a kernel; see the module.
 
-    traced: its body calls code from outside this package. blas: its body calls BLAS, which is kept to one thread
-    meanwhile: the parts are what runs in parallel. tile: its body calls the functions of `tile.py`. written: it is
-    written in vectors (`lanes.py`), so most of LLVM's passes can be left out, which compile two to three times as long.
+    traced: its body calls code from outside this package. tile: its body calls the functions of `tile.py`. written:
+    it is written in vectors (`lanes.py`), so most of LLVM's passes can be left out, which take two to three times as
+    long.
     fits: conditions on ints and options, by name, that must hold too: the builtin refuses other calls.
     """
-    return lambda body: Kernel(body, signature, work, cost, traced, blas, tile, written, fits)
+    return lambda body: Kernel(body, signature, work, cost, traced, tile, written, fits)

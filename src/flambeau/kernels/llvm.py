@@ -32,9 +32,7 @@ _lock = threading.RLock()
 counts = {"compiled": 0, "from disk": 0}
 
 # Rows of the address table (64-bit words); generated wrappers read them.
-NDARRAY, INT, FLOAT, BOOL, SAVE, RESTORE, POOL_RUN, POOL_STATE, AS_INT, CLEAR, BLAS_THREADS, BFLOAT16, TABLE_SIZE = (
-    range(13)
-)
+NDARRAY, INT, FLOAT, BOOL, SAVE, RESTORE, POOL_RUN, POOL_STATE, AS_INT, CLEAR, BFLOAT16, TABLE_SIZE = range(12)
 HEADER = object.__basicsize__  # bytes of reference count and type that start every Python object
 
 
@@ -155,7 +153,6 @@ def table() -> np.ndarray:
     api = ctypes.pythonapi
     words[BOOL], words[AS_INT] = _c_address(api.PyBool_FromLong), _c_address(api.PyLong_AsSsize_t)
     words[BFLOAT16] = np.dtype(ml_dtypes.bfloat16).num  # NumPy numbers types that it does not know as they come
-    words[BLAS_THREADS] = threads.blas_address("openblas_set_num_threads")
     words[CLEAR] = _c_address(api.PyErr_Clear)
     words[SAVE], words[RESTORE] = _c_address(api.PyEval_SaveThread), _c_address(api.PyEval_RestoreThread)
     words[POOL_RUN], words[POOL_STATE] = threads.start(address)

@@ -57,7 +57,7 @@ def _write(kernel: Kernel, name: str, real: str) -> str:
             row[i] = Value(k, b.ptrtoint(data, I64))
         row[len(arrays)] = size
         total.add(size)
-    entry.finish(kernel, part, context, total.get(), total.get() * len(arrays))
+    entry.finish(part, context, total.get(), total.get() * len(arrays))
     return str(module)
 
 

@@ -1,9 +1,9 @@
 """Many launches in one native call: what a compiled step runs.
 
 A sequence is an int64 array of rows [part function, context, work, parts]; its first row is the header
-[number of launches, whether to release the interpreter lock, whether BLAS is called, number of patches]. Before the
-launches, patches [argument, address of a context word, byte offset] put the addresses of this call's arrays into the
-contexts. Contexts and rows are made by compiler/plan.py, which answers for them: nothing is checked here but types.
+[number of launches, whether to release the interpreter lock, number of patches, 0]. Before the launches, patches
+[argument, address of a context word, byte offset] put the addresses of this call's arrays into the contexts.
+Contexts and rows are made by compiler/plan.py, which answers for them: nothing is checked here but types.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ def _write() -> str:
     from llvmlite import ir  # an optional, slow import
 
     from . import llvm as table
-    from . import threads
-    from .emit import I32, I64, PTR, Emitter, Value
+    from .emit import I64, PTR, Emitter, Value
     from .pool import PART
     from .wrap import DATA, _field
 
@@ -64,13 +63,11 @@ def _write() -> str:
         return Value(k, b.ptrtoint(_field(k, item, DATA, PTR), I64))
 
     rows, patches = k.pointer(data(k.int(0)), "i8"), k.pointer(data(k.int(1)), "i8")
-    launches, release, blas = rows[0], rows[1], rows[2]
-    for i in k.range(rows[3]):
+    launches, release = rows[0], rows[1]
+    for i in k.range(rows[2]):
         k.pointer(patches[i * 3 + 1], "i8")[0] = data(patches[i * 3]) + patches[i * 3 + 2]
     state = k.pointer(words[table.POOL_STATE], "i8")
     thread = k.cell(0, "i8")
-    for _ in k.when(blas != 0):
-        function(table.BLAS_THREADS, void, ir.Constant(I32, 1))
     for _ in k.when(release != 0):
         thread.set(Value(k, b.ptrtoint(function(table.SAVE, PTR), I64)))
     for i in k.range(launches):
@@ -83,8 +80,6 @@ def _write() -> str:
                 function(table.POOL_RUN, void, state.v, part, context, row[2].v, row[3].v)
     for _ in k.when(release != 0):
         function(table.RESTORE, void, b.inttoptr(thread.get().v, PTR))
-    for _ in k.when(blas != 0):
-        function(table.BLAS_THREADS, void, state[threads.THREADS].cast("i4").v)
     end = entry.append_basic_block("end")
     b.branch(end)
     for block, answer in ((end, 1), (refuse, 0)):

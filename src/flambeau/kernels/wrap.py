@@ -12,7 +12,6 @@ from typing import Any
 from llvmlite import ir
 
 from . import llvm as table
-from . import threads
 from .build import GRAIN, NUMPY_NUMBERS, PARALLEL_FROM, Kernel, Parameter
 from .emit import F64, I8, I32, I64, PTR, Emitter, Number, Pointer, Value
 from .halves import HalfPointer, computed_in
@@ -126,11 +125,10 @@ class Entry:
         size = _check_array(self.k, item, p, numbers, self.require)
         return _field(self.k, item, DATA, PTR), size
 
-    def finish(self, kernel: Kernel, part: ir.Function, context: ir.Value, work: Value, total: Value) -> None:
+    def finish(self, part: ir.Function, context: ir.Value, work: Value, total: Value) -> None:
         """Run part(context, 0, work), by several threads if the total cost is worth it, and return True."""
         k, b, constant = self.k, self.k.b, self.constant
         large = total >= PARALLEL_FROM
-        _limit_blas(k, kernel, constant, k.int(1))
         small_block, large_block, end = (self.function.append_basic_block(n) for n in ("small", "large", "end"))
         b.cbranch(large.v, large_block, small_block)
         b.position_at_end(small_block)
@@ -148,10 +146,7 @@ class Entry:
 
         for block, answer in ((end, 1), (self.refuse, 0)):
             b.position_at_end(block)
-            if block is end:
-                words = k.pointer(Value(k, constant(table.POOL_STATE)), "i8")
-                _limit_blas(k, kernel, constant, words[threads.THREADS])
-            else:
+            if block is self.refuse:
                 k.call_pointer(b.inttoptr(constant(table.CLEAR), PTR), ir.FunctionType(ir.VoidType(), []), [])
             fn = b.inttoptr(constant(table.BOOL), PTR)
             b.ret(k.call_pointer(fn, ir.FunctionType(PTR, [I64]), [ir.Constant(I64, answer)]))
@@ -198,14 +193,7 @@ def _write_entry(kernel: Kernel, module: ir.Module, name: str, present: list[Par
         for condition in kernel.fits(*[chosen[n] for n in inspect.signature(kernel.fits).parameters]):
             entry.require(condition)
     work = product(kernel.work.split("*"))
-    entry.finish(kernel, part, context, work, work * product(kernel.cost))
-
-
-def _limit_blas(k: Emitter, kernel: Kernel, constant: Any, number: Value) -> None:
-    """Let BLAS use so many threads, if the kernel calls it."""
-    if kernel.blas:
-        fn = k.b.inttoptr(constant(table.BLAS_THREADS), PTR)
-        k.call_pointer(fn, ir.FunctionType(ir.VoidType(), [I32]), [number.cast("i4").v])
+    entry.finish(part, context, work, work * product(kernel.cost))
 
 
 def _field(k: Emitter, base: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
