@@ -23,5 +23,5 @@ class SparseAdam(FormulaOptimizer):
         raise RuntimeError(
             "SparseAdam does not support dense gradients, please consider Adam instead\n"
             "  why: flambeau has no sparse tensors; embeddings give dense gradients\n"
-            "  try: torch.optim.Adam, with the same arguments"
+            "  fix: torch.optim.Adam, with the same arguments"
         )
