@@ -1,4 +1,4 @@
-"""Error classes, and how one message is laid out: PyTorch's sentence, then the reason, then the remedy.
+"""Error classes, and how one message is laid out: PyTorch's sentence, the reason, the remedy, the call, the place.
 
 Every class derives from what PyTorch raises for the same mistake, so that programs which catch
 `RuntimeError` or match on PyTorch's wording go on working.
@@ -6,7 +6,11 @@ Every class derives from what PyTorch raises for the same mistake, so that progr
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+from .calls import call_of
+from .place import Place, module_path, user_frame
 
 
 class FlambeauError(Exception):
@@ -20,25 +24,45 @@ class FlambeauError(Exception):
         code: the mistake's code, such as FB-SHAPE-01, where it is one of the known mistakes.
         cause: which of the known causes of that mistake it is.
 
+    Attributes: the arguments under their names; call: the call that failed, as text; place: where in the user's code
+    (a `Place`, or None). Both are found here, from the frames on the stack.
+
     >>> from flambeau.errors import ShapeError
-    >>> print(ShapeError("inner sizes differ: 3 and 4", why="a @ b needs them equal", fix="use `b.mT`"))
+    >>> error = ShapeError("inner sizes differ: 3 and 4", why="a @ b needs them equal", fix="use `b.mT`")
+    >>> print(str(error).partition("  at:")[0].rstrip())
     inner sizes differ: 3 and 4
       why: a @ b needs them equal
       fix: use `b.mT`
     """
 
+    PARTS = ("why", "fix", "code", "cause", "call", "place")  # what may be known beside the fact
+    why: str
+    fix: str
+    code: str
+    cause: str
+    call: str = ""
+    place: Place | None = None
+
     def __init__(self, fact: Any = "", *args, why: str = "", fix: str = "", code: str = "", cause: str = ""):
         super().__init__(fact, *args)
         self.fact, self.why, self.fix, self.code, self.cause = str(fact), why, fix, code, cause
+        try:
+            here = sys._getframe(1)
+            user = user_frame(here)
+            self.call = call_of(here, user)
+            if user is not None:
+                self.place = Place.of_frame(user, module_path(here))
+        except Exception:  # whatever objects are on the stack: what is known of the place is left out, the error stays
+            pass
 
     def __str__(self) -> str:
         return layout(self)
 
     def __reduce__(self):
-        return _rebuild, (type(self), self.args, self.__dict__)
+        return rebuild, (type(self), self.args, self.__dict__)
 
 
-def _rebuild(kind, args, state):
+def rebuild(kind, args, state) -> FlambeauError:
     """An error as it was pickled or copied, without running its constructor again."""
     error = kind.__new__(kind, *args)
     error.args = args
@@ -53,6 +77,10 @@ def layout(error: FlambeauError) -> str:
         lines.append(f"  why: {error.why}")
     if error.fix:
         lines.append(f"  fix: {error.fix}")
+    if error.call:
+        lines.append(f"  call: {error.call}")
+    if error.place is not None:
+        lines.append(f"  at: {error.place}")
     if error.code:
         cause = f" ({error.cause})" if error.cause else ""
         lines.append(f"  more: flambeau explain {error.code}{cause}")

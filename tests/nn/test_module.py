@@ -276,9 +276,7 @@ def test_an_error_says_in_which_module():
 
     with pytest.raises(RuntimeError) as error:
         Model()(torch.ones(2, 4))
-    assert error.value.__notes__ == [
-        "  in Model.features.2 = Linear(in_features=5, out_features=2, bias=True)",
-    ]
+    assert error.value.place.module == "Model.features.2 = Linear(in_features=5, out_features=2, bias=True)"
     with pytest.raises(RuntimeError) as error:
         nn.Linear(5, 2)(torch.ones(2, 4))
-    assert error.value.__notes__ == ["  in Linear(in_features=5, out_features=2, bias=True)"]
+    assert error.value.place.module == "Linear(in_features=5, out_features=2, bias=True)"

@@ -149,7 +149,7 @@ def function(lines: list[str], bound: dict[str, Any]) -> Any:
     )
     source += "        return False\n"
     scope = dict(bound)
-    exec(compile(source, "<guards>", "exec"), scope)
+    exec(compile(source, "<flambeau guards>", "exec"), scope)
     return scope["check"]
 
 

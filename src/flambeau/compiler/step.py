@@ -79,7 +79,8 @@ class Step:
     def _function(self, expression: str) -> Any:
         """A function of (args, kwargs) that gives the value of an expression of the walk."""
         scope: dict[str, Any] = dict(self.walk.constants)
-        exec(f"def value(args, kwargs):\n    return {expression}\n", scope)
+        source = f"def value(args, kwargs):\n    return {expression}\n"
+        exec(compile(source, "<flambeau step>", "exec"), scope)
         return scope["value"]
 
     # ------------------------------------------------------------------ what memory is whose

@@ -6,14 +6,13 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
-from ...errors import ArgumentError, ArgumentTypeError, FlambeauError, GradientError, NotSupported
+from ...errors import ArgumentError, ArgumentTypeError, GradientError, NotSupported
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Buffer, Parameter
 from . import hooks
 from .conversion import Conversion
 from .hooks import *  # noqa: F403  the global hooks belong to this namespace
-from .place import note_place
 from .registry import Registry
 from .state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401  its name in PyTorch's namespace
 from .state import StateDict
@@ -93,13 +92,9 @@ class Module(StateDict, Conversion):
         raise NotSupported(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs):
-        try:
-            if self._hooked or _globally.flag:
-                return self._call_impl(*args, **kwargs)
-            return self.forward(*args, **kwargs)
-        except FlambeauError as error:
-            note_place(self, error)
-            raise
+        if self._hooked or _globally.flag:
+            return self._call_impl(*args, **kwargs)
+        return self.forward(*args, **kwargs)
 
     def _call_impl(self, *args, **kwargs):
         """A call with hooks: before, around and after `forward`; or of what `compile` has made of this."""

@@ -17,6 +17,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ....errors import FlambeauError, rebuild
 from .shared import Sender
 
 __all__ = ["Failure", "WorkerInfo", "get_worker_info", "parent_ends", "run"]
@@ -60,6 +61,10 @@ class Failure:
         self.kind = type(error)
         self.text = "".join(traceback.format_exception(error))
         self.where = where
+        self.state: dict[str, Any] = {}
+        if isinstance(error, FlambeauError):  # its reason, remedy and place in the worker, laid out after the traceback
+            self.state = {k: v for k, v in error.__dict__.items() if k in FlambeauError.PARTS}
+            self.text = self.text.replace(str(error), error.fact)
 
     def __getstate__(self):
         try:  # an exception class that the parent cannot import must not hide the error
@@ -71,6 +76,8 @@ class Failure:
     def reraise(self) -> None:
         """Raise it here: the same type where that can be built, with the worker's traceback in the message."""
         message: Any = f"Caught {self.kind.__name__} {self.where}.\nOriginal {self.text}"
+        if self.state:
+            raise rebuild(self.kind, (message,), {**self.state, "fact": message})
         if self.kind is KeyError:
             message = _Verbatim(message)
         try:
