@@ -7,7 +7,8 @@ import flambeau
 
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
-    ("place",), ("calls",), ("errors",), ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
+    ("place",), ("calls",), ("errors",),
+    ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),
     ("archive",), ("pickling",), ("serialization",),

@@ -13,16 +13,20 @@ from typing import Any
 
 from .place import NEVER, describe, kind_of
 
-# Functions that stand around others: (end of the file's name, name of the code object) -> local with the function.
+# Functions that stand around others, which are their local `fn`: (end of the file's name, name of the code object).
 _AROUND = {("ops/misuse.py", "call"), ("ops/public.py", "called"), ("ops/public.py", "changed")}
 # How special methods of tensors are written.
-_WRITTEN = {"__getitem__": "{}[{}]", "__matmul__": "{} @ {}", "__rmatmul__": "{1} @ {0}", "__imatmul__": "{} @= {}",
-            "__iadd__": "{} += {}", "__isub__": "{} -= {}", "__imul__": "{} *= {}", "__itruediv__": "{} /= {}"}  # fmt: skip
+_WRITTEN = {
+    "__getitem__": "{}[{}]",
+    "__matmul__": "{} @ {}",
+    "__rmatmul__": "{1} @ {0}",
+    "__imatmul__": "{} @= {}",
+}
 _PLAIN = (bool, int, float, complex, str, type(None))
 _LONGEST = 60
 
 
-def _class(module: str, name: str) -> type:
+def _class(module: str, name: str) -> Any:
     """A class of this package if it is loaded; this module stands below all of them."""
     loaded = sys.modules.get(f"{__package__}.{module}")
     return getattr(loaded, name, _Nothing)
@@ -159,7 +163,7 @@ def _same(x, default) -> bool:
 def _defaults(frame) -> dict[str, Any]:
     """The default values of the function that a frame runs, where the function can be found by its name."""
     code = frame.f_code
-    fn = frame.f_globals.get(code.co_name)
+    fn: Any = frame.f_globals.get(code.co_name)
     if fn is None and code.co_argcount and code.co_varnames[0] in frame.f_locals:
         owner = frame.f_locals[code.co_varnames[0]]
         fn = getattr(owner if isinstance(owner, type) else type(owner), code.co_name, None)
