@@ -7,18 +7,20 @@ import flambeau
 
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
-    ("place",), ("calls",), ("errors",),
-    ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
+    ("language",), ("place",), ("calls",), ("errors",), ("checks",), ("dtypes", "constants"),
+    ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),
     ("archive",), ("pickling",), ("serialization",),
     ("nn", "optim", "utils", "func", "distributions"), ("compiler",), ("_dynamo",),
     ("testing", "amp", "accelerator", "backends", "cuda", "distributed", "mps", "multiprocessing", "xpu"),
-    ("vision",), ("demo",), ("cli",), ("__main__",),
+    ("vision",), ("pages",), ("doctor",), ("demo",), ("cli",), ("__main__",),
 )  # fmt: skip
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
-# ops make named tuples; nn, optim and utils stand side by side.
-ALLOWED = {("ops", "return_types"), ("ops", "formatting"), ("ops", "storage")}
+# ops make named tuples; nn, optim and utils stand side by side. The rules of checks/ are imported by what they watch.
+ALLOWED = {("ops", "return_types"), ("ops", "formatting"), ("ops", "storage"),
+           ("checks", "tensor"), ("checks", "autograd"),
+           ("checks", "dtypes")}  # fmt: skip
 
 
 def layer_of(path):

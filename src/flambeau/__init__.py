@@ -6,7 +6,7 @@ they are first used, which keeps `import flambeau` short.
 
 import importlib as _importlib
 
-from . import autograd, devices, dtypes, errors, ops
+from . import autograd, checks, devices, dtypes, errors, ops
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -16,6 +16,7 @@ from .autograd import (
     set_grad_enabled,
 )
 from .autograd.mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from .checks.findings import FlambeauWarning, allow
 from .constants import *  # noqa: F403
 from .devices import device, get_default_device, set_default_device
 from .dtypes import (

@@ -22,10 +22,12 @@ from .amp import set_autocast_enabled as set_autocast_enabled
 from .kernels.memory import set_memory_limit as set_memory_limit
 from .kernels.threads import set_num_threads as set_num_threads
 from .func import vmap as vmap
+from .checks.findings import FlambeauWarning as FlambeauWarning
 from .generator import Generator as Generator
 from .errors import OutOfMemoryError as OutOfMemoryError
 from .storage import TypedStorage as TypedStorage
 from .storage import UntypedStorage as UntypedStorage
+from .checks.findings import allow as allow
 from .settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from .dtypes import can_cast as can_cast
 from .devices import device as device

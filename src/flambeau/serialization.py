@@ -16,6 +16,8 @@ import numpy as np
 from . import pickling
 from .archive import ArchiveReader, ArchiveWriter, FileError, atomic_file, read_into
 from .arrays import meta_empty
+from .checks import events
+from .checks.log import log
 from .devices import AVAILABLE
 from .devices import device as _device
 from .errors import ArgumentError, ArgumentTypeError, DeviceError, FlambeauError, NotSupported
@@ -107,6 +109,8 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=DEFAULT_PROTOCOL, _use_ne
             _write(file, folder, text, storages)
     else:
         _write(f, "archive", text, storages)
+    if log.on:
+        events.saves(obj, f)
 
 
 def _write(file, folder, text, storages):
@@ -158,7 +162,7 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         if os.path.isdir(f):
             raise IsADirectoryError(f"[Errno 21] Is a directory: {os.fspath(f)!r}")
         with open(f, "rb") as file:
-            return _load(file, os.fspath(f), map_location, weights_only, bool(mmap), pickle_load_args)
+            return _told(_load(file, os.fspath(f), map_location, weights_only, bool(mmap), pickle_load_args), f)
     if not (hasattr(f, "read") and hasattr(f, "seek") and hasattr(f, "tell")):
         raise AttributeError(
             f"You can only torch.load from a file that is seekable, got {type(f).__name__}. Please pre-load the data "
@@ -166,7 +170,14 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         )
     if mmap:
         raise ArgumentError("f must be a file path in order to use the mmap argument")
-    return _load(f, getattr(f, "name", f"<{type(f).__name__}>"), map_location, weights_only, False, pickle_load_args)
+    name = getattr(f, "name", f"<{type(f).__name__}>")
+    return _told(_load(f, name, map_location, weights_only, False, pickle_load_args), f)
+
+
+def _told(thing, f):
+    if log.on:
+        events.loads(thing, f)
+    return thing
 
 
 def _load(file, name, map_location, weights_only, mapped, options):

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import devices, dtypes
 from .arrays import address, device_of, element_strides, storage_offset
+from .checks.log import log
 from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
 from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange, NotSupported, ShapeError
 from .kernels.record import listener, listeners
@@ -100,6 +101,7 @@ class Tensor:
     _accumulate = None  # on leaves: weak reference to the AccumulateGrad that stands for it in the graph
     _retains = False
     _inference = False
+    _tag: object = None  # what made its values, where the graph does not know: checks/tags.py
 
     __array_priority__ = 1000  # NumPy's functions on tensors: `__array_ufunc__` in ops/from_data.py
 
@@ -376,6 +378,8 @@ class Tensor:
         """The same memory without history; changes to it are not seen by autograd (use `detach()` instead)."""
         t = _new(Tensor)
         t._array = self._array
+        if self._rg and log.on:
+            log.cut("data", self)
         return t
 
     @data.setter
@@ -411,6 +415,8 @@ class Tensor:
         a = self._array
         if a.size == 1 and a.__class__ is np.ndarray and not listeners:
             value = a.item()
+            if self._rg and log.on:
+                log.cut("item", self, value)
             return value if value.__class__ in _PYTHON_NUMBERS else float(value)
         if listeners:
             self._observed("item()")
@@ -436,6 +442,8 @@ class Tensor:
             self._observed("tolist()")
         if self.is_meta:
             raise NotSupported("Cannot copy out of meta tensor; no data!")
+        if self._rg and log.on:
+            log.cut("tolist", self)
         if self._array.dtype.kind == "V":
             return self._array.astype(np.float32).tolist()
         return self._array.tolist()

@@ -7,6 +7,8 @@ import weakref
 import numpy as np
 
 from ..arrays import MetaArray
+from ..checks import events
+from ..checks.log import log
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import constant
 from ..tensor import Tensor, attach, wrap
@@ -119,7 +121,14 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         seeds.append(g)
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        run(roots, seeds, retain, create_graph)
+        if not log.on:
+            run(roots, seeds, retain, create_graph)
+            return
+        events.backward_begins(roots)
+        node = roots[0]._node
+        reached: list = []
+        run(roots, seeds, retain, create_graph, reached=reached)
+        events.backward_ended(roots, reached, 0 if node is None else node.seq)
         return
     inputs = [_at_edge(t) for t in (inputs.values() if isinstance(inputs, dict) else _tuple(inputs))]
     for t in inputs:
@@ -233,6 +242,11 @@ def detach(self) -> Tensor:
     tensor([2.])
     """
     t = wrap(self._array)
+    if log.on:
+        if self._rg:
+            log.cut("detach", self)
+        if self._tag is not None:
+            t._tag = self._tag
     cell = self._cell
     if cell is None:
         cell = self._cell = [0]

@@ -235,13 +235,14 @@ def _like(a: np.ndarray, model: np.ndarray) -> np.ndarray:
     return out
 
 
-def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
+def run(roots, grads, retain_graph=False, create_graph=False, targets=None, reached=None):
     """Pull gradients back from `roots`.
 
     Arguments:
         roots: tensors; grads: the gradient of each (tensors of the same shape).
         targets: None to accumulate into the leaves; else the tensors whose gradients are returned, in order
             (None for those that were not reached).
+        reached: a list to put the leaves in that were accumulated into.
     """
     pending: dict = {}  # node -> gradient, or list of gradients for nodes with several outputs
     heap: list = []  # the nodes of `pending`, newest first; not filled while there is but one, as in a chain
@@ -339,6 +340,8 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None):
             a = g = found = d = None  # so that memory may be reused, and leaf gradients taken over
         done = True
         if targets is None:
+            if reached is not None:
+                reached += [held[0] for held in leaves.values()]
             for held in leaves.values():
                 leaf, held_grad = held[:2]
                 held[1] = None  # so that accumulate may take the memory over

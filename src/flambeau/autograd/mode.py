@@ -8,6 +8,8 @@ import inspect
 import threading
 import warnings
 
+from ..checks.log import log
+
 
 class _State(threading.local):
     # Class attributes are what a new thread starts with.
@@ -92,6 +94,8 @@ class _GradMode(_Switch):
     def __enter__(self):
         self.before.append(state.grad)
         state.grad = self.grad and not state.inference  # nothing is recorded in inference mode
+        if log.on and not self.grad:
+            log.no_grad()
         return None
 
     def __exit__(self, *exc):

@@ -10,6 +10,7 @@ import numpy as np
 from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import is_grad_enabled
+from ..checks.log import log
 from ..errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError, GradientError
 from ..kernels.record import constant, listeners
 from ..tensor import Tensor, attach, wrap
@@ -445,6 +446,8 @@ def numpy(self, *, force=False):
             why="NumPy has no such dtype of its own",
             fix="x.float().numpy()",
         )
+    if self._rg and log.on:
+        log.cut("numpy", self)
     return a.view()
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from .. import devices, dtypes
 from ..arrays import meta_empty
 from ..autograd.mode import state
+from ..checks import events
+from ..checks.log import log
 from ..devices import CPU
 from ..errors import ArgumentError, ArgumentTypeError, DtypeError, NotSupported, ShapeError
 from ..generator import Generator, default_generator, memory_order
@@ -536,6 +538,8 @@ def manual_seed(seed):
     >>> torch.manual_seed(0).initial_seed()
     0
     """
+    if log.on:
+        events.seeds(seed)
     return default_generator.manual_seed(int(seed))
 
 

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import dtypes
+from ..checks import events
+from ..checks.log import log
 from ..errors import ArgumentError, ArgumentTypeError
 from ..kernels.record import listeners
 from ..tensor import Tensor
@@ -84,6 +86,19 @@ def _with_hooks(step):
     def hooked(*args, **kwargs):
         self = args[0]
         self._opt_called = True  # read by schedulers, which warn when they are stepped first
+        if log.on and not self._stepping:
+            return watched(*args, **kwargs)
+        return plain(*args, **kwargs)
+
+    def watched(*args, **kwargs):
+        self = args[0]
+        state = events.steps(self, len(args) > 1 and args[1] is not None or kwargs.get("closure") is not None)
+        result = plain(*args, **kwargs)
+        events.stepped(self, state)
+        return result
+
+    def plain(*args, **kwargs):
+        self = args[0]
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
         if self._stepping or not (before or after or _step_pre_hooks or _step_post_hooks):
             return step(*args, **kwargs)
@@ -154,6 +169,8 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+        if log.on:
+            events.made_optimizer(self)
 
     def _start_hooks(self):
         self._optimizer_step_pre_hooks: OrderedDict = OrderedDict()
@@ -171,6 +188,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop all gradients, or fill them with zeros when `set_to_none` is False."""
+        if log.on:
+            events.zeroes(self)
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none and not listeners:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ...autograd import no_grad
+from ...checks import events
+from ...checks.log import log
 from ...devices import device as Device
 from ...dtypes import bfloat16, float16, float32, float64
 from ...dtypes import dtype as Dtype
@@ -19,6 +21,8 @@ class Conversion(Traversal):
         """Set training mode here and in all submodules: dropout drops, batch norm uses its batch."""
         if not isinstance(mode, bool):
             raise ArgumentError("training mode is expected to be boolean")
+        if log.on:
+            events.sets_mode(self, mode)
         self.training = mode
         for module in self.children():
             module.train(mode)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from itertools import chain
 
 from ...autograd import no_grad
+from ...checks import events
+from ...checks.log import log
 from ...errors import ArgumentTypeError, GradientError, NotSupported, ShapeError
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
@@ -86,6 +88,7 @@ class StateDict:
             destination = args[0] if destination is None else destination
             prefix = args[1] if len(args) > 1 and prefix == "" else prefix
             keep_vars = args[2] if len(args) > 2 and keep_vars is False else keep_vars
+        whole = destination is None
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -105,6 +108,8 @@ class StateDict:
                     raise GradientError("state_dict post-hook must return None")
             elif found is not None:
                 destination = found
+        if whole and log.on:
+            events.takes_state(self, destination)
         return destination
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
@@ -184,7 +189,10 @@ class StateDict:
                 "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors)),
                 fix=_advice(missing, unexpected),
             )
-        return IncompatibleKeys(missing, unexpected)
+        found = IncompatibleKeys(missing, unexpected)
+        if log.on:
+            events.loads_state(self, state_dict, strict, found)
+        return found
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):
         """Take this module's own entries out of `state_dict`; not its children's."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from ... import ops
 from ...autograd import no_grad
+from ...checks import events
+from ...checks.log import log
 from ...errors import GradientError
 from ...kernels import fused
 from ...kernels.record import listeners
@@ -18,6 +20,13 @@ __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_
 
 def _listed(parameters):
     return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+
+
+def _told(parameters):
+    parameters = _listed(parameters)
+    if log.on:
+        events.clips(parameters)
+    return parameters
 
 
 def _plain_arrays(tensors):
@@ -137,7 +146,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     >>> p.grad
     tensor([0.6000, 0.8000])
     """
-    parameters = _listed(parameters)
+    parameters = _told(parameters)
     grads = [p.grad for p in parameters if p.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(parameters, max_norm, total, foreach)
@@ -165,8 +174,9 @@ def clip_grad_value_(parameters, clip_value, foreach=None):
     >>> w.grad
     tensor([ 1.0000, -0.5000])
     """
+    parameters = _told(parameters)
     limit = float(clip_value)
-    grads = [p.grad for p in _listed(parameters) if p.grad is not None]
+    grads = [p.grad for p in parameters if p.grad is not None]
     arrays = _plain_arrays(grads)
     if arrays and limit >= 0:
         _change(grads, arrays, _clipped, limit=limit)

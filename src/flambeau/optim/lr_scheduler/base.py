@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import types
 import warnings
 from copy import copy
 
+from ...checks import events
+from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError
 from ...kernels.record import action, listeners, problem
 from ...tensor import Tensor
@@ -57,6 +60,18 @@ def per_group(name: str, value, optimizer) -> list:
     return list(value)
 
 
+def telling(step):
+    """A scheduler's `step` that the checks are told of, but for the one that writes the first rates."""
+
+    @functools.wraps(step)
+    def told(self, *args, **kwargs):
+        if log.on and not getattr(self, "_is_initial", False):
+            events.schedules(self)
+        return step(self, *args, **kwargs)
+
+    return told
+
+
 class LRScheduler:
     """Base class of the schedulers that are stepped once per epoch (or per batch).
 
@@ -93,6 +108,8 @@ class LRScheduler:
         self.base_lrs = [copied(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self._initial_step()
+        if log.on:
+            events.made_scheduler(self)
 
     def _initial_step(self):
         """Write the first rates."""
@@ -128,6 +145,7 @@ class LRScheduler:
         return self._last_lr
 
     @action
+    @telling
     def step(self, epoch=None) -> None:
         """Go on by one epoch. Call it after `optimizer.step()`."""
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):

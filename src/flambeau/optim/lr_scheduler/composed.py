@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from ...errors import ArgumentError, ArgumentTypeError
 from ...kernels.record import action
-from .base import LRScheduler, copied, write
+from .base import LRScheduler, copied, telling, write
 from .plateau import ReduceLROnPlateau
 
 
@@ -88,6 +88,7 @@ class SequentialLR(_Composed):
         self._last_lr = schedulers[0].get_last_lr()
 
     @action
+    @telling
     def step(self) -> None:  # type: ignore[override]
         """Go on by one epoch."""
         self.last_epoch += 1
@@ -127,6 +128,7 @@ class ChainedScheduler(_Composed):
         self._remember(schedulers[-1])
 
     @action
+    @telling
     def step(self) -> None:  # type: ignore[override]
         """Go on by one epoch."""
         for scheduler in self._schedulers:

@@ -6,7 +6,7 @@ from math import cos, log, pi
 
 from ...errors import ArgumentError
 from ...kernels.record import action
-from .base import LRScheduler, copied, write
+from .base import LRScheduler, copied, telling, write
 
 
 class LinearLR(LRScheduler):
@@ -157,6 +157,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return [self.eta_min + (base - self.eta_min) * height / 2 for base in self.base_lrs]
 
     @action
+    @telling
     def step(self, epoch=None):
         """Go on by one epoch, or to `epoch`, which may be a fraction."""
         if epoch is None and self.last_epoch < 0:

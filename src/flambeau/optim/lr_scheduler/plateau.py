@@ -7,7 +7,7 @@ from math import inf
 
 from ...errors import ArgumentError
 from ...kernels.record import action
-from .base import EPOCH_DEPRECATED, LRScheduler, check_optimizer, copied, write
+from .base import EPOCH_DEPRECATED, LRScheduler, check_optimizer, copied, telling, write
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -70,6 +70,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.num_bad_epochs = 0
 
     @action
+    @telling
     def step(self, metrics, epoch=None) -> None:  # type: ignore[override]
         """Count an epoch with this metric; reduce the rate when patience is over."""
         current = float(metrics)

@@ -2,12 +2,16 @@
 
 import multiprocessing
 import os
+import time
 import warnings
+import weakref
 from multiprocessing.context import BaseContext
 from typing import Any, Generic, TypeVar
 
 import flambeau as fb
 
+from ...checks import events
+from ...checks.log import log
 from ...errors import ArgumentError
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import IterableFetcher, MapFetcher
@@ -178,6 +182,8 @@ class DataLoader(Generic[T_co]):
         self._iterator = None
         self._initialized = True
         self.check_worker_number_rationality()
+        if log.on:
+            events.made_loader(self)
 
     _FIXED = frozenset({"batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"})
 
@@ -226,6 +232,12 @@ class DataLoader(Generic[T_co]):
         return _SingleProcessDataLoaderIter(self) if self.num_workers == 0 else _MultiProcessingDataLoaderIter(self)
 
     def __iter__(self) -> "_BaseDataLoaderIter":
+        iterator = self._epoch()
+        if log.on:
+            events.starts_loader(self, iterator)
+        return iterator
+
+    def _epoch(self):
         if not self.persistent_workers:
             return self._get_iterator()
         if self._iterator is None or self._iterator.closed:
@@ -271,6 +283,7 @@ class _BaseDataLoaderIter:
     closed = False
 
     def __init__(self, loader: DataLoader) -> None:
+        self._loader = weakref.ref(loader)
         self._dataset = loader.dataset
         self._dataset_kind = loader._dataset_kind
         self._IterableDataset_len_called = loader._IterableDataset_len_called
@@ -303,8 +316,11 @@ class _BaseDataLoaderIter:
         raise NotImplementedError
 
     def __next__(self) -> Any:
+        began = time.perf_counter()
         data = self._next_data()
         self._num_yielded += 1
+        if log.on and (loader := self._loader()) is not None:
+            events.gives(loader, self, data, time.perf_counter() - began)
         if (said := self._IterableDataset_len_called) is not None and self._num_yielded > said:
             text = (
                 f"Length of IterableDataset {self._dataset} was reported to be {said} (when accessing "

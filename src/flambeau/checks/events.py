@@ -1,0 +1,246 @@
+"""What the framework tells the rules: one function per event, and the lists of rules that are called.
+
+The framework calls these functions only when `log.on`. A rule is a plain function in the file of its group, appended
+to a list here when that file is imported. The lists named `..._early` are only gone through during the first steps of
+an optimizer (or the first backward passes after something new appeared): what can be decided there costs nothing later.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+
+from ..place import NEVER, kind_of
+from .log import EARLY, Batch, OptimizerState, log
+from .sites import user_site
+from .tags import FROM_LOADER
+
+optimizer_made: list[Callable] = []  # (optimizer, state)
+before_step: list[Callable] = []  # (optimizer, state), each step; `state.steps` counts this one already
+before_step_early: list[Callable] = []  # the same, in the first EARLY steps of an optimizer
+after_step: list[Callable] = []
+after_step_early: list[Callable] = []
+zeroed: list[Callable] = []  # (optimizer, state)
+before_backward: list[Callable] = []  # (roots)
+before_backward_early: list[Callable] = []  # while `log.deep` > 0
+after_backward: list[Callable] = []  # (roots, leaves): the leaves whose gradient was added to
+after_backward_early: list[Callable] = []
+scheduler_made: list[Callable] = []  # (scheduler)
+scheduled: list[Callable] = []  # (scheduler), before its step
+clipped: list[Callable] = []  # (parameters)
+seeded: list[Callable] = []  # (value)
+loader_made: list[Callable] = []  # (loader)
+loader_started: list[Callable] = []  # (loader, iterator)
+batch_given: list[Callable] = []  # (loader, iterator, data, seconds)
+mode_set: list[Callable] = []  # (module, training): train() or eval() called by the user
+state_taken: list[Callable] = []  # (module, state dict)
+state_loaded: list[Callable] = []  # (module, state dict, strict, incompatible keys)
+saved: list[Callable] = []  # (object, file)
+loaded: list[Callable] = []  # (object, file)
+
+
+def made_optimizer(optimizer) -> None:
+    """An optimizer was constructed."""
+    optimizer.__dict__["_fb_state"] = state = OptimizerState(optimizer, user_site())
+    log.optimizers.append(weakref.ref(optimizer))
+    log.deep = max(log.deep, 8)
+    for rule in optimizer_made:
+        rule(optimizer, state)
+
+
+def steps(optimizer, closure: bool) -> OptimizerState:
+    """An optimizer is about to step. closure: the gradients are computed within the step."""
+    state = optimizer.__dict__.get("_fb_state") or log.of(optimizer)
+    log.steps += 1
+    state.steps += 1
+    state.closure = closure
+    for rule in before_step:
+        rule(optimizer, state)
+    if state.steps <= EARLY:
+        for rule in before_step_early:
+            rule(optimizer, state)
+    state.backwards_at_step = log.backwards
+    return state
+
+
+def stepped(optimizer, state: OptimizerState) -> None:
+    """An optimizer has stepped."""
+    for rule in after_step:
+        rule(optimizer, state)
+    if state.steps <= EARLY:
+        for rule in after_step_early:
+            rule(optimizer, state)
+
+
+def zeroes(optimizer) -> None:
+    """zero_grad() is called; the gradients are still there."""
+    state = optimizer.__dict__.get("_fb_state") or log.of(optimizer)
+    for rule in zeroed:
+        rule(optimizer, state)
+    state.zeroed += 1
+    state.steps_at_zero = state.steps
+    state.zeroed_at_backward = log.backwards
+
+
+def backward_begins(roots) -> None:
+    """backward() is called with these tensors."""
+    log.backwards += 1
+    for rule in before_backward:
+        rule(roots)
+    if log.deep > 0:
+        for rule in before_backward_early:
+            rule(roots)
+    if log.armed:
+        _fire(roots)
+
+
+def backward_ended(roots, leaves, number: int) -> None:
+    """backward() has accumulated into `leaves`; `number`: of the newest node of the graph."""
+    for rule in after_backward:
+        rule(roots, leaves)
+    if log.deep > 0:
+        log.deep -= 1
+        for rule in after_backward_early:
+            rule(roots, leaves)
+    log.sequence.append(number)
+    if len(log.sequence) > 64:
+        del log.sequence[:32]
+
+
+def arm(node, fire: Callable[[], None]) -> None:
+    """Call `fire()` once a backward pass reaches `node`: for what is only a mistake if it is trained on."""
+    if len(log.armed) < 64:
+        log.armed.append((weakref.ref(node), fire))
+
+
+def _fire(roots) -> None:
+    """Call what is armed on the nodes behind these roots."""
+    armed = {id(n): fire for n, fire in ((r(), fire) for r, fire in log.armed) if n is not None}
+    if armed:
+        reached = [n for n in graph(roots) if id(n) in armed]
+        for node in reached:
+            armed[id(node)]()
+        done = {id(n) for n in reached}
+        log.armed = [(r, f) for r, f in log.armed if r() is not None and id(r()) not in done]
+    else:
+        log.armed = []
+
+
+def graph(roots, limit: int = 100_000) -> list:
+    """The nodes behind some tensors, each once, roots first."""
+    stack = [t._node for t in roots if t._node is not None]
+    seen = {id(n) for n in stack}
+    found: list = []
+    while stack and len(found) < limit:
+        node = stack.pop()
+        found.append(node)
+        for edge in node.edges:
+            if edge is not None and edge[1] != -1 and id(edge[0]) not in seen:
+                seen.add(id(edge[0]))
+                stack.append(edge[0])
+    return found
+
+
+def leaves(nodes) -> list:
+    """The leaf tensors that nodes lead to directly, each once."""
+    found = {id(e[0]): e[0] for n in nodes for e in n.edges if e is not None and e[1] == -1}
+    return list(found.values())
+
+
+def made_scheduler(scheduler) -> None:
+    """A learning-rate scheduler was constructed."""
+    log.schedulers.append(weakref.ref(scheduler))
+    for rule in scheduler_made:
+        rule(scheduler)
+
+
+def schedules(scheduler) -> None:
+    """A scheduler is about to step."""
+    for rule in scheduled:
+        rule(scheduler)
+
+
+def clips(parameters) -> None:
+    """clip_grad_norm_ or clip_grad_value_ is called."""
+    for rule in clipped:
+        rule(parameters)
+
+
+def seeds(value) -> None:
+    """manual_seed is called."""
+    log.note("seed", None)
+    for rule in seeded:
+        rule(value)
+
+
+def made_loader(loader) -> None:
+    """A DataLoader was constructed."""
+    loader.__dict__["_fb_site"] = user_site()
+    log.loaders.append(weakref.ref(loader))
+    for rule in loader_made:
+        rule(loader)
+
+
+def starts_loader(loader, iterator) -> None:
+    """An iterator over a DataLoader was made."""
+    for rule in loader_started:
+        rule(loader, iterator)
+
+
+def gives(loader, iterator, data, seconds: float) -> None:
+    """A DataLoader gives a batch, which took `seconds` to make."""
+    from ..tensor import Tensor
+
+    tensors = _tensors(data, Tensor)
+    size = next((t._array.shape[0] for t in tensors if t._array.ndim), 0)
+    log.batch = Batch(loader, tensors, size, iterator._num_yielded)
+    for t in tensors:
+        if t._tag is None:
+            t._tag = FROM_LOADER
+    for rule in batch_given:
+        rule(loader, iterator, data, seconds)
+
+
+def _tensors(data, kind, depth=3) -> list:
+    if isinstance(data, kind):
+        return [data]
+    if depth and isinstance(data, dict):
+        return [t for v in data.values() for t in _tensors(v, kind, depth - 1)]
+    if depth and isinstance(data, (tuple, list)):
+        return [t for v in data for t in _tensors(v, kind, depth - 1)]
+    return []
+
+
+def sets_mode(module, training: bool) -> None:
+    """train() or eval() is called by the user on a module."""
+    if kind_of(sys._getframe(2).f_code.co_filename) == NEVER and sys._getframe(2).f_code.co_name != "eval":
+        return  # a parent passes it on
+    log.note("train" if training else "eval", module)
+    for rule in mode_set:
+        rule(module, training)
+
+
+def takes_state(module, state) -> None:
+    """state_dict() of a module was taken by the user."""
+    for rule in state_taken:
+        rule(module, state)
+
+
+def loads_state(module, state, strict, keys) -> None:
+    """load_state_dict() was called by the user."""
+    log.loaded = True
+    for rule in state_loaded:
+        rule(module, state, strict, keys)
+
+
+def saves(thing, file) -> None:
+    """torch.save was called."""
+    for rule in saved:
+        rule(thing, file)
+
+
+def loads(thing, file) -> None:
+    """torch.load has read something."""
+    for rule in loaded:
+        rule(thing, file)

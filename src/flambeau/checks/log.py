@@ -1,0 +1,137 @@
+"""What has happened so far: counters and short memories that the rules read. One global object, `log`.
+
+Everything here is cheap: an event costs a few attribute writes. `log.on` is False under `FLAMBEAU_CHECKS=off`; every
+hook in the framework looks at it first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections import deque
+from typing import Any
+
+from ..place import NEVER, USER, kind_of
+from .sites import Site, user_site
+
+_MODE = os.path.join("autograd", "mode.py")
+EARLY = 25  # steps of an optimizer, calls at one place...: how long the rules look closely
+
+
+class Cut:
+    """A tensor's history ended here: `kind` is detach, data, numpy, item, tolist, tensor or no_grad.
+
+    site: where; step: optimizer steps before it; shape: the tensor's; source: weak reference to the tensor that had a
+    history (None for no_grad); value: what came out, for one number.
+    """
+
+    __slots__ = ("backwards", "kind", "shape", "site", "source", "step", "value")
+
+    def __init__(self, kind, site, source=None, shape=None, value=None):
+        self.kind, self.site, self.source, self.shape, self.value = kind, site, source, shape, value
+        self.step, self.backwards = log.steps, log.backwards
+
+
+class OptimizerState:
+    """What is known of one optimizer (`log.of(optimizer)`)."""
+
+    __slots__ = (
+        "backwards_at_step", "clipped", "closure", "made", "notes", "optimizer", "steps", "steps_at_zero", "zeroed",
+        "zeroed_at_backward",
+    )  # fmt: skip
+
+    def __init__(self, optimizer, made: Site | None):
+        self.optimizer = weakref.ref(optimizer)
+        self.made = made  # where it was constructed
+        self.steps = 0
+        self.zeroed = 0  # calls of zero_grad
+        self.steps_at_zero = 0  # `steps` at the last zero_grad
+        self.zeroed_at_backward = -1  # `log.backwards` at the last zero_grad
+        self.backwards_at_step = 0  # `log.backwards` at the last step
+        self.clipped = 0
+        self.closure = False  # whether it is stepped with a closure, in which the backward runs
+        self.notes: dict[str, Any] = {}  # what rules remember, by code
+
+
+class Log:
+    """The event log."""
+
+    def __init__(self):
+        self.on = os.environ.get("FLAMBEAU_CHECKS", "").lower() not in ("off", "0", "false", "no")
+        self.reset()
+
+    def reset(self):
+        """Forget everything (for tests)."""
+        self.steps = 0  # optimizer steps, of all optimizers
+        self.backwards = 0  # calls of backward()
+        self.forwards = 0  # calls of loss functions
+        self.evals = 0  # calls of eval() on a module
+        self.scaled = False  # whether a gradient scaler is in use
+        self.loaded = False  # whether a state dict has been loaded into a module
+        self.deep = (
+            8  # backward passes whose graph is still to be looked at; a new optimizer or model makes it grow again
+        )
+        self.sequence: list[int] = [0]  # node numbers at the ends of the last backward passes
+        self.cuts: deque[Cut] = deque(maxlen=256)
+        self.events: deque[tuple] = deque(maxlen=512)  # (steps, backwards, what, object's id, site) of rare events
+        self.batch: Any = None  # the last loader batch: a Batch
+        self.optimizers: list = []  # weak references
+        self.schedulers: list = []
+        self.loaders: list = []
+        self.armed: list = []  # (weak reference to a node, function(root site) to call when a backward reaches it)
+        self.notes: dict[str, Any] = {}  # what rules remember, by code
+        self.watches: list = []  # what doctor.watch has running
+
+    def of(self, optimizer) -> OptimizerState:
+        """The state of an optimizer."""
+        found = optimizer.__dict__.get("_fb_state")
+        if found is None:
+            found = optimizer.__dict__["_fb_state"] = OptimizerState(optimizer, None)
+            self.optimizers.append(weakref.ref(optimizer))
+        return found
+
+    def note(self, what: str, thing: object = None, site: Site | None = None):
+        """Add a rare event to the ring: eval, train, save, load, seed, iterator..."""
+        self.events.append((self.steps, self.backwards, what, id(thing), site or user_site()))
+
+    def cut(self, kind: str, tensor, value=None):
+        """The user's code turns a tensor that has a history into something without one."""
+        frame = sys._getframe(2)
+        name = frame.f_code.co_filename
+        if kind_of(name) != NEVER:  # what the package does within its own functions cuts nothing of the user's
+            site = Site(frame.f_code, frame.f_lasti) if kind_of(name) == USER else user_site(frame)
+            self.cuts.append(Cut(kind, site, weakref.ref(tensor), tensor._array.shape, value))
+
+    def no_grad(self):
+        """The user's code enters a block that does not record."""
+        frame = sys._getframe(2)
+        if frame.f_code.co_filename.endswith(_MODE) and kind_of(frame.f_code.co_filename) == NEVER:
+            function = frame.f_locals.get("function")  # decorated by no_grad
+            code = getattr(function, "__code__", None)
+            if code is None or kind_of(code.co_filename) == NEVER:
+                return
+            self.cuts.append(Cut("no_grad", Site(code, 0)))
+        elif kind_of(frame.f_code.co_filename) != NEVER:
+            self.cuts.append(Cut("no_grad", user_site(frame)))
+
+    def live_optimizers(self) -> list:
+        """The optimizers that still exist."""
+        found = [o for o in (r() for r in self.optimizers) if o is not None]
+        if len(found) < len(self.optimizers):
+            self.optimizers = [weakref.ref(o) for o in found]
+        return found
+
+
+class Batch:
+    """What a loader gave last: `size` (samples), `ids` (memory of its tensors), `loader` (weak), `shapes`."""
+
+    __slots__ = ("ids", "loader", "number", "shapes", "size", "tensors")
+
+    def __init__(self, loader, tensors, size, number):
+        self.loader, self.size, self.number = weakref.ref(loader), size, number
+        self.tensors = [weakref.ref(t) for t in tensors]
+        self.shapes = [t._array.shape for t in tensors]
+
+
+log = Log()

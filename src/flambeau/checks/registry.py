@@ -1,0 +1,76 @@
+"""Which modules, optimizers and names there are: looked up when a message is built, never kept up to date."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+from ..place import user_frame
+from .log import log
+from .sites import name_in
+
+
+def modules() -> list:
+    """All modules that exist, in the order of the collector."""
+    found = sys.modules.get("flambeau.nn.modules.module")
+    return (
+        []
+        if found is None
+        else [o for o in gc.get_objects() if isinstance(o, found.Module) and "_modules" in o.__dict__]
+    )
+
+
+def roots() -> list:
+    """The modules that are not part of another one."""
+    everything = modules()
+    inner = {id(child) for m in everything for child in m._modules.values() if child is not None}
+    return [m for m in everything if id(m) not in inner]
+
+
+def owner(parameter):
+    """(root module, dotted name) of a parameter; (None, "") if no module has it."""
+    for root in roots():
+        for name, p in root.named_parameters():
+            if p is parameter:
+                return root, name
+    return None, ""
+
+
+def path_of(module):
+    """(root module, dotted name) of a module; ("" for a root)."""
+    for root in roots():
+        for name, m in root.named_modules():
+            if m is module:
+                return root, name
+    return module, ""
+
+
+def variable(value) -> str:
+    """The user's variable that holds an object, looked up from the frame that is running outwards; "" if none."""
+    frame = user_frame(sys._getframe(1))
+    while frame is not None:
+        name = name_in(frame, value)
+        if name:
+            return name
+        frame = frame.f_back
+    return ""
+
+
+def name_of_module(module) -> str:
+    """What the user would call a module: variable and path (`net.2`), else class name and path."""
+    root, path = path_of(module)
+    start = variable(root) or type(root).__name__
+    return f"{start}.{path}" if path else start
+
+
+def name_of(tensor) -> str:
+    """What the user would call a tensor: `net.0.weight` for a parameter, else its variable, else its shape."""
+    root, path = owner(tensor)
+    if root is not None:
+        return f"{variable(root) or type(root).__name__}.{path}"
+    return variable(tensor) or f"a tensor of shape {tuple(tensor._array.shape)}"
+
+
+def optimized() -> set:
+    """The ids of the tensors that live optimizers hold."""
+    return {id(p) for o in log.live_optimizers() for g in o.param_groups for p in g["params"]}
