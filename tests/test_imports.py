@@ -7,7 +7,7 @@ import flambeau
 
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
-    ("language",), ("place",), ("calls",), ("errors",), ("checks",), ("dtypes", "constants"),
+    ("language", "translation"), ("place",), ("calls",), ("errors",), ("pages",), ("checks",), ("dtypes", "constants"),
     ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),

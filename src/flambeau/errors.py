@@ -10,6 +10,8 @@ import sys
 from typing import Any
 
 from .calls import call_of
+from .language import both, line
+from .language import text as _
 from .place import Place, module_path, user_frame
 
 
@@ -72,18 +74,18 @@ def rebuild(kind, args, state) -> FlambeauError:
 
 def layout(error: FlambeauError) -> str:
     """The text of an error: the fact on the first line, then what else is known, one labelled line each."""
-    lines = [error.fact]
+    lines = [both(error.fact)]
     if error.why:
-        lines.append(f"  why: {error.why}")
+        lines.append(line(_("why:"), _(error.why)))
     if error.fix:
-        lines.append(f"  fix: {error.fix}")
+        lines.append(line(_("fix:"), _(error.fix)))
     if error.call:
-        lines.append(f"  call: {error.call}")
+        lines.append(line(_("call:"), error.call))
     if error.place is not None:
-        lines.append(f"  at: {error.place}")
+        lines.append(line(_("at:"), str(error.place)))
     if error.code:
         cause = f" ({error.cause})" if error.cause else ""
-        lines.append(f"  more: flambeau explain {error.code}{cause}")
+        lines.append(line(_("more:"), f"flambeau explain {error.code}{cause}"))
     return "\n".join(lines)
 
 

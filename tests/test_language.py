@@ -1,0 +1,137 @@
+"""Messages in Chinese: which language, finding a message's template again, and catalogues without a gap."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flambeau import language, translation
+from flambeau.errors import ShapeError
+
+TOOLS = Path(__file__).parent.parent / "tools"
+# Files whose messages are not translated yet.
+NOT_YET = ("",)
+
+
+@pytest.fixture(autouse=True)
+def english():
+    yield
+    language.set_language(None)
+
+
+@pytest.fixture(scope="module")
+def messages():
+    sys.path.insert(0, str(TOOLS))
+    try:
+        return __import__("messages")
+    finally:
+        sys.path.remove(str(TOOLS))
+
+
+@pytest.mark.parametrize(
+    "variables, expected",
+    [
+        ({}, "en"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8"}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "zh"}, "zh_CN"),
+        ({"LANG": "zh_SG"}, "zh_CN"),
+        ({"LANG": "zh_TW.Big5"}, "zh_TW"),
+        ({"LANG": "zh_HK"}, "zh_TW"),
+        ({"LANG": "zh-Hant"}, "zh_TW"),
+        ({"LANG": "zh_Hans_HK"}, "zh_CN"),
+        ({"LC_MESSAGES": "zh_MO", "LANG": "en_US"}, "zh_TW"),
+        ({"LC_ALL": "C", "LC_MESSAGES": "zh_CN"}, "en"),
+        ({"LC_ALL": "", "LC_MESSAGES": "zh_CN"}, "zh_CN"),
+        ({"FLAMBEAU_LANG": "en", "LANG": "zh_CN"}, "en"),
+        ({"FLAMBEAU_LANG": "zh_TW", "LC_ALL": "C"}, "zh_TW"),
+    ],
+)
+def test_language_of_the_environment(monkeypatch, variables, expected):
+    for name in ("FLAMBEAU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert language.language() == expected
+
+
+def test_a_chosen_language_goes_before_the_environment(monkeypatch):
+    monkeypatch.setenv("FLAMBEAU_LANG", "zh_CN")
+    language.set_language("en")
+    assert language.language() == "en" and language.translate("why:") is None
+    language.set_language(None)
+    assert language.language() == "zh_CN"
+
+
+CATALOGUE = translation.Catalogue(
+    {
+        "expected {n} dimensions": "应有 {n} 维",
+        "expected {n} dimensions, got {m}": "应有 {n} 维，得到 {m}",
+        "sizes {a}, {b} differ": "{b} 与 {a} 不同",
+        "{a} is not {a}": "{a} 不等于自身",
+        "{name}() takes no {{}} here: {why}": "{name}() 这里不能有 {{}}：{why}",
+        "an odd size": "奇数大小",
+        "{x}": "无",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "english, chinese",
+    [
+        ("an odd size", "奇数大小"),
+        ("expected 4 dimensions", "应有 4 维"),
+        ("expected 4 dimensions, got (2, 3)", "应有 4 维，得到 (2, 3)"),  # the template with most text fits best
+        ("sizes (2, 3), (4, 5) differ", "(4, 5) 与 (2, 3) 不同"),  # brackets close
+        ("sizes (2, 3 differ", "3 与 (2 不同"),  # as well as it can be done
+        ("x is not x", "x 不等于自身"),
+        ("x is not y", "无"),  # one name stands for one text
+        ("f() takes no {} here: an odd size", "f() 这里不能有 {}：奇数大小"),  # a sentence as a value
+    ],
+)
+def test_a_finished_message_finds_its_template(english, chinese):
+    assert CATALOGUE.translate(english) == chinese
+
+
+def test_a_message_without_a_template_has_no_translation():
+    assert translation.Catalogue({"an odd size": "奇数大小"}).translate("an even size") is None
+
+
+def test_many_alike_parts_are_matched_in_linear_time():
+    many = translation.Catalogue({" ".join(f"a {{x{i}}}" for i in range(30)) + " end": "中"})
+    assert many.translate("a a " * 2000) is None
+
+
+def test_english_loads_no_catalogue():
+    code = (
+        "import sys, flambeau\ntry: flambeau.ones(2) + flambeau.ones(3)\nexcept RuntimeError as e: print(e)\n"
+        "assert 'flambeau.translation' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"FLAMBEAU_LANG": "en"})
+    assert done.returncode == 0 and "size of tensor a (2)" in done.stdout, done.stderr
+
+
+def test_an_error_in_chinese_keeps_the_english_sentence_first():
+    error = ShapeError("no template fits this", why="nor this", fix="`x`", code="FB-SHAPE-01")
+    language.set_language("zh_CN")
+    text = str(error).replace(str(error.place), "PLACE")
+    assert text.splitlines() == [
+        "no template fits this",
+        "  原因：nor this",
+        "  修正方法：`x`",
+        "  位置：PLACE",
+        "  详见：flambeau explain FB-SHAPE-01",
+    ]
+
+
+@pytest.mark.parametrize("code", ["zh_CN", "zh_TW"])
+def test_catalogues_have_every_message_and_no_other(messages, code):
+    package = messages.Package(messages.ROOT).read()
+    wrong = [p for p in messages.problems(code, package) if not p.startswith(tuple(f"{code}: {n}" for n in NOT_YET))]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_compiled_catalogues_are_up_to_date(messages):
+    assert not list(messages.stale())
