@@ -83,15 +83,31 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """
     _start(input, "hardtanh", inplace)
     if min_val > max_val:
-        raise ArgumentError("min_val cannot be greater than max_val", why=f"{min_val} > {max_val}")
+        raise ArgumentError(
+            "min_val cannot be greater than max_val",
+            why=f"values are limited to min_val to max_val, and {min_val} > {max_val}",
+            fix=f"swap them: `min_val={max_val}, max_val={min_val}`",
+        )
     category = input.dtype.category
     if category == 0 or category == 3:
         if category == 0:
-            raise DtypeError("Bool inputs not supported for hardtanh", fix="x.float()")
-        raise NotSupported("clamp is not supported for complex types")
+            raise DtypeError(
+                "Bool inputs not supported for hardtanh",
+                why="True and False have no limits to be kept within",
+                fix="use `x.float()`",
+            )
+        raise NotSupported(
+            "clamp is not supported for complex types",
+            why="complex numbers have no order, so no limits",
+            fix="use `x.real.clamp(min, max)` for the real part",
+        )
     if category == 1:
         if not input.dtype.is_signed and min(min_val, max_val) < 0:
-            raise DtypeError("cannot do hardtanh on an unsigned type with negative limits")
+            raise DtypeError(
+                "cannot do hardtanh on an unsigned type with negative limits",
+                why=f"{input.dtype.name} holds no negative numbers, and the limits are {min_val} and {max_val}",
+                fix="use `x.float()`",
+            )
         min_val, max_val = int(min_val), int(max_val)
     return _in_place(input, A._hardtanh(input, low=min_val, high=max_val), inplace)
 
@@ -166,7 +182,11 @@ def gelu(input, approximate="none"):
         return A._gelu(input)
     if approximate == "tanh":
         return A._gelu_tanh(input)
-    raise DtypeError("approximate argument must be either none or tanh.", why=f"it is {approximate!r}")
+    raise DtypeError(
+        "approximate argument must be either none or tanh.",
+        why=f"it is {approximate!r}",
+        fix='use `approximate="none"` for the exact function, or `approximate="tanh"` for the faster formula',
+    )
 
 
 @with_out
@@ -257,7 +277,11 @@ def celu(input, alpha=1.0, inplace=False):
     """
     _start(input, "celu", inplace)
     if alpha == 0:
-        raise DtypeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+        raise DtypeError(
+            "ZeroDivisionError: alpha cannot be 0 for CELU",
+            why="the formula divides by alpha: alpha * (exp(x / alpha) - 1)",
+            fix="use `F.relu(x)`, which is what small values of alpha tend to",
+        )
     need_float(input, "elu_cpu")
     return _in_place(input, A._elu(input, alpha=alpha, scale=1.0, inside=1.0 / alpha), inplace)
 
@@ -326,7 +350,11 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """
     _start(input, "rrelu", inplace, "rrelu_with_noise_out_cpu" if training else "leaky_relu_cpu")
     if lower > upper:
-        raise ShapeError("Lower bound should be less than or equal to the upper bound", why=f"{lower} > {upper}")
+        raise ShapeError(
+            "Lower bound should be less than or equal to the upper bound",
+            why=f"slopes are drawn between them, and {lower} > {upper}",
+            fix=f"swap them: `lower={upper}, upper={lower}`",
+        )
     if not training:
         return _in_place(input, A._leaky_relu(input, slope=(lower + upper) / 2), inplace)
     a = input._array
@@ -365,12 +393,19 @@ def glu(input, dim=-1):
     """
     need_tensor(input, "glu")
     if input.ndim == 0:
-        raise ShapeError("glu does not support 0-dimensional tensors")
+        raise ShapeError(
+            "glu does not support 0-dimensional tensors",
+            why="the input is halved along a dimension, and a single number has none",
+            fix="use `x.reshape(2)` if it holds two numbers, or give it a dimension of even size",
+        )
     dim = normal_dim(dim, input.ndim)
     size = input.shape[dim]
     if size % 2:
-        raise ShapeError(f"Halving dimension must be even, but dimension {dim} is size {size}",
-                         why="its first half is gated by its second half")  # fmt: skip
+        raise ShapeError(
+            f"Halving dimension must be even, but dimension {dim} is size {size}",
+            why="its first half is gated by its second half, so both need the same size",
+            fix=f"let the layer before produce {size + 1} instead of {size}",
+        )
     need_float(input, "glu_cpu")
     return input.narrow(dim, 0, size // 2) * _sigmoid(input.narrow(dim, size // 2, size // 2))
 
@@ -409,9 +444,13 @@ def softshrink(input, lambd=0.5):
     """
     _start(input, "softshrink", kernel="softshrink_cpu")
     if lambd < 0:
-        raise ShapeError(f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {title(input)}, "
-                         "but found "
-                         f"{lambd:g}")  # fmt: skip
+        raise ShapeError(
+            f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {title(input)}, "
+            "but found "
+            f"{lambd:g}",
+            why="values within lambda of zero become zero, so it is a distance",
+            fix=f"use `lambd={abs(lambd):g}`",
+        )
     return A._softshrink(input, lambd=lambd)
 
 
@@ -424,7 +463,11 @@ def threshold(input, threshold, value, inplace=False):
     """
     _start(input, "threshold", inplace)
     if input.dtype.category in (0, 3):
-        raise NotSupported(f"\"threshold_cpu\" not implemented for '{title(input)}'", fix="x.float()")
+        raise NotSupported(
+            f"\"threshold_cpu\" not implemented for '{title(input)}'",
+            why="the values are compared with a threshold, which needs real numbers of more than two values",
+            fix="use `x.float()`",
+        )
     return _in_place(input, A._threshold(input, threshold=threshold, value=value), inplace)
 
 
@@ -507,9 +550,13 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     a = logits._array
     if not logits.is_floating_point():
-        raise DtypeError("Exponential distribution is a continuous probability distribution. dtype must be a floating "
-                         "point "
-                         f"but you specified {title(logits)}", fix="logits.float()")  # fmt: skip
+        raise DtypeError(
+            "Exponential distribution is a continuous probability distribution. dtype must be a floating "
+            "point "
+            f"but you specified {title(logits)}",
+            why="the noise that is added to the logits is continuous",
+            fix="use `logits.float()`",
+        )
     draws = default_generator.exponential(a.size).reshape(a.shape)
     noise = -np.log(draws).astype(a.dtype)
     soft = _softmax_ops.softmax((logits + wrap(noise)) / tau, dim)

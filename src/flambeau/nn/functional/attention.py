@@ -51,27 +51,37 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         raise DtypeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
             f"{_c(query)} key.dtype: {_c(key)} and value.dtype: {_c(value)} instead.",
-            fix=f"convert them to {query.dtype}",
+            why="the three are multiplied with one another, and products of different dtypes are not computed",
+            fix=f"use `key.to({query.dtype}), value.to({query.dtype})`",
         )
     if q.ndim < 2 or k.ndim < 2 or v.ndim < 2:
         raise ShapeError(
             "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
-            f"{q.ndim} key.dim: {k.ndim} and value.dim: {v.ndim} instead."
+            f"{q.ndim} key.dim: {k.ndim} and value.dim: {v.ndim} instead.",
+            why="the last two dimensions are (sequence, features)",
+            fix="use `x.unsqueeze(0)` for a sequence of one element",
         )
     if not query.is_floating_point():
         raise DtypeError(
-            f"expected scalar type Float but found {title(query)}", fix="convert query, key and value to float"
+            f"expected scalar type Float but found {title(query)}",
+            why=f"attention weights are fractions, which {query.dtype.name} cannot hold",
+            fix="use `query.float(), key.float(), value.float()`",
         )
     if q.shape[-1] != k.shape[-1]:
         heads = math.prod(q.shape[:-2])
         raise ShapeError(
             f"Expected size for first two dimensions of batch2 tensor to be: [{heads}, {q.shape[-1]}] but got: "
             f"[{math.prod(k.shape[:-2])}, {k.shape[-1]}].",
-            why=f"query {list(q.shape)} and key {list(k.shape)} need one size of their last dimension",
+            why=f"the features of query {tuple(query.shape)} and key {tuple(key.shape)} are multiplied one by one, "
+            "so their last sizes must be equal",
+            fix=f"project the key to {q.shape[-1]} features, e.g. with `nn.Linear({k.shape[-1]}, {q.shape[-1]})`",
         )
     if k.shape[-2] != v.shape[-2]:
-        raise ShapeError(f"Expected key and value to have the same sequence length, but got {k.shape[-2]} and "
-                         f"{v.shape[-2]}", why=f"key {list(k.shape)}, value {list(v.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"Expected key and value to have the same sequence length, but got {k.shape[-2]} and {v.shape[-2]}",
+            why=f"each key weights one value; key is {tuple(k.shape)} and value {tuple(v.shape)}",
+            fix="make key and value from the same sequence",
+        )
     shared = enable_gqa and _share_heads(query, key, value)
     if shared and key.shape[-3] != value.shape[-3]:
         key, value, shared = _spread(key, _groups(query, key)), _spread(value, _groups(query, value)), False
@@ -96,8 +106,12 @@ def _share_heads(query, key, value):
     wanted = query.shape[-3]
     for have in (key.shape[-3], value.shape[-3]):
         if have == 0 or wanted % have:
-            raise ShapeError("Number of heads in key and value must divide the number of heads in query",
-                             why=f"query has {wanted} heads, key or value {have}")  # fmt: skip
+            raise ShapeError(
+                "Number of heads in key and value must divide the number of heads in query",
+                why=f"query has {wanted} heads and key or value has {have}; each of these serves equally many query "
+                "heads",
+                fix=f"use a number of heads that divides {wanted}",
+            )
     return key.shape[-3] != wanted or value.shape[-3] != wanted
 
 
@@ -107,7 +121,8 @@ def _checked_mask(mask, query, key):
             raise DtypeError(
                 "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
                 f"{_c(mask)} and  query.dtype: {_c(query)} instead.",
-                fix=f"attn_mask.bool(), or attn_mask.to({query.dtype})",
+                why="a mask either says which positions are allowed (bool) or is added to the scores",
+                fix=f"use `attn_mask.bool()`, or `attn_mask.to({query.dtype})`",
             )
         mask = mask.to(query.dtype)
     scores = (*query.shape[:-1], key.shape[-2])
@@ -204,8 +219,11 @@ def multi_head_attention_forward(
     key_padding_mask = _canonical_mask(key_padding_mask, "key_padding_mask", attn_mask.dtype if attn_mask is not None
                                        else None, "attn_mask", query.dtype)  # fmt: skip
     if is_causal and attn_mask is None:
-        raise ShapeError("Need attn_mask if specifying the is_causal hint.",
-                         fix="attn_mask=torch.nn.Transformer.generate_square_subsequent_mask(length)")  # fmt: skip
+        raise ShapeError(
+            "Need attn_mask if specifying the is_causal hint.",
+            why="the hint only says that the mask given is a causal one",
+            fix=f"use `attn_mask=torch.nn.Transformer.generate_square_subsequent_mask({length})`",
+        )
     causal_hint = is_causal and key_padding_mask is None and not need_weights
     if causal_hint:
         attn_mask = None
@@ -289,9 +307,18 @@ def _projections(query, key, value, packed, weights, bias):
 def _placed_mask(mask, length, source, heads):
     wanted = (length, source) if mask.ndim == 2 else (heads, length, source)
     if mask.ndim not in (2, 3):
-        raise ShapeError(f"attn_mask's dimension {mask.ndim} is not supported")
+        raise ShapeError(
+            f"attn_mask's dimension {mask.ndim} is not supported",
+            why="it is (target, source) for all heads or (batch * heads, target, source); it has shape "
+            f"{tuple(mask.shape)}",
+            fix=f"give a mask of shape ({length}, {source}), or ({heads}, {length}, {source})",
+        )
     if tuple(mask.shape) != wanted:
-        raise ShapeError(f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {wanted}.")
+        raise ShapeError(
+            f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {wanted}.",
+            why=f"there are {length} target and {source} source positions, and {heads} pairs of sample and head",
+            fix=f"build it as `torch.zeros({length}, {source})` with -inf where attention is not allowed",
+        )
     return mask.unsqueeze(0) if mask.ndim == 2 else mask
 
 

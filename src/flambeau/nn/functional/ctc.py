@@ -33,22 +33,47 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     need_tensor(targets, "ctc_loss", "targets", 2)
     need_float(log_probs, "ctc_loss_cpu")
     if targets.dtype.name not in ("int64", "int32"):
-        raise DtypeError(f"expected targets to have integral dtype, but got {targets.dtype}", fix="targets.long()")
+        raise DtypeError(
+            f"expected targets to have integral dtype, but got {targets.dtype}",
+            why="targets are numbers of classes",
+            fix="use `targets.long()`",
+        )
     single = log_probs.ndim == 2
     if log_probs.ndim not in (2, 3):
-        raise ShapeError(f"log_probs must be (T, N, C) or (T, C), but has shape {list(log_probs.shape)}")
+        raise ShapeError(
+            f"log_probs must be (T, N, C) or (T, C), but has shape {list(log_probs.shape)}",
+            why="it holds a log probability for each time step, sample and class",
+            fix="bring it to (T, N, C), e.g. `log_probs.permute(1, 0, 2)` from (N, T, C)",
+        )
     x = log_probs.unsqueeze(1) if single else log_probs
     frames_most, n, classes = x.shape
     frames, lengths = _lengths(input_lengths, "input_lengths"), _lengths(target_lengths, "target_lengths")
     if not 0 <= blank < classes:
-        raise ShapeError("blank must be in label range", why=f"it is {blank}, and there are {classes} classes")
+        raise ShapeError(
+            "blank must be in label range",
+            why=f"blank is {blank}, and log_probs has {classes} classes, numbered 0 to {classes - 1}",
+            fix=f"use `blank=0`, or give the network {classes + 1} outputs",
+        )
     for name, given in (("input_lengths", frames), ("target_lengths", lengths)):
         if given.size != n:
-            raise ShapeError(f"{name} must be of size batch_size", why=f"{given.size} lengths for a batch of {n}")
+            raise ShapeError(
+                f"{name} must be of size batch_size",
+                why=f"it has {given.size} lengths for a batch of {n}",
+                fix=f"give {n} lengths, one per sample",
+            )
     if (lengths < 0).any():
-        raise ShapeError(f"Expected target_lengths to have value at least 0, but got value {lengths.min()}")
+        raise ShapeError(
+            f"Expected target_lengths to have value at least 0, but got value {lengths.min()}",
+            why="a length counts the labels of one sample",
+            fix="use 0 for a sample without labels",
+        )
     if (frames < 0).any() or frames.size and frames.max() > frames_most:
-        raise ShapeError(f"Expected input_lengths to have value at most {frames_most}, but got value {frames.max()}")
+        raise ShapeError(
+            f"Expected input_lengths to have value at most {frames_most}, but got value {frames.max()}",
+            why=f"log_probs has {frames_most} time steps, so no sample can be longer, and none shorter than 0",
+            fix="compute the lengths after the network, which may shorten the sequence, or clamp them: "
+            f"`input_lengths.clamp(0, {frames_most})`",
+        )
     losses = _ctc(x, wrap(_rows(targets, lengths, n)), wrap(frames), wrap(lengths), blank=blank,
                   zero_infinity=bool(zero_infinity))[0]  # fmt: skip
     if zero_infinity:
@@ -63,7 +88,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
 def _lengths(given, name):
     if isinstance(given, Tensor):
         if given._array.dtype.kind not in "iu":
-            raise DtypeError(f"{name} must be integral")
+            raise DtypeError(f"{name} must be integral", why="a length counts elements", fix=f"use `{name}.long()`")
         return given._array.reshape(-1).astype(np.int64)
     return np.asarray(given, np.int64).reshape(-1)
 
@@ -75,15 +100,23 @@ def _rows(targets, lengths, n):
     if t.ndim == 2 or (t.ndim == 1 and n == 1 and t.size >= longest and lengths.sum() != t.size):
         t = t.reshape(n, -1)
         if t.shape[1] < longest:
-            raise ShapeError(f"Expected tensor to have size at least {longest} at dimension 1, but got size "
-                             f"{t.shape[1]} for "
-                             "argument #2 'targets' (while checking arguments for ctc_loss_cpu)")  # fmt: skip
+            raise ShapeError(
+                f"Expected tensor to have size at least {longest} at dimension 1, but got size "
+                f"{t.shape[1]} for "
+                "argument #2 'targets' (while checking arguments for ctc_loss_cpu)",
+                why=f"the longest of target_lengths is {longest}, and targets have room for {t.shape[1]} labels",
+                fix="pad all targets to the longest one",
+            )
         rows = t[:, :longest].astype(np.int64)
     else:
         if t.size != lengths.sum():
-            raise ShapeError(f"Expected tensor to have {lengths.sum()} elements, the sum of target_lengths, but got "
-                             f"{t.size} for argument #2 'targets' (while checking arguments for "
-                             "ctc_loss_cpu)")  # fmt: skip
+            raise ShapeError(
+                f"Expected tensor to have {lengths.sum()} elements, the sum of target_lengths, but got "
+                f"{t.size} for argument #2 'targets' (while checking arguments for "
+                "ctc_loss_cpu)",
+                why="targets that are joined into one vector are taken apart by target_lengths",
+                fix="use `torch.cat(targets)` with `target_lengths=torch.tensor([len(t) for t in targets])`",
+            )
         rows = np.zeros((n, longest), np.int64)
         ends = np.cumsum(lengths)
         for i, (end, length) in enumerate(zip(ends, lengths)):

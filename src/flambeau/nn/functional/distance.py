@@ -25,7 +25,9 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     common = result_type(x1, x2)
     if not (common.is_floating_point or common.is_complex):
         raise DtypeError(
-            f"expected common dtype to be floating point, yet common dtype is {title(x1)}", fix="x.float()"
+            f"expected common dtype to be floating point, yet common dtype is {title(x1)}",
+            why="the cosine is a fraction, which integers cannot hold",
+            fix="use `x1.float(), x2.float()`",
         )
     shape = np.broadcast_shapes(x1.shape, x2.shape) if _fit(x1, x2) else None
     if shape is None:
@@ -77,11 +79,25 @@ def pdist(input, p=2.0):
     """
     need_tensor(input, "pdist")
     if input.ndim != 2:
-        raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+        raise ShapeError(
+            f"pdist only supports 2D tensors, got: {input.ndim}D",
+            why="distances are taken between the rows of a matrix",
+            fix="use `x.flatten(1)` for one row per sample"
+            if input.ndim > 2
+            else "use `x.unsqueeze(1)` for points with one coordinate",
+        )
     if not input.is_floating_point():
-        raise DtypeError("pdist only supports floating-point dtypes", fix="x.float()")
+        raise DtypeError(
+            "pdist only supports floating-point dtypes",
+            why=f"distances are fractions, which {input.dtype.name} cannot hold",
+            fix="use `x.float()`",
+        )
     if p < 0:
-        raise ShapeError("pdist only supports non-negative p values")
+        raise ShapeError(
+            "pdist only supports non-negative p values",
+            why=f"p is {p:g}, and a p-norm needs p of at least 0",
+            fix="use `p=2.0` for the Euclidean distance",
+        )
     n = input.shape[0]
     i, j = np.triu_indices(n, 1)
     if not input.shape[1]:

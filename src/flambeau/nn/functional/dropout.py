@@ -18,7 +18,13 @@ from ...tensor import wrap
 def _check(input, p, name):
     need_tensor(input, name)
     if p < 0.0 or p > 1.0:
-        raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
+        raise ArgumentError(
+            f"dropout probability has to be between 0 and 1, but got {p}",
+            why="p is the share of elements that become zero",
+            fix=f"use `p={p / 100:g}` if {p:g} percent are meant"
+            if 1 < p <= 100
+            else "use a number between 0 and 1, such as `p=0.5`",
+        )
 
 
 def keep_mask(shape, p, dtype, value=1.0):
@@ -33,7 +39,11 @@ def factors(input, p, shape=None):
     if type(a) is not np.ndarray:
         return input[tuple(slice(0, n) for n in shape)].detach()
     if a.dtype.kind not in "fcV":
-        raise DtypeError(f"result type Float can't be cast to the desired output type {title(input)}", fix="x.float()")
+        raise DtypeError(
+            f"result type Float can't be cast to the desired output type {title(input)}",
+            why="the elements that are kept are scaled by a fraction",
+            fix="use `x.float()`",
+        )
     scale = 1 / (1 - p) if p < 1 else 0.0
     if shape == a.shape and not a.flags.c_contiguous:  # the mask lies in memory as its input does
         order = memory_order(a)
@@ -106,10 +116,16 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
     """
     _check(input, p, "dropout1d")
     if input.ndim not in (2, 3):
-        raise DtypeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d "
-                         "exists to provide channel-wise dropout on inputs with 1 spatial dimension, a channel "
-                         "dimension, "
-                         "and an optional batch dimension (i.e. 2D or 3D inputs).")  # fmt: skip
+        raise DtypeError(
+            f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d "
+            "exists to provide channel-wise dropout on inputs with 1 spatial dimension, a channel "
+            "dimension, "
+            "and an optional batch dimension (i.e. 2D or 3D inputs).",
+            why=f"whole channels are dropped from (N, C, L) or (C, L); the input has shape {tuple(input.shape)}",
+            fix="use `F.dropout` to drop single elements"
+            if input.ndim < 2
+            else f"use `F.dropout{min(input.ndim - 2, 3)}d` for this input",
+        )
     return _batched(input, 3, p, training, inplace)
 
 
@@ -182,7 +198,11 @@ def _alpha(input, p, training, inplace, shape):
         check_writable(input)
     a = input._array
     if a.dtype.kind not in "fV":
-        raise DtypeError(f"result type Float can't be cast to the desired output type {title(input)}", fix="x.float()")
+        raise DtypeError(
+            f"result type Float can't be cast to the desired output type {title(input)}",
+            why="the elements that are kept are scaled by a fraction",
+            fix="use `x.float()`",
+        )
     if p == 1:
         made = input * 0
         return assign(input, made) if inplace else made
@@ -215,7 +235,11 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """
     _check(input, p, "feature_alpha_dropout")
     if input.ndim < 2 and training and p:
-        raise DtypeError("Feature dropout requires at least 2 dimensions in the input")
+        raise DtypeError(
+            "Feature dropout requires at least 2 dimensions in the input",
+            why="whole features are dropped, and dimension 1 tells them apart",
+            fix="use `F.alpha_dropout` to drop single elements",
+        )
     return _alpha(input, p, training, inplace, (*input.shape[:2], *[1] * (input.ndim - 2)))
 
 

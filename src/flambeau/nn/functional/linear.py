@@ -18,18 +18,33 @@ def bilinear(input1, input2, weight, bias=None):
     torch.Size([4, 5])
     """
     if input1.ndim != input2.ndim:
-        raise ShapeError(f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}")
+        raise ShapeError(
+            f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}",
+            why=f"the inputs have shapes {tuple(input1.shape)} and {tuple(input2.shape)}, and are paired row by row",
+            fix="use `unsqueeze` or `reshape` to give both the same leading dimensions",
+        )
     for i, (m, n) in enumerate(zip(input1.shape[:-1], input2.shape[:-1])):
         if m != n:
-            raise ShapeError(f"bilinear(): input batch dimensions do not match at dim {i}: got {m} and {n}")
+            raise ShapeError(
+                f"bilinear(): input batch dimensions do not match at dim {i}: got {m} and {n}",
+                why=f"the inputs have shapes {tuple(input1.shape)} and {tuple(input2.shape)}, and are paired row by "
+                "row",
+                fix="give as many rows to one as to the other",
+            )
     out, a, b = weight.shape
     for i, (x, n) in enumerate(((input1, a), (input2, b)), 1):
         if x.shape[-1] != n:
-            raise ShapeError(f"bilinear(): input{i} size does not match weight size: got {x.shape[-1]} but expected "
-                             f"{n}",
-                             why=f"the weight has shape {list(weight.shape)}")  # fmt: skip
+            raise ShapeError(
+                f"bilinear(): input{i} size does not match weight size: got {x.shape[-1]} but expected {n}",
+                why=f"the weight has shape {tuple(weight.shape)}: (out, in1, in2)",
+                fix=f"use `nn.Bilinear({input1.shape[-1]}, {input2.shape[-1]}, {out})`",
+            )
     if bias is not None and bias.shape[0] != out:
-        raise ShapeError(f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {out}")
+        raise ShapeError(
+            f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {out}",
+            why="the bias holds one number for each output",
+            fix=f"use `torch.zeros({out})`",
+        )
     lead = input1.shape[:-1]
     x1, x2 = input1.reshape(-1, a), input2.reshape(-1, b)
     # (rows, a) @ (a, out * b) holds x1ᵀ W_k for every k; what is left is a dot product with x2.

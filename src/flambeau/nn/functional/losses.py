@@ -54,7 +54,11 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     need_tensor(input, "cross_entropy_loss")
     need_tensor(target, "cross_entropy_loss", "target", 2)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ShapeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
+        raise ShapeError(
+            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}",
+            why="it is the share of probability given to the other classes",
+            fix="use a value such as `label_smoothing=0.1`",
+        )
     a, t = input._array, target._array
     if a.shape == t.shape:
         if ignore_index >= 0:
@@ -207,20 +211,44 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
 
 def _check_linear_loss(input, weight, bias, target, ignore_index):
     if input.ndim not in (1, 2):
-        raise ShapeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
+        raise ShapeError(
+            f"expected input with dimensionality 1 or 2, got {input.ndim}",
+            why=f"it holds one row of features per sample, and has shape {tuple(input.shape)}",
+            fix="use `input.flatten(0, -2)`, and flatten the targets likewise",
+        )
     if weight.ndim < 2:
-        raise ShapeError(f"expected linear_weight with dimensionality at least 2, got {weight.ndim}")
+        raise ShapeError(
+            f"expected linear_weight with dimensionality at least 2, got {weight.ndim}",
+            why="its last dimension is in_features, the ones before it number the classes",
+            fix=f"use a weight of shape (classes, {input.shape[-1]})",
+        )
     if input.shape[-1] != weight.shape[-1]:
-        raise ShapeError("expected equal input and linear_weight last dimensions (in_features), got "
-                         f"{input.shape[-1]} and {weight.shape[-1]}, respectively")  # fmt: skip
+        raise ShapeError(
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{input.shape[-1]} and {weight.shape[-1]}, respectively",
+            why="each class has one weight for each feature",
+            fix=f"use `nn.Linear({input.shape[-1]}, {weight.shape[0]})` for the weight",
+        )
     if weight.ndim > 2 and input.ndim != 2:
-        raise ShapeError(f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires batched "
-                         "input, "
-                         f"(N, {weight.shape[-1]}), got unbatched input with shape {tuple(input.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires batched "
+            "input, "
+            f"(N, {weight.shape[-1]}), got unbatched input with shape {tuple(input.shape)}",
+            why="several losses are computed for each sample",
+            fix="use `input.unsqueeze(0)`",
+        )
     if bias is not None and bias.shape != weight.shape[:-1]:
-        raise ShapeError(f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}")
+        raise ShapeError(
+            f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}",
+            why="each class has one bias",
+            fix=f"use `torch.zeros{tuple(weight.shape[:-1])}`",
+        )
     if ignore_index is not None and target.is_floating_point():
-        raise ShapeError("ignore_index cannot be specified when target contains probabilities")
+        raise ShapeError(
+            "ignore_index cannot be specified when target contains probabilities",
+            why="probabilities name no single class to ignore",
+            fix="leave ignore_index out, or give class indices",
+        )
 
 
 # ---------------------------------------------------------------------- two classes

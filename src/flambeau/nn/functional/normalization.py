@@ -6,7 +6,7 @@ import math
 import operator
 
 from ...autograd.mode import no_grad
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, ArgumentTypeError, DivisionByZero, DtypeError, ShapeError
 from ...kernels.record import into
 from ...ops import norm as N
 from ...ops.entry import public, write_out
@@ -20,19 +20,33 @@ def _sizes(normalized_shape):
     try:
         return tuple([operator.index(s) for s in normalized_shape])
     except TypeError:
-        raise TypeError("layer_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
-                        f"{type(normalized_shape).__name__}") from None  # fmt: skip
+        raise ArgumentTypeError(
+            "layer_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
+            f"{type(normalized_shape).__name__}",
+            why="it names the sizes of the last dimensions, e.g. (64,)",
+            fix=f"use `({normalized_shape},)`"
+            if isinstance(normalized_shape, int)
+            else "use a tuple of ints, such as `x.shape[-1:]`",
+        ) from None
 
 
 def _check_normalized(input, shape, weight, bias):
     if not shape:
-        raise ShapeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
-                         "element, "
-                         "but got normalized_shape = []")  # fmt: skip
+        raise ShapeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+            "element, "
+            "but got normalized_shape = []",
+            why="the mean is taken over the dimensions that it names",
+            fix="use `input.shape[-1:]` for the last dimension",
+        )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != shape:
-            raise ShapeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
-                             f"{list(t.shape)} and normalized_shape = {list(shape)}")  # fmt: skip
+            raise ShapeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{list(t.shape)} and normalized_shape = {list(shape)}",
+                why=f"each of the elements that are normalised together has its own {name}",
+                fix=f"use a {name} of shape {shape}",
+            )
     if tuple(input.shape[max(input.ndim - len(shape), 0) :]) != shape:
         stars = "".join(f", {s}" for s in shape)
         raise ShapeError(
@@ -124,23 +138,40 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """
     need_tensor(input, "group_norm")
     if input.ndim < 2:
-        raise ShapeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+        raise ShapeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}",
+            why=f"channels are dimension 1: (N, C, *); the input has shape {tuple(input.shape)}",
+            fix="use `x.unsqueeze(0)` to add the batch dimension",
+        )
     channels = input.shape[1]
     if num_groups == 0:
-        raise ZeroDivisionError("integer division or modulo by zero")
+        raise DivisionByZero(
+            "integer division or modulo by zero",
+            why="the channels are divided into that many groups",
+            fix="use a divisor of the number of channels",
+        )
     if num_groups < 0:
-        raise ShapeError(f"Expected num groups to be greater than 0, got {num_groups}")
+        raise ShapeError(
+            f"Expected num groups to be greater than 0, got {num_groups}",
+            why=f"the {channels} channels are divided into that many groups",
+            fix=f"use a divisor of {channels}",
+        )
     if channels % num_groups:
         raise ShapeError(
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
             f"{list(input.shape)} and num_groups={num_groups}",
-            fix=f"a divisor of {channels}: {[d for d in range(1, channels + 1) if channels % d == 0][:12]}",
+            why=f"groups have equally many channels, and {channels} / {num_groups} is not a whole number",
+            fix=f"use one of {[d for d in range(1, channels + 1) if channels % d == 0][:12]} groups",
         )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != (channels,):
-            raise ShapeError(f"Expected {name} to be a vector of size equal to the number of channels in input, but "
-                             "got "
-                             f"{name} of shape {list(t.shape)} and input of shape {list(input.shape)}")  # fmt: skip
+            raise ShapeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but "
+                "got "
+                f"{name} of shape {list(t.shape)} and input of shape {list(input.shape)}",
+                why=f"each of the {channels} channels in dimension 1 has its own {name}",
+                fix=f"use `nn.GroupNorm({num_groups}, {channels})`",
+            )
     size = input.shape[0] * channels // num_groups if channels else 0
     _check_values_per_channel((input.shape[0] * channels // num_groups, num_groups, *input.shape[2:]), size, input)
     need_float(input, "GroupNormKernelImpl")
@@ -194,8 +225,11 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
                              fix=f"BatchNorm(num_features={channels})")  # fmt: skip
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
-        raise ShapeError(f"{missing} must be defined in evaluation mode",
-                         fix="training=True, or give the running statistics")  # fmt: skip
+        raise ShapeError(
+            f"{missing} must be defined in evaluation mode",
+            why="evaluation normalises with the statistics gathered in training",
+            fix="use `training=True` to take those of the batch, or give running_mean and running_var",
+        )
     if input._array.dtype.kind != "f":
         need_float(input, "batch_norm")
     _same_dtype(input, weight, bias, "batch_norm")
@@ -250,11 +284,16 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
             raise ArgumentError(
                 f"Expected more than 1 spatial element when training, got input size torch.Size({list(input.shape)})",
                 why="one element alone has no variance to normalise by",
+                fix="normalise before the map has shrunk to one element, or use `F.layer_norm` over the channels",
             )
     n, c = input.shape[:2]
     if not use_input_stats:
         if running_mean is None or running_var is None:
-            raise ShapeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+            raise ShapeError(
+                "Expected running_mean and running_var to be defined when use_input_stats is false",
+                why="without the input's own statistics, there is nothing else to normalise by",
+                fix="use `use_input_stats=True`, or give running_mean and running_var",
+            )
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if running_mean is None and running_var is None:
         need_float(input, "batch_norm")
@@ -290,9 +329,11 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """
     need_tensor(input, "local_response_norm")
     if input.ndim < 3:
-        raise ArgumentError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} "
-                            "dimensions)"
-                            )  # fmt: skip
+        raise ArgumentError(
+            f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)",
+            why=f"sums run over neighbouring channels of (N, C, *); the input has shape {tuple(input.shape)}",
+            fix="use `x.unsqueeze(0)` to add the batch dimension",
+        )
     if input.numel() == 0:
         return input
     square = input * input

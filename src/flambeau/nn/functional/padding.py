@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-from ...errors import DtypeError, NotSupported, ShapeError
+from ...errors import ArgumentTypeError, DtypeError, NotSupported, ShapeError
 from ...ops.padding import _pad_constant, _take_axis
 from ...ops.promotion import scalar_array
 from ...ops.shape import need_tensor
@@ -29,39 +29,63 @@ def pad(input, pad, mode="constant", value=None):
     need_tensor(input, "pad")
     sizes = _numbers(pad)
     if len(sizes) % 2:
-        raise ShapeError("Padding length must be divisible by 2", why=f"it has {len(sizes)} numbers, two per dimension")
+        raise ShapeError(
+            "Padding length must be divisible by 2",
+            why=f"it has {len(sizes)} numbers, and each padded dimension takes two: before and after",
+            fix=f"use {len(sizes) + 1} numbers, with 0 where nothing is to be added",
+        )
     if len(sizes) > 2 * input.ndim:
         raise ShapeError(
             "Padding length should be less than or equal to two times the input dimension but got padding length "
             f"{len(sizes)} and input of dimension {input.ndim}",
-            fix=f"at most {2 * input.ndim} numbers",
+            why="each dimension takes two numbers, the last dimension first",
+            fix=f"use at most {2 * input.ndim} numbers",
         )
     pairs = list(zip(sizes[::2], sizes[1::2]))[::-1]  # first padded dimension first
     if mode == "constant":
         return _constant(input, pairs, 0 if value is None else value)
     if value is not None and value != 0:
-        raise ShapeError(f'Padding mode "{mode}" doesn\'t take in value argument', fix='mode="constant"')
+        raise ShapeError(
+            f'Padding mode "{mode}" doesn\'t take in value argument',
+            why=f"mode {mode!r} fills with values of the input itself",
+            fix='leave value out, or use `mode="constant"`',
+        )
     if mode not in _POSITIONS:
-        raise NotSupported(f"Unrecognised padding mode {mode}", fix="constant, reflect, replicate or circular")
+        raise NotSupported(
+            f"Unrecognised padding mode {mode}",
+            why="the mode says what fills the new elements",
+            fix='use "constant", "reflect", "replicate" or "circular"',
+        )
     n = len(pairs)
     if not (n in (1, 2, 3) and input.ndim in (n + 1, n + 2)):
         raise NotSupported(
             "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now",
-            why=f"mode {mode!r} pads the last 1, 2 or 3 dimensions of (C, *) or (N, C, *); the input has {input.ndim} "
-            f"dimensions and the padding names {n}",
+            why=f"mode {mode!r} pads the last 1, 2 or 3 dimensions of (C, *) or (N, C, *); the input has "
+            f"{input.ndim} dimensions and the padding names {n}",
+            fix='use `x.unsqueeze(0)` to add the missing dimension, or `mode="constant"`',
         )
     return _by_position(input, pairs, mode)
 
 
 def _numbers(pad) -> list[int]:
     if not isinstance(pad, (tuple, list)) and not isinstance(pad, Tensor):
-        raise TypeError(f"pad(): argument 'pad' (position 2) must be tuple of ints, not {type(pad).__name__}")
+        raise ArgumentTypeError(
+            f"pad(): argument 'pad' (position 2) must be tuple of ints, not {type(pad).__name__}",
+            why="it names how many elements to add before and after, from the last dimension on",
+            fix=f"use `({pad}, {pad})` for the last dimension"
+            if isinstance(pad, int)
+            else "use a tuple such as `(1, 1)`",
+        )
     try:
         return [operator.index(p) for p in pad]
     except TypeError:
         at = next(i for i, p in enumerate(pad) if not hasattr(p, "__index__"))
-        raise TypeError("pad(): argument 'pad' (position 2) must be tuple of ints, but found element of type "
-                        f"{type(pad[at]).__name__} at pos {at}") from None  # fmt: skip
+        raise ArgumentTypeError(
+            "pad(): argument 'pad' (position 2) must be tuple of ints, but found element of type "
+            f"{type(pad[at]).__name__} at pos {at}",
+            why="it counts elements",
+            fix=f"use `int({pad[at]!r})` if that is what is meant",
+        ) from None
 
 
 def _constant(input, pairs, value):
@@ -72,12 +96,16 @@ def _constant(input, pairs, value):
             raise ShapeError(
                 f"The input size {size}, plus negative padding {low} and {high} resulted in a negative output size, "
                 "which "
-                f"is invalid. Check dimension {i} of your input."
+                f"is invalid. Check dimension {i} of your input.",
+                why=f"negative padding takes {-min(low, high)} elements away, and there are {size + max(low, high)}",
+                fix=f"take at most {size} away in all",
             )
         if size + low + high < 0:
-            raise ShapeError("narrow(): length must be non-negative.",
-                             why=f"padding ({low}, {high}) takes more than dimension {i} of size {size} "
-                                 "has")  # fmt: skip
+            raise ShapeError(
+                "narrow(): length must be non-negative.",
+                why=f"padding ({low}, {high}) takes more than dimension {i} of size {size} has",
+                fix=f"take at most {size} away in all",
+            )
     dtype = input._array.dtype
     if dtype.kind == "b":
         value = bool(value)
@@ -110,9 +138,13 @@ def _by_position(input, pairs, mode):
     n = len(pairs)
     shape = input.shape
     if 0 in shape[-n - 1 :]:
-        raise ShapeError(f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other "
-                         "non-zero "
-                         f"dimensions for input, but got: {list(shape)}")  # fmt: skip
+        raise ShapeError(
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other "
+            "non-zero "
+            f"dimensions for input, but got: {list(shape)}",
+            why=f"the new elements are copies of those along the last {n} dimension(s), and one of these is empty",
+            fix='use `mode="constant"`, or find out why the input is empty',
+        )
     out = input
     for axis, (low, high) in zip(range(input.ndim - n, input.ndim), pairs):
         size = shape[axis]
@@ -124,13 +156,18 @@ def _by_position(input, pairs, mode):
                 fix='a smaller padding, or mode="replicate"',
             )
         if mode == "circular" and (low > size or high > size):
-            raise ShapeError("Padding value causes wrapping around more than once.",
-                             why=f"padding ({low}, {high}) of a dimension of size {size}")  # fmt: skip
+            raise ShapeError(
+                "Padding value causes wrapping around more than once.",
+                why=f"padding ({low}, {high}) repeats more than the {size} elements that dimension {axis} has",
+                fix=f"use at most {size} on each side, or `x.repeat(...)` first",
+            )
         if size + low + high <= 0 and (low < 0 or high < 0):
             raise DtypeError(
                 f"input (with size {size} in dimension {axis}) is too small for padding ({low}, {high}): the "
                 "calculated "
-                f"output size is {size + low + high}"
+                f"output size is {size + low + high}",
+                why="negative padding takes away more than there is",
+                fix=f"take less than {size} away in all",
             )
         if low or high:
             where = _POSITIONS[mode](low, high, size)
