@@ -396,7 +396,7 @@ def glu(input, dim=-1):
         raise ShapeError(
             "glu does not support 0-dimensional tensors",
             why="the input is halved along a dimension, and a single number has none",
-            fix="use `x.reshape(2)` if it holds two numbers, or give it a dimension of even size",
+            fix="give it a dimension of even size, such as `x.expand(2)`",
         )
     dim = normal_dim(dim, input.ndim)
     size = input.shape[dim]

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from ...autograd.mode import autocasting
-from ...errors import DtypeError, ShapeError
+from ...errors import DtypeError, FailedAssertion, ShapeError
 from ...generator import default_generator
 from ...ops.attention import _attention, _groups, _spread
 from ...ops.dense import linear
@@ -136,41 +136,49 @@ def _checked_mask(mask, query, key):
 # ---------------------------------------------------------------------- several heads
 
 
-def _require(condition, message):
-    if not condition:
-        raise AssertionError(message)
-
-
 def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
     """Whether the inputs have a batch dimension; AssertionError when their ranks do not fit together."""
     if query.ndim not in (2, 3):
-        raise AssertionError(
-            f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
+        raise FailedAssertion(
+            f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor",
+            why=f"it is (sequence, batch, features) or (sequence, features), and has shape {tuple(query.shape)}",
+            fix="use `x.unsqueeze(0)` to add the missing dimension"
+            if query.ndim < 2
+            else "use `x.flatten(2)` for one vector of features per element of the sequence",
         )
     batched = query.ndim == 3
     word, rank = ("batched (3-D)", 3) if batched else ("unbatched (2-D)", 2)
-    _require(
-        key.ndim == rank and value.ndim == rank,
-        f"For {word} `query`, expected `key` and `value` to be {rank}-D but found {key.ndim}-D and {value.ndim}-D "
-        "tensors "
-        "respectively",
-    )
-    if key_padding_mask is not None:
-        _require(
-            key_padding_mask.ndim == rank - 1,
+    if key.ndim != rank or value.ndim != rank:
+        raise FailedAssertion(
+            f"For {word} `query`, expected `key` and `value` to be {rank}-D but found {key.ndim}-D and {value.ndim}-D "
+            "tensors respectively",
+            why=f"query has shape {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)}",
+            fix="use `unsqueeze(1)`, or `unsqueeze(0)` with batch_first=True, to add a missing batch dimension",
+        )
+    if key_padding_mask is not None and key_padding_mask.ndim != rank - 1:
+        raise FailedAssertion(
             f"For {word} `query`, expected `key_padding_mask` to be `None` or {rank - 1}-D but found "
             f"{key_padding_mask.ndim}-D tensor instead",
+            why="it says for each sample which elements of key are padding: (batch, source), or (source,) without "
+            "batch",
+            fix="use `attn_mask` for a mask of (target, source)",
         )
     if attn_mask is not None:
-        _require(
-            attn_mask.ndim in (2, 3),
-            f"For {word} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D tensor "
-            "instead",
-        )
-        if not batched and attn_mask.ndim == 3:
-            wanted = (num_heads, query.shape[0], key.shape[0])
-            _require(tuple(attn_mask.shape) == wanted,
-                     f"Expected `attn_mask` shape to be {wanted} but got {attn_mask.shape}")  # fmt: skip
+        if attn_mask.ndim not in (2, 3):
+            raise FailedAssertion(
+                f"For {word} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D "
+                "tensor "
+                "instead",
+                why="it is (target, source) for all, or (batch * heads, target, source)",
+                fix="use `key_padding_mask` for a mask of padding, or `mask.flatten(0, 1)` to join batch and heads",
+            )
+        wanted = (num_heads, query.shape[0], key.shape[0])
+        if not batched and attn_mask.ndim == 3 and tuple(attn_mask.shape) != wanted:
+            raise FailedAssertion(
+                f"Expected `attn_mask` shape to be {wanted} but got {attn_mask.shape}",
+                why=f"there are {num_heads} heads, {query.shape[0]} target and {key.shape[0]} source positions",
+                fix=f"give a mask of shape {wanted[1:]} for all heads, or of shape {wanted}",
+            )
     return batched
 
 
@@ -182,7 +190,11 @@ def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_
     if mask is None:
         return None
     if mask.dtype.name != "bool" and not mask.is_floating_point():
-        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
+        raise FailedAssertion(
+            f"only bool and floating types of {mask_name} are supported",
+            why=f"it is {mask.dtype.name}; a mask either says what to hide (bool) or is added to the scores",
+            fix="use `mask.bool()`, where True hides a position",
+        )
     if check_other and other_type is not None and mask.dtype is not other_type:
         warnings.warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both "
                       "instead.",
@@ -231,31 +243,73 @@ def multi_head_attention_forward(
         attn_mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
         if key_padding_mask is not None:
             is_causal = False
-    _require(width == embed_dim_to_check,
-             f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")  # fmt: skip
+    if width != embed_dim_to_check:
+        raise FailedAssertion(
+            f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}",
+            why=f"query has {width} features in its last dimension, and the layer was made for {embed_dim_to_check}",
+            fix=f"use `nn.MultiheadAttention({width}, num_heads)`, or project the query to {embed_dim_to_check} "
+            "features",
+        )
     head = width // num_heads
-    _require(head * num_heads == width, f"embed_dim {width} not divisible by num_heads {num_heads}")
+    if head * num_heads != width:
+        raise FailedAssertion(
+            f"embed_dim {width} not divisible by num_heads {num_heads}",
+            why=f"each head gets an equal share of the features, and {width} / {num_heads} is not a whole number",
+            fix=f"use an embed_dim of {-(-width // num_heads) * num_heads}, or a number of heads that divides {width}",
+        )
     if use_separate_proj_weight:
-        _require(key.shape[:2] == value.shape[:2],
-                 f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")  # fmt: skip
+        if key.shape[:2] != value.shape[:2]:
+            raise FailedAssertion(
+                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}",
+                why="each key weights one value",
+                fix="make key and value from the same sequence",
+            )
         weights = (q_proj_weight, k_proj_weight, v_proj_weight)
         for name, w in zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), weights):
-            _require(w is not None, f"use_separate_proj_weight is True but {name} is None")
+            if w is None:
+                raise FailedAssertion(
+                    f"use_separate_proj_weight is True but {name} is None",
+                    why="query, key and value are then projected with a weight of their own each",
+                    fix=f"give {name}, or in_proj_weight for all three",
+                )
     else:
-        _require(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
-        _require(in_proj_weight is not None, "use_separate_proj_weight is False but in_proj_weight is None")
+        if key.shape != value.shape:
+            raise FailedAssertion(
+                f"key shape {key.shape} does not match value shape {value.shape}",
+                why="each key weights one value, and both are projected with weights of the same size",
+                fix="make key and value from the same sequence; for other features than the query's, use kdim= and "
+                "vdim=",
+            )
+        if in_proj_weight is None:
+            raise FailedAssertion(
+                "use_separate_proj_weight is False but in_proj_weight is None",
+                why="query, key and value are then projected with one joined weight",
+                fix=f"give in_proj_weight of shape {(3 * width, width)}",
+            )
         weights = in_proj_weight.chunk(3)
     q, k, v = _projections(query, key, value, in_proj_weight, weights, in_proj_bias)
     if attn_mask is not None:
         attn_mask = _placed_mask(attn_mask, length, source, n * num_heads)
     if bias_k is not None and bias_v is not None:
-        _require(static_k is None, "bias cannot be added to static key.")
-        _require(static_v is None, "bias cannot be added to static value.")
+        if static_k is not None or static_v is not None:
+            raise FailedAssertion(
+                "bias cannot be added to static key."
+                if static_k is not None
+                else "bias cannot be added to static value.",
+                why="a static key or value is used as it is",
+                fix="leave bias_k and bias_v out, or static_k and static_v",
+            )
         k, v = cat([k, bias_k.expand(1, n, width)]), cat([v, bias_v.expand(1, n, width)])
         attn_mask, key_padding_mask = _wider(attn_mask), _wider(key_padding_mask)
     else:
-        _require(bias_k is None, "bias_k must be None when bias_v is None")
-        _require(bias_v is None, "bias_v must be None when bias_k is None")
+        if bias_k is not None or bias_v is not None:
+            raise FailedAssertion(
+                "bias_k must be None when bias_v is None"
+                if bias_k is not None
+                else "bias_v must be None when bias_k is None",
+                why="one more key needs one more value",
+                fix="give both or neither",
+            )
     q = q.reshape(length, n * num_heads, head).transpose(0, 1)
     k = _heads(k, static_k, "static_k", n, num_heads, head)
     v = _heads(v, static_v, "static_v", n, num_heads, head)
@@ -265,9 +319,14 @@ def multi_head_attention_forward(
         attn_mask, key_padding_mask = _wider(attn_mask), _wider(key_padding_mask)
     source = k.shape[1]
     if key_padding_mask is not None:
-        _require(tuple(key_padding_mask.shape) == (n, source),
-                 f"key_padding_mask must have shape ({n}, {source}), but got "
-                 f"{tuple(key_padding_mask.shape)}")  # fmt: skip
+        if tuple(key_padding_mask.shape) != (n, source):
+            raise FailedAssertion(
+                f"key_padding_mask must have shape ({n}, {source}), but got {tuple(key_padding_mask.shape)}",
+                why=f"key has {source} elements for each of the {n} samples",
+                fix="use `mask.T`"
+                if tuple(key_padding_mask.shape) == (source, n)
+                else f"build it with shape ({n}, {source}); True hides an element",
+            )
         hidden = key_padding_mask.reshape(n, 1, 1, source).expand(n, num_heads, 1, source)
         hidden = hidden.reshape(n * num_heads, 1, source)
         attn_mask = hidden if attn_mask is None else attn_mask + hidden
@@ -330,7 +389,11 @@ def _wider(mask: Tensor | None):
 def _heads(t, static, name, n, num_heads, head):
     if static is None:
         return t.reshape(t.shape[0], n * num_heads, head).transpose(0, 1)
-    _require(static.shape[0] == n * num_heads,
-             f"expecting {name}.size(0) of {n * num_heads}, but got {static.shape[0]}")  # fmt: skip
-    _require(static.shape[2] == head, f"expecting {name}.size(2) of {head}, but got {static.shape[2]}")
+    for at, size in ((0, n * num_heads), (2, head)):
+        if static.shape[at] != size:
+            raise FailedAssertion(
+                f"expecting {name}.size({at}) of {size}, but got {static.shape[at]}",
+                why=f"there are {n} samples, {num_heads} heads and {head} features per head",
+                fix=f"give it the shape (batch * heads, source, features): ({n * num_heads}, source, {head})",
+            )
     return static

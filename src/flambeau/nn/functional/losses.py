@@ -102,7 +102,8 @@ def _wrong_weights(weight, classes):
     return ShapeError(
         "cross_entropy: weight tensor should be defined either for all "
         f"{classes} classes or no classes but got weight tensor of shape: {list(weight.shape)}",
-        fix=f"a weight of shape [{classes}]",
+        why=f"the input has {classes} classes, each with one weight",
+        fix=f"use `torch.ones({classes})` to begin with",
     )
 
 

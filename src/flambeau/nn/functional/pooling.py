@@ -7,7 +7,7 @@ import operator
 
 import numpy as np
 
-from ...errors import ArgumentError, IndexOutOfRange, NotSupported, ShapeError
+from ...errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
 from ...ops import pooling as P
 from ...ops.entry import public
 from ...ops.fused import constant, need_float, title, with_out
@@ -22,20 +22,37 @@ def _each(value, n, name, function):
     """One int, or one per dimension, as a tuple of `n` ints."""
     if not isinstance(value, (tuple, list)):
         if not hasattr(value, "__index__"):
-            raise TypeError(f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}")
+            raise ArgumentTypeError(
+                f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}",
+                why="a size has one whole number per dimension, or one for all",
+                fix=f"use `{name}={int(value)}`"
+                if isinstance(value, float)
+                else f"use `{name}=2` or a tuple of {n} ints",
+            )
         return (operator.index(value),) * n
     if len(value) == 1:
         value = list(value) * n
     if len(value) != n:
-        fact = f"{function}: {name} must either be a single int, or a tuple of {_COUNTS[n]}"
         if n == 1:
-            fact = f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size "
-            fact += str(len(value))
-        raise ShapeError(fact, why=f"it is {tuple(value)}")
+            raise ShapeError(
+                f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size "
+                f"{len(value)}",
+                why=f"it is {tuple(value)}, and one dimension is pooled",
+                fix=f"use `{name}={value[-1] if value else 2}`",
+            )
+        raise ShapeError(
+            f"{function}: {name} must either be a single int, or a tuple of {_COUNTS[n]}",
+            why=f"it is {tuple(value)}, and {n} dimensions are pooled",
+            fix=f"use `{name}={value[-1] if value else 2}`, or a tuple of {n} ints",
+        )
     for at, v in enumerate(value, 1):
         if not hasattr(v, "__index__"):
-            raise TypeError(f"{function}(): argument '{name}' failed to unpack the object at pos {at} with error "
-                            f'"type must be tuple of ints,but got {type(v).__name__}"')  # fmt: skip
+            raise ArgumentTypeError(
+                f"{function}(): argument '{name}' failed to unpack the object at pos {at} with error "
+                f'"type must be tuple of ints,but got {type(v).__name__}"',
+                why=f"a size has one whole number per dimension; {name} is {tuple(value)}",
+                fix="convert its elements with `int()`",
+            )
     return tuple([operator.index(v) for v in value])
 
 
@@ -44,53 +61,89 @@ def _check_rank(input, n, name):
     shape = list(input.shape)
     if input.ndim in (n + 1, n + 2):
         return
-    why = f"the last {n} dimension(s) of {shape} are pooled; channels come before them, and the batch before those"
-    fix = f"x.unsqueeze(0) gives {[1, *shape]}" if input.ndim == n else f"an input of {n + 1} or {n + 2} dimensions"
-    if name == "max_pool1d":
-        raise ShapeError("max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for "
-                         "input, but "
-                         f"got:{shape}", why=why, fix=fix)  # fmt: skip
-    if n == 1:
-        raise ShapeError(f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' "
-                         "(while "
-                         f"checking arguments for {name})", why=why, fix=fix)  # fmt: skip
-    if name == "avg_pool2d" and input.ndim < 3:
-        raise IndexOutOfRange(f"Dimension out of range (expected to be in range of [{-max(input.ndim, 1)}, "
-                              f"{max(input.ndim, 1) - 1}], but got -3)", why=why, fix=fix)  # fmt: skip
-    if name == "avg_pool2d":
+    if name == "avg_pool2d" and input.ndim >= 3:
         raise _empty(input, n)
-    raise ShapeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input", why=why, fix=fix)
+    if name == "avg_pool2d":
+        raise IndexOutOfRange(
+            f"Dimension out of range (expected to be in range of [{-max(input.ndim, 1)}, {max(input.ndim, 1) - 1}], "
+            "but got -3)",
+            why="the last 2 dimensions are pooled; channels come before them, and the batch before those",
+            fix="use `x.unsqueeze(0)` to add the missing dimension",
+        )
+    raise ShapeError(
+        f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:{shape}"
+        if name == "max_pool1d"
+        else f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
+        f"checking arguments for {name})"
+        if n == 1
+        else f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input",
+        why=f"the last {n} dimension(s) of {tuple(shape)} are pooled; channels come before them, and the batch before "
+        "those",
+        fix=f"use `x.unsqueeze(0)`, which has shape {(1, *shape)}"
+        if input.ndim == n
+        else f"give an input of {n + 1} or {n + 2} dimensions",
+    )
 
 
 def _empty(input, n, prefix=""):
-    return ShapeError(f"{prefix}Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for "
-                      "input, but got:"
-                      f"{list(input.shape)}", why="only the batch may be empty")  # fmt: skip
+    return ShapeError(
+        f"{prefix}Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for "
+        "input, but got:"
+        f"{list(input.shape)}",
+        why="there is nothing to take a maximum or mean of, as only the batch may be empty",
+        fix="find the layer before that shrinks the input to nothing, or start from larger inputs",
+    )
 
 
 def _check_window(name, n, k, s, p, d):
     """Errors of one dimension's numbers, in PyTorch's order."""
     half = ((k - 1) * d + 1) // 2
-    fix = f"padding={half} or less"
     if n == 1 and name == "max_pool1d":
         for word, value in (("kernel_size", k), ("stride", s)):
             if value <= 0:
-                raise ShapeError(f"max_pool1d() {word} must be greater than zero, but got {value}")
+                raise ShapeError(
+                    f"max_pool1d() {word} must be greater than zero, but got {value}",
+                    why="windows have at least one element, and move by at least one",
+                    fix=f"use `{word}=2`",
+                )
         if d <= 0:
-            raise ShapeError(f"max_pool1d() dilation must be greater than zero, but got {d}")
+            raise ShapeError(
+                f"max_pool1d() dilation must be greater than zero, but got {d}",
+                why="it is the distance between the elements of a window",
+                fix="use `dilation=1`",
+            )
     if s == 0:
-        raise ShapeError("stride should not be zero")
+        raise ShapeError(
+            "stride should not be zero",
+            why="windows that do not move would never reach the end",
+            fix="use `stride=1`, or leave it out for windows side by side",
+        )
     if k <= 0 or s < 0:
         raise ShapeError(
-            f"{'kernel size' if k <= 0 else 'stride'} should be greater than zero, but got {k if k <= 0 else s}"
+            f"kernel size should be greater than zero, but got {k}"
+            if k <= 0
+            else f"stride should be greater than zero, but got {s}",
+            why="windows have at least one element, and move by at least one",
+            fix="use `kernel_size=2`" if k <= 0 else "use `stride=1`, or leave it out for windows side by side",
         )
     if d <= 0:
-        raise ShapeError(f"dilation should be greater than zero, but got {d}")
+        raise ShapeError(
+            f"dilation should be greater than zero, but got {d}",
+            why="it is the distance between the elements of a window",
+            fix="use `dilation=1`",
+        )
     if p < 0:
-        raise ShapeError(f"pad must be non-negative, but got pad: {p}")
+        raise ShapeError(
+            f"pad must be non-negative, but got pad: {p}",
+            why="it is the number of elements added at both ends",
+            fix=f"use `x[..., {-p}:{p}]` to take elements away before pooling",
+        )
     if p > half:
-        raise ShapeError(f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
-                         f"dilation={d}", fix=fix)  # fmt: skip
+        raise ShapeError(
+            f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}",
+            why=f"a window of {(k - 1) * d + 1} could otherwise lie wholly in the padding",
+            fix=f"use `padding={half}` or less",
+        )
 
 
 _known: dict = {}  # geometries of calls that were found to be right
@@ -127,7 +180,9 @@ def _new_geometry(input, n, kernel, stride, padding, dilation, ceil, name):
         if name == "max_pool3d":
             raise ShapeError(
                 "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have positive "
-                f"length, but input has a shape of {list(shape)} and non-batch dimension 0 has length zero!"
+                f"length, but input has a shape of {list(shape)} and non-batch dimension 0 has length zero!",
+                why="there is nothing to take a maximum of, as only the batch may be empty",
+                fix="find the layer before that shrinks the input to nothing, or start from larger inputs",
             )
         raise _empty(input, n, "max_pool1d: " if name == "max_pool1d" else "")
     if any(out <= 0 for *_, out in found):
@@ -142,6 +197,7 @@ def _too_small(shape, n, geometry, name):
         return ShapeError(
             f"max_pool1d() Invalid computed output size: {out}",
             why=f"a window of {(k - 1) * d + 1} does not fit into {shape[-1]} with padding {p}",
+            fix="pool less often, use a smaller kernel, or start from longer inputs",
         )
     if n == 1:
         given = (given[0], 1, given[1])
@@ -161,7 +217,11 @@ def _too_small(shape, n, geometry, name):
 def _max_pool(input, n, kernel, stride, padding, dilation, ceil, indices, name):
     geometry = _geometry(input, n, kernel, stride, padding, dilation, ceil, name)
     if input._array.dtype.kind not in "fiuV":
-        raise NotSupported(f"\"{name}\" not implemented for '{title(input)}'", fix="x.float()")
+        raise NotSupported(
+            f"\"{name}\" not implemented for '{title(input)}'",
+            why=f"{input.dtype.name} has no order to take a maximum by",
+            fix="use `x.float()`",
+        )
     out, winner = P._max_pool(input, geometry=geometry)
     if not indices:
         return out
@@ -240,9 +300,17 @@ for _n, _fn in ((1, max_pool1d), (2, max_pool2d), (3, max_pool3d)):
 def _avg_pool(input, n, kernel, stride, padding, ceil, include, override, name):
     geometry = _geometry(input, n, kernel, stride, padding, 1, ceil, name)
     if override == 0:
-        raise ShapeError("divisor must be not zero")
+        raise ShapeError(
+            "divisor must be not zero",
+            why="each sum is divided by it",
+            fix="leave divisor_override out to divide by the number of elements in the window",
+        )
     if input._array.dtype.kind not in "fViu" or input._array.dtype.kind in "iu" and input.dtype.name != "int64":
-        raise NotSupported(f"\"{name}\" not implemented for '{title(input)}'", fix="x.float()")
+        raise NotSupported(
+            f"\"{name}\" not implemented for '{title(input)}'",
+            why=f"a mean is a fraction, which {input.dtype.name} cannot hold",
+            fix="use `x.float()`",
+        )
     divide = P.divisors(geometry, input._array.shape[-n:], include, override, input._array.dtype)
     return P._avg_pool(input, geometry=geometry, divide=divide)
 
@@ -350,29 +418,57 @@ def _output_sizes(input, output_size, n, name):
     shape = input._array.shape
     wanted = list(output_size) if isinstance(output_size, (tuple, list)) else [output_size] * n
     if n > 1 and isinstance(output_size, (tuple, list)) and len(shape) <= len(wanted):
-        raise ArgumentError(f"Input dimension should be at least {len(wanted) + 1}",
-                            why=f"the input has shape {list(shape)}")  # fmt: skip
+        raise ArgumentError(
+            f"Input dimension should be at least {len(wanted) + 1}",
+            why=f"the last {len(wanted)} dimensions are pooled and channels come before them; the input has shape "
+            f"{tuple(shape)}",
+            fix="use `x.unsqueeze(0)` to add the missing dimension",
+        )
     if len(wanted) != n:
         if n == 1:
-            raise ShapeError(f"{name}() argument 'output_size' should contain one int (got {len(wanted)})")
-        raise ShapeError(f"{name}(): internal error: output_size.size() must be {n}" if "max" in name else
-                         f"{name}: output_size must be {n}", why=f"it has {len(wanted)} numbers")  # fmt: skip
+            raise ShapeError(
+                f"{name}() argument 'output_size' should contain one int (got {len(wanted)})",
+                why="one dimension is pooled",
+                fix=f"use `output_size={wanted[-1] if wanted else 1}`",
+            )
+        raise ShapeError(
+            f"{name}(): internal error: output_size.size() must be {n}"
+            if "max" in name
+            else f"{name}: output_size must be {n}",
+            why=f"it has {len(wanted)} numbers, and {n} dimensions are pooled",
+            fix=f"use `output_size={wanted[-1] if wanted else 1}`, or a tuple of {n} ints",
+        )
     if len(shape) not in (n + 1, n + 2):
         if n == 1:
             _check_rank(input, n, name)
         colon = ":" if "max" in name else ""
-        raise ShapeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got{colon} {list(shape)}",
-                         why=f"the last {n} dimension(s) are pooled, channels come before them")  # fmt: skip
+        raise ShapeError(
+            f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got{colon} {list(shape)}",
+            why=f"the last {n} dimension(s) are pooled, channels come before them",
+            fix="use `x.unsqueeze(0)` to add a missing channel or batch dimension",
+        )
     for i in range(len(shape) - n - 1, len(shape)):
         if shape[i] == 0:
-            raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has "
-                             f"sizes {list(shape)} with dimension {i} being empty")  # fmt: skip
+            raise ShapeError(
+                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has "
+                f"sizes {list(shape)} with dimension {i} being empty",
+                why="there is nothing to take a maximum or mean of",
+                fix="find the layer before that shrinks the input to nothing, or start from larger inputs",
+            )
     sizes = tuple([size if w is None else operator.index(w) for w, size in zip(wanted, shape[-n:])])
     if any(s < 0 for s in sizes):
         if "max" in name:
             made = [*shape[: len(shape) - n], *([1] if n == 1 else []), *sizes]
-            raise ShapeError(f"Trying to create tensor with negative dimension {min(sizes)}: {made}")
-        raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {[*sizes]}")
+            raise ShapeError(
+                f"Trying to create tensor with negative dimension {min(sizes)}: {made}",
+                why=f"output_size {tuple(sizes)} is the size of the result",
+                fix="use None for a dimension that keeps its size",
+            )
+        raise ShapeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received {[*sizes]}",
+            why="it is the size of the result",
+            fix="use None for a dimension that keeps its size",
+        )
     return sizes
 
 

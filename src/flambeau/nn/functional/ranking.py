@@ -59,7 +59,9 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
-            f"{input1.size()}, input2: {input2.size()}, target: {target.size()} "
+            f"{input1.size()}, input2: {input2.size()}, target: {target.size()} ",
+            why="losses are computed pair by pair: one score each, and one target",
+            fix="use `squeeze` or `unsqueeze` to give all three the same dimensions",
         )
     return reduced(_relu(-target * (input1 - input2) + margin), reduction)
 
@@ -84,12 +86,23 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     for name, t in (("input1", input1), ("input2", input2), ("target", target)):
         need_tensor(t, "cosine_embedding_loss", name)
     if target.ndim not in (0, 1):
-        raise ShapeError("0D or 1D target tensor expected, multi-target not supported")
+        raise ShapeError(
+            "0D or 1D target tensor expected, multi-target not supported",
+            why="target says for each pair whether the two are alike (1) or not (-1); it has shape "
+            f"{tuple(target.shape)}",
+            fix="use `target.squeeze(1)`"
+            if tuple(target.shape[1:]) == (1,)
+            else f"use a target of shape ({input1.shape[0]},)",
+        )
     wanted = target.ndim + 1
     if input1.ndim != wanted or input2.ndim != wanted:
         raise ShapeError(
             f"{wanted}D input tensors expected for {target.ndim}D target tensor, but found inputs with sizes "
-            f"{list(input1.shape)} and {list(input2.shape)}."
+            f"{list(input1.shape)} and {list(input2.shape)}.",
+            why=f"target of shape {tuple(target.shape)} has one number for each pair of vectors",
+            fix=f"give one target per row: shape ({input1.shape[0]},)"
+            if input1.ndim == 2 and not target.ndim
+            else "use `input.flatten(1)` for one vector per sample",
         )
     dot = (input1 * input2).sum(-1)
     length1 = (input1 * input1).sum(-1) + 1e-12
@@ -123,11 +136,17 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
     """
     reduction = reduction_of(reduction, size_average, reduce)
     if margin <= 0:
-        raise ArgumentError(f"margin must be greater than 0, got {margin}")
+        raise ArgumentError(
+            f"margin must be greater than 0, got {margin}",
+            why="it is how much closer the positive has to be than the negative",
+            fix="use `margin=1.0`",
+        )
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(
             "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
-            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs",
+            why="each anchor is compared with one positive and one negative",
+            fix="use `squeeze` or `unsqueeze` to give all three the same shape",
         )
     return _triplet(lambda a, b: pairwise_distance(a, b, p, eps), anchor, positive, negative, margin, swap, reduction)
 
@@ -156,13 +175,23 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
     tensor(2.)
     """
     if reduction not in _WORDS:
-        raise ArgumentError(f"{reduction} is not a valid value for reduction", fix="'none', 'mean' or 'sum'")
+        raise ArgumentError(
+            f"{reduction} is not a valid value for reduction",
+            why="the losses are returned as they are, averaged or summed",
+            fix='use "none", "mean" or "sum"',
+        )
     if margin <= 0:
-        raise ArgumentError(f"margin must be greater than 0, got {margin}")
+        raise ArgumentError(
+            f"margin must be greater than 0, got {margin}",
+            why="it is how much closer the positive has to be than the negative",
+            fix="use `margin=1.0`",
+        )
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(
             "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
-            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs",
+            why="each anchor is compared with one positive and one negative",
+            fix="use `squeeze` or `unsqueeze` to give all three the same shape",
         )
     return _triplet(distance_function or pairwise_distance, anchor, positive, negative, margin, swap, reduction)
 
@@ -182,27 +211,59 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "multi_margin_loss")
     if p not in (1, 2):
-        raise ArgumentError("only p == 1 and p == 2 supported")
+        raise ArgumentError(
+            "only p == 1 and p == 2 supported",
+            why=f"p is {p}, the power to which a violated margin is raised",
+            fix="use `p=1` or `p=2`",
+        )
     if weight is not None and weight.ndim != 1:
-        raise ArgumentError("weight must be one-dimensional")
+        raise ArgumentError(
+            "weight must be one-dimensional",
+            why=f"it holds one number per class, and has shape {tuple(weight.shape)}",
+            fix="use `weight.flatten()`",
+        )
     if input.ndim > 2 or not input.numel() and 0 in input.shape[1:] or input.ndim == 1 and not input.numel():
-        raise ShapeError("Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-                         f"{list(input.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}",
+            why="each sample has a row of scores, one per class",
+            fix="use `input.reshape(-1, classes)`, and flatten the targets likewise"
+            if input.ndim > 2
+            else "leave empty batches out",
+        )
     x = input if input.ndim == 2 else input.reshape(1, -1)
     n, classes = x.shape
     if target.ndim > 1 or target.numel() != n:
-        raise ShapeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
-                         "samples "
-                         f"(batch size). Expected target size [{n}], but got {list(target.shape)}. Input has shape "
-                         f"{list(input.shape)}.")  # fmt: skip
+        raise ShapeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
+            "samples "
+            f"(batch size). Expected target size [{n}], but got {list(target.shape)}. Input has shape "
+            f"{list(input.shape)}.",
+            why="the target names one class per sample",
+            fix=f"use `target.flatten()` to have shape ({n},)" if target.numel() == n else f"give {n} class indices",
+        )
     if weight is not None and weight.numel() != classes:
-        raise ShapeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+        raise ShapeError(
+            f"inconsistent weight size, expected {classes} but got {list(weight.shape)}",
+            why=f"the input has {classes} classes, each with one weight",
+            fix=f"use `torch.ones({classes})` to begin with",
+        )
     if target.dtype.name != "int64":
-        raise DtypeError(f"expected scalar type Long but found {title(target)}", fix="target.long()")
+        raise DtypeError(
+            f"expected scalar type Long but found {title(target)}",
+            why="class indices are 64-bit integers",
+            fix="use `target.long()`",
+        )
     need_float(input, "multi_margin_loss")
     t = target._array.reshape(n)
     if t.size and (t.min() < 0 or t.max() >= classes):
-        raise ShapeError("target out of range", why=f"there are {classes} classes")
+        raise ShapeError(
+            "target out of range",
+            why=f"there are {classes} classes, numbered 0 to {classes - 1}; the targets run from {t.min()} to "
+            f"{t.max()}",
+            fix=f"give the network {t.max() + 1} outputs, or correct the targets"
+            if t.min() >= 0
+            else "number the classes from 0",
+        )
     rows = wrap(np.arange(n))
     picked = x[rows, wrap(t)].unsqueeze(1)
     losses = _relu(margin - picked + x)
@@ -228,18 +289,38 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     reduction = reduction_of(reduction, size_average, reduce)
     need_tensor(input, "multilabel_margin_loss")
     if input.ndim > 2 or 0 in input.shape[1:] or input.ndim == 1 and not input.numel():
-        raise ShapeError("Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-                         f"{list(input.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}",
+            why="each sample has a row of scores, one per class",
+            fix="use `input.reshape(-1, classes)`, and the targets likewise"
+            if input.ndim > 2
+            else "leave empty batches out",
+        )
     if target.shape != input.shape and not (input.ndim == 0 and target.numel() == 1):
-        raise ShapeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
+        raise ShapeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}",
+            why="each row lists the classes of one sample, filled up with -1",
+            fix=f"pad the rows with -1 to shape {tuple(input.shape)}",
+        )
     if target.dtype.name != "int64":
-        raise DtypeError(f"expected scalar type Long but found {title(target)}", fix="target.long()")
+        raise DtypeError(
+            f"expected scalar type Long but found {title(target)}",
+            why="class indices are 64-bit integers",
+            fix="use `target.long()`",
+        )
     need_float(input, "multilabel_margin_loss")
     x, t = input.reshape(-1, input.shape[-1] if input.ndim else 1), target._array
     n, classes = x.shape
     t = t.reshape(n, classes)
     if t.size and (t.min() < -1 or t.max() >= classes):
-        raise ShapeError("target out of range", why=f"there are {classes} classes")
+        raise ShapeError(
+            "target out of range",
+            why=f"there are {classes} classes, numbered 0 to {classes - 1}, and -1 ends a row; the targets run from "
+            f"{t.min()} to {t.max()}",
+            fix=f"give the network {t.max() + 1} outputs, or correct the targets"
+            if t.min() >= -1
+            else "number the classes from 0, and fill up with -1",
+        )
     counts = np.cumprod(t >= 0, axis=1).astype(bool)
     is_target = np.zeros((n, classes), bool)
     row, column = np.nonzero(counts)

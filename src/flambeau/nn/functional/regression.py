@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
-from ...errors import ArgumentError, DtypeError
+from ...errors import ArgumentError, ArgumentTypeError, DtypeError
 from ...ops import losses as L
 from ...ops.entry import public
 from ...ops.fused import need_float
@@ -62,8 +62,14 @@ def _broadcast(a, b):
 def _weighted(losses, weight, reduction):
     """Losses times a weight of their shape; the mean divides by the sum of the weights."""
     if weight.size() != losses.size():
-        raise ArgumentError("Weights and input must have the same size.",
-                            why=f"{list(weight.shape)} and {list(losses.shape)}")  # fmt: skip
+        raise ArgumentError(
+            "Weights and input must have the same size.",
+            why=f"each loss has its own weight: the weights have shape {tuple(weight.shape)}, the losses "
+            f"{tuple(losses.shape)}",
+            fix=f"use `weight.expand({', '.join(map(str, losses.shape))})`"
+            if weight.ndim <= losses.ndim
+            else f"use a weight of shape {tuple(losses.shape)}",
+        )
     losses = losses * weight
     return losses.sum() / weight.sum() if reduction == "mean" else reduced(losses, reduction)
 
@@ -110,7 +116,11 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     reduction = reduction_of(reduction, size_average, reduce)
     input, target = _pair(input, target, "smooth_l1_loss")
     if beta < 0:
-        raise DtypeError("smooth_l1_loss does not support negative values for beta.")
+        raise DtypeError(
+            "smooth_l1_loss does not support negative values for beta.",
+            why=f"beta is {beta}, the distance at which the loss turns from a square into a line",
+            fix=f"use `beta={abs(beta)}`",
+        )
     need_float(input, "smooth_l1_cpu")
     return _distance(L._smooth_l1 if beta else L._l1, input, target, reduction, beta)
 
@@ -126,7 +136,11 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     reduction = reduction_of(reduction)
     input, target = _pair(input, target, "huber_loss")
     if delta <= 0:
-        raise DtypeError("huber_loss does not support non-positive values for delta.")
+        raise DtypeError(
+            "huber_loss does not support non-positive values for delta.",
+            why=f"delta is {delta}, the distance at which the loss turns from a square into a line",
+            fix=f"use `delta={abs(delta) or 1.0}`",
+        )
     need_float(input, "huber_cpu")
     return _distance(L._huber, input, target, reduction, delta, weight)
 
@@ -189,7 +203,11 @@ def poisson_nll_loss(input, target, log_input=True, full=False, size_average=Non
     if size_average is not None or reduce is not None:
         reduction = reduction_of(reduction, size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
-        raise ArgumentError(f"{reduction} is not a valid value for reduction", fix="'none', 'mean' or 'sum'")
+        raise ArgumentError(
+            f"{reduction} is not a valid value for reduction",
+            why="the losses are returned as they are, averaged or summed",
+            fix='use "none", "mean" or "sum"',
+        )
     losses = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
@@ -217,20 +235,41 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     """
     if isinstance(var, (int, float)):
         if var < 0:
-            raise ArgumentError("var has negative entry/entries")
+            raise ArgumentError(
+                "var has negative entry/entries",
+                why=f"it is {var}, and a variance is a mean of squares",
+                fix="let the network predict its logarithm: `var = log_var.exp()`",
+            )
         var = var * (input * 0 + 1).detach()
     elif not isinstance(var, Tensor):
-        raise TypeError(f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}")
+        raise ArgumentTypeError(
+            f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}",
+            why="it is the variance that belongs to each prediction",
+            fix="use a float, or a tensor of the input's shape",
+        )
     if var.size() != input.size():
         unlike = [n for n, m in zip(var.shape, input.shape) if n != m]
         if tuple(input.shape[:-1]) == tuple(var.shape):
             var = var.unsqueeze(-1)
         elif var.ndim != input.ndim or unlike != [1]:
-            raise ArgumentError("var is of incorrect size", why=f"{list(var.shape)} for an input {list(input.shape)}")
+            raise ArgumentError(
+                "var is of incorrect size",
+                why=f"var has shape {tuple(var.shape)} and input {tuple(input.shape)}: one variance per prediction, "
+                "or per row with a last dimension of 1",
+                fix=f"give var the shape {tuple(input.shape)}, or {(*input.shape[:-1], 1)}",
+            )
     if reduction not in ("none", "mean", "sum"):
-        raise ArgumentError(f"{reduction} is not valid", fix="'none', 'mean' or 'sum'")
+        raise ArgumentError(
+            f"{reduction} is not valid",
+            why="the losses are returned as they are, averaged or summed",
+            fix='use "none", "mean" or "sum"',
+        )
     if not var.is_meta and (var._array < 0).any():
-        raise ArgumentError("var has negative entry/entries", why=f"the smallest is {float(var._array.min()):g}")
+        raise ArgumentError(
+            "var has negative entry/entries",
+            why=f"the smallest is {float(var._array.min()):g}, and a variance is a mean of squares",
+            fix="let the network predict its logarithm: `var = log_var.exp()`",
+        )
     # The floor moves the value, not the gradient.
     floored = var + (var.detach().clamp_min(eps) - var.detach())
     losses = 0.5 * (floored.log() + (input - target) ** 2 / floored)

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from ...errors import ArgumentError, NotSupported, ShapeError
+from ...errors import ArgumentError, ArgumentTypeError, NotSupported, ShapeError
 from ...ops.fused import constant, need_float
 from ...ops.linalg import matmul
 from ...ops.padding import _take_axis
@@ -40,26 +40,50 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     need_tensor(input, "interpolate")
     n = input.ndim - 2
     if mode in _SHARP and align_corners is not None:
-        raise ArgumentError("align_corners option can only be set with the interpolating modes: linear | bilinear | "
-                            "bicubic "
-                            "| trilinear")  # fmt: skip
+        raise ArgumentError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "bicubic "
+            "| trilinear",
+            why=f"mode {mode!r} copies pixels and interpolates nothing, so corners cannot be aligned",
+            fix='leave align_corners out, or use `mode="bilinear"`',
+        )
     sizes, scales = _sizes(input, size, scale_factor, recompute_scale_factor, n)
     if antialias and not (mode in ("bilinear", "bicubic") and n == 2):
-        raise ArgumentError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor "
-                            "as "
-                            "input")  # fmt: skip
+        raise ArgumentError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input",
+            why=f"mode is {mode!r}, and the input has {input.ndim} dimensions",
+            fix='use `mode="bilinear"` with an input of shape (N, C, H, W), or leave antialias out',
+        )
     if not 1 <= n <= 3 or (mode not in _SHARP and mode not in _SMOOTH):
         raise NotSupported(
             f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: nearest | "
             "linear | "
-            f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})"
+            f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})",
+            why=(
+                f"the input has shape {tuple(input.shape)}; dimensions 0 and 1 are batch and channels, and "
+                "those after are resized"
+            )
+            if not 1 <= n <= 3
+            else "the mode says how values between pixels are found",
+            fix="use `x.unsqueeze(0)` to add the missing dimension, and `squeeze(0)` after it"
+            if n < 1
+            else "use `x.flatten(...)` to leave at most three dimensions after the channels"
+            if n > 3
+            else 'use `mode="nearest"`',
         )
     if mode in _SMOOTH and _SMOOTH[mode] != input.ndim:
-        raise NotSupported(f"Got {input.ndim}D input, but {mode} mode needs {_SMOOTH[mode]}D input",
-                           fix=f"mode={ {3: 'linear', 4: 'bilinear', 5: 'trilinear'}[input.ndim]!r}")  # fmt: skip
+        raise NotSupported(
+            f"Got {input.ndim}D input, but {mode} mode needs {_SMOOTH[mode]}D input",
+            why=f"mode {mode!r} resizes {_SMOOTH[mode] - 2} dimension(s) after batch and channels",
+            fix=f"use `mode={ {3: 'linear', 4: 'bilinear', 5: 'trilinear'}[input.ndim]!r}`",
+        )
     if any(s <= 0 for s in sizes) or 0 in input.shape[1:]:
-        raise ShapeError("Input and output sizes should be greater than 0, but got input "
-                         f"({_listed(input.shape[2:])}) and output ({_listed(sizes)})")  # fmt: skip
+        raise ShapeError(
+            "Input and output sizes should be greater than 0, but got input "
+            f"({_listed(input.shape[2:])}) and output ({_listed(sizes)})",
+            why="there is nothing to resize, or nothing to resize it to",
+            fix="use sizes of at least 1; a scale_factor below 1 can round a small size down to 0",
+        )
     if mode == "area":
         return _adaptive_avg(input, sizes, n)
     if mode in _SHARP:
@@ -94,27 +118,53 @@ def _listed(sizes):
 def _sizes(input, size, scale_factor, recompute, n):
     """(output sizes, scale given for each dimension or None)"""
     if size is not None and scale_factor is not None:
-        raise ArgumentError("only one of size or scale_factor should be defined")
+        raise ArgumentError(
+            "only one of size or scale_factor should be defined",
+            why=f"size is {size} and scale_factor {scale_factor}, and both say how large the result is",
+            fix="leave one of them out",
+        )
     if size is None and scale_factor is None:
-        raise ArgumentError("either size or scale_factor should be defined")
+        raise ArgumentError(
+            "either size or scale_factor should be defined",
+            why="nothing says how large the result is",
+            fix="use `scale_factor=2`, or `size=(height, width)`",
+        )
     given = size if size is not None else scale_factor
     given = list(given) if isinstance(given, (tuple, list)) else [given] * n
     if len(given) != n:
-        first, word, shown, last = "scale_factor", "scale_factor", f"shape {scale_factor}", "s"
         if size is not None:
-            first, word, shown, last = "output", "output size", size, "o"
+            raise ArgumentError(
+                "Input and output must have the same number of spatial dimensions, but got input with spatial "
+                "dimensions of "
+                f"{list(input.shape[2:])} and output size of {size}. Please provide input tensor in (N, C, d1, d2, "
+                "...,dK) "
+                "format and output size in (o1, o2, ...,oK) format.",
+                why=f"size has {len(given)} numbers, and {n} dimension(s) come after batch and channels",
+                fix=f"use a size of {n} numbers, or `x.unsqueeze(0)` if the input lacks its batch dimension",
+            )
         raise ArgumentError(
-            f"Input and {first} must have the same number of spatial dimensions, but got input with spatial dimensions "
-            f"of {list(input.shape[2:])} and {word} of {shown}. Please provide input tensor in (N, C, d1, d2, ...,dK) "
-            f"format and {word} in ({last}1, {last}2, ...,{last}K) format."
+            "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial "
+            f"dimensions of {list(input.shape[2:])} and scale_factor of shape {scale_factor}. Please provide input "
+            "tensor "
+            "in (N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format.",
+            why=f"scale_factor has {len(given)} numbers, and {n} dimension(s) come after batch and channels",
+            fix="use one number for all dimensions, or `x.unsqueeze(0)` if the input lacks its batch dimension",
         )
     if size is not None:
         if recompute:
-            raise ArgumentError("recompute_scale_factor is not meaningful with an explicit size.")
+            raise ArgumentError(
+                "recompute_scale_factor is not meaningful with an explicit size.",
+                why="it asks for the size to be computed from scale_factor",
+                fix="leave it out",
+            )
         if any(isinstance(s, float) for s in given):
-            raise TypeError("expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, "
-                            "int], but got "
-                            f"size with types {[type(s) for s in given]}")  # fmt: skip
+            raise ArgumentTypeError(
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, "
+                "int], but got "
+                f"size with types {[type(s) for s in given]}",
+                why="sizes are counted in pixels",
+                fix=f"use `size={tuple(int(s) for s in given)}`, or `scale_factor` for fractions",
+            )
         return [int(s) for s in given], [None] * n
     sizes = [math.floor(have * float(s)) for have, s in zip(input.shape[2:], given)]
     return sizes, [None] * n if recompute else [float(s) for s in given]

@@ -49,18 +49,33 @@ def affine_grid(theta, size, align_corners=None):
     need_tensor(theta, "affine_grid", "theta")
     size = list(size)
     if not theta.is_floating_point():
-        raise ArgumentError(f"Expected theta to have floating point type, but got {theta.dtype}")
+        raise ArgumentError(
+            f"Expected theta to have floating point type, but got {theta.dtype}",
+            why="coordinates are fractions between -1 and 1",
+            fix="use `theta.float()`",
+        )
     if len(size) not in (4, 5):
-        raise NotSupported("affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
-                           "Got "
-                           f"size {size}.")  # fmt: skip
+        raise NotSupported(
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
+            "Got "
+            f"size {size}.",
+            why="the size is (N, C, H, W), or (N, C, D, H, W)",
+            fix="use the input's own: `x.size()`",
+        )
     n = len(size) - 2
     if theta.ndim != 3 or theta.shape[-2] != n or theta.shape[-1] != n + 1:
         shape = "Nx2x3" if n == 2 else "Nx3x4"
-        raise ArgumentError(f"Expected a batch of {n}D affine matrices of shape {shape} for size {size}. Got "
-                            f"{list(theta.shape)}.")  # fmt: skip
+        raise ArgumentError(
+            f"Expected a batch of {n}D affine matrices of shape {shape} for size {size}. Got {list(theta.shape)}.",
+            why=f"each of the {n} coordinates has {n} factors and a shift",
+            fix=f"use a theta of shape ({size[0]}, {n}, {n + 1})",
+        )
     if min(size) <= 0:
-        raise ArgumentError(f"Expected non-zero, positive output size. Got {size}")
+        raise ArgumentError(
+            f"Expected non-zero, positive output size. Got {size}",
+            why="it is the size of the result",
+            fix="use sizes of at least 1",
+        )
     dtype = theta._array.dtype
     points = [_steps(s, align_corners) for s in size[2:]]
     # The last dimension comes first in a point: x, y, z.
@@ -98,13 +113,19 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     tensor([[[[2., 3.]]]])
     """
     if mode not in _MODES:
-        raise ArgumentError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but "
-                            "got: "
-                            f"'{mode}'")  # fmt: skip
+        raise ArgumentError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'",
+            why="the mode says how values between pixels are found",
+            fix='use `mode="bilinear"`',
+        )
     if padding_mode not in _PADDINGS:
-        raise ArgumentError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
-                            "'reflection', "
-                            f"but got: '{padding_mode}'")  # fmt: skip
+        raise ArgumentError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
+            "'reflection', "
+            f"but got: '{padding_mode}'",
+            why="the mode says what lies outside of the input",
+            fix='use `padding_mode="zeros"`',
+        )
     if align_corners is None:
         align_corners = _not_aligned()
     need_tensor(input, "grid_sampler")
@@ -154,22 +175,50 @@ public("grid_sampler_3d")(_torch_grid_sampler)
 def _check_grid(input, grid, mode):
     need_float(input, "grid_sampler")
     if grid.dtype is not input.dtype:
-        raise DtypeError(f"grid_sampler(): expected input and grid to have same dtype, but input has {title(input)} "
-                         f"and grid has {title(grid)}", fix=f"grid.to({input.dtype})")  # fmt: skip
+        raise DtypeError(
+            f"grid_sampler(): expected input and grid to have same dtype, but input has {title(input)} "
+            f"and grid has {title(grid)}",
+            why="positions in the grid are multiplied with values of the input",
+            fix=f"use `grid.to({input.dtype})`",
+        )
     if input.ndim not in (4, 5) or input.ndim != grid.ndim:
-        raise ShapeError("grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got "
-                         f"input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}")  # fmt: skip
+        raise ShapeError(
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got "
+            f"input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}",
+            why="input is (N, C, H, W) with grid (N, H_out, W_out, 2), or one dimension more for each",
+            fix="use `unsqueeze(0)` to add the missing batch dimension",
+        )
     if input.shape[0] != grid.shape[0]:
-        raise ShapeError("grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
-                         f"{list(input.shape)} and grid with sizes {list(grid.shape)}")  # fmt: skip
+        raise ShapeError(
+            "grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
+            f"{list(input.shape)} and grid with sizes {list(grid.shape)}",
+            why="each sample has its own grid",
+            fix=f"use `grid.expand({input.shape[0]}, ...)` for one grid for all"
+            if grid.shape[0] == 1
+            else f"give {input.shape[0]} grids",
+        )
     if grid.shape[-1] != input.ndim - 2:
-        raise ShapeError(f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid "
-                         f"with sizes {list(grid.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid "
+            f"with sizes {list(grid.shape)}",
+            why=f"each position has {input.ndim - 2} coordinates",
+            fix="move the coordinates to the end, e.g. `grid.permute(0, 2, 3, 1)`"
+            if grid.ndim == 4 and grid.shape[1] == 2
+            else f"use a grid of shape (N, ..., {input.ndim - 2})",
+        )
     if 0 in input.shape[2:]:
-        raise ShapeError("grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
-                         f"{list(input.shape)}")  # fmt: skip
+        raise ShapeError(
+            "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
+            f"{list(input.shape)}",
+            why="there is nothing to sample from",
+            fix="find the layer before that shrinks the input to nothing, or start from larger inputs",
+        )
     if mode == "bicubic" and input.ndim == 5:
-        raise ShapeError("grid_sampler(): bicubic interpolation only supports 4D input")
+        raise ShapeError(
+            "grid_sampler(): bicubic interpolation only supports 4D input",
+            why="the input has three spatial dimensions",
+            fix='use `mode="bilinear"`, which is trilinear for these',
+        )
 
 
 def _pixels(x, size, align_corners):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...autograd.mode import no_grad
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, FailedAssertion, NotSupported, ShapeError
 from ...ops.embedding import _embedding, check_rows
 from ...ops.entry import public
 from ...ops.fused import title
@@ -44,11 +44,21 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     need_tensor(weight, "embedding", "weight", 2)
     _check_indices(input, "embedding")
     if weight.ndim != 2:
-        raise ShapeError("'weight' must be 2-D", why=f"it has shape {list(weight.shape)}")
+        raise ShapeError(
+            "'weight' must be 2-D",
+            why=f"it holds one row per entry, and has shape {tuple(weight.shape)}",
+            fix="use a weight of shape (num_embeddings, embedding_dim)",
+        )
     rows = weight._array.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
-            raise AssertionError("Padding_idx must be within num_embeddings")
+            raise FailedAssertion(
+                "Padding_idx must be within num_embeddings",
+                why=f"it is {padding_idx}, and there are {rows} rows, numbered 0 to {rows - 1}",
+                fix=f"use one of these, or a weight with {padding_idx + 1} rows"
+                if padding_idx >= 0
+                else f"use `padding_idx={padding_idx % rows if rows else 0}`",
+            )
         padding_idx %= rows
     if max_norm is not None:
         _renorm(weight, input, max_norm, norm_type)
@@ -105,32 +115,54 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
         and input.is_floating_point()
         and not (weight.is_floating_point())
     ):
-        raise ArgumentError("Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, "
-                            "input, "
-                            "..)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.")  # fmt: skip
+        raise ArgumentError(
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, "
+            "input, "
+            "..)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.",
+            why=f"the first argument has dtype {input.dtype.name}, so it is no list of indices",
+            fix="use `embedding_bag(input, weight, ...)`",
+        )
     _check_indices(input, "embedding_bag")
     if mode not in ("sum", "mean", "max"):
-        raise ArgumentError("mode has to be one of sum, mean or max")
+        raise ArgumentError(
+            "mode has to be one of sum, mean or max",
+            why=f"it is {mode!r}, and says how the rows of a bag are put together",
+            fix='use "sum", "mean" or "max"',
+        )
     if per_sample_weights is not None:
         if input.size() != per_sample_weights.size():
             raise ArgumentError(
                 f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must "
                 "have the "
-                f"same shape as the input ({list(input.shape)})"
+                f"same shape as the input ({list(input.shape)})",
+                why="each index has its own weight",
+                fix=f"use `per_sample_weights.reshape({list(input.shape)})`"
+                if per_sample_weights.numel() == input.numel()
+                else f"give weights of shape {tuple(input.shape)}",
             )
         if mode != "sum":
-            raise NotImplementedError(
+            raise NotSupported(
                 "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
                 "(got "
-                f"mode='{mode}'). Please open a feature request on GitHub."
+                f"mode='{mode}'). Please open a feature request on GitHub.",
+                why="the rows of a bag are multiplied with the weights and added",
+                fix='use `mode="sum"`',
             )
     if mode == "max" and scale_grad_by_freq:
-        raise ArgumentError("max mode does not support scaling the gradient by the frequency")
+        raise ArgumentError(
+            "max mode does not support scaling the gradient by the frequency",
+            why="only the largest row of a bag has a gradient",
+            fix='use `scale_grad_by_freq=False`, or `mode="sum"`',
+        )
     if input.ndim == 2:
         if offsets is not None:
-            raise ArgumentError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
-                                "fixed "
-                                f"length sequences. However, found offsets of type {type(offsets)}")  # fmt: skip
+            raise ArgumentError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
+                "fixed "
+                f"length sequences. However, found offsets of type {type(offsets)}",
+                why=f"each of the {input.shape[0]} rows of input is a bag already",
+                fix="leave offsets out, or use `input.flatten()` with them",
+            )
         bags, size = input.shape
         starts = np.arange(bags) * size
         input = input.reshape(-1)
@@ -138,31 +170,61 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
             per_sample_weights = per_sample_weights.reshape(-1)
     elif input.ndim == 1:
         if offsets is None:
-            raise ArgumentError("offsets has to be a 1D Tensor but got None")
+            raise ArgumentError(
+                "offsets has to be a 1D Tensor but got None",
+                why="nothing says where one bag ends and the next begins",
+                fix="use `offsets=torch.tensor([0])` for a single bag, or a 2D input with one bag per row",
+            )
         if offsets.ndim != 1:
-            raise ArgumentError("offsets has to be a 1D Tensor")
+            raise ArgumentError(
+                "offsets has to be a 1D Tensor",
+                why=f"it lists where the bags begin, and has shape {tuple(offsets.shape)}",
+                fix="use `offsets.flatten()`",
+            )
         starts = offsets._array.astype(np.int64)
         if include_last_offset:
             if not starts.size:
-                raise ShapeError("include_last_offset: number of offset should be at least 1")
+                raise ShapeError(
+                    "include_last_offset: number of offset should be at least 1",
+                    why="the last offset is the end of the last bag",
+                    fix=f"use `offsets=torch.tensor([0, {input.shape[0]}])` for a single bag",
+                )
             starts = starts[:-1]
         bags = starts.size
         if starts.size and starts[0] != 0:
-            raise ShapeError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
-                             "position "
-                             f"0. However, got {starts[0]}")  # fmt: skip
+            raise ShapeError(
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+                "position "
+                f"0. However, got {starts[0]}",
+                why=f"the {starts[0]} indices before it would belong to no bag",
+                fix="use 0 as the first offset",
+            )
         if starts.size and starts[-1] > input.shape[0]:
-            raise ShapeError("offsets[-1] can not be greater than input's length, the last sequence must not start "
-                             "behind "
-                             f"the end. Got offsets[-1] = {starts[-1]} and an input of {input.shape[0]}")  # fmt: skip
+            raise ShapeError(
+                "offsets[-1] can not be greater than input's length, the last sequence must not start "
+                "behind "
+                f"the end. Got offsets[-1] = {starts[-1]} and an input of {input.shape[0]}",
+                why="the offsets are positions in input",
+                fix=f"use offsets of at most {input.shape[0]}",
+            )
     else:
-        raise ArgumentError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+        raise ArgumentError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}",
+            why="input is a vector of indices with offsets, or a matrix with one bag per row",
+            fix="use `input.flatten(0, -2)`" if input.ndim > 2 else "use `input.reshape(1)`",
+        )
     if input.is_meta:
         return weight[:1].expand(bags, weight.shape[1]).clone()
     rows = weight.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
-            raise AssertionError("Padding_idx must be within num_embeddings")
+            raise FailedAssertion(
+                "Padding_idx must be within num_embeddings",
+                why=f"it is {padding_idx}, and there are {rows} rows, numbered 0 to {rows - 1}",
+                fix=f"use one of these, or a weight with {padding_idx + 1} rows"
+                if padding_idx >= 0
+                else f"use `padding_idx={padding_idx % rows if rows else 0}`",
+            )
         padding_idx %= rows
     if max_norm is not None:
         _renorm(weight, input, max_norm, norm_type)
@@ -181,7 +243,11 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
     looked = _embedding(weight, input, padding=None, by_frequency=bool(scale_grad_by_freq))
     if per_sample_weights is not None:
         if per_sample_weights.dtype is not weight.dtype:
-            raise ShapeError(f"expected scalar type {title(weight)} but found {title(per_sample_weights)}")
+            raise ShapeError(
+                f"expected scalar type {title(weight)} but found {title(per_sample_weights)}",
+                why="rows and their weights are multiplied with each other",
+                fix=f"use `per_sample_weights.to({weight.dtype})`",
+            )
         looked = looked * per_sample_weights.unsqueeze(1)
     if mode == "max":
         return _bag_max(looked, bag, bags).to(kind)
@@ -238,15 +304,30 @@ def one_hot(tensor, num_classes=-1):
                          why=f"the tensor is {tensor.dtype}", fix="tensor.long()")  # fmt: skip
     if not a.size:
         if num_classes <= 0:
-            raise ShapeError("Can not infer total number of classes from empty tensor.")
+            raise ShapeError(
+                "Can not infer total number of classes from empty tensor.",
+                why="num_classes is -1, which takes the largest index and one more",
+                fix="give num_classes",
+            )
         return wrap(np.zeros((*a.shape, num_classes), np.int64))
     if a.min() < 0:
-        raise ShapeError("Class values must be non-negative.", why=f"the smallest is {a.min()}")
+        raise ShapeError(
+            "Class values must be non-negative.",
+            why=f"the smallest is {a.min()}, and classes are numbered from 0",
+            fix=f"use `tensor + {-a.min()}`, or leave out the entries that mean no class",
+        )
     if num_classes == -1:
         num_classes = int(a.max()) + 1
     elif num_classes < 1:
-        raise ShapeError("num_classes should be positive")
+        raise ShapeError(
+            "num_classes should be positive",
+            why=f"it is {num_classes}, the length of each row",
+            fix=f"use `num_classes={int(a.max()) + 1}`, or leave it out",
+        )
     elif num_classes <= a.max():
-        raise ShapeError("Class values must be smaller than num_classes.",
-                         why=f"the largest is {a.max()}, num_classes is {num_classes}")  # fmt: skip
+        raise ShapeError(
+            "Class values must be smaller than num_classes.",
+            why=f"the largest is {a.max()}, num_classes is {num_classes}, and classes are numbered from 0",
+            fix=f"use `num_classes={int(a.max()) + 1}`",
+        )
     return wrap((a[..., None] == np.arange(num_classes)).astype(np.int64))

@@ -29,26 +29,49 @@ def _fractional(input, n, kernel_size, output_size, output_ratio, indices, sampl
     name = f"fractional_max_pool{n}d"
     need_tensor(input, name)
     if output_size is None and output_ratio is None:
-        raise ArgumentError(f"{name} requires specifying either an output_size or an output_ratio")
+        raise ArgumentError(
+            f"{name} requires specifying either an output_size or an output_ratio",
+            why="nothing says how large the result is",
+            fix="use `output_ratio=0.5`",
+        )
     if output_size is None:
         ratio = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * n
         if len(ratio) > n or any(not 0 < r < 1 for r in ratio):
-            raise ArgumentError(f"{name} requires output_ratio to either be a single Int or tuple of Ints."
-                                if len(ratio) > n else "output_ratio must be between 0 and 1 (got "
-                                                       f"{output_ratio})")  # fmt: skip
+            if len(ratio) > n:
+                raise ArgumentError(
+                    f"{name} requires output_ratio to either be a single Int or tuple of Ints.",
+                    why=f"it has {len(ratio)} numbers, and {n} dimensions are pooled",
+                    fix=f"use `output_ratio={ratio[-1]}`, or a tuple of {n} numbers",
+                )
+            if any(not 0 < r < 1 for r in ratio):
+                raise ArgumentError(
+                    f"output_ratio must be between 0 and 1 (got {output_ratio})",
+                    why="it is the size of the result as a part of the input's",
+                    fix="use `output_ratio=0.5` for half the size",
+                )
         output_size = [int(size * r) for size, r in zip(input.shape[-n:], ratio)]
     outs = _each(output_size, n, "output_size", name)
     kernel = _each(kernel_size, n, "kernel_size", name)
     if input.ndim not in (n + 1, n + 2):
-        raise ShapeError(f"{name}_out(): Expected {n + 1}D or {n + 2}D tensor, but got: {list(input.shape)}")
+        raise ShapeError(
+            f"{name}_out(): Expected {n + 1}D or {n + 2}D tensor, but got: {list(input.shape)}",
+            why=f"the last {n} dimension(s) are pooled, channels come before them",
+            fix="use `x.unsqueeze(0)` to add a missing channel or batch dimension",
+        )
     if 0 in input.shape[input.ndim - n - 1 :]:
-        raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but got "
-                         f"{list(input.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but got {list(input.shape)}",
+            why="there is nothing to take a maximum of",
+            fix="find the layer before that shrinks the input to nothing, or start from larger inputs",
+        )
     sizes = input.shape[-n:]
     for word, size, k, out in zip(("time", "height", "width")[3 - n :], sizes, kernel, outs):
         if out + k - 1 > size:
-            raise ShapeError(f"{name}_out(): pool {word} {k} too large relative to input {word} {size}",
-                             why=f"{out} windows of {k} do not fit")  # fmt: skip
+            raise ShapeError(
+                f"{name}_out(): pool {word} {k} too large relative to input {word} {size}",
+                why=f"{out} windows of {k} take at least {out + k - 1} elements",
+                fix=f"use an output_size of at most {size - k + 1} there",
+            )
     need_float(input, name)
     batch = input if input.ndim == n + 2 else input.unsqueeze(0)
     planes, channels = batch.shape[:2]
@@ -126,37 +149,64 @@ def _unpool(input, indices, n, kernel_size, stride, padding, output_size):
     stride = kernel if stride is None or stride == () or stride == [] else _each(stride, n, "stride", name)
     padding = _each(padding, n, "padding", name)
     if indices.dtype.name != "int64":
-        raise DtypeError(f"elements in indices should be type int64 but got: {title(indices)}")
+        raise DtypeError(
+            f"elements in indices should be type int64 but got: {title(indices)}",
+            why="they are the positions of the maxima",
+            fix="use those that `max_pool` returns with `return_indices=True`",
+        )
     if input.ndim not in (n + 1, n + 2):
-        raise ShapeError(f"Input to {name} should be a {n + 1}d or {n + 2}d Tensor",
-                         why=f"it has shape {list(input.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"Input to {name} should be a {n + 1}d or {n + 2}d Tensor",
+            why=f"the last {n} dimension(s) are unpooled; the input has shape {tuple(input.shape)}",
+            fix="use `x.unsqueeze(0)` to add a missing channel or batch dimension",
+        )
     if indices.shape != input.shape:
-        raise ShapeError(f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but "
-                         "got "
-                         f"indices tensor with shape: {list(indices.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but "
+            "got "
+            f"indices tensor with shape: {list(indices.shape)}",
+            why="each value goes to its own position",
+            fix="use the indices that pooling of this very layer returned",
+        )
     if any(s <= 0 for s in stride):
-        raise ShapeError(f"strides should be greater than zero, but got stride: {list(stride)}")
+        raise ShapeError(
+            f"strides should be greater than zero, but got stride: {list(stride)}",
+            why="it is the distance between the windows",
+            fix="leave it out to use kernel_size",
+        )
     default = [(size - 1) * s - 2 * p + k for size, k, s, p in zip(input.shape[-n:], kernel, stride, padding)]
     if output_size is None:
         sizes = default
     else:
         sizes = list(output_size)[-n:] if len(output_size) in (n, n + 2) else list(output_size)
         if len(sizes) != n:
-            raise ArgumentError(f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
-                                "length "
-                                f"of '{len(output_size)}'")  # fmt: skip
+            raise ArgumentError(
+                f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
+                "length "
+                f"of '{len(output_size)}'",
+                why=f"{n} dimensions are unpooled",
+                fix="use the size of what was pooled: `x.size()`",
+            )
         low, high = [d - s for d, s in zip(default, stride)], [d + s for d, s in zip(default, stride)]
         if any(not a < size < b for a, size, b in zip(low, sizes, high)):
-            raise ArgumentError(f'invalid output_size "{sizes}" (dim {next(i for i in range(n))} must be between '
-                                f"{low} and {high})")  # fmt: skip
+            off = next(i for i, (size, a, b) in enumerate(zip(sizes, low, high)) if not a < size < b)
+            raise ArgumentError(
+                f'invalid output_size "{sizes}" (dim {off} must be between {low[off]} and {high[off]})',
+                why=f"pooling a size with stride {stride[off]} gives {input.shape[off - n]} only from sizes in between",
+                fix=f"use the size of what was pooled, or leave it out for {default}",
+            )
     at = indices._array
     count = math.prod(sizes)
     if at.size and not indices.is_meta and (at.min() < 0 or at.max() >= count):
         bad = int(at.min() if at.min() < 0 else at.max())
         raise ShapeError(
             f"Found an invalid max index: {bad} (output volumes are of size {'x'.join(map(str, sizes))}"
-            if n == 3 else f"max_unpool2d(): found an invalid max index: {bad} (output volumes are of size {count}"
-        )  # fmt: skip
+            if n == 3
+            else f"max_unpool2d(): found an invalid max index: {bad} (output volumes are of size {count}",
+            why=f"the result has {count} elements, and an index is the position of a maximum among them",
+            fix="use the indices that pooling of this very layer returned, and the size of what was pooled as "
+            "output_size",
+        )
     return P._unpool(input, indices, sizes=tuple(sizes))
 
 
