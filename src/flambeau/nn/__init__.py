@@ -1,5 +1,6 @@
 """Neural networks: modules, their functions, initial values and utilities."""
 
+from ..errors import ArgumentTypeError
 from . import attention, common_types, functional, init, modules, parallel, parameter, utils
 
 # Every layer is public here; file by file, since type checkers and editors do not follow a computed `__all__`.
@@ -36,10 +37,18 @@ def factory_kwargs(kwargs):
     simple = {"device", "dtype", "memory_format"}
     unknown = kwargs.keys() - simple - {"factory_kwargs"}
     if unknown:
-        raise TypeError(f"unexpected kwargs {unknown}")
+        raise ArgumentTypeError(
+            f"unexpected kwargs {unknown}",
+            why="a layer passes on device, dtype and memory_format only",
+            fix="leave them out",
+        )
     found = dict(kwargs.get("factory_kwargs", {}))
     for key in simple & kwargs.keys():
         if key in found:
-            raise TypeError(f"{key} specified twice, in **kwargs and in factory_kwargs")
+            raise ArgumentTypeError(
+                f"{key} specified twice, in **kwargs and in factory_kwargs",
+                why="nothing says which of the two holds",
+                fix=f"leave {key} out of one of them",
+            )
         found[key] = kwargs[key]
     return found

@@ -12,7 +12,11 @@ _NUMBERS = {"none": 0, "mean": 1, "elementwise_mean": 1, "sum": 2}
 def get_enum(reduction: str) -> int:
     """0, 1 or 2 for 'none', 'mean' or 'sum'."""
     if reduction not in _NUMBERS:
-        raise ArgumentError(f"{reduction} is not a valid value for reduction", fix="'none', 'mean' or 'sum'")
+        raise ArgumentError(
+            f"{reduction} is not a valid value for reduction",
+            why="the losses are returned as they are, averaged or summed",
+            fix='use "none", "mean" or "sum"',
+        )
     return _NUMBERS[reduction]
 
 

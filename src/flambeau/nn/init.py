@@ -70,11 +70,19 @@ def calculate_gain(nonlinearity, param=None) -> float:
         elif not isinstance(param, bool) and isinstance(param, (int, float)):
             slope = param
         else:
-            raise ArgumentError(f"negative_slope {param} not a valid number")
+            raise ArgumentError(
+                f"negative_slope {param} not a valid number",
+                why="it is the slope of leaky_relu below 0",
+                fix="use a number such as `calculate_gain('leaky_relu', 0.01)`",
+            )
         return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity == "selu":
         return 3.0 / 4
-    raise ArgumentError(f"Unsupported nonlinearity {nonlinearity}")
+    raise ArgumentError(
+        f"Unsupported nonlinearity {nonlinearity}",
+        why="the gain is known for linear, conv, sigmoid, tanh, relu, leaky_relu and selu",
+        fix="use `calculate_gain('relu')` for functions that resemble it, or `gain=1`",
+    )
 
 
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
@@ -190,7 +198,13 @@ def eye_(tensor):
             [0., 1., 0.]])
     """
     if tensor.dim() != 2:
-        raise ArgumentError("Only tensors with 2 dimensions are supported")
+        raise ArgumentError(
+            "Only tensors with 2 dimensions are supported",
+            why=f"an identity matrix has two; the tensor has shape {tuple(tensor.shape)}",
+            fix="use `nn.init.dirac_` for the weight of a convolution"
+            if tensor.dim() > 2
+            else "leave biases as they are, or use `nn.init.zeros_`",
+        )
     with no_grad():
         tensor.zero_()
         for i in range(min(tensor.shape)):
@@ -209,10 +223,21 @@ def dirac_(tensor, groups=1):
     tensor([[1., 2., 3.]])
     """
     if tensor.dim() not in (3, 4, 5):
-        raise ArgumentError("Only tensors with 3, 4, or 5 dimensions are supported")
+        raise ArgumentError(
+            "Only tensors with 3, 4, or 5 dimensions are supported",
+            why="it is for the weight of a convolution: (out, in, *kernel); the tensor has shape "
+            f"{tuple(tensor.shape)}",
+            fix="use `nn.init.eye_` for a matrix"
+            if tensor.dim() == 2
+            else "leave biases as they are, or use `nn.init.zeros_`",
+        )
     out_channels, in_channels, *kernel = tensor.size()
     if out_channels % groups != 0:
-        raise ArgumentError("dim 0 must be divisible by groups")
+        raise ArgumentError(
+            "dim 0 must be divisible by groups",
+            why=f"groups have equally many channels, and {out_channels} / {groups} is not a whole number",
+            fix=f"use one of {[d for d in range(1, out_channels + 1) if out_channels % d == 0][:12]} groups",
+        )
     per_group = out_channels // groups
     centre = tuple(k // 2 for k in kernel)
     with no_grad():
@@ -239,7 +264,11 @@ def _calculate_fan_in_and_fan_out(tensor):
 def _calculate_correct_fan(tensor, mode):
     mode = mode.lower()
     if mode not in ("fan_in", "fan_out"):
-        raise ArgumentError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+        raise ArgumentError(
+            f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']",
+            why="the scale keeps the size of values going forward (fan_in) or of gradients going backward (fan_out)",
+            fix='use `mode="fan_in"`',
+        )
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return fan_in if mode == "fan_in" else fan_out
 
@@ -329,7 +358,11 @@ def orthogonal_(tensor, gain=1, generator=None):
     True
     """
     if tensor.dim() < 2:
-        raise ArgumentError("Only tensors with 2 or more dimensions are supported")
+        raise ArgumentError(
+            "Only tensors with 2 or more dimensions are supported",
+            why=f"rows are made orthogonal to one another; the tensor has shape {tuple(tensor.shape)}",
+            fix="leave out parameters with one dimension, such as biases: `if p.dim() > 1`",
+        )
     if tensor.numel() == 0:
         return tensor
     rows = tensor.size(0)
@@ -359,7 +392,11 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     tensor([3, 3, 3])
     """
     if tensor.dim() != 2:
-        raise ArgumentError("Only tensors with 2 dimensions are supported")
+        raise ArgumentError(
+            "Only tensors with 2 dimensions are supported",
+            why=f"each column gets its share of zeros; the tensor has shape {tuple(tensor.shape)}",
+            fix="leave out parameters of other shapes: `if p.dim() == 2`",
+        )
     rows, cols = tensor.shape
     zeros = math.ceil(sparsity * rows)
     with no_grad():

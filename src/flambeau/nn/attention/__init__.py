@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import enum
 
+from ...errors import ArgumentError, FailedAssertion
+
 __all__ = [
     "SDPBackend",
     "WARN_FOR_UNFUSED_KERNELS",
@@ -58,9 +60,11 @@ def sdpa_kernel(backends, set_priority=False):
     ...     out = torch.nn.functional.scaled_dot_product_attention(*[torch.ones(1, 2, 4)] * 3)
     """
     if not isinstance(backends, (list, SDPBackend)):
-        raise AssertionError(
+        raise FailedAssertion(
             "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
-            + type(backends).__name__
+            f"{type(backends).__name__}",
+            why="it says which implementations may be used",
+            fix="use `SDPBackend.MATH`",
         )
     wanted = [backends] if isinstance(backends, SDPBackend) else list(dict.fromkeys(backends))
     if not set_priority:
@@ -80,8 +84,10 @@ def register_flash_attention_impl(impl, *, register_fn):
 def activate_flash_attention_impl(impl):
     """Switch to a named implementation of flash attention."""
     if impl not in _flash:
-        raise ValueError(
-            f"Unknown flash attention impl '{impl}'. Available implementations: {list_flash_attention_impls()}"
+        raise ArgumentError(
+            f"Unknown flash attention impl '{impl}'. Available implementations: {list_flash_attention_impls()}",
+            why="it names an implementation for GPUs",
+            fix="leave the call out: on the CPU there is one implementation",
         )
     handle = _flash[impl]()
     _flash_active[:] = [(impl, handle)]

@@ -349,7 +349,8 @@ class Softmax2d(Module):
         if input.dim() not in (3, 4):
             raise ArgumentError(
                 f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead",
-                fix="nn.Softmax(dim) takes any number of dimensions",
+                why=f"it is a softmax over the channels of (N, C, H, W); the input has shape {tuple(input.shape)}",
+                fix="use `nn.Softmax(dim=1)`, which takes any number of dimensions",
             )
         return F.softmax(input, -3, _stacklevel=5)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ... import ops
-from ...errors import ArgumentError, GradientError, ShapeError
+from ...errors import ArgumentError, ShapeError, StateError
 from .. import functional as F
 from .container import ModuleList, Sequential
 from .linear import Linear
@@ -39,7 +39,11 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         super().__init__()
         cutoffs = list(cutoffs)
         if len(cutoffs) == 0:
-            raise ArgumentError("cutoffs should be a sequence of length larger than 0")
+            raise ArgumentError(
+                "cutoffs should be a sequence of length larger than 0",
+                why="they divide the classes into clusters of frequent and rare ones",
+                fix=f"use e.g. `cutoffs=[{max(n_classes // 10, 1)}]`, or `nn.CrossEntropyLoss` without clusters",
+            )
         if (
             cutoffs != sorted(cutoffs)
             or min(cutoffs) <= 0
@@ -49,7 +53,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         ):
             raise ArgumentError(
                 "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each "
-                "value is between 1 and n_classes-1"
+                "value is between 1 and n_classes-1",
+                why=f"they are {cutoffs}, and there are {n_classes} classes",
+                fix=f"use `cutoffs={sorted({int(c) for c in cutoffs if 0 < int(c) < n_classes})}`",
             )
         self.in_features = in_features
         self.n_classes = n_classes
@@ -80,15 +86,33 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         input, target, batched = input_, target_, target_.dim() > 0
         if target.dim() == 1:
             if input.shape[0] != target.shape[0]:
-                raise ShapeError("Input and target should have the same size in the batch dimension.")
+                raise ShapeError(
+                    "Input and target should have the same size in the batch dimension.",
+                    why=f"input has {input.shape[0]} rows and target {target.shape[0]} classes",
+                    fix="give one class per row",
+                )
             if input.dim() != 2:
-                raise ShapeError("1D target tensor expects 2D input tensors, but found inputs with size", input.size())
+                raise ShapeError(
+                    "1D target tensor expects 2D input tensors, but found inputs with size",
+                    input.size(),
+                    why=f"the target has {target.shape[0]} classes, and the input has shape {tuple(input.shape)}",
+                    fix="use `input.flatten(0, -2)`, and `target.flatten()`",
+                )
         elif target.dim() == 0:
             if input.dim() != 1:
-                raise ShapeError("0D target tensor expects 1D input tensors, but found inputs with size", input.size())
+                raise ShapeError(
+                    "0D target tensor expects 1D input tensors, but found inputs with size",
+                    input.size(),
+                    why=f"the target is one class, and the input has shape {tuple(input.shape)}",
+                    fix="use `target.unsqueeze(0)` for a batch of one",
+                )
             input, target = input.unsqueeze(0), target.unsqueeze(0)
         else:
-            raise ShapeError("0D or 1D target tensor expected, multi-target not supported")
+            raise ShapeError(
+                "0D or 1D target tensor expected, multi-target not supported",
+                why=f"the target names one class per sample, and has shape {tuple(target.shape)}",
+                fix="use `input.flatten(0, -2)`, and `target.flatten()`",
+            )
         used = 0
         gather = target.new_empty(target.size(0)).copy_(target)
         output = input.new_zeros(target.size(0))
@@ -104,9 +128,13 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 output = output.index_copy(0, rows, cluster.gather(1, relative.unsqueeze(1)).squeeze(1))
             used += rows.numel()
         if used != target.size(0):
-            raise GradientError(
+            raise StateError(
                 f"Target values should be in [0, {self.n_classes - 1}], but values in range "
-                f"[{target.min().item()}, {target.max().item()}] were found. "
+                f"[{target.min().item()}, {target.max().item()}] were found. ",
+                why=f"there are {self.n_classes} classes, numbered from 0",
+                fix=f"use `n_classes={int(target.max()) + 1}`, or correct the targets"
+                if target.min() >= 0
+                else "number the classes from 0",
             )
         head = F.log_softmax(self.head(input), dim=1)
         output = output + head.gather(1, gather.unsqueeze(1)).squeeze(1)

@@ -5,7 +5,7 @@ Vaswani et al., "Attention Is All You Need", 2017.
 
 from __future__ import annotations
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, FailedAssertion
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -57,7 +57,9 @@ class MultiheadAttention(Module):
         if embed_dim <= 0 or num_heads <= 0:
             raise ArgumentError(
                 f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
-                f"num_heads={num_heads} instead"
+                f"num_heads={num_heads} instead",
+                why="each head gets an equal share of the features",
+                fix="use e.g. `nn.MultiheadAttention(embed_dim=64, num_heads=8)`",
             )
         kind = dict(device=device, dtype=dtype)
         super().__init__()
@@ -70,7 +72,13 @@ class MultiheadAttention(Module):
         self.batch_first = batch_first
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError("embed_dim must be divisible by num_heads")
+            raise FailedAssertion(
+                "embed_dim must be divisible by num_heads",
+                why=f"each head gets an equal share of the features, and {embed_dim} / {num_heads} is not a whole "
+                "number",
+                fix=f"use `embed_dim={-(-embed_dim // num_heads) * num_heads}`, or one of "
+                f"{[d for d in range(1, embed_dim + 1) if embed_dim % d == 0][:12]} heads",
+            )
         separate = ("q_proj_weight", embed_dim), ("k_proj_weight", self.kdim), ("v_proj_weight", self.vdim)
         if self._qkv_same_embed_dim:
             self.in_proj_weight = Parameter(blank(3 * embed_dim, embed_dim, **kind))

@@ -198,7 +198,11 @@ class SyncBatchNorm(_BatchNorm):
         if input.dim() < 2:
             raise ArgumentError(f"expected at least 2D input (got {input.dim()}D input)")
         if input.size(1) == 0:
-            raise ArgumentError("SyncBatchNorm number of input channels should be non-zero")
+            raise ArgumentError(
+                "SyncBatchNorm number of input channels should be non-zero",
+                why=f"the input has shape {tuple(input.shape)}, with channels in dimension 1",
+                fix="find the layer before that makes no channels",
+            )
 
     @classmethod
     def convert_sync_batchnorm(cls, module, process_group=None):

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 
-from ...errors import ArgumentError, ArgumentTypeError, IndexOutOfRange
+from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, IndexOutOfRange
 from .module import Module, indent
 from .parameter_container import ParameterDict, ParameterList, checked_pairs
 
@@ -47,7 +47,9 @@ class _Row(Module):
         index, size = operator.index(index), len(self)
         if not -size <= index < size:
             raise IndexOutOfRange(
-                f"index {index} is out of range", why=f"the {self._get_name()} has {size} modules, numbered from 0"
+                f"index {index} is out of range",
+                why=f"the {self._get_name()} has {size} modules, numbered from 0",
+                fix=f"use an index from {-size} to {size - 1}" if size else "append a module first",
             )
         return next(islice(self._modules, index % size, None))
 
@@ -108,7 +110,11 @@ class Sequential(_Row):
 
     def _only_sequential(self, other):
         if not isinstance(other, Sequential):
-            raise ArgumentError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+            raise ArgumentError(
+                f"add operator supports only objects of Sequential class, but {type(other)} is given.",
+                why="the modules of both are put in a row",
+                fix="use `append(module)` to add a single module",
+            )
 
     def __add__(self, other):
         self._only_sequential(other)
@@ -131,9 +137,17 @@ class Sequential(_Row):
 
     def _only_positive(self, times):
         if not isinstance(times, int):
-            raise ArgumentTypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
+            raise ArgumentTypeError(
+                f"unsupported operand type(s) for *: {type(self)} and {type(times)}",
+                why="the modules are repeated that many times",
+                fix="use an int",
+            )
         if times <= 0:
-            raise ArgumentError(f"Non-positive multiplication factor {times} for {type(self)}")
+            raise ArgumentError(
+                f"Non-positive multiplication factor {times} for {type(self)}",
+                why="the modules are repeated that many times",
+                fix="use 1 or more, or `nn.Sequential()` for an empty one",
+            )
 
     def append(self, module):
         """Add a module at the end."""
@@ -143,10 +157,20 @@ class Sequential(_Row):
     def insert(self, index, module):
         """Add a module before the one at an index."""
         if not isinstance(module, Module):
-            raise AssertionError(f"module should be of type: {Module}")
+            raise FailedAssertion(
+                f"module should be of type: {Module}",
+                why=f"it is {type(module).__name__}",
+                fix=f"use `{module.__name__}()` to make a module of the class"
+                if isinstance(module, type)
+                else "wrap a function in a module, e.g. `nn.Flatten()`, `nn.ReLU()`",
+            )
         size = len(self)
         if not -size <= index <= size:
-            raise IndexOutOfRange(f"Index out of range: {index}")
+            raise IndexOutOfRange(
+                f"Index out of range: {index}",
+                why=f"the {self._get_name()} has {size} modules, so a module can come at position 0 to {size}",
+                fix="use `append(module)` to add it at the end",
+            )
         modules = list(self)
         modules.insert(index, module)
         self._renumber(modules)
@@ -199,7 +223,9 @@ class ModuleList(_Row):
         """Add all modules of an iterable at the end."""
         if not isinstance(modules, Iterable):
             raise ArgumentTypeError(
-                f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}"
+                f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}",
+                why="it adds all modules of a list",
+                fix="use `append(module)` to add a single module",
             )
         for module in list(modules):
             self.append(module)
@@ -280,7 +306,9 @@ class ModuleDict(Module):
         if not isinstance(modules, Iterable):
             raise ArgumentTypeError(
                 "ModuleDict.update should be called with an iterable of key/value pairs, but got "
-                + type(modules).__name__
+                f"{type(modules).__name__}",
+                why="each module needs a name",
+                fix='use `update({"name": module})`',
             )
         pairs = modules.items() if isinstance(modules, (Mapping, ModuleDict)) else checked_pairs("ModuleDict", modules)
         for key, module in pairs:

@@ -110,20 +110,38 @@ class _ConvNd(Module):
 
 def _check(in_channels, out_channels, stride, padding, groups, padding_mode):
     if groups <= 0:
-        raise ArgumentError("groups must be a positive integer")
+        raise ArgumentError(
+            "groups must be a positive integer",
+            why=f"it is {groups}, and the channels are divided into that many groups",
+            fix="use `groups=1`",
+        )
     for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
         if channels % groups != 0:
             raise ArgumentError(
-                f"{name} must be divisible by groups", why=f"{channels} % {groups} = {channels % groups}"
+                f"{name} must be divisible by groups",
+                why=f"groups have equally many channels, and {channels} % {groups} = {channels % groups}",
+                fix=f"use `{name}={-(-channels // groups) * groups}`, or a number of groups that divides {channels}",
             )
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
-            raise ArgumentError(f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}")
+            raise ArgumentError(
+                f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}",
+                why="it says whether zeros are added to keep the size",
+                fix="use `padding='same'`, `padding='valid'` for none, or a number",
+            )
         if padding == "same" and any(s != 1 for s in stride):
-            raise ArgumentError("padding='same' is not supported for strided convolutions")
+            raise ArgumentError(
+                "padding='same' is not supported for strided convolutions",
+                why=f"with stride {tuple(stride)} the result is smaller than the input whatever the padding",
+                fix="use a number, e.g. `padding=kernel_size // 2`",
+            )
     if padding_mode not in _MODES:
         modes = ", ".join(map(repr, _MODES))
-        raise ArgumentError(f"padding_mode must be one of {{{modes}}}, but got padding_mode='{padding_mode}'")
+        raise ArgumentError(
+            f"padding_mode must be one of {{{modes}}}, but got padding_mode='{padding_mode}'",
+            why="it says what is added around the input",
+            fix="use `padding_mode='zeros'`",
+        )
 
 
 class _Conv(_ConvNd):
@@ -242,7 +260,11 @@ class _ConvTransposeNd(_ConvNd):
         dtype=None,
     ):
         if padding_mode != "zeros":
-            raise ArgumentError(f'Only "zeros" padding mode is supported for {self.__class__.__name__}')
+            raise ArgumentError(
+                f'Only "zeros" padding mode is supported for {self.__class__.__name__}',
+                why="a transposed convolution cuts its padding off the result",
+                fix="leave padding_mode out",
+            )
         spread = self._spread
         super().__init__(
             in_channels,
@@ -262,7 +284,11 @@ class _ConvTransposeNd(_ConvNd):
 
     def forward(self, input, output_size=None):
         if self.padding_mode != "zeros":
-            raise ArgumentError(f"Only `zeros` padding mode is supported for {self.__class__.__name__}")
+            raise ArgumentError(
+                f"Only `zeros` padding mode is supported for {self.__class__.__name__}",
+                why="a transposed convolution cuts its padding off the result",
+                fix="leave padding_mode out",
+            )
         extra = self.output_padding
         if output_size is not None:
             extra = self._output_padding(
@@ -284,7 +310,9 @@ class _ConvTransposeNd(_ConvNd):
         if len(wanted) != n:
             raise ArgumentError(
                 f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have {n} or {leading + n} elements "
-                f"(got {len(output_size)})"
+                f"(got {len(output_size)})",
+                why=f"it is the size of the last {n} dimension(s), or of all",
+                fix="use the size of what is to be restored: `x.size()`",
             )
         dilation = dilation if dilation is not None else (1,) * n
         least = [
@@ -295,7 +323,9 @@ class _ConvTransposeNd(_ConvNd):
         if any(not lo <= size <= hi for size, lo, hi in zip(wanted, least, most, strict=True)):
             raise ArgumentError(
                 f"requested an output size of {output_size}, but valid sizes range from {least} to {most} "
-                f"(for an input of {input.size()[leading:]})"
+                f"(for an input of {input.size()[leading:]})",
+                why=f"a convolution with stride {tuple(stride)} maps sizes of that range to the input's",
+                fix=f"use `output_size={most}` or less",
             )
         return [size - lo for size, lo in zip(wanted, least, strict=True)]
 
@@ -368,7 +398,12 @@ class _LazyConvXdMixin(LazyModuleMixin):
             return
         self.in_channels = self._get_in_channels(input)
         if self.in_channels % self.groups != 0:
-            raise ArgumentError("in_channels must be divisible by groups")
+            raise ArgumentError(
+                "in_channels must be divisible by groups",
+                why=f"the input has {self.in_channels} channels, and {self.in_channels} / {self.groups} is not a "
+                "whole number",
+                fix=f"use a number of groups that divides {self.in_channels}",
+            )
         if self.transposed:
             channels = self.in_channels, self.out_channels // self.groups
         else:
@@ -384,7 +419,9 @@ class _LazyConvXdMixin(LazyModuleMixin):
             raise ArgumentError(
                 f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self.__class__.__name__}, but "
                 "got input "
-                f"of size: {input.shape}"
+                f"of size: {input.shape}",
+                why=f"channels come before the last {n} dimension(s), and the batch before those",
+                fix="use `x.unsqueeze(0)` to add the missing dimension",
             )
         return input.shape[1] if input.dim() == n + 2 else input.shape[0]
 

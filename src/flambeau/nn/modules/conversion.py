@@ -20,7 +20,11 @@ class Conversion(Traversal):
     def train(self, mode: bool = True):
         """Set training mode here and in all submodules: dropout drops, batch norm uses its batch."""
         if not isinstance(mode, bool):
-            raise ArgumentError("training mode is expected to be boolean")
+            raise ArgumentError(
+                "training mode is expected to be boolean",
+                why=f"it is {mode!r}",
+                fix="use `model.train()` or `model.eval()`",
+            )
         if log.on:
             events.sets_mode(self, mode)
         self.training = mode
@@ -87,14 +91,18 @@ class Conversion(Traversal):
         device, dtype, non_blocking, memory_format = parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise ArgumentTypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}",
+                why="parameters need gradients, which integers do not have",
+                fix="use `model.to(torch.float32)`, or convert the data instead",
             )
 
         def convert(t):
             if t.is_meta and device is not None and device.type != "meta":
                 raise NotSupported(
                     "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
-                    "torch.nn.Module.to() when moving module from meta to a different device."
+                    "torch.nn.Module.to() when moving module from meta to a different device.",
+                    why="the module was made on the meta device, where tensors have shapes only",
+                    fix=f"use `model.to_empty(device='{device}')`, then load or initialise the parameters",
                 )
             wanted = dtype if t.is_floating_point() or t.is_complex() else None
             if memory_format is not None and t.dim() in (4, 5):
@@ -140,7 +148,9 @@ class Conversion(Traversal):
 
     def xpu(self, device=None):
         """Move to an XPU; flambeau has none."""
-        raise NotSupported("flambeau has no xpu device", fix=".to('cpu')")
+        raise NotSupported(
+            "flambeau has no xpu device", why="flambeau computes on the CPU", fix="use `model.to('cpu')`"
+        )
 
     ipu = mtia = xpu
 
@@ -178,6 +188,7 @@ def parse_to(*args, **kwargs):
         given = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
         raise ArgumentTypeError(
             f"to() received an invalid combination of arguments - got ({given})",
-            fix="to(device), to(dtype), to(device, dtype) or to(tensor)",
+            why="it takes a device, a dtype, both, or a tensor to be like",
+            fix="use `to(device)`, `to(dtype)`, `to(device, dtype)` or `to(tensor)`",
         )
     return None if device is None else Device(device), dtype, non_blocking, memory_format

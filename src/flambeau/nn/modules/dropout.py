@@ -18,7 +18,13 @@ class _DropoutNd(Module):
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
         if not 0.0 <= p <= 1.0:
-            raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
+            raise ArgumentError(
+                f"dropout probability has to be between 0 and 1, but got {p}",
+                why="p is the share of elements that become zero",
+                fix=f"use `p={p / 100:g}` if {p:g} percent are meant"
+                if 1 < p <= 100
+                else "use a number between 0 and 1, such as `p=0.5`",
+            )
         self.p = p
         self.inplace = inplace
 

@@ -63,9 +63,15 @@ class Unflatten(Module):
 
 def _require_ints(sizes):
     if not isinstance(sizes, (tuple, list)):
-        raise ArgumentTypeError(f"unflattened_size must be a tuple of ints, but found type {type(sizes).__name__}")
+        raise ArgumentTypeError(
+            f"unflattened_size must be a tuple of ints, but found type {type(sizes).__name__}",
+            why="a dimension is divided into these",
+            fix=f"use `(-1, {sizes})`" if isinstance(sizes, int) else "use a tuple such as `(3, -1)`",
+        )
     for i, size in enumerate(sizes):
         if not isinstance(size, int):
             raise ArgumentTypeError(
-                f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {i}"
+                f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {i}",
+                why=f"the sizes are {tuple(sizes)}, and a size is a whole number",
+                fix="convert them with `int()`",
             )

@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 
 from ...autograd import Function
-from ...errors import GradientError
+from ...errors import GradientError, StateError
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 
@@ -113,9 +113,11 @@ def register_module_backward_hook(hook):
 
 def _register_backward(hook, full):
     if backward and backward_kind["full"] not in (None, full):
-        raise GradientError(
+        raise StateError(
             "Cannot use both regular backward hooks and full backward hooks as a global Module hook. "
-            "Please use only one of them."
+            "Please use only one of them.",
+            why="the two kinds see different gradients",
+            fix="use `register_module_full_backward_hook` for all of them",
         )
     backward_kind["full"] = full
     return _register(backward, hook)
@@ -213,7 +215,9 @@ class FullBackward:
                 if found is not None and not (isinstance(found, tuple) and all(g is None for g in found)):
                     raise GradientError(
                         "Backward hook for Modules where no input requires gradient should always return None or None "
-                        "for all gradients."
+                        "for all gradients.",
+                        why="there is no gradient of an input that the hook could replace",
+                        fix="return None, or give the module an input that requires grad",
                     )
         return tuple(full[i] for i in places)
 
@@ -225,7 +229,9 @@ class FullBackward:
                 "Module backward hook for grad_input is called before the grad_output one. This "
                 "happens because the gradient in your nn.Module flows to the Module's input without "
                 "passing through the Module's output. Make sure that the output depends on the input "
-                "and that the loss is computed based on the output."
+                "and that the loss is computed based on the output.",
+                why="the input of the module received its gradient by another way than through the output",
+                fix="compute the loss from the output, and let the output depend on the input",
             )
         for hook in self.hooks:
             found = hook(self.module, full, self.grad_output)
@@ -246,7 +252,9 @@ def _as_many(found, size, what):
     found = found if isinstance(found, tuple) else (found,)
     if len(found) != size:
         raise GradientError(
-            f"Backward hook returned an invalid number of {what}, got {len(found)}, but expected {size}"
+            f"Backward hook returned an invalid number of {what}, got {len(found)}, but expected {size}",
+            why="what a hook returns replaces these gradients one by one",
+            fix=f"return a tuple of {size}, with None where there is no gradient, or return nothing",
         )
     return found
 
@@ -286,8 +294,10 @@ def call_pre_hooks(module, args, kwargs, pre_hooks, with_kwargs):
             found = hook(module, args, kwargs)
             if found is not None:
                 if not (isinstance(found, tuple) and len(found) == 2):
-                    raise GradientError(
-                        f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {found}."
+                    raise StateError(
+                        f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {found}.",
+                        why="what a hook returns replaces the arguments of forward",
+                        fix="return `(args, kwargs)`, with args a tuple and kwargs a dict, or return nothing",
                     )
                 args, kwargs = found
         else:

@@ -40,7 +40,12 @@ class _InstanceNorm(_NormBase):
     def _check_input_dim(self, input):
         n = self._spatial
         if input.dim() not in (n + 1, n + 2):
-            raise ArgumentError(f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)")
+            raise ArgumentError(
+                f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)",
+                why=f"channels come before the last {n} dimension(s), and the batch before those; the input has "
+                f"shape {tuple(input.shape)}",
+                fix="use `x.unsqueeze(0)` to add the missing dimension",
+            )
 
     def forward(self, input):
         self._check_input_dim(input)
@@ -49,7 +54,9 @@ class _InstanceNorm(_NormBase):
             if self.affine:
                 raise ArgumentError(
                     f"expected input's size at dim={dim} to match num_features ({self.num_features}), "
-                    f"but got: {input.size(dim)}."
+                    f"but got: {input.size(dim)}.",
+                    why=f"the input has shape {tuple(input.shape)}, and each channel has its own weight",
+                    fix=f"use `{type(self).__name__}({input.size(dim)})`",
                 )
             warnings.warn(
                 f"input's size at dim={dim} does not match num_features. You can silence this warning by not "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from ...errors import GradientError
+from ...errors import NotSupported, StateError
 from ..parameter import is_lazy
 
 __all__ = ["LazyModuleMixin"]
@@ -52,7 +52,11 @@ class LazyModuleMixin:
 
     def initialize_parameters(self, *args, **kwargs):
         """Give the parameters their shapes, from the arguments of the first call."""
-        raise NotImplementedError(f"initialize_parameters is not implemented for {self.__class__.__name__}")
+        raise NotSupported(
+            f"initialize_parameters is not implemented for {self.__class__.__name__}",
+            why="a lazy module makes its parameters when it sees its first input",
+            fix=f"define `initialize_parameters(self, input)` in {self.__class__.__name__}",
+        )
 
     def has_uninitialized_params(self):
         """Whether any parameter or buffer still has no shape."""
@@ -62,7 +66,11 @@ class LazyModuleMixin:
         kwargs = kwargs or {}
         module.initialize_parameters(*args, **kwargs)
         if module.has_uninitialized_params():
-            raise GradientError(f"module {self._get_name()} has not been fully initialized")
+            raise StateError(
+                f"module {self._get_name()} has not been fully initialized",
+                why="initialize_parameters has run and has left parameters without a shape",
+                fix="call `materialize(shape)` on each of them in initialize_parameters",
+            )
         module._initialize_hook.remove()
         module._load_hook.remove()
         del module._initialize_hook
@@ -71,7 +79,9 @@ class LazyModuleMixin:
             module.__class__ = module.cls_to_become
 
     def _replicate_for_data_parallel(self):
-        raise GradientError(
+        raise StateError(
             "Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward pass to "
-            "correctly initialize the modules"
+            "correctly initialize the modules",
+            why="copies need parameters with a shape",
+            fix="call the model once with a batch of data before wrapping it",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, FailedAssertion
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter, UninitializedParameter
@@ -103,7 +103,11 @@ class Bilinear(Module):
     def __init__(self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         if in1_features <= 0:
-            raise ArgumentError(f"in1_features must be > 0, but got (in1_features={in1_features})")
+            raise ArgumentError(
+                f"in1_features must be > 0, but got (in1_features={in1_features})",
+                why="the first input needs at least one feature",
+                fix="use the size of the last dimension of input1",
+            )
         self.in1_features = in1_features
         self.in2_features = in2_features
         self.out_features = out_features
@@ -161,4 +165,8 @@ class LazyLinear(LazyModuleMixin, Linear):
                 self.bias.materialize((self.out_features,))
             self.reset_parameters()
         if self.in_features == 0:
-            raise AssertionError(f"The in_features inferred from input: {input.shape[-1]} is not equal to in_features")
+            raise FailedAssertion(
+                f"The in_features inferred from input: {input.shape[-1]} is not equal to in_features",
+                why="the layer was made for a fixed number of features",
+                fix="leave in_features to be inferred, or use `nn.Linear`",
+            )

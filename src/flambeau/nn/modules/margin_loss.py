@@ -134,10 +134,16 @@ class MultiMarginLoss(_WeightedLoss):
     def __init__(self, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
         super().__init__(weight, size_average, reduce, reduction)
         if p != 1 and p != 2:
-            raise ArgumentError("only p == 1 and p == 2 supported")
+            raise ArgumentError(
+                "only p == 1 and p == 2 supported",
+                why=f"p is {p}, the power to which a violated margin is raised",
+                fix="use `p=1` or `p=2`",
+            )
         if weight is not None and weight.dim() != 1:
             raise ArgumentError(
-                f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead"
+                f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead",
+                why=f"it holds one number per class, and has shape {tuple(weight.shape)}",
+                fix="use `weight.flatten()`",
             )
         self.p = p
         self.margin = margin
@@ -168,7 +174,11 @@ class TripletMarginLoss(_Loss):
     def __init__(self, margin=1.0, p=2.0, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"):
         super().__init__(size_average, reduce, reduction)
         if margin <= 0:
-            raise ArgumentError(f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead")
+            raise ArgumentError(
+                f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead",
+                why="it is how much closer the positive has to be than the negative",
+                fix="use `margin=1.0`",
+            )
         self.margin = margin
         self.p = p
         self.eps = eps
@@ -202,7 +212,9 @@ class TripletMarginWithDistanceLoss(_Loss):
         super().__init__(size_average=None, reduce=None, reduction=reduction)
         if margin <= 0:
             raise ArgumentError(
-                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
+                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead",
+                why="it is how much closer the positive has to be than the negative",
+                fix="use `margin=1.0`",
             )
         self.distance_function = distance_function if distance_function is not None else PairwiseDistance()
         self.margin = margin

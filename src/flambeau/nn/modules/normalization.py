@@ -61,7 +61,11 @@ class CrossMapLRN2d(Module):
 
     def forward(self, input):
         if input.dim() != 4:
-            raise ArgumentError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+            raise ArgumentError(
+                f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.",
+                why=f"it normalises over the channels of (N, C, H, W); the input has shape {tuple(input.shape)}",
+                fix="use `nn.LocalResponseNorm`, which takes any number of dimensions",
+            )
         channels = input.size(1)
         reach = min(int((self.size - 1) / 2 + 1), channels)
         squares = F.pad(input * input, (0, 0, 0, 0, reach - 1, reach - 1))
@@ -147,9 +151,17 @@ class GroupNorm(Module):
     def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True):
         super().__init__()
         if num_groups <= 0:
-            raise ArgumentError(f"num_groups must be a positive integer, got {num_groups}")
+            raise ArgumentError(
+                f"num_groups must be a positive integer, got {num_groups}",
+                why="the channels are divided into that many groups",
+                fix="use `num_groups=1`, or a divisor of num_channels",
+            )
         if num_channels % num_groups != 0:
-            raise ArgumentError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+            raise ArgumentError(
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})",
+                why=f"groups have equally many channels, and {num_channels} / {num_groups} is not a whole number",
+                fix=f"use one of {[d for d in range(1, num_channels + 1) if num_channels % d == 0][:12]} groups",
+            )
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps

@@ -144,7 +144,12 @@ class _CircularPadNd(_Pad):
     def forward(self, input):
         n = len(self.padding) // 2
         if input.dim() not in (n + 1, n + 2):
-            raise ArgumentError(f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)")
+            raise ArgumentError(
+                f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)",
+                why=f"the last {n} dimension(s) are padded and channels come before them; the input has shape "
+                f"{tuple(input.shape)}",
+                fix="use `x.unsqueeze(0)` to add the missing dimension",
+            )
         return F.pad(input, self.padding, self.mode)
 
 

@@ -6,7 +6,7 @@ import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from ...errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange
+from ...errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, MissingKey, StateError
 from ...tensor import Tensor
 from ..parameter import Parameter
 from .module import Module, typename
@@ -16,10 +16,18 @@ def checked_pairs(what, mapping):
     """(key, value) of a mapping, or of an iterable of pairs in which each pair is checked."""
     for i, pair in enumerate(mapping):
         if not isinstance(pair, Iterable):
-            raise ArgumentTypeError(f"{what} update sequence element #{i} should be Iterable; is" + type(pair).__name__)
+            raise ArgumentTypeError(
+                f"{what} update sequence element #{i} should be Iterable; is{type(pair).__name__}",
+                why="each element is a pair of name and parameter",
+                fix='use `update({"name": parameter})`',
+            )
         pair = list(pair)
         if len(pair) != 2:
-            raise ArgumentError(f"{what} update sequence element #{i} has length {len(pair)}; 2 is required")
+            raise ArgumentError(
+                f"{what} update sequence element #{i} has length {len(pair)}; 2 is required",
+                why="each element is a pair of name and parameter",
+                fix='use `update({"name": parameter})`',
+            )
         yield pair
 
 
@@ -52,7 +60,11 @@ class ParameterList(Module):
     def _key_at(self, index):
         index = operator.index(index)
         if not -len(self) <= index < len(self):
-            raise IndexOutOfRange(f"index {index} is out of range")
+            raise IndexOutOfRange(
+                f"index {index} is out of range",
+                why=f"the list has {len(self)} parameters, numbered from 0",
+                fix=f"use an index from {-len(self)} to {len(self) - 1}" if len(self) else "append a parameter first",
+            )
         return str(index % len(self))
 
     def __getitem__(self, index):
@@ -87,7 +99,9 @@ class ParameterList(Module):
         """Add all values of an iterable at the end."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise ArgumentTypeError(
-                "ParameterList.extend should be called with an iterable, but got " + type(values).__name__
+                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}",
+                why="it adds all parameters of a list",
+                fix="use `append(parameter)` to add a single parameter",
             )
         for value in list(values):
             self.append(value)
@@ -97,7 +111,11 @@ class ParameterList(Module):
         return "\n".join(f"  ({i}): {_described(value)}" for i, value in enumerate(self))
 
     def __call__(self, *args, **kwargs):
-        raise GradientError("ParameterList should not be called.")
+        raise StateError(
+            "ParameterList should not be called.",
+            why="it only holds parameters",
+            fix="use the parameters in the forward of the module: `for p in self.params:`",
+        )
 
 
 class ParameterDict(Module):
@@ -119,7 +137,9 @@ class ParameterDict(Module):
         if not isinstance(key, str):
             raise ArgumentTypeError(
                 "Index given to ParameterDict cannot be used as a key as it is not a string "
-                f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys."
+                f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys.",
+                why="keys become names of attributes",
+                fix=f"use `str({key!r})`",
             )
         return key
 
@@ -173,7 +193,11 @@ class ParameterDict(Module):
         """Remove the last (key, value), and return it."""
         key = next(reversed(self._keys), None)
         if key is None:
-            raise KeyError("popitem(): ParameterDict is empty")
+            raise MissingKey(
+                "popitem(): ParameterDict is empty",
+                why="there is nothing to take out",
+                fix="ask `len(parameters)` first",
+            )
         return key, self.pop(key)
 
     def get(self, key, default=None):
@@ -201,7 +225,9 @@ class ParameterDict(Module):
         if not isinstance(parameters, Iterable):
             raise ArgumentTypeError(
                 "ParametersDict.update should be called with an iterable of key/value pairs, but got "
-                + type(parameters).__name__
+                f"{type(parameters).__name__}",
+                why="each parameter needs a name",
+                fix='use `update({"name": parameter})`',
             )
         if isinstance(parameters, (OrderedDict, ParameterDict)):
             pairs = parameters.items()
@@ -216,7 +242,11 @@ class ParameterDict(Module):
         return "\n".join(f"  ({key}): {_described(value, legacy=True)}" for key, value in self.items())
 
     def __call__(self, input):
-        raise GradientError("ParameterDict should not be called.")
+        raise StateError(
+            "ParameterDict should not be called.",
+            why="it only holds parameters",
+            fix="use the parameters in the forward of the module: `self.params['name']`",
+        )
 
     def __or__(self, other):
         joined = self.copy()

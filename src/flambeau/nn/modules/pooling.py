@@ -241,11 +241,23 @@ class _FractionalMaxPoolNd(Module):
         self.output_ratio = self._spread(output_ratio) if output_ratio is not None else None
         name = self.__class__.__name__
         if output_size is None and output_ratio is None:
-            raise ArgumentError(f"{name} requires specifying either an output size, or a pooling ratio")
+            raise ArgumentError(
+                f"{name} requires specifying either an output size, or a pooling ratio",
+                why="nothing says how large the result is",
+                fix="use `output_ratio=0.5`",
+            )
         if output_size is not None and output_ratio is not None:
-            raise ArgumentError("only one of output_size and output_ratio may be specified")
+            raise ArgumentError(
+                "only one of output_size and output_ratio may be specified",
+                why="both say how large the result is",
+                fix="leave one of them out",
+            )
         if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
-            raise ArgumentError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+            raise ArgumentError(
+                f"output_ratio must be between 0 and 1 (got {output_ratio})",
+                why="it is the size of the result as a part of the input's",
+                fix="use `output_ratio=0.5` for half the size",
+            )
 
     def _arguments(self):
         return self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples

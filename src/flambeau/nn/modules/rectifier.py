@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from ...errors import FailedAssertion
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -119,7 +120,13 @@ class Hardtanh(Module):
         self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace
         if not self.max_val > self.min_val:
-            raise AssertionError(f"max_val ({self.max_val}) must be larger than min_val ({self.min_val})")
+            raise FailedAssertion(
+                f"max_val ({self.max_val}) must be larger than min_val ({self.min_val})",
+                why="values are limited to min_val to max_val",
+                fix=f"swap them: `nn.Hardtanh({self.max_val}, {self.min_val})`"
+                if self.max_val < self.min_val
+                else "use two different limits",
+            )
 
     def forward(self, input):
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)

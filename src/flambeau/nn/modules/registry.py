@@ -10,6 +10,8 @@ from __future__ import annotations
 import weakref
 from copy import deepcopy
 
+from ...errors import MissingKey
+
 
 class Registry(dict):
     """A dict whose entries are also attributes of the module that owns it."""
@@ -44,7 +46,11 @@ class Registry(dict):
     def pop(self, name, default=_absent):
         if name not in self:
             if default is Registry._absent:
-                raise KeyError(name)
+                raise MissingKey(
+                    name,
+                    why=f"there are {len(self)} entries, and none of that name",
+                    fix="use `pop(name, None)` for one that may be missing",
+                )
             return default
         value = self[name]
         del self[name]
@@ -53,7 +59,9 @@ class Registry(dict):
     def popitem(self):
         name = next(reversed(self), Registry._absent)
         if name is Registry._absent:
-            raise KeyError("popitem(): dictionary is empty")
+            raise MissingKey(
+                "popitem(): dictionary is empty", why="there is nothing to take out", fix="ask `len(...)` first"
+            )
         return name, self.pop(name)
 
     def clear(self):

@@ -7,7 +7,7 @@ import numbers
 import warnings
 
 from ... import ops
-from ...errors import ArgumentError, ArgumentTypeError, ShapeError
+from ...errors import ArgumentError, ArgumentTypeError, ShapeError, StateError
 from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
@@ -82,7 +82,11 @@ class RNNBase(Module):
     def _check_sizes(self, dropout):
         if not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
             raise ArgumentError(
-                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed",
+                why=f"it is {dropout!r}",
+                fix=f"use `dropout={dropout / 100:g}` if {dropout:g} percent are meant"
+                if isinstance(dropout, (int, float)) and 1 < dropout <= 100
+                else "use a number such as `dropout=0.5`",
             )
         if dropout > 0 and self.num_layers == 1:
             warnings.warn(
@@ -95,22 +99,51 @@ class RNNBase(Module):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentTypeError(
                     f"{name} should be of type bool, got: {type(getattr(self, name)).__name__}",
-                    fix="name the options: batch_first=True, bias=False",
+                    why="arguments after num_layers are bias, batch_first, dropout, bidirectional, in this order",
+                    fix="name the options: `batch_first=True, bias=False`",
                 )
         if not isinstance(self.hidden_size, int):
-            raise ArgumentTypeError(f"hidden_size should be of type int, got: {type(self.hidden_size).__name__}")
+            raise ArgumentTypeError(
+                f"hidden_size should be of type int, got: {type(self.hidden_size).__name__}",
+                why="it is the number of features of the state",
+                fix=f"use `hidden_size={int(self.hidden_size)}`"
+                if isinstance(self.hidden_size, float)
+                else "use an int such as `hidden_size=128`",
+            )
         if self.input_size <= 0:
-            raise ArgumentError("input_size must be greater than zero")
+            raise ArgumentError(
+                "input_size must be greater than zero",
+                why=f"it is {self.input_size}, the number of features of each element of the sequence",
+                fix="use the size of the input's last dimension",
+            )
         if self.hidden_size <= 0:
-            raise ArgumentError("hidden_size must be greater than zero")
+            raise ArgumentError(
+                "hidden_size must be greater than zero",
+                why=f"it is {self.hidden_size}, the number of features of the state",
+                fix="use e.g. `hidden_size=128`",
+            )
         if self.num_layers <= 0:
-            raise ArgumentError("num_layers must be greater than zero")
+            raise ArgumentError(
+                "num_layers must be greater than zero", why=f"it is {self.num_layers}", fix="use `num_layers=1`"
+            )
         if self.proj_size < 0:
-            raise ArgumentError("proj_size should be a positive integer or zero to disable projections")
+            raise ArgumentError(
+                "proj_size should be a positive integer or zero to disable projections",
+                why=f"it is {self.proj_size}, the number of features that the state is projected to",
+                fix="use `proj_size=0` for no projection",
+            )
         if self.proj_size >= self.hidden_size:
-            raise ArgumentError("proj_size has to be smaller than hidden_size")
+            raise ArgumentError(
+                "proj_size has to be smaller than hidden_size",
+                why=f"the projection makes the state smaller: {self.proj_size} of {self.hidden_size} features",
+                fix=f"use a proj_size below {self.hidden_size}, or 0 for no projection",
+            )
         if self.mode not in _GATES:
-            raise ArgumentError(f"Unrecognized RNN mode: {self.mode}")
+            raise ArgumentError(
+                f"Unrecognized RNN mode: {self.mode}",
+                why="the mode says which cells are used",
+                fix="use `nn.LSTM`, `nn.GRU` or `nn.RNN`",
+            )
 
     @property
     def _flat_weights(self):
@@ -138,15 +171,30 @@ class RNNBase(Module):
         if input.dtype != weight.dtype:
             raise ArgumentError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
-                f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
+                f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})",
+                why="input and weights are multiplied with each other",
+                fix=f"use `input.to({weight.dtype})`, or `model.to({input.dtype})`",
             )
         expected = 2 if batch_sizes is not None else 3
         if input.dim() != expected:
-            raise ShapeError(f"input must have {expected} dimensions, got {input.dim()}")
+            raise ShapeError(
+                f"input must have {expected} dimensions, got {input.dim()}",
+                why="packed input is (elements, features)"
+                if batch_sizes is not None
+                else (
+                    "input is (batch, sequence, features) or (sequence, batch, features), and has shape "
+                    f"{tuple(input.shape)}"
+                ),
+                fix="use `x.unsqueeze(-1)` for a single feature"
+                if input.dim() < expected
+                else "use `x.flatten(2)` for one vector of features per element",
+            )
         if self.input_size != input.size(-1):
             raise ShapeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}",
-                why=f"the input has shape {list(input.shape)}",
+                why=f"the last dimension holds the features, and the input has shape {tuple(input.shape)}",
+                fix=f"use `nn.{self.mode if self.mode in ('LSTM', 'GRU') else 'RNN'}(input_size={input.size(-1)}, "
+                f"hidden_size={self.hidden_size})`",
             )
 
     def get_expected_hidden_size(self, input, batch_sizes):
@@ -210,7 +258,13 @@ class RNNBase(Module):
             batch_sizes = back = None
             if input.dim() not in (2, 3):
                 name = "RNN" if self.mode.startswith("RNN") else self.mode
-                raise ArgumentError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+                raise ArgumentError(
+                    f"{name}: Expected input to be 2D or 3D, got {input.dim()}D instead",
+                    why="it is (sequence, features), or that with a batch dimension",
+                    fix="use `x.unsqueeze(-1)` for a single feature"
+                    if input.dim() < 2
+                    else "use `x.flatten(2)` for one vector of features per element",
+                )
             batched = input.dim() == 3
             if not batched:
                 input = input.unsqueeze(0 if self.batch_first else 1)
@@ -289,13 +343,21 @@ class RNN(RNNBase):
 
     def __init__(self, *args, **kwargs):
         if "proj_size" in kwargs:
-            raise ArgumentError("proj_size argument is only supported for LSTM, not RNN or GRU")
+            raise ArgumentError(
+                "proj_size argument is only supported for LSTM, not RNN or GRU",
+                why="only the LSTM's output is projected",
+                fix="use `nn.LSTM`, or an `nn.Linear` after it",
+            )
         if len(args) > 3:
             nonlinearity, args = args[3], args[:3] + args[4:]
         else:
             nonlinearity = kwargs.pop("nonlinearity", "tanh")
         if nonlinearity not in ("tanh", "relu"):
-            raise ArgumentError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+            raise ArgumentError(
+                f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.",
+                why="it is applied to the new state at each step",
+                fix="use `nonlinearity='tanh'`",
+            )
         super().__init__("RNN_TANH" if nonlinearity == "tanh" else "RNN_RELU", *args, **kwargs)
         self.nonlinearity = nonlinearity
 
@@ -347,7 +409,11 @@ class GRU(RNNBase):
 
     def __init__(self, *args, **kwargs):
         if "proj_size" in kwargs:
-            raise ArgumentError("proj_size argument is only supported for LSTM, not RNN or GRU")
+            raise ArgumentError(
+                "proj_size argument is only supported for LSTM, not RNN or GRU",
+                why="only the LSTM's output is projected",
+                fix="use `nn.LSTM`, or an `nn.Linear` after it",
+            )
         super().__init__("GRU", *args, **kwargs)
 
 
@@ -389,11 +455,23 @@ class RNNCellBase(Module):
         """The input and the states with a batch dimension, and whether they had one."""
         name = type(self).__name__
         if input.dim() not in (1, 2):
-            raise ArgumentError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+            raise ArgumentError(
+                f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead",
+                why="a cell computes one step, for (batch, features) or (features,)",
+                fix=("use `x[t]` in a loop over the steps, or the layer without Cell in its name for whole sequences")
+                if input.dim() > 2
+                else "use `x.reshape(1)` for a single feature",
+            )
         for i, s in enumerate(states):
             if s.dim() not in (1, 2):
                 which = f"hx[{i}]" if len(states) > 1 else "hidden"
-                raise ArgumentError(f"{name}: Expected {which} to be 1D or 2D, got {s.dim()}D instead")
+                raise ArgumentError(
+                    f"{name}: Expected {which} to be 1D or 2D, got {s.dim()}D instead",
+                    why="it is (batch, hidden_size) or (hidden_size,)",
+                    fix="use `h[-1]` for the last layer's state of a whole RNN"
+                    if s.dim() > 2
+                    else "leave it out to begin with zeros",
+                )
         if input.dim() == 2:
             return input, states, True
         return input.unsqueeze(0), [s.unsqueeze(0) if s.dim() == 1 else s for s in states], False
@@ -420,7 +498,11 @@ class RNNCell(RNNCellBase):
     def forward(self, input, hx=None):
         input, (h,), batched = self._batched(input, self._zeros(input, 1) if hx is None else [hx])
         if self.nonlinearity not in ("tanh", "relu"):
-            raise ShapeError(f"Unknown nonlinearity: {self.nonlinearity}")
+            raise StateError(
+                f"Unknown nonlinearity: {self.nonlinearity}",
+                why="it is applied to the new state at each step",
+                fix="use `nonlinearity='tanh'` or `nonlinearity='relu'`",
+            )
         step = ops.rnn_tanh_cell if self.nonlinearity == "tanh" else ops.rnn_relu_cell
         made = step(input, h, *self._weights())
         return made if batched else made.squeeze(0)

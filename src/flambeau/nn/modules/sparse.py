@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...errors import FailedAssertion
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -17,7 +18,13 @@ class _Table(Module):
     def _make(self, num_embeddings, embedding_dim, padding_idx, weight, freeze, device, dtype, what):
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
-                raise AssertionError(f"{what} must be within num_embeddings")
+                raise FailedAssertion(
+                    f"{what} must be within num_embeddings",
+                    why=f"it is {padding_idx}, and there are {num_embeddings} rows, numbered from 0",
+                    fix=f"use `num_embeddings={padding_idx + 1}`, or a padding_idx below {num_embeddings}"
+                    if padding_idx >= 0
+                    else "use `padding_idx=0`",
+                )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
         if weight is None:
@@ -27,7 +34,12 @@ class _Table(Module):
             self.reset_parameters()
         else:
             if list(weight.shape) != [num_embeddings, embedding_dim]:
-                raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+                raise FailedAssertion(
+                    "Shape of weight does not match num_embeddings and embedding_dim",
+                    why=f"the weight has shape {tuple(weight.shape)}, and the arguments say ({num_embeddings}, "
+                    f"{embedding_dim})",
+                    fix="use `nn.Embedding.from_pretrained(weight)`",
+                )
             self.weight = Parameter(weight, requires_grad=not freeze)
 
     def reset_parameters(self):
@@ -43,7 +55,11 @@ class _Table(Module):
 
 def _two_dimensional(embeddings):
     if embeddings.dim() != 2:
-        raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        raise FailedAssertion(
+            "Embeddings parameter is expected to be 2-dimensional",
+            why=f"it holds one row per entry, and has shape {tuple(embeddings.shape)}",
+            fix="use a tensor of shape (num_embeddings, embedding_dim)",
+        )
     return embeddings.shape
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 from ...autograd import no_grad
 from ...checks import events
 from ...checks.log import log
-from ...errors import ArgumentTypeError, GradientError, NotSupported, ShapeError
+from ...errors import ArgumentTypeError, FailedAssertion, NotSupported, ShapeError, StateError
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Parameter, is_lazy
@@ -105,7 +105,11 @@ class StateDict:
             found = hook(self, destination, prefix, local_metadata)
             if getattr(hook, "_from_public_api", False):
                 if found is not None:
-                    raise GradientError("state_dict post-hook must return None")
+                    raise StateError(
+                        "state_dict post-hook must return None",
+                        why="the hook changes the dict that it is given",
+                        fix="change state_dict in place, and return nothing",
+                    )
             elif found is not None:
                 destination = found
         if whole and log.on:
@@ -123,16 +127,18 @@ class StateDict:
 
     def get_extra_state(self):
         """State beyond parameters and buffers to put into `state_dict`; override together with `set_extra_state`."""
-        raise GradientError(
+        raise StateError(
             "Reached a code path in Module.get_extra_state() that should never be called.",
-            fix=f"define get_extra_state() in {type(self).__name__}",
+            why="the state_dict asks for it only where a class defines it",
+            fix=f"define `get_extra_state(self)` in {type(self).__name__}",
         )
 
     def set_extra_state(self, state):
         """Take back what `get_extra_state` gave."""
-        raise GradientError(
+        raise StateError(
             "Reached a code path in Module.set_extra_state() that should never be called.",
-            fix=f"define set_extra_state(state) in {type(self).__name__}",
+            why="load_state_dict has an extra state for this module, which does not say what to do with it",
+            fix=f"define `set_extra_state(self, state)` in {type(self).__name__}",
         )
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
@@ -173,9 +179,11 @@ class StateDict:
             incompatible = IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, incompatible) is not None:
-                    raise AssertionError(
+                    raise FailedAssertion(
                         "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
-                        "values, if incompatible_keys need to be modified, it should be done inplace."
+                        "values, if incompatible_keys need to be modified, it should be done inplace.",
+                        why="what it returns would be ignored",
+                        fix="change incompatible_keys.missing_keys and unexpected_keys in place, and return nothing",
                     )
 
         load(self, state_dict, "")
@@ -241,9 +249,11 @@ class StateDict:
 
     def _register_state_dict_hook(self, hook):
         if getattr(hook, "_from_public_api", False):
-            raise GradientError(
+            raise StateError(
                 "Cannot register the same function as the state dict post hook that was previously registered via "
-                "register_state_dict_post_hook"
+                "register_state_dict_post_hook",
+                why="the two ways of registration call it with different rights",
+                fix="register a second function",
             )
         return _add(self._state_dict_hooks, hook)
 

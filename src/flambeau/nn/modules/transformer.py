@@ -10,7 +10,7 @@ import copy
 from ... import ops
 from ...dtypes import bool as bool_
 from ...dtypes import get_default_dtype
-from ...errors import ShapeError
+from ...errors import FailedAssertion, ShapeError
 from ...kernels.record import listener, listeners
 from .. import functional as F
 from ..init import xavier_uniform_
@@ -57,7 +57,11 @@ def _length(x, batch_first):
 def _activation(activation):
     if isinstance(activation, str):
         if activation not in ("relu", "gelu"):
-            raise ShapeError(f"activation should be relu/gelu, not {activation}")
+            raise ShapeError(
+                f"activation should be relu/gelu, not {activation}",
+                why="it is applied between the two linear layers of the feedforward block",
+                fix='use `activation="relu"`, or give the function itself: `activation=F.silu`',
+            )
         return F.relu if activation == "relu" else F.gelu
     return activation
 
@@ -161,7 +165,11 @@ def _as_float_mask(mask, like, name):
     if mask is None or mask.is_floating_point():
         return mask
     if mask.dtype != bool_:
-        raise AssertionError(f"only bool and floating types of {name} are supported")
+        raise FailedAssertion(
+            f"only bool and floating types of {name} are supported",
+            why=f"it is {mask.dtype.name}; a mask either says what to hide (bool) or is added to the scores",
+            fix="use `mask.bool()`, where True hides a position",
+        )
     return ops.zeros_like(mask, dtype=like.dtype).masked_fill_(mask, float("-inf"))
 
 
@@ -411,9 +419,17 @@ class Transformer(Module):
         """Encode `src`, and decode `tgt` looking at the result."""
         batch = 0 if self.batch_first else 1
         if src.dim() == 3 and src.size(batch) != tgt.size(batch):
-            raise ShapeError("the batch number of src and tgt must be equal")
+            raise ShapeError(
+                "the batch number of src and tgt must be equal",
+                why=f"src has {src.size(batch)} samples and tgt {tgt.size(batch)}, in dimension {batch}",
+                fix="give one target per source; with batch first, use `batch_first=True`",
+            )
         if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
-            raise ShapeError("the feature number of src and tgt must be equal to d_model")
+            raise ShapeError(
+                "the feature number of src and tgt must be equal to d_model",
+                why=f"src has {src.size(-1)} features, tgt {tgt.size(-1)}, and d_model is {self.d_model}",
+                fix=f"project them to {self.d_model} features, e.g. with `nn.Linear` or `nn.Embedding`",
+            )
         memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(
             tgt,

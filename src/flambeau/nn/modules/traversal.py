@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, MissingAttribute
 from ...tensor import Tensor
 from ..parameter import Parameter
 
@@ -89,24 +89,51 @@ class Traversal:
         module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
-                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+                raise MissingAttribute(
+                    f"{module._get_name()} has no attribute `{name}`",
+                    why=f"its children are {[name for name, _ in module.named_children()]}",
+                    fix="use a name of `model.named_modules()`",
+                )
             module = getattr(module, name)
             if not isinstance(module, Traversal):
-                raise AttributeError(f"`{name}` is not an nn.Module")
+                raise MissingAttribute(
+                    f"`{name}` is not an nn.Module",
+                    why=f"it is {type(module).__name__}, and only modules have children",
+                    fix="use `get_parameter` or `get_buffer` for tensors",
+                )
         return module
 
     def set_submodule(self, target: str, module, strict: bool = False) -> None:
         """Put a module at a dotted name; with strict, only in place of one that is there."""
         if not target:
-            raise ArgumentError("Cannot set the submodule without a target name!")
+            raise ArgumentError(
+                "Cannot set the submodule without a target name!",
+                why="the empty name is the module itself",
+                fix="give the child's name",
+            )
         if not isinstance(module, Traversal):
-            raise ArgumentError(f"`module` is not an nn.Module, found {type(module)}")
+            raise ArgumentError(
+                f"`module` is not an nn.Module, found {type(module)}",
+                why="children are instances of nn.Module",
+                fix=f"use `{module.__name__}()` to make a module of the class"
+                if isinstance(module, type)
+                else "wrap a function in a module",
+            )
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if strict and not hasattr(parent, name):
-            raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
+            raise MissingAttribute(
+                f"{parent._get_name()} has no attribute `{name}`",
+                why="strict=True replaces what exists already; the children are "
+                f"{[n for n, _ in parent.named_children()]}",
+                fix="use `strict=False` to add a new child",
+            )
         if hasattr(parent, name) and not isinstance(getattr(parent, name), Traversal):
-            raise AttributeError(f"`{name}` is not an nn.Module")
+            raise MissingAttribute(
+                f"`{name}` is not an nn.Module",
+                why=f"it is {type(getattr(parent, name)).__name__}, and only modules are replaced",
+                fix=f"use `setattr(model, '{name}', value)`",
+            )
         setattr(parent, name, module)
 
     def get_parameter(self, target: str):
@@ -114,19 +141,31 @@ class Traversal:
         owner, name = self._owner_of(target)
         param = getattr(owner, name)
         if not isinstance(param, Parameter):
-            raise AttributeError(f"`{name}` is not an nn.Parameter")
+            raise MissingAttribute(
+                f"`{name}` is not an nn.Parameter",
+                why=f"it is {type(param).__name__}",
+                fix="use `get_buffer` for buffers, and `get_submodule` for modules",
+            )
         return param
 
     def get_buffer(self, target: str):
         """The buffer at a dotted name."""
         owner, name = self._owner_of(target)
         if not isinstance(getattr(owner, name), Tensor) or name not in owner._buffers:
-            raise AttributeError(f"`{name}` is not a buffer")
+            raise MissingAttribute(
+                f"`{name}` is not a buffer",
+                why=f"it is {type(getattr(owner, name)).__name__}",
+                fix="use `get_parameter` for parameters, and `get_submodule` for modules",
+            )
         return getattr(owner, name)
 
     def _owner_of(self, target):
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)
         if not hasattr(owner, name):
-            raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
+            raise MissingAttribute(
+                f"{owner._get_name()} has no attribute `{name}`",
+                why=f"its parameters and buffers are {[*owner._parameters, *owner._buffers]}",
+                fix="use a name of `model.state_dict()`",
+            )
         return owner, name
