@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from .. import ops
 from ..dtypes import get_default_dtype
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..tensor import Tensor
 
 __all__ = [
@@ -59,7 +59,11 @@ def _adopt(cls, data, requires_grad):
         data = ops.empty(0)
     if not isinstance(data, Tensor):
         raise ArgumentTypeError(
-            f"Parameter() expects a tensor, got {type(data).__name__}", fix="wrap the values: torch.tensor(values)"
+            f"Parameter() expects a tensor, got {type(data).__name__}",
+            why="a parameter is a tensor that is learned",
+            fix=f"use `nn.Parameter(torch.tensor({data!r}))`"
+            if isinstance(data, (int, float))
+            else "use `nn.Parameter(torch.tensor(values))`",
         )
     self = object.__new__(cls)
     self._array = data._array
@@ -107,11 +111,6 @@ class UninitializedTensorMixin:
     """What a parameter or buffer without a shape yet can do: say so, and be given one."""
 
     cls_to_become: type = Tensor
-    _without_shape = (
-        "Can't access the shape of an uninitialized parameter or buffer. "
-        "This error usually happens in `load_state_dict` when trying to load an uninitialized parameter "
-        "into an initialized one. Call `forward` to initialize the parameters before accessing their attributes."
-    )
 
     def materialize(self, shape, device=None, dtype=None):
         """Become an ordinary tensor of this shape, in place and with undefined values."""
@@ -125,12 +124,20 @@ class UninitializedTensorMixin:
 
     @property
     def shape(self):
-        raise ShapeError(self._without_shape)
+        raise StateError(
+            "Can't access the shape of an uninitialized parameter or buffer. "
+            "This error usually happens in `load_state_dict` when trying to load an uninitialized parameter "
+            "into an initialized one. Call `forward` to initialize the parameters before accessing their attributes.",
+            why="a lazy module makes its parameters when it sees its first input",
+            fix="call the model once with a batch of data first",
+        )
 
     def share_memory_(self):
-        raise ShapeError(
+        raise StateError(
             "Can't share memory on an uninitialized parameter or buffer. "
-            "Call `forward` to initialize the parameters before calling `module.share_memory()`."
+            "Call `forward` to initialize the parameters before calling `module.share_memory()`.",
+            why="a lazy module makes its parameters when it sees its first input",
+            fix="call the model once with a batch of data first",
         )
 
     def __repr__(self, *, tensor_contents=None):
@@ -150,7 +157,9 @@ def _refuse(name):
         raise ArgumentError(
             f"Attempted to use an uninitialized parameter in {name}. This error happens when you are using a "
             "`LazyModule` or explicitly manipulating `torch.nn.parameter.UninitializedParameter` objects. When using "
-            "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch functions"
+            "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch functions",
+            why="a lazy module makes its parameters when it sees its first input",
+            fix="call the model once with a batch of data first, before making the optimizer",
         )
 
     return method

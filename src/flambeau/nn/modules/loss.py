@@ -272,7 +272,11 @@ class HuberLoss(_Loss):
     def __init__(self, reduction="mean", delta=1.0):
         super().__init__(reduction=reduction)
         if not isinstance(delta, (float, int)):
-            raise ArgumentTypeError(f"delta must be a float or int, got: {type(delta)}")
+            raise ArgumentTypeError(
+                f"delta must be a float or int, got: {type(delta)}",
+                why="it is the distance at which the loss turns from a square into a line",
+                fix="use `delta=1.0`",
+            )
         self.delta = delta
 
     def forward(self, input, target):
@@ -339,14 +343,26 @@ class LinearCrossEntropyOptions:
 
     def __post_init__(self):
         if self.acc_policy not in ("accurate", "balanced", "compact", "auto"):
-            raise ArgumentError(f"invalid acc_policy: {self.acc_policy!r}")
+            raise ArgumentError(
+                f"invalid acc_policy: {self.acc_policy!r}",
+                why="it says how sums of chunks are gathered",
+                fix='use "accurate", "balanced", "compact" or "auto"',
+            )
         method = self.chunking_method
         if method is not None and method != "auto" and not method.startswith("aspect_ratio"):
-            raise ArgumentError(f"invalid chunking_method: {method!r}")
+            raise ArgumentError(
+                f"invalid chunking_method: {method!r}",
+                why="it says how the classes are divided into chunks",
+                fix='use "auto" or None',
+            )
         if self.batch_chunk_size is not None and not (
             isinstance(self.batch_chunk_size, int) and self.batch_chunk_size > 0
         ):
-            raise ArgumentError(f"batch_chunk_size must be positive int or None, got {self.batch_chunk_size}")
+            raise ArgumentError(
+                f"batch_chunk_size must be positive int or None, got {self.batch_chunk_size}",
+                why="it is the number of samples computed at a time",
+                fix="use None, or an int of at least 1",
+            )
 
 
 class LinearCrossEntropyLoss(_WeightedLoss):
@@ -385,10 +401,16 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     ):
         super().__init__(weight, None, None, reduction)
         if not 0.0 <= label_smoothing <= 1.0:
-            raise ShapeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
+            raise ShapeError(
+                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}",
+                why="it is the share of probability given to the other classes",
+                fix="use `label_smoothing=0.1`",
+            )
         if weight is not None and tuple(weight.shape) != (num_classes,):
             raise ShapeError(
-                f"expected weight shape to be ({num_classes},), got {tuple(weight.shape)}", fix="one weight per class"
+                f"expected weight shape to be ({num_classes},), got {tuple(weight.shape)}",
+                why=f"there are {num_classes} classes, each with one weight",
+                fix=f"use `torch.ones({num_classes})` to begin with",
             )
         self.in_features = in_features
         self.num_classes = num_classes
@@ -400,7 +422,11 @@ class LinearCrossEntropyLoss(_WeightedLoss):
 
     def forward(self, input, target):
         if self.ignore_index is not None and target.is_floating_point():
-            raise ShapeError("ignore_index cannot be specified when target contains probabilities")
+            raise ShapeError(
+                "ignore_index cannot be specified when target contains probabilities",
+                why="probabilities name no single class to ignore",
+                fix="leave ignore_index out, or give class indices",
+            )
         logits = self.linear(input)
         if self.out_features:
             logits = logits.unflatten(-1, (self.num_classes, *self.out_features))

@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
-from ...errors import ArgumentError, ArgumentTypeError, GradientError, NotSupported
+from ...errors import ArgumentError, ArgumentTypeError, MissingAttribute, MissingKey, NotSupported, StateError
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Buffer, Parameter
@@ -67,12 +67,20 @@ class Module(StateDict, Conversion):
     def __init__(self, *args, **kwargs) -> None:
         if not self.call_super_init:
             if kwargs:
-                raise TypeError(
-                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                raise ArgumentTypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'",
+                    why=f"{type(self).__name__} has no __init__ of its own that takes it"
+                    if type(self).__init__ is Module.__init__
+                    else f"{type(self).__name__}.__init__ passes it on to nn.Module, which takes no arguments",
+                    fix="call `super().__init__()` without arguments, and keep the value yourself",
                 )
             if args:
-                raise TypeError(
-                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                raise ArgumentTypeError(
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given",
+                    why=f"{type(self).__name__} has no __init__ of its own that takes arguments"
+                    if type(self).__init__ is Module.__init__
+                    else f"{type(self).__name__}.__init__ passes them on to nn.Module, which takes no arguments",
+                    fix="call `super().__init__()` without arguments, and keep the values yourself",
                 )
         attributes = self.__dict__
         attributes["training"] = True
@@ -89,7 +97,11 @@ class Module(StateDict, Conversion):
 
     def forward(self, *input: Any):
         """The computation; every subclass defines its own."""
-        raise NotSupported(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotSupported(
+            f'Module [{type(self).__name__}] is missing the required "forward" function',
+            why=f"calling the module runs its forward, and {type(self).__name__} defines none",
+            fix=f"define `def forward(self, x):` in {type(self).__name__}, at the level of its `__init__`",
+        )
 
     def __call__(self, *args, **kwargs):
         if self._hooked or _globally.flag:
@@ -234,9 +246,11 @@ class Module(StateDict, Conversion):
 
     def _add_backward_hook(self, hook, full, prepend=False):
         if self._is_full_backward_hook is (not full):
-            raise GradientError(
+            raise StateError(
                 "Cannot use both regular backward hooks and full backward hooks on a single Module. "
-                "Please use only one of them."
+                "Please use only one of them.",
+                why="the two kinds see different gradients",
+                fix="use `register_full_backward_hook` for all of them",
             )
         self._is_full_backward_hook = full
         return self._add_hook(self._backward_hooks, hook, prepend)
@@ -251,13 +265,17 @@ class Module(StateDict, Conversion):
                 raise ArgumentTypeError(
                     f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or "
                     "None required)",
-                    fix=f"torch.nn.Parameter(...) makes a parameter of a tensor: self.{name} = torch.nn.Parameter(...)",
+                    why="only parameters are learned and listed in `model.parameters()`",
+                    fix=f"use `self.{name} = torch.nn.Parameter(value)`",
                 )
             if param.grad_fn is not None:
                 raise ArgumentError(
                     f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
                     "explicitly. "
-                    f"To express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                    f"To express '{name}' as a function of another Tensor, compute the value in the forward() method.",
+                    why=f"it was computed by {type(param.grad_fn).__name__}, so its gradient goes to what it was "
+                    "computed from",
+                    fix="use `nn.Parameter(value.detach())` if the value itself is to be learned",
                 )
         self._parameters[name] = hooks.registered(hooks.parameter_registration, self, name, param)
 
@@ -272,7 +290,8 @@ class Module(StateDict, Conversion):
         if tensor is not None and not isinstance(tensor, Tensor):
             raise ArgumentTypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)",
-                fix=f"self.{name} = value  for a plain attribute, or wrap it: torch.tensor(value)",
+                why="buffers are tensors that are saved and moved with the module",
+                fix=f"use `torch.tensor(value)`, or `self.{name} = value` for a plain attribute",
             )
         self._buffers[name] = hooks.registered(hooks.buffer_registration, self, name, tensor)
         if persistent:
@@ -283,15 +302,35 @@ class Module(StateDict, Conversion):
     def add_module(self, name: str, module) -> None:
         """Add a child module under a name."""
         if not isinstance(module, Module) and module is not None:
-            raise ArgumentTypeError(f"{typename(module)} is not a Module subclass")
+            raise ArgumentTypeError(
+                f"{typename(module)} is not a Module subclass",
+                why="child modules are instances of nn.Module",
+                fix=f"use `{module.__name__}()` to make a module of the class"
+                if isinstance(module, type)
+                else "wrap a function in a module, e.g. `nn.Flatten()`, `nn.ReLU()`",
+            )
         if not isinstance(name, str):
-            raise ArgumentTypeError(f"module name should be a string. Got {typename(name)}")
+            raise ArgumentTypeError(
+                f"module name should be a string. Got {typename(name)}",
+                why="children are found by name",
+                fix=f"use `str({name!r})`",
+            )
         if hasattr(self, name) and name not in self._modules:
-            raise KeyError(f"attribute '{name}' already exists")
+            raise MissingKey(
+                f"attribute '{name}' already exists",
+                why="a child of that name would hide the attribute",
+                fix=f"choose another name than '{name}'",
+            )
         if "." in name:
-            raise KeyError(f'module name can\'t contain ".", got: {name}')
+            raise MissingKey(
+                f'module name can\'t contain ".", got: {name}',
+                why="a dot separates the levels in names such as `encoder.0.weight`",
+                fix=f"use '{name.replace('.', '_')}'",
+            )
         if name == "":
-            raise KeyError('module name can\'t be empty string ""')
+            raise MissingKey(
+                'module name can\'t be empty string ""', why="children are found by name", fix="give it a name"
+            )
         self._modules[name] = hooks.registered(hooks.module_registration, self, name, module)
 
     def register_module(self, name: str, module) -> None:
@@ -300,15 +339,35 @@ class Module(StateDict, Conversion):
 
     def _check_name(self, name, kind, table, registry):
         if registry not in self.__dict__:
-            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+            raise MissingAttribute(
+                f"cannot assign {kind} before Module.__init__() call",
+                why="the module's tables of parameters, buffers and children are made by nn.Module's constructor",
+                fix=f"call `super().__init__()` first in the `__init__` of {type(self).__name__}",
+            )
         if not isinstance(name, str):
-            raise ArgumentTypeError(f"{kind} name should be a string. Got {typename(name)}")
+            raise ArgumentTypeError(
+                f"{kind} name should be a string. Got {typename(name)}",
+                why=f"it is the key of the {kind} in the state_dict",
+                fix=f"use `str({name!r})`",
+            )
         if "." in name:
-            raise KeyError(f'{kind} name can\'t contain "."')
+            raise MissingKey(
+                f'{kind} name can\'t contain "."',
+                why="a dot separates the levels in names such as `encoder.0.weight`",
+                fix=f"use '{name.replace('.', '_')}'",
+            )
         if name == "":
-            raise KeyError(f'{kind} name can\'t be empty string ""')
+            raise MissingKey(
+                f'{kind} name can\'t be empty string ""',
+                why=f"it is the key of the {kind} in the state_dict",
+                fix="give it a name",
+            )
         if hasattr(self, name) and name not in table:
-            raise KeyError(f"attribute '{name}' already exists")
+            raise MissingKey(
+                f"attribute '{name}' already exists",
+                why=f"a {kind} of that name would hide the attribute",
+                fix=f"choose another name than '{name}', or `del self.{name}` first",
+            )
 
     def __setattr__(self, name, value):
         attributes = self.__dict__
@@ -327,19 +386,29 @@ class Module(StateDict, Conversion):
         elif "_modules" not in attributes:
             object.__setattr__(self, name, value)
         elif name in self._parameters:
-            self._only_none(
-                value, name, "parameter", "torch.nn.Parameter or None expected", f"torch.nn.Parameter({name})"
-            )
+            if value is not None:
+                raise ArgumentTypeError(
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)",
+                    why=f"'{name}' is a parameter, and its values are learned in place",
+                    fix=f"use `self.{name} = torch.nn.Parameter(value)`, or `self.{name}.copy_(value)` under "
+                    "`torch.no_grad()` to change its values",
+                )
             self.register_parameter(name, None)
         elif name in self._modules:
-            self._only_none(value, name, "child module", "torch.nn.Module or None expected", "")
+            if value is not None:
+                raise ArgumentTypeError(
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)",
+                    why=f"'{name}' is a child module",
+                    fix=f"choose another name for the value, or `del self.{name}` first",
+                )
             self._modules[name] = hooks.registered(hooks.module_registration, self, name, None)
         elif name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise ArgumentTypeError(
                     f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or "
                     "None expected)",
-                    fix=f"torch.tensor(value), or `del self.{name}` first to make it a plain attribute",
+                    why=f"'{name}' was registered as a buffer, which holds a tensor",
+                    fix=f"use `torch.tensor(value)`, or `del self.{name}` first to make it a plain attribute",
                 )
             self._buffers[name] = hooks.registered(hooks.buffer_registration, self, name, value)
         elif name in _REGISTRIES and type(value) is not Registry:
@@ -350,7 +419,11 @@ class Module(StateDict, Conversion):
 
     def _before_init(self, registry, what):
         if registry not in self.__dict__:
-            raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+            raise MissingAttribute(
+                f"cannot assign {what} before Module.__init__() call",
+                why="the module's tables of parameters, buffers and children are made by nn.Module's constructor",
+                fix=f"call `super().__init__()` first in the `__init__` of {type(self).__name__}",
+            )
         if not Registry.is_of(self, self.__dict__[registry]):
             self._own_registries()
 
@@ -368,11 +441,6 @@ class Module(StateDict, Conversion):
         self._non_persistent_buffers_set.discard(name)
         if not any(name in self.__dict__[r] for r in _REGISTRIES):
             self.__dict__.pop(name, None)
-
-    @staticmethod
-    def _only_none(value, name, what, expected, fix):
-        if value is not None:
-            raise ArgumentTypeError(f"cannot assign '{typename(value)}' as {what} '{name}' ({expected})", fix=fix)
 
     def __getattr__(self, name):
         # Only for names that are no attribute; the registries are asked for modules restored in unusual ways.

@@ -210,9 +210,17 @@ class RNNBase(Module):
     def check_hidden_size(self, hx, expected_hidden_size, msg="Expected hidden size {}, got {}"):
         """The error of a hidden state of the wrong shape."""
         if hx.size() != expected_hidden_size:
+            wanted, got = tuple(expected_hidden_size), list(hx.size())
             raise ShapeError(
-                msg.format(tuple(expected_hidden_size), list(hx.size())),
-                why="(layers x directions, batch, hidden size)",
+                f"Expected hidden size {wanted}, got {got}"
+                if msg == "Expected hidden size {}, got {}"
+                else f"Expected hidden[0] size {wanted}, got {got}"
+                if msg == "Expected hidden[0] size {}, got {}"
+                else f"Expected hidden[1] size {wanted}, got {got}"
+                if msg == "Expected hidden[1] size {}, got {}"
+                else msg.format(wanted, got),
+                why="a state is (layers x directions, batch, hidden_size)",
+                fix=f"use `torch.zeros{wanted}`, or leave it out to begin with zeros",
             )
 
     def check_forward_args(self, input, hidden, batch_sizes):
@@ -227,10 +235,26 @@ class RNNBase(Module):
         states = [hx] if single else list(hx)
         if batched:
             if any(s.dim() != 3 for s in states):
-                raise ShapeError("For batched 3-D input, " + _dims(states, 3))
+                dims = tuple([s.dim() for s in states])
+                raise ShapeError(
+                    f"For batched 3-D input, hx should also be 3-D but got {dims[0]}-D tensor"
+                    if single
+                    else f"For batched 3-D input, hx and cx should also be 3-D but got ({dims[0]}-D, {dims[1]}-D) "
+                    "tensors",
+                    why="a state is (layers x directions, batch, hidden_size)",
+                    fix="use `unsqueeze(0)` for the state of a single layer, or leave it out to begin with zeros",
+                )
             return states
         if any(s.dim() != 2 for s in states):
-            raise ShapeError("For unbatched 2-D input, " + _dims(states, 2))
+            dims = tuple([s.dim() for s in states])
+            raise ShapeError(
+                f"For unbatched 2-D input, hx should also be 2-D but got {dims[0]}-D tensor"
+                if single
+                else f"For unbatched 2-D input, hx and cx should also be 2-D but got ({dims[0]}-D, {dims[1]}-D) "
+                "tensors",
+                why="a state is (layers x directions, hidden_size), as the input has no batch dimension",
+                fix="use `x.unsqueeze(0)` with batch_first=True, or `x.unsqueeze(1)` without, for a batch of one",
+            )
         return [s.unsqueeze(1) for s in states]
 
     def _initial(self, input, batch_sizes):
@@ -311,12 +335,6 @@ class RNNBase(Module):
         self.__dict__.pop("_flat_weights", None)
         if "_flat_weights_names" not in self.__dict__:
             self._flat_weights_names = [name for names in self._all_weights for name in names]
-
-
-def _dims(states, wanted):
-    if len(states) == 1:
-        return f"hx should also be {wanted}-D but got {states[0].dim()}-D tensor"
-    return f"hx and cx should also be {wanted}-D but got ({states[0].dim()}-D, {states[1].dim()}-D) tensors"
 
 
 class RNN(RNNBase):

@@ -77,7 +77,9 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
         raise GradientError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
             "clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
-            "`error_if_nonfinite=False`"
+            "`error_if_nonfinite=False`",
+            why=f"the norm is {float(total)}",
+            fix="find what made a gradient NaN or infinite: look at `p.grad.isfinite().all()` for each parameter",
         )
     return total
 

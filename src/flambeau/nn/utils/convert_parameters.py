@@ -31,7 +31,11 @@ def vector_to_parameters(vec, parameters) -> None:
     [3.0]
     """
     if not isinstance(vec, Tensor):
-        raise ArgumentTypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
+        raise ArgumentTypeError(
+            f"expected torch.Tensor, but got: {type(vec).__name__}",
+            why="its elements are dealt out to the parameters in order",
+            fix="use `parameters_to_vector(parameters)`, or `torch.tensor(values)`",
+        )
     start = 0
     for p in parameters:
         p.data = vec[start : start + p.numel()].view_as(p).data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from ... import ops
+from ...errors import FailedAssertion
 from ..parameter import Parameter
 
 __all__ = ["fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights"]
@@ -12,7 +13,11 @@ __all__ = ["fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "
 
 def _eval_only(*modules):
     if any(m.training for m in modules):
-        raise AssertionError("Fusion only for eval!")
+        raise FailedAssertion(
+            "Fusion only for eval!",
+            why="in training, batch normalisation depends on the batch, so no fixed layer equals it",
+            fix="call `model.eval()` first",
+        )
 
 
 def fuse_conv_bn_eval(conv, bn, transpose=False):
@@ -56,9 +61,11 @@ def fuse_linear_bn_eval(linear, bn):
     """
     _eval_only(linear, bn)
     if linear.out_features != bn.num_features and bn.num_features != 1:
-        raise AssertionError(
+        raise FailedAssertion(
             "To fuse, linear.out_features == bn.num_features or bn.num_features == 1, got "
-            f"linear.out_features={linear.out_features} and bn.num_features={bn.num_features}"
+            f"linear.out_features={linear.out_features} and bn.num_features={bn.num_features}",
+            why="each output has its own scale and shift",
+            fix="fuse the normalisation that follows the linear layer directly",
         )
     fused = copy.deepcopy(linear)
     fused.weight, fused.bias = fuse_linear_bn_weights(

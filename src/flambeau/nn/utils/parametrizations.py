@@ -5,7 +5,7 @@ from __future__ import annotations
 from ... import ops
 from ...autograd import no_grad
 from ...dtypes import finfo
-from ...errors import ArgumentError
+from ...errors import ArgumentError, IndexOutOfRange, NotSupported
 from ...ops.entry import REGISTRY
 from .. import functional as F
 from ..modules.module import Module
@@ -69,7 +69,11 @@ class _Orthogonal(Module):
     def __init__(self, weight, orthogonal_map, *, use_trivialization=True):
         super().__init__()
         if weight.is_complex() and orthogonal_map == "householder":
-            raise ArgumentError("The householder parametrization does not support complex tensors.")
+            raise ArgumentError(
+                "The householder parametrization does not support complex tensors.",
+                why="it builds a real orthogonal matrix from reflections",
+                fix='use `orthogonal_map="matrix_exp"`',
+            )
         self.shape = weight.shape
         self.orthogonal_map = orthogonal_map
         if use_trivialization:
@@ -107,7 +111,9 @@ class _Orthogonal(Module):
         """An original that gives q, or the orthogonal matrix nearest to the one that q describes."""
         if q.shape != self.shape:
             raise ArgumentError(
-                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {q.shape}."
+                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {q.shape}.",
+                why="the value takes the place of the weight",
+                fix=f"use a tensor of shape {tuple(self.shape)}",
             )
         given = q
         n, k = q.size(-2), q.size(-1)
@@ -117,9 +123,11 @@ class _Orthogonal(Module):
         with no_grad():
             if "base" not in self._buffers:
                 if self.orthogonal_map != "householder":
-                    raise NotImplementedError(
+                    raise NotSupported(
                         "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
-                        "use_trivialization=False."
+                        "use_trivialization=False.",
+                        why="these maps are not inverted, so no parameter gives the value wanted",
+                        fix="use `use_trivialization=True`, or `orthogonal_map='householder'`",
                     )
                 a, tau = _householder_vectors(q)
                 signs = a.diagonal(dim1=-2, dim2=-1).sign()
@@ -161,15 +169,25 @@ def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization
     """
     weight = getattr(module, name, None)
     if weight is None:
-        raise ArgumentError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+        raise ArgumentError(
+            f"Module '{module}' has no parameter or buffer with name '{name}'",
+            why=f"it has {[n for n, _ in module.named_parameters(recurse=False)]}",
+            fix="use one of these as name",
+        )
     if weight.dim() < 2:
-        raise ArgumentError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.dim()} dimensions.")
+        raise ArgumentError(
+            f"Expected a matrix or batch of matrices. Got a tensor of {weight.dim()} dimensions.",
+            why="rows or columns are made orthogonal to one another",
+            fix="leave biases as they are",
+        )
     if orthogonal_map is None:
         square = weight.size(-2) == weight.size(-1)
         orthogonal_map = "matrix_exp" if square or weight.is_complex() else "householder"
     if orthogonal_map not in _MAPS:
         raise ArgumentError(
-            f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
+            f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}',
+            why="it says how an orthogonal matrix is built from a free one",
+            fix='use `orthogonal_map="matrix_exp"`',
         )
     made = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
     return parametrize.register_parametrization(module, name, made, unsafe=True)
@@ -218,10 +236,16 @@ class _SpectralNorm(Module):
         super().__init__()
         ndim = weight.dim()
         if not -ndim <= dim < ndim:
-            raise IndexError(f"Dimension out of range (expected to be in range of [-{ndim}, {ndim - 1}] but got {dim})")
+            raise IndexOutOfRange(
+                f"Dimension out of range (expected to be in range of [-{ndim}, {ndim - 1}] but got {dim})",
+                why=f"the weight has {ndim} dimension(s)",
+                fix="use `dim=0`, the outputs of a layer",
+            )
         if n_power_iterations <= 0:
             raise ArgumentError(
-                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
+                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}",
+                why="the largest singular value is estimated by iteration",
+                fix="use `n_power_iterations=1`",
             )
         self.dim = dim if dim >= 0 else dim + ndim
         self.eps = eps
@@ -279,7 +303,11 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
     """
     weight = getattr(module, name, None)
     if weight is None:
-        raise ArgumentError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+        raise ArgumentError(
+            f"Module '{module}' has no parameter or buffer with name '{name}'",
+            why=f"it has {[n for n, _ in module.named_parameters(recurse=False)]}",
+            fix="use one of these as name",
+        )
     if dim is None:
         dim = 1 if isinstance(module, TRANSPOSED) else 0
     parametrize.register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))

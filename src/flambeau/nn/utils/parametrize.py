@@ -11,7 +11,7 @@ import copy
 from collections.abc import Sequence
 
 from ...autograd import no_grad
-from ...errors import ArgumentError, ArgumentTypeError, GradientError
+from ...errors import ArgumentError, ArgumentTypeError, StateError
 from ...tensor import Tensor
 from ..modules.container import ModuleDict, ModuleList
 from ..parameter import Parameter
@@ -60,7 +60,11 @@ def _register(owner, name, value):
 def _set(place, value):
     """Give a parameter or buffer another value, of any shape, in place."""
     if not isinstance(value, Tensor):
-        raise ArgumentTypeError(f"expected a tensor, got {type(value).__name__}")
+        raise ArgumentTypeError(
+            f"expected a tensor, got {type(value).__name__}",
+            why="the value takes the place of the tensor that is computed from",
+            fix="use `torch.tensor(value)`",
+        )
     place.data = value.detach()
 
 
@@ -71,7 +75,11 @@ class ParametrizationList(ModuleList):
 
     def __init__(self, modules, original, unsafe=False):
         if len(modules) == 0:
-            raise ArgumentError("ParametrizationList requires one or more modules.")
+            raise ArgumentError(
+                "ParametrizationList requires one or more modules.",
+                why="the tensor is computed by them",
+                fix="use `register_parametrization(module, name, parametrization)`",
+            )
         super().__init__(modules)
         self.unsafe = unsafe
         shape, dtype = original.shape, original.dtype
@@ -86,7 +94,9 @@ class ParametrizationList(ModuleList):
         if not isinstance(new, Tensor) and not isinstance(new, Sequence):
             raise ArgumentError(
                 "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
-                f"Got {type(new).__name__}"
+                f"Got {type(new).__name__}",
+                why="what it returns is what the tensor will be computed from",
+                fix="return a tensor, or a tuple of tensors",
             )
         self.is_tensor = isinstance(new, Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
@@ -94,12 +104,16 @@ class ParametrizationList(ModuleList):
             if original.dtype != new.dtype:
                 raise ArgumentError(
                     "When `right_inverse` outputs one tensor, it may not change the dtype.\n"
-                    f"original.dtype: {original.dtype}\nright_inverse(original).dtype: {new.dtype}"
+                    f"original.dtype: {original.dtype}\nright_inverse(original).dtype: {new.dtype}",
+                    why="the parameter that optimizers know stays the same object",
+                    fix=f"return `value.to({original.dtype})`",
                 )
             if original.device != new.device:
                 raise ArgumentError(
                     "When `right_inverse` outputs one tensor, it may not change the device.\n"
-                    f"original.device: {original.device}\nright_inverse(original).device: {new.device}"
+                    f"original.device: {original.device}\nright_inverse(original).device: {new.device}",
+                    why="the parameter that optimizers know stays the same object",
+                    fix=f"return `value.to('{original.device}')`",
                 )
             _set(original, new)  # the original object stays: optimizers know it
             _register(self, "original", original)
@@ -108,7 +122,9 @@ class ParametrizationList(ModuleList):
                 if not isinstance(value, Tensor):
                     raise ArgumentError(
                         "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
-                        f"Got element {i} of the sequence with type {type(value).__name__}."
+                        f"Got element {i} of the sequence with type {type(value).__name__}.",
+                        why="what it returns is what the tensor will be computed from",
+                        fix="return a tensor, or a tuple of tensors",
                     )
                 if isinstance(original, Parameter):
                     value = Parameter(value, original.requires_grad)
@@ -117,16 +133,24 @@ class ParametrizationList(ModuleList):
         if not self.unsafe:
             value = self()
             if not isinstance(value, Tensor):
-                raise ArgumentError(f"A parametrization must return a tensor. Got {type(value).__name__}.")
+                raise ArgumentError(
+                    f"A parametrization must return a tensor. Got {type(value).__name__}.",
+                    why="what it returns takes the place of the module's tensor",
+                    fix="end its forward with `return` and a tensor",
+                )
             if value.dtype != dtype:
                 raise ArgumentError(
                     "Registering a parametrization may not change the dtype of the tensor, unless `unsafe` flag is "
-                    f"enabled.\nunparametrized dtype: {dtype}\nparametrized dtype: {value.dtype}"
+                    f"enabled.\nunparametrized dtype: {dtype}\nparametrized dtype: {value.dtype}",
+                    why="the module computes with a tensor of its old dtype",
+                    fix=f"return `value.to({dtype})`, or use `unsafe=True`",
                 )
             if value.shape != shape:
                 raise ArgumentError(
                     "Registering a parametrization may not change the shape of the tensor, unless `unsafe` flag is "
-                    f"enabled.\nunparametrized shape: {shape}\nparametrized shape: {value.shape}"
+                    f"enabled.\nunparametrized shape: {shape}\nparametrized shape: {value.shape}",
+                    why="the module computes with a tensor of its old shape",
+                    fix=f"return a tensor of shape {tuple(shape)}, or use `unsafe=True`",
                 )
 
     def right_inverse(self, value):
@@ -134,44 +158,66 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(list(self)):
                 if not hasattr(module, "right_inverse"):
-                    raise GradientError(f"parametrization {type(module).__name__} does not implement right_inverse.")
+                    raise StateError(
+                        f"parametrization {type(module).__name__} does not implement right_inverse.",
+                        why="a value is assigned to the tensor, and nothing says which original gives it",
+                        fix=f"define `right_inverse(self, value)` in {type(module).__name__}",
+                    )
                 value = module.right_inverse(value)
             if self.is_tensor:
                 if not isinstance(value, Tensor):
-                    raise ArgumentError(f"`right_inverse` should return a tensor. Got {type(value).__name__}")
+                    raise ArgumentError(
+                        f"`right_inverse` should return a tensor. Got {type(value).__name__}",
+                        why="what it returns takes the place of the original",
+                        fix="return a tensor",
+                    )
                 if value.dtype != self.original.dtype:
                     raise ArgumentError(
                         f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has dtype "
-                        f"{self.original.dtype}"
+                        f"{self.original.dtype}",
+                        why="the original stays the same object",
+                        fix=f"return `value.to({self.original.dtype})`",
                     )
                 _set(self.original, value)
             else:
                 if not isinstance(value, Sequence):
                     raise ArgumentError(
-                        f"'right_inverse' must return a sequence of tensors. Got {type(value).__name__}."
+                        f"'right_inverse' must return a sequence of tensors. Got {type(value).__name__}.",
+                        why=f"the tensor is computed from {self.ntensors} originals",
+                        fix=f"return a tuple of {self.ntensors} tensors",
                     )
                 if len(value) != self.ntensors:
                     raise ArgumentError(
                         "'right_inverse' must return a sequence of tensors of length "
-                        f"{self.ntensors}. Got a sequence of length {len(value)}."
+                        f"{self.ntensors}. Got a sequence of length {len(value)}.",
+                        why=f"the tensor is computed from {self.ntensors} originals",
+                        fix=f"return a tuple of {self.ntensors} tensors",
                     )
                 for i, one in enumerate(value):
                     place = getattr(self, f"original{i}")
                     if not isinstance(one, Tensor):
                         raise ArgumentError(
                             f"`right_inverse` must return a sequence of tensors. Got element {i} of type "
-                            f"{type(one).__name__}"
+                            f"{type(one).__name__}",
+                            why=f"the tensor is computed from {self.ntensors} originals",
+                            fix=f"return a tuple of {self.ntensors} tensors",
                         )
                     if place.dtype != one.dtype:
                         raise ArgumentError(
                             f"Tensor {i} returned by `right_inverse` has dtype {one.dtype} while `original{i}` has "
-                            f"dtype {place.dtype}"
+                            f"dtype {place.dtype}",
+                            why="the original stays the same object",
+                            fix=f"return `value.to({place.dtype})` for element {i}",
                         )
                     _set(place, one)
 
     def forward(self):
         if len(self) == 0:
-            raise GradientError("ParametrizationList.forward() called with no parametrizations")
+            raise StateError(
+                "ParametrizationList.forward() called with no parametrizations",
+                why="there is nothing to compute the tensor by",
+                fix="use `register_parametrization(module, name, parametrization)`",
+            )
         if self.is_tensor:
             originals = (self.original,)
         else:
@@ -196,10 +242,12 @@ def _inject_new_class(module):
         return twin
 
     def __reduce_ex__(self, protocol):
-        raise GradientError(
+        raise StateError(
             "Serialization of parametrized modules is only supported through state_dict(). See:\n"
             "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
-            "#saving-loading-a-general-checkpoint-for-inference-and-or-resuming-training"
+            "#saving-loading-a-general-checkpoint-for-inference-and-or-resuming-training",
+            why="the class of a parametrized module is made at run time",
+            fix="use `torch.save(model.state_dict(), path)`",
         )
 
     body = {"__reduce_ex__": __reduce_ex__}
@@ -263,7 +311,9 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
     else:
         raise ArgumentError(
             f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
-            f"'{tensor_name}'"
+            f"'{tensor_name}'",
+            why=f"it has {[n for n, _ in module.named_parameters(recurse=False)]}",
+            fix="use one of these as tensor_name",
         )
     return module
 
@@ -273,16 +323,24 @@ def _check_next(parametrization, before):
     with no_grad():
         after = parametrization(before)
         if not isinstance(after, Tensor):
-            raise ArgumentError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
+            raise ArgumentError(
+                f"A parametrization must return a tensor. Got {type(after).__name__}.",
+                why="what it returns takes the place of the module's tensor",
+                fix="end its forward with `return` and a tensor",
+            )
         if after.dtype != before.dtype:
             raise ArgumentError(
                 "Registering a parametrization may not change the dtype of the tensor, unless the `unsafe` flag is "
-                f"enabled.\nmodule dtype: {before.dtype}\nparametrized dtype: {after.dtype}"
+                f"enabled.\nmodule dtype: {before.dtype}\nparametrized dtype: {after.dtype}",
+                why="the module computes with a tensor of its old dtype",
+                fix=f"return `value.to({before.dtype})`, or use `unsafe=True`",
             )
         if after.shape != before.shape:
             raise ArgumentError(
                 "Registering a parametrization may not change the shape of the tensor, unless the `unsafe` flag is "
-                f"enabled.\nmodule shape: {before.shape}\nparametrized shape: {after.shape}"
+                f"enabled.\nmodule shape: {before.shape}\nparametrized shape: {after.shape}",
+                why="the module computes with a tensor of its old shape",
+                fix=f"return a tensor of shape {tuple(before.shape)}, or use `unsafe=True`",
             )
         if hasattr(parametrization, "right_inverse"):
             try:
@@ -290,11 +348,17 @@ def _check_next(parametrization, before):
             except NotImplementedError:
                 return
             if not isinstance(back, Tensor):
-                raise ArgumentError(f"parametrization.right_inverse must return a tensor. Got: {type(back).__name__}")
+                raise ArgumentError(
+                    f"parametrization.right_inverse must return a tensor. Got: {type(back).__name__}",
+                    why="what it returns is what the tensor will be computed from",
+                    fix="return a tensor",
+                )
             if back.dtype != before.dtype:
                 raise ArgumentError(
                     "The tensor returned by parametrization.right_inverse must have the same dtype as the module's "
-                    f"tensor.\nmodule dtype: {before.dtype}\nreturned dtype: {back.dtype}"
+                    f"tensor.\nmodule dtype: {before.dtype}\nreturned dtype: {back.dtype}",
+                    why="the parameter that optimizers know stays the same object",
+                    fix=f"return `value.to({before.dtype})`",
                 )
 
 
@@ -324,7 +388,11 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
     Linear(in_features=2, out_features=2, bias=True)
     """
     if not is_parametrized(module, tensor_name):
-        raise ArgumentError(f"Module {module} does not have a parametrization on {tensor_name}")
+        raise ArgumentError(
+            f"Module {module} does not have a parametrization on {tensor_name}",
+            why=f"parametrized are {list(getattr(module, 'parametrizations', ()))}",
+            fix="use one of these as tensor_name",
+        )
     listed = module.parametrizations[tensor_name]
     original = listed.original if listed.is_tensor else None
     if leave_parametrized:
@@ -339,7 +407,9 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
     elif not listed.is_tensor:
         raise ArgumentError(
             "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a "
-            "sequence of tensors."
+            "sequence of tensors.",
+            why="no single original could take its place",
+            fix="use `leave_parametrized=True`",
         )
     delattr(type(module), tensor_name)
     del module.parametrizations[tensor_name]
@@ -366,7 +436,11 @@ def transfer_parametrizations_and_params(from_module, to_module, tensor_name=Non
     if not is_parametrized(from_module):
         return to_module
     if tensor_name is not None and tensor_name not in from_module.parametrizations:
-        raise ArgumentError(f"{tensor_name} is not parametrized in {from_module}")
+        raise ArgumentError(
+            f"{tensor_name} is not parametrized in {from_module}",
+            why=f"parametrized are {list(from_module.parametrizations)}",
+            fix="use one of these as tensor_name",
+        )
     for name in [tensor_name] if tensor_name is not None else list(from_module.parametrizations):
         source = from_module.parametrizations[name]
         if not hasattr(to_module, name):

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from ... import ops
-from ...errors import ArgumentError, ArgumentTypeError, IndexOutOfRange
+from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, IndexOutOfRange
 from .convert_parameters import parameters_to_vector
 
 
@@ -30,7 +30,11 @@ class BasePruningMethod(ABC):
     def apply_mask(self, module):
         """The pruned tensor."""
         if self._tensor_name is None:
-            raise AssertionError(f"Module {module} has to be pruned")
+            raise FailedAssertion(
+                f"Module {module} has to be pruned",
+                why="no pruning method has been applied to it",
+                fix="use e.g. `prune.l1_unstructured(module, 'weight', amount=0.2)`",
+            )
         mask = getattr(module, self._tensor_name + "_mask")
         original = getattr(module, self._tensor_name + "_orig")
         return mask.to(dtype=original.dtype) * original
@@ -50,7 +54,12 @@ class BasePruningMethod(ABC):
         original = getattr(module, name)
         if importance_scores is not None:
             if importance_scores.shape != original.shape:
-                raise AssertionError(f"importance_scores should have the same shape as parameter {name} of {module}")
+                raise FailedAssertion(
+                    f"importance_scores should have the same shape as parameter {name} of {module}",
+                    why=f"the scores have shape {tuple(importance_scores.shape)}, the parameter "
+                    f"{tuple(original.shape)}",
+                    fix="give one score for each element",
+                )
         else:
             importance_scores = original
         if before is not None:
@@ -80,7 +89,11 @@ class BasePruningMethod(ABC):
         """A pruned copy of a tensor."""
         if importance_scores is not None:
             if importance_scores.shape != t.shape:
-                raise AssertionError("importance_scores should have the same shape as tensor t")
+                raise FailedAssertion(
+                    "importance_scores should have the same shape as tensor t",
+                    why=f"the scores have shape {tuple(importance_scores.shape)}, the tensor {tuple(t.shape)}",
+                    fix="give one score for each element",
+                )
         else:
             importance_scores = t
         default_mask = default_mask if default_mask is not None else ops.ones_like(t)
@@ -89,7 +102,11 @@ class BasePruningMethod(ABC):
     def remove(self, module):
         """Make the pruning permanent: the parameter is plain again, with zeros in it."""
         if self._tensor_name is None:
-            raise AssertionError(f"Module {module} has to be pruned before pruning can be removed")
+            raise FailedAssertion(
+                f"Module {module} has to be pruned before pruning can be removed",
+                why="no pruning method has been applied to it",
+                fix="remove pruning only once, from modules for which `prune.is_pruned(module)`",
+            )
         weight = self.apply_mask(module)
         if hasattr(module, self._tensor_name):
             delattr(module, self._tensor_name)
@@ -121,11 +138,17 @@ class PruningContainer(BasePruningMethod):
     def add_pruning_method(self, method):
         """Add one more, of the same parameter."""
         if not isinstance(method, BasePruningMethod) and method is not None:
-            raise ArgumentTypeError(f"{type(method)} is not a BasePruningMethod subclass")
+            raise ArgumentTypeError(
+                f"{type(method)} is not a BasePruningMethod subclass",
+                why="the container applies pruning methods one after another",
+                fix="give an instance of a class derived from `prune.BasePruningMethod`",
+            )
         if method is not None and self._tensor_name != method._tensor_name:
             raise ArgumentError(
                 "Can only add pruning methods acting on the parameter named "
-                f"'{self._tensor_name}' to PruningContainer {self}. Found '{method._tensor_name}'"
+                f"'{self._tensor_name}' to PruningContainer {self}. Found '{method._tensor_name}'",
+                why="the masks of a container are multiplied",
+                fix=f"prune '{method._tensor_name}' by itself",
             )
         self._pruning_methods += (method,)
 
@@ -152,7 +175,11 @@ class PruningContainer(BasePruningMethod):
         elif method.PRUNING_TYPE == "global":
             where = tuple(slice(None) for _ in range(t.dim()))
         else:
-            raise ArgumentError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
+            raise ArgumentError(
+                f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}",
+                why="it says which part of the tensor a second pruning still counts",
+                fix='use "unstructured", "structured" or "global"',
+            )
         result = mask.clone()
         result[where] = method.compute_mask(t[where], default_mask=mask[where]).to(dtype=t.dtype)
         return result
@@ -335,8 +362,10 @@ class CustomFromMask(BasePruningMethod):
     def compute_mask(self, t, default_mask):
         """Both masks."""
         if default_mask.shape != self.mask.shape:
-            raise AssertionError(
-                f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}"
+            raise FailedAssertion(
+                f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}",
+                why="the two masks are multiplied",
+                fix=f"give a mask of shape {tuple(default_mask.shape)}",
             )
         return default_mask * self.mask.to(dtype=default_mask.dtype)
 
@@ -428,11 +457,19 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
     3
     """
     if not isinstance(parameters, Iterable):
-        raise ArgumentTypeError("global_unstructured(): parameters is not an Iterable")
+        raise ArgumentTypeError(
+            "global_unstructured(): parameters is not an Iterable",
+            why="it lists what is to be pruned together",
+            fix="use `[(module, 'weight'), ...]`",
+        )
     parameters = list(parameters)
     scores = importance_scores if importance_scores is not None else {}
     if not isinstance(scores, dict):
-        raise ArgumentTypeError("global_unstructured(): importance_scores must be of type dict")
+        raise ArgumentTypeError(
+            "global_unstructured(): importance_scores must be of type dict",
+            why=f"it is {type(scores).__name__}",
+            fix="use `{(module, 'weight'): scores}`",
+        )
     joined = parameters_to_vector([scores.get((m, n), getattr(m, n)) for m, n in parameters])
     present = [getattr(m, n + "_mask", ops.ones_like(getattr(m, n))) for m, n in parameters]
     method = PruningContainer()
@@ -442,7 +479,9 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
     if one.PRUNING_TYPE != "unstructured":
         raise ArgumentTypeError(
             'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. '
-            f"Found method {pruning_method} of type {one.PRUNING_TYPE}"
+            f"Found method {pruning_method} of type {one.PRUNING_TYPE}",
+            why="the elements of all parameters are compared with one another, whatever their place",
+            fix="use `prune.L1Unstructured`",
         )
     method.add_pruning_method(one)
     mask = method.compute_mask(joined, parameters_to_vector(present))
@@ -480,7 +519,12 @@ def remove(module, name):
             hook.remove(module)
             del module._forward_pre_hooks[key]
             return module
-    raise ArgumentError(f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed")
+    raise ArgumentError(
+        f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed",
+        why="pruned are "
+        f"{[h._tensor_name for h in module._forward_pre_hooks.values() if isinstance(h, BasePruningMethod)]}",
+        fix="use one of these as name, or prune it first",
+    )
 
 
 def is_pruned(module) -> bool:
@@ -495,23 +539,37 @@ def is_pruned(module) -> bool:
 
 def _validate_pruning_amount_init(amount):
     if not isinstance(amount, numbers.Real):
-        raise ArgumentTypeError(f"Invalid type for amount: {amount}. Must be int or float.")
+        raise ArgumentTypeError(
+            f"Invalid type for amount: {amount}. Must be int or float.",
+            why="it is the share, or the number, of elements to prune",
+            fix="use `amount=0.2` for a fifth of them",
+        )
     if (isinstance(amount, numbers.Integral) and amount < 0) or (
         not isinstance(amount, numbers.Integral) and (float(amount) > 1.0 or float(amount) < 0.0)
     ):
-        raise ArgumentError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
+        raise ArgumentError(
+            f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer",
+            why="it is the share, or the number, of elements to prune",
+            fix="use `amount=0.2` for a fifth of them",
+        )
 
 
 def _validate_pruning_amount(amount, tensor_size):
     if isinstance(amount, numbers.Integral) and amount > tensor_size:
-        raise ArgumentError(f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}")
+        raise ArgumentError(
+            f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}",
+            why=f"there are only {tensor_size} to prune",
+            fix=f"use an amount of at most {tensor_size}, or a share such as `amount=0.2`",
+        )
 
 
 def _validate_structured_pruning(t):
     if t.dim() <= 1:
         raise ArgumentError(
             "Structured pruning can only be applied to multidimensional tensors. "
-            f"Found tensor of shape {t.shape} with {t.dim()} dims"
+            f"Found tensor of shape {t.shape} with {t.dim()} dims",
+            why="whole rows are pruned, and each element of a vector is one",
+            fix="use `prune.l1_unstructured` for it",
         )
 
 
@@ -521,7 +579,11 @@ def _compute_nparams_toprune(amount, tensor_size):
 
 def _validate_pruning_dim(t, dim):
     if dim >= t.dim():
-        raise IndexOutOfRange(f"Invalid index {dim} for tensor of size {t.shape}")
+        raise IndexOutOfRange(
+            f"Invalid index {dim} for tensor of size {t.shape}",
+            why=f"it has {t.dim()} dimensions, numbered from 0",
+            fix=f"use a dim from 0 to {t.dim() - 1}",
+        )
 
 
 def _compute_norm(t, n, dim):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ... import dtypes, ops
 from ...dtypes import int64
-from ...errors import ArgumentError, ArgumentTypeError, ShapeError
+from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, ShapeError
 from ...tensor import Tensor
 
 __all__ = [
@@ -45,7 +45,11 @@ class PackedSequence(_Fields):
     def __new__(cls, data, batch_sizes=None, sorted_indices=None, unsorted_indices=None):
         if batch_sizes is None:
             if not isinstance(data, (list, tuple)) or len(data) != 2:
-                raise AssertionError("Expected data to be a list or tuple of length 2")
+                raise FailedAssertion(
+                    "Expected data to be a list or tuple of length 2",
+                    why="without batch_sizes, data holds both",
+                    fix="use `pack_sequence(sequences)`",
+                )
             data, batch_sizes = data
         if unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
@@ -54,7 +58,9 @@ class PackedSequence(_Fields):
                 "batch_sizes should always be on CPU. Instances of PackedSequence should never be created "
                 "manually. They "
                 "should be instantiated by functions like pack_sequence and pack_padded_sequences in nn.utils.rnn. "
-                "https://pytorch.org/docs/stable/nn.html#torch.nn.utils.rnn.pack_sequence"
+                "https://pytorch.org/docs/stable/nn.html#torch.nn.utils.rnn.pack_sequence",
+                why=f"it is on {batch_sizes.device}, and the steps are counted in Python",
+                fix="use `batch_sizes.cpu()`",
             )
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
@@ -153,7 +159,11 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     """
     if not isinstance(input, Tensor):
         kind = type(input).__name__
-        raise ArgumentTypeError(f"_pack_padded_sequence(): argument 'input' (position 1) must be Tensor, not {kind}")
+        raise ArgumentTypeError(
+            f"_pack_padded_sequence(): argument 'input' (position 1) must be Tensor, not {kind}",
+            why="it is the padded batch",
+            fix="use `pad_sequence(sequences)`, or `pack_sequence(sequences)` at once",
+        )
     if isinstance(lengths, Tensor):
         lengths = lengths.to(int64)
     else:
@@ -168,23 +178,35 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     if len(sizes) != input.shape[1]:
         raise ShapeError(
             f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={input.shape[1]})",
-            fix="batch_first=True when the batch is the first dimension",
+            why=f"the input has shape {tuple(input.shape) if not batch_first else tuple(input.mT.shape)}"
+            if input.ndim == 2
+            else f"there are {input.shape[1]} samples in the batch, each with a length",
+            fix="use `batch_first=True` when the batch is the first dimension"
+            if not batch_first
+            else f"give {input.shape[1]} lengths, or leave batch_first out when the steps come first",
         )
     if not sizes or sizes[-1] <= 0 and all(a >= b for a, b in zip(sizes, sizes[1:], strict=False)):
         raise ShapeError(
-            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0",
+            why="an empty sequence has no step to compute" if sizes else "the batch is empty",
+            fix="leave empty sequences out: `keep = lengths > 0`",
         )
     if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
         raise ShapeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
             "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement "
             "if you do "
-            "not need ONNX exportability."
+            "not need ONNX exportability.",
+            why=f"the lengths are {sizes if len(sizes) <= 8 else sizes[:8]}",
+            fix="use `enforce_sorted=False`",
         )
     if sizes[0] > input.shape[0]:
         raise ShapeError(
             f"Expected all lengths to be at most {input.shape[0]}, but got {sizes[0]}",
             why=f"the padded batch has {input.shape[0]} steps",
+            fix="use `batch_first=True` when the batch is the first dimension"
+            if not batch_first
+            else "count the lengths on the padded sequences, after cutting",
         )
     batch_sizes = [sum(n > t for n in sizes) for t in range(sizes[0])]
     if batch_sizes[-1] == len(sizes):
@@ -212,7 +234,9 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
         if total_length < steps:
             raise ArgumentError(
                 "Expected total_length to be at least the length of the longest sequence in input, but got "
-                f"total_length={total_length} and max sequence length being {steps}"
+                f"total_length={total_length} and max sequence length being {steps}",
+                why="no step can be left out of the padded batch",
+                fix=f"use `total_length={steps}`, or leave it out",
             )
         steps = total_length
     data, batch = sequence.data, sizes[0]
@@ -238,12 +262,22 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
             [1., 1., 1.]])
     """
     if not isinstance(sequences, Iterable):
-        raise ShapeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+        raise ShapeError(
+            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}",
+            why="it pads a list of tensors to one length",
+            fix="use `[x]` for a single tensor",
+        )
     sequences = list(sequences.unbind(0)) if isinstance(sequences, Tensor) else list(sequences)
     if not sequences:
-        raise ShapeError("received an empty list of sequences")
+        raise ShapeError(
+            "received an empty list of sequences", why="there is nothing to pad to", fix="leave empty batches out"
+        )
     if padding_side not in ("left", "right"):
-        raise ShapeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
+        raise ShapeError(
+            f"Expected padding_side to be one of left or right, but got {padding_side}.",
+            why="it says where the padding goes",
+            fix='use `padding_side="right"`',
+        )
     longest = max(s.size(0) for s in sequences)
     trailing = sequences[0].shape[1:]
     padded = []
@@ -251,7 +285,10 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
         if s.shape[1:] != trailing:
             raise ShapeError(
                 f"output with shape {[longest, *trailing]} doesn't match the broadcast shape {list(s.shape)}",
-                why=f"sequence {i} has shape {list(s.shape)}; only first dimensions may differ",
+                why=f"sequence {i} has shape {tuple(s.shape)}, and only first dimensions may differ",
+                fix=f"give all sequences the shape (length, {', '.join(map(str, trailing))})"
+                if trailing
+                else "give all sequences one dimension, e.g. `s.flatten()`",
             )
         missing = longest - s.size(0)
         if missing:

@@ -6,7 +6,7 @@ See also `parametrizations.spectral_norm`. Miyato et al., "Spectral Normalizatio
 from __future__ import annotations
 
 from ...autograd import no_grad
-from ...errors import ArgumentError, GradientError
+from ...errors import ArgumentError, StateError
 from .. import functional as F
 from ..modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..parameter import Parameter, UninitializedParameter
@@ -26,7 +26,9 @@ class SpectralNorm:
         self.dim = dim
         if n_power_iterations <= 0:
             raise ArgumentError(
-                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
+                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}",
+                why="the largest singular value is estimated by iteration",
+                fix="use `n_power_iterations=1`",
             )
         self.n_power_iterations = n_power_iterations
         self.eps = eps
@@ -68,15 +70,25 @@ class SpectralNorm:
         """Install the hook on a module."""
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, SpectralNorm) and hook.name == name:
-                raise GradientError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
+                raise StateError(
+                    f"Cannot register two spectral_norm hooks on the same parameter {name}",
+                    why=f"'{name}' is normalised already",
+                    fix="apply it once, or `remove_spectral_norm` first",
+                )
         fn = SpectralNorm(name, n_power_iterations, dim, eps)
         weight = module._parameters.get(name)
         if weight is None:
-            raise ArgumentError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
+            raise ArgumentError(
+                f"`SpectralNorm` cannot be applied as parameter `{name}` is None",
+                why=f"the module has the parameters {[n for n, p in module._parameters.items() if p is not None]}",
+                fix="use one of these as name",
+            )
         if isinstance(weight, UninitializedParameter):
             raise ArgumentError(
                 "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
-                "forward before applying spectral normalization"
+                "forward before applying spectral normalization",
+                why="a lazy module makes its weight when it sees its first input",
+                fix="call the module once with a batch of data before",
             )
         with no_grad():
             height, width = fn.reshape_weight_to_matrix(weight).size()
@@ -134,4 +146,8 @@ def remove_spectral_norm(module, name="weight"):
                 if getattr(other, "__self__", None) is hook:
                     del module._state_dict_hooks[number]
             return module
-    raise ArgumentError(f"spectral_norm of '{name}' not found in {module}")
+    raise ArgumentError(
+        f"spectral_norm of '{name}' not found in {module}",
+        why="no spectral_norm of that name was applied to the module",
+        fix="use the name given to `spectral_norm`, and the module itself rather than the model around it",
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 
-from ...errors import ArgumentError, GradientError
+from ...errors import ArgumentError, StateError
 from ..parameter import Parameter, UninitializedParameter
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
@@ -44,13 +44,19 @@ class WeightNorm:
         )
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, WeightNorm) and hook.name == name:
-                raise GradientError(f"Cannot register two weight_norm hooks on the same parameter {name}")
+                raise StateError(
+                    f"Cannot register two weight_norm hooks on the same parameter {name}",
+                    why=f"'{name}' is normalised already",
+                    fix="apply it once, or `remove_weight_norm` first",
+                )
         fn = WeightNorm(name, dim)
         weight = getattr(module, name)
         if isinstance(weight, UninitializedParameter):
             raise ArgumentError(
                 "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy "
-                "forward before applying weight normalization"
+                "forward before applying weight normalization",
+                why="a lazy module makes its weight when it sees its first input",
+                fix="call the module once with a batch of data before",
             )
         del module._parameters[name]
         module.register_parameter(name + "_g", Parameter(norm_except(weight, fn.dim).data))
@@ -99,4 +105,8 @@ def remove_weight_norm(module, name="weight"):
             hook.remove(module)
             del module._forward_pre_hooks[key]
             return module
-    raise ArgumentError(f"weight_norm of '{name}' not found in {module}")
+    raise ArgumentError(
+        f"weight_norm of '{name}' not found in {module}",
+        why="no weight_norm of that name was applied to the module",
+        fix="use the name given to `weight_norm`, and the module itself rather than the model around it",
+    )
