@@ -7,8 +7,8 @@ import flambeau
 
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
-    ("language", "translation"), ("place",), ("calls",), ("errors",), ("pages",), ("checks",), ("dtypes", "constants"),
-    ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
+    ("language", "translation"), ("place",), ("calls",), ("errors",), ("holders",), ("pages",), ("checks",),
+    ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),
     ("archive",), ("pickling",), ("serialization",),

@@ -16,6 +16,7 @@ import numpy as np
 
 from .devices import CPU, META, device
 from .errors import DeviceError, OutOfMemoryError, ShapeError
+from .holders import out_of_memory
 
 ndarray = np.ndarray
 
@@ -148,10 +149,10 @@ def empty(shape, dtype, dev: device = CPU) -> np.ndarray:
 def no_memory(shape, dtype) -> OutOfMemoryError:
     """The error for an array that does not fit."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    return OutOfMemoryError(
+    return out_of_memory(
         f"[enforce fail at alloc_cpu] DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes.",
-        why=f"a tensor of shape {list(shape)} with dtype {np.dtype(dtype).name} needs {size / 2**30:.2f} GiB",
-        fix="use a smaller batch, or check the shape: an outer product or broadcast may be unintended",
+        shape,
+        dtype,
     )
 
 

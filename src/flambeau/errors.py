@@ -162,7 +162,9 @@ class ExportError(FlambeauError, BufferError):
 
 
 class OutOfMemoryError(FlambeauError, RuntimeError, MemoryError):
-    """The machine has no memory left for a tensor of this size."""
+    """The machine has no memory left for a tensor of this size. `holders`: who holds what there is, where known."""
+
+    holders: dict[str, tuple[int, int]] = {}
 
 
 class TooLarge(FlambeauError, OverflowError):

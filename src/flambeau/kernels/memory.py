@@ -206,9 +206,6 @@ def set_memory_limit(limit: int | None) -> None:
             empty_cache()
 
 
-def refusal(text: str) -> str:
-    """NumPy's words for an array that could not be made, and the limit if there is one."""
-    found = memory_stats()
-    if not found or not found["limit"]:
-        return text
-    return f"{text}; arrays hold {found['allocated']:,} bytes, and the limit is {found['limit']:,}"
+def limit() -> int:
+    """The bytes that arrays may take together; 0 where there is no limit."""
+    return memory_stats().get("limit", 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import no_memory
 from . import gemm
 from .build import backend
 from .gemm import ADD, BIAS, ZERO
@@ -47,7 +48,10 @@ def matmul(a, b, out=None, bias=None, more=False):
     if listeners:
         f = kernel.get(kind)
     if out is None:
-        out = _empty(shape, dtype)
+        try:
+            out = _empty(shape, dtype)
+        except MemoryError:
+            raise no_memory(shape, dtype) from None
     if bias is None:
         start, bias = (ADD if more else ZERO), a  # which is then not looked at
     else:

@@ -18,6 +18,7 @@ from ..kernels import fused as kernels
 from ..tensor import Tensor, attach
 from .entry import METHODS, REGISTRY, Primitive, in_place, write_out
 from .fused import fused
+from .misuse import no_memory
 from .promotion import NUMBERS, as_tensor, broadcast_error, check_devices, result_type, scalar_array
 
 _new = object.__new__
@@ -104,7 +105,10 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
             d = a.dtype
             if d is _fast32 or d is _fast64:
                 t = _new(Tensor)
-                r = ufunc(a) if a.size < start else large(a)
+                try:
+                    r = ufunc(a) if a.size < start else large(a)
+                except MemoryError as error:
+                    raise no_memory(short, error) from None
                 t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                 if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:
                     record(input, t)
@@ -209,6 +213,8 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                                 r = ufunc(a, b) if a.size < start else large(a, b)
                             except ValueError:
                                 raise broadcast_error(a.shape, b.shape) from None
+                            except MemoryError as error:
+                                raise no_memory(short, error) from None
                             t = _new(Tensor)
                             t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                             if (
@@ -222,7 +228,10 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                             return t
                     elif fast and (other.__class__ is float or other.__class__ is int):
                         b = np.asarray(other, d)
-                        r = ufunc(a, b) if a.size < start else large(a, b)
+                        try:
+                            r = ufunc(a, b) if a.size < start else large(a, b)
+                        except MemoryError as error:
+                            raise no_memory(short, error) from None
                         t = _new(Tensor)
                         t._array = r if isinstance(r, _ndarray) else np.asarray(r)
                         if (input._rg or input._base is not None and input.requires_grad) and tracks and state.grad:

@@ -25,7 +25,8 @@ from ..errors import (
     OutOfMemoryError,
     ShapeError,
 )
-from ..kernels.memory import refusal
+from ..holders import out_of_memory
+from ..kernels import memory
 from ..tensor import Tensor
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -182,7 +183,7 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
         return None
     text = str(error)
     if isinstance(error, MemoryError):
-        return OutOfMemoryError(f"{name}(): DefaultCPUAllocator: can't allocate memory", why=refusal(text))
+        return no_memory(name, error)
     if isinstance(error, np.exceptions.AxisError):
         return IndexOutOfRange(f"{name}(): Dimension out of range", why=text)
     if isinstance(error, TypeError) and "is unsupported in linalg" in text:
@@ -211,6 +212,21 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
         text = text or type(error).__name__
         return error_class(f"{name}(): the arguments do not fit together", why=f"{what}: {text}")
     return None
+
+
+def no_memory(name, error: MemoryError) -> OutOfMemoryError:
+    """The error for an operation whose result, or an array that it needs on the way, does not fit."""
+    if isinstance(error, OutOfMemoryError):
+        return error
+    shape, kind = getattr(error, "shape", ()), getattr(error, "dtype", np.dtype(np.uint8))
+    limit = memory.limit()
+    return out_of_memory(
+        f"{name}(): DefaultCPUAllocator: can't allocate memory; the limit is {limit} bytes"
+        if limit
+        else f"{name}(): DefaultCPUAllocator: can't allocate memory",
+        shape,
+        kind,
+    )
 
 
 def _call(name, args, kwargs) -> str:

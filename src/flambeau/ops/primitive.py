@@ -12,6 +12,7 @@ from ..autograd.mode import state
 from ..errors import FlambeauError, GradientError, ShapeError
 from ..kernels.record import listener, listeners
 from ..tensor import Tensor, wrap
+from .misuse import no_memory
 from .node import F32, F64, INFERENCE, NOTHING, Plan, keep, keep_specially, node_class
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -62,6 +63,8 @@ class Primitive:
             raise
         except ValueError as error:  # what a check did not foresee; PyTorch's class for bad shapes
             raise ShapeError(f"{self.name}: {error}", why=_call(self.name, tensors, options)) from error
+        except MemoryError as error:
+            raise no_memory(self.name, error) from None
         if made.__class__ is tuple:
             self.multi = True
             out, outs = None, tuple([None if a is None else wrap(as_array(a)) for a in made])
