@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes
 from ..arrays import meta_empty
-from ..errors import DtypeError, NotSupported, ShapeError
+from ..errors import DtypeError, GradientError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
 from .entry import primitive, public
 from .index import accumulate_at
@@ -55,7 +55,11 @@ def fliplr(input):
             [4, 3]])
     """
     if input.ndim < 2:
-        raise ShapeError("Input must be >= 2-d.")
+        raise ShapeError(
+            "Input must be >= 2-d.",
+            why=f"left and right are the order of the second dimension, and the shape is {tuple(input.shape)}",
+            fix="use `x.flip(0)` to reverse a vector",
+        )
     return flip(input, 1)
 
 
@@ -69,7 +73,11 @@ def flipud(input):
             [1, 2]])
     """
     if input.ndim < 1:
-        raise ShapeError("Input must be >= 1-d.")
+        raise ShapeError(
+            "Input must be >= 1-d.",
+            why="a single number has no order to reverse",
+            fix="pass a tensor with at least one dimension",
+        )
     return flip(input, 0)
 
 
@@ -89,15 +97,29 @@ def roll(input, shifts, dims=None):
     shifts = sizes_of((tuple(shifts),)) if isinstance(shifts, (tuple, list)) else (operator.index(shifts),)
     if dims is None or isinstance(dims, (tuple, list)) and not dims:
         if not shifts:
-            raise ShapeError("`shifts` required")
+            raise ShapeError(
+                "`shifts` required",
+                why="`shifts` says by how many places to roll",
+                fix="pass a number, such as `shifts=1`",
+            )
         if len(shifts) != 1:
-            raise ShapeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0")
+            raise ShapeError(
+                f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0",
+                why="without `dims` the tensor is rolled as if flattened, by one number",
+                fix=f"pass `dims` with {len(shifts)} dimension numbers",
+            )
         return reshape(_roll(reshape(input, (-1,)), shifts=shifts, dims=(0,)), input.shape)
     dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
     if not shifts:
-        raise ShapeError("`shifts` required")
+        raise ShapeError(
+            "`shifts` required", why="`shifts` says by how many places to roll", fix="pass a number, such as `shifts=1`"
+        )
     if len(shifts) != len(dims):
-        raise ShapeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+        raise ShapeError(
+            f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}",
+            why="each dimension is rolled by its own number",
+            fix=f"pass {len(dims)} shift(s), one for each dimension",
+        )
     if not input.ndim:
         for d in dims:
             normal_dim(d, 0, scalar=False)
@@ -116,14 +138,30 @@ def rot90(input, k=1, dims=(0, 1)):
     need_tensor(input, "rot90")
     dims = tuple(dims)
     if len(dims) != 2:
-        raise ShapeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+        raise ShapeError(
+            f"expected total rotation dims == 2, but got dims = {len(dims)}",
+            why="a rotation turns one dimension towards another",
+            fix="pass two dimensions, such as `dims=(0, 1)`",
+        )
     if input.ndim < 2:
-        raise ShapeError(f"expected total dims >= 2, but got total dims = {input.ndim}")
+        raise ShapeError(
+            f"expected total dims >= 2, but got total dims = {input.ndim}",
+            why=f"a rotation needs a plane, and the shape is {tuple(input.shape)}",
+            fix="use `x.flip(0)` to reverse a vector",
+        )
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == input.ndim:
-        raise ShapeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+        raise ShapeError(
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}",
+            why="both numbers name the same dimension",
+            fix="pass two different dimensions, such as `dims=(0, 1)`",
+        )
     for i, d in enumerate(dims):
         if not -input.ndim <= d < input.ndim:
-            raise ShapeError(f"Rotation dim{i} out of range, dim{i} = {d}")
+            raise ShapeError(
+                f"Rotation dim{i} out of range, dim{i} = {d}",
+                why=f"the tensor has {input.ndim} dimensions",
+                fix=f"pass a number between {-input.ndim} and {input.ndim - 1}",
+            )
     a, b = dims
     turn = k % 4
     if turn == 0:
@@ -150,10 +188,15 @@ def repeat(self, *repeats):
     if len(sizes) < self.ndim:
         raise ShapeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
-            why=f"{len(sizes)} numbers for a tensor of shape {list(self.shape)}",
+            why=f"there are {len(sizes)} numbers for a tensor of shape {tuple(self.shape)}",
+            fix=f"pass {self.ndim} numbers or more, with 1 for dimensions that stay",
         )
     if builtins.any(s < 0 for s in sizes):
-        raise ShapeError(f"Trying to create tensor with negative dimension {builtins.min(sizes)}: {list(sizes)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {builtins.min(sizes)}: {list(sizes)}",
+            why=f"a dimension cannot be repeated {builtins.min(sizes)} times",
+            fix="pass numbers of 0 or more",
+        )
     shape = (1,) * (len(sizes) - self.ndim) + tuple(self._array.shape)
     # Each dimension n becomes (times, n) by broadcasting; the copy is one reshape.
     paired = tuple(itertools.chain.from_iterable((1, n) for n in shape))
@@ -205,11 +248,24 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     if repeats is None:
         repeats = input
         if repeats.ndim != 1:
-            raise ShapeError("repeat_interleave only accept 1D vector as repeat")
+            raise ShapeError(
+                "repeat_interleave only accept 1D vector as repeat",
+                why=f"`repeats` has shape {tuple(repeats.shape)}, and each number says how often its own index "
+                "is repeated",
+                fix="flatten it: `repeats.flatten()`",
+            )
         if repeats.dtype not in (dtypes.int64, dtypes.int32):
-            raise DtypeError("repeats has to be Long or Int tensor")
+            raise DtypeError(
+                "repeats has to be Long or Int tensor",
+                why=f"`repeats` is {repeats.dtype.name}, and it counts",
+                fix="convert it: `repeats.long()`",
+            )
         if repeats.numel() and int(repeats._array.min()) < 0:
-            raise ShapeError("repeats can not be negative")
+            raise ShapeError(
+                "repeats can not be negative",
+                why=f"the smallest number is {int(repeats._array.min())}",
+                fix="pass numbers of 0 or more: `repeats.clamp(min=0)`",
+            )
         return wrap(np.repeat(np.arange(repeats.numel()), repeats._array).astype(repeats._array.dtype))
     if dim is None:
         input, dim = reshape(input, (-1,)), 0
@@ -221,13 +277,23 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     n = input.shape[dim]
     if isinstance(repeats, Tensor):
         if repeats.ndim > 1:
-            raise ShapeError("repeats must be 0-dim or 1-dim tensor")
+            raise ShapeError(
+                "repeats must be 0-dim or 1-dim tensor",
+                why=f"`repeats` has shape {tuple(repeats.shape)}",
+                fix="pass one number for each element: `repeats.flatten()`",
+            )
         if repeats.dtype not in (dtypes.int64, dtypes.int32):
-            raise DtypeError("repeats has to be Long or Int tensor")
+            raise DtypeError(
+                "repeats has to be Long or Int tensor",
+                why=f"`repeats` is {repeats.dtype.name}, and it counts",
+                fix="convert it: `repeats.long()`",
+            )
         if repeats.ndim and repeats.numel() not in (1, n):
             raise ShapeError(
                 "repeats must have the same size as input along dim, but got repeats.size(0) = "
-                f"{repeats.numel()} and input.size({dim}) = {n}"
+                f"{repeats.numel()} and input.size({dim}) = {n}",
+                why=f"each of the {n} parts along dimension {dim} has its own number",
+                fix=f"pass {n} numbers, or one for all",
             )
         counts = repeats._array if repeats.ndim and repeats.numel() != 1 else int(repeats._array.reshape(-1)[0])
     elif isinstance(repeats, (tuple, list)):
@@ -235,12 +301,17 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     else:
         counts = operator.index(repeats)
     if np.min(counts, initial=0) < 0:
-        raise ShapeError("Repeats must be non-negative")
+        raise ShapeError(
+            "Repeats must be non-negative",
+            why=f"an element cannot be repeated {np.min(counts)} times",
+            fix="pass numbers of 0 or more",
+        )
     total = int(np.sum(counts)) if isinstance(counts, np.ndarray) else counts * n
     if output_size is not None and output_size != total:
         raise ShapeError(
             "allocated size does not match required size",
-            why=f"output_size is {output_size}, but the repeats make {total}",
+            why=f"`output_size` is {output_size}, but the repeats make {total}",
+            fix=f"pass `output_size={total}`, or leave it out",
         )
     return _repeat_rows(input, repeats=counts, dim=dim)
 
@@ -272,7 +343,11 @@ def _triangle(name, function):
     def part(input, diagonal=0):
         need_tensor(input, name)
         if input.ndim < 2:
-            raise ShapeError(f"{name}: input tensor must have at least 2 dimensions")
+            raise ShapeError(
+                f"{name}: input tensor must have at least 2 dimensions",
+                why=f"a triangle is cut out of a matrix, and the shape is {tuple(input.shape)}",
+                fix="make it a matrix first: `x.unsqueeze(0)`",
+            )
         return prim(input, k=operator.index(diagonal))
 
     part.__name__ = part.__qualname__ = name
@@ -317,7 +392,11 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     need_tensor(input, "diag_embed")
     a, b = [normal_dim(d, input.ndim + 1) for d in (dim1, dim2)]
     if a == b:
-        raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+        raise ShapeError(
+            f"diagonal dimensions cannot be identical {dim1}, {dim2}",
+            why="both numbers name one dimension",
+            fix="pass two different dimensions, such as `dim1=-2, dim2=-1`",
+        )
     return _embed(input, offset=operator.index(offset), dim1=a, dim2=b)
 
 
@@ -335,7 +414,11 @@ def diag(input, diagonal=0):
         return diag_embed(input, diagonal)
     if input.ndim == 2:
         return _pick_diagonal(input, diagonal)
-    raise ShapeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    raise ShapeError(
+        f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D",
+        why="it makes a matrix from a vector, or takes the diagonal of a matrix",
+        fix="use `torch.diagonal(x, dim1=-2, dim2=-1)` for a batch of matrices",
+    )
 
 
 def _pick_diagonal(input, offset):
@@ -367,7 +450,9 @@ def block_diag(*tensors):
         need_tensor(t, "torch.block_diag")
         if t.ndim > 2:
             raise ShapeError(
-                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input has {t.ndim} dimensions"
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input has {t.ndim} dimensions",
+                why=f"each tensor becomes a block of one matrix, and one has shape {tuple(t.shape)}",
+                fix="pass matrices: `torch.block_diag(*x)` for a batch of them",
             )
     parts = [reshape(t, (1, t.numel())) if t.ndim < 2 else t for t in tensors]
     if not parts:
@@ -400,14 +485,30 @@ def meshgrid(*tensors, indexing=None):
         tensors = tensors[0]
     tensors = tensor_list(tensors, "meshgrid")
     if not tensors:
-        raise ShapeError("meshgrid expects a non-empty TensorList")
+        raise ShapeError(
+            "meshgrid expects a non-empty TensorList",
+            why="a grid is made from the coordinates along its axes",
+            fix="pass at least one vector",
+        )
     for t in tensors:
         if t.ndim > 1:
-            raise ShapeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(t.shape)}")
+            raise ShapeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(t.shape)}",
+                why="each tensor holds the coordinates along one axis",
+                fix="pass vectors: `x.flatten()`",
+            )
         if t.dtype is not tensors[0].dtype:
-            raise DtypeError("torch.meshgrid expects all tensors to have the same dtype")
+            raise DtypeError(
+                "torch.meshgrid expects all tensors to have the same dtype",
+                why=f"one is {t.dtype.name}, the first {tensors[0].dtype.name}",
+                fix=f"convert it: `x.to(torch.{tensors[0].dtype.name})`",
+            )
     if indexing not in (None, "ij", "xy"):
-        raise ShapeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+        raise ShapeError(
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}',
+            why='"ij" counts rows first, as for matrices, and "xy" columns first, as for plots',
+            fix='pass `indexing="ij"`',
+        )
     swap = indexing == "xy" and len(tensors) >= 2
     if swap:
         tensors[0], tensors[1] = tensors[1], tensors[0]
@@ -434,7 +535,11 @@ def cartesian_prod(*tensors):
         tensors = tensors[0]
     for t in tensors:
         if t.ndim != 1:
-            raise ShapeError(f"Expect a 1D vector, but got shape {list(t.shape)}")
+            raise ShapeError(
+                f"Expect a 1D vector, but got shape {list(t.shape)}",
+                why="the product takes one element of each vector",
+                fix="flatten it: `x.flatten()`",
+            )
     if len(tensors) == 1:
         return tensors[0]
     return stack([reshape(g, (-1,)) for g in meshgrid(*tensors)], 1)
@@ -451,9 +556,17 @@ def combinations(input, r=2, with_replacement=False):
             [2, 3]])
     """
     if input.ndim != 1:
-        raise ShapeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
+        raise ShapeError(
+            f"Expect a 1D vector, but got shape {list(input.shape)}",
+            why="the elements to choose from are those of a vector",
+            fix="flatten it: `x.flatten()`",
+        )
     if r < 0:
-        raise ShapeError(f"Expect a non-negative number, but got {r}")
+        raise ShapeError(
+            f"Expect a non-negative number, but got {r}",
+            why="`r` is the number of elements chosen each time",
+            fix="pass `r=2`, or another number of 0 or more",
+        )
     if r == 0:
         return wrap(np.empty(0, input._array.dtype))
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
@@ -484,12 +597,21 @@ def resize_(self, *sizes, memory_format=contiguous_format):
     if memory_format is not contiguous_format and memory_format is not preserve_format:
         raise NotSupported(
             f"resize_() with memory_format={memory_format} is not implemented",
-            fix="x.resize_(sizes), then x = x.contiguous(memory_format=...)",
+            fix="give the size first, `x.resize_(sizes)`, then `x = x.contiguous(memory_format=...)`",
+            why="the memory order is kept as it is",
         )
     if self.requires_grad:
-        raise ShapeError("cannot resize variables that require grad")
+        raise GradientError(
+            "cannot resize variables that require grad",
+            why=f"the history of this tensor fits its present shape {tuple(self.shape)}",
+            fix="use `x.detach().resize_(...)`, or `x.reshape(...)` for the same elements",
+        )
     if builtins.any(s < 0 for s in shape):
-        raise ShapeError(f"Trying to create tensor with negative dimension {builtins.min(shape)}: {list(shape)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {builtins.min(shape)}: {list(shape)}",
+            why="a size counts elements",
+            fix="pass sizes of 0 or more",
+        )
     a = self._array
     if a.shape == shape:
         return self
@@ -513,7 +635,11 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
         return self
     if isinstance(source, Tensor):
         if source.dtype is not self.dtype:
-            raise DtypeError(f"Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}")
+            raise DtypeError(
+                f"Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}",
+                why="two tensors share memory only if both read it as the same dtype",
+                fix=f"convert the source: `source.to(torch.{self.dtype.name})`",
+            )
         self._array = source._array if size is None else source.as_strided(size, stride, storage_offset)._array
         self._cell = source._cell = source._cell or [0]
     return self

@@ -220,11 +220,19 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
             fix=f"x = x.to({weight.dtype})",
         )
     if bias is not None and bias._array.dtype != input._array.dtype:
-        raise DtypeError(f"Input type ({input.type()}) and bias type ({bias.type()}) should be the same")
+        raise DtypeError(
+            f"Input type ({input.type()}) and bias type ({bias.type()}) should be the same",
+            why="the products of input and weight are added to the bias",
+            fix=f"convert the layer: `layer.to(torch.{input.dtype.name})`",
+        )
     check_devices(input, weight, bias)
     if weight.ndim != n + 2:
-        raise ShapeError(f"expected a {n + 2}-dimensional weight for {n}-dimensional convolution, but got weight of "
-                         f"size {list(weight.shape)}")  # fmt: skip
+        raise ShapeError(
+            f"expected a {n + 2}-dimensional weight for {n}-dimensional convolution, but got weight of "
+            f"size {list(weight.shape)}",
+            why=f"its dimensions are output channels, input channels and {n} kernel size(s)",
+            fix=f"pass a weight such as `torch.randn(8, 3, {', '.join(['3'] * n)})`",
+        )
     if input.ndim not in (n + 1, n + 2):
         spatial = {1: "L", 2: "HW", 3: "DHW"}[n]
         raise ShapeError(
@@ -234,15 +242,29 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
             fix="x.unsqueeze(0) adds a missing batch or channel dimension",
         )
     if groups <= 0:
-        raise ShapeError("non-positive groups is not supported")
+        raise ShapeError(
+            "non-positive groups is not supported",
+            why=f"`groups` is {groups}: the channels are divided into so many groups",
+            fix="pass `groups=1`",
+        )
     if any(s <= 0 for s in stride):
-        raise ShapeError("non-positive stride is not supported")
+        raise ShapeError(
+            "non-positive stride is not supported",
+            why=f"the stride is {tuple(stride)}: the kernel moves by so many steps",
+            fix="pass numbers of 1 or more",
+        )
     if any(d <= 0 for d in dilation):
-        raise ShapeError("dilation should be greater than zero")
+        raise ShapeError(
+            "dilation should be greater than zero",
+            why=f"the dilation is {tuple(dilation)}: elements of the kernel lie so far apart",
+            fix="pass numbers of 1 or more",
+        )
     if weight.shape[0] % groups or weight.shape[0] < groups:
         raise ShapeError(
             f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by "
-            f"{groups}, but got weight of size {list(weight.shape)} instead"
+            f"{groups}, but got weight of size {list(weight.shape)} instead",
+            why=f"the {weight.shape[0]} channels are divided evenly into {groups} group(s)",
+            fix=f"choose `groups` so that it divides {weight.shape[0]}",
         )
     batched = input if input.ndim == n + 2 else input.unsqueeze(0)
     channels = batched.shape[1]
@@ -263,7 +285,9 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
         raise ShapeError(
             f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size "
             f"{list(weight.shape)}, expected bias to be 1-dimensional with {made} elements, but got bias of "
-            f"size {list(bias.shape)} instead"
+            f"size {list(bias.shape)} instead",
+            why="each output channel has its own bias",
+            fix=f"pass a bias of shape ({made},)",
         )
     return batched
 
@@ -277,9 +301,17 @@ def _convolve(n, input, weight, bias, stride, padding, dilation, groups):
         batched, padding = _named_padding(batched, padding, weight.shape[2:], stride, dilation)
     padding = per_dim(padding, n, "padding")
     if any(p < 0 for p in padding):
-        raise ShapeError("negative padding is not supported")
+        raise ShapeError(
+            "negative padding is not supported",
+            why=f"the padding is {tuple(padding)}",
+            fix="cut the input instead: `F.pad(x, (-1, -1))`",
+        )
     if any(k == 0 for k in weight.shape[2:]):
-        raise ShapeError("weight should have at least three dimensions, and its spatial sizes must not be 0")
+        raise ShapeError(
+            "weight should have at least three dimensions, and its spatial sizes must not be 0",
+            why=f"the weight has shape {tuple(weight.shape)}",
+            fix="pass a weight whose kernel sizes are 1 or more",
+        )
     spatial, reach = batched.shape[2:], [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation)]
     around = [m + 2 * p for m, p in zip(spatial, padding)]
     if any(a < r for a, r in zip(around, reach)):
@@ -299,9 +331,17 @@ def _named_padding(x, padding, kernel, stride, dilation):
     if padding == "valid":
         return x, 0
     if padding != "same":
-        raise ShapeError(f"Invalid padding string: '{padding}'. Expected 'valid' or 'same'.")
+        raise ShapeError(
+            f"Invalid padding string: '{padding}'. Expected 'valid' or 'same'.",
+            why="padding is a number of elements, or one of these two words",
+            fix='pass `padding="same"` or `padding="valid"`',
+        )
     if any(s != 1 for s in stride):
-        raise ShapeError("padding='same' is not supported for strided convolutions")
+        raise ShapeError(
+            "padding='same' is not supported for strided convolutions",
+            why=f"the stride is {tuple(stride)}, so the output is smaller than the input",
+            fix=f"pass the number of elements: `padding={kernel[0] // 2}`",
+        )
     totals = [d * (k - 1) for k, d in zip(kernel, dilation)]
     if any(t % 2 for t in totals):
         x = _pad_end(x, extra=tuple([t % 2 for t in totals]))
@@ -374,13 +414,21 @@ def _transposed(n, input, weight, bias, stride, padding, output_padding, groups,
     padding, extra = per_dim(padding, n, "padding"), per_dim(output_padding, n, "output_padding")
     batched = _check(input, weight, bias, n, stride, dilation, groups, transposed=True)
     if any(p < 0 for p in padding):
-        raise ShapeError("negative padding is not supported")
+        raise ShapeError(
+            "negative padding is not supported", why=f"the padding is {tuple(padding)}", fix="pass numbers of 0 or more"
+        )
     if any(e < 0 for e in extra):
-        raise ShapeError("negative output_padding is not supported")
+        raise ShapeError(
+            "negative output_padding is not supported",
+            why=f"the output padding is {tuple(extra)}",
+            fix="pass numbers of 0 or more",
+        )
     if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation)):
         raise ShapeError(
             f"output padding must be smaller than either stride or dilation, but got output_padding: "
-            f"{list(extra)}, stride: {list(stride)}, dilation: {list(dilation)}"
+            f"{list(extra)}, stride: {list(stride)}, dilation: {list(dilation)}",
+            why="it only chooses between sizes that one stride makes equal",
+            fix=f"pass smaller numbers, such as `output_padding={max(stride[0] - 1, 0)}`",
         )
     shape = tuple([
         (m - 1) * s - 2 * p + d * (k - 1) + e + 1
@@ -389,7 +437,9 @@ def _transposed(n, input, weight, bias, stride, padding, output_padding, groups,
     if any(m <= 0 for m in shape):
         raise ShapeError(
             f"Given input size per channel: {list(batched.shape[2:])}. Calculated output size per channel: "
-            f"{list(shape)}. Output size is too small"
+            f"{list(shape)}. Output size is too small",
+            why="stride, padding and kernel leave nothing of it",
+            fix="use less padding, or a larger input",
         )
     out = _spread(batched, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
     if bias is not None:

@@ -44,7 +44,8 @@ def dtype_of(given, default, name="tensor") -> _dtype:
         except (KeyError, TypeError):
             raise ArgumentTypeError(
                 f"{name}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}",
-                fix="pass one such as torch.float32",
+                fix="pass one such as `torch.float32`",
+                why="a dtype says what kind of number each element is",
             ) from None
     return given
 
@@ -52,13 +53,21 @@ def dtype_of(given, default, name="tensor") -> _dtype:
 def check_layout(layout):
     """Only dense tensors are implemented."""
     if layout is not None and layout is not strided:
-        raise NotSupported(f"flambeau has dense tensors only, got layout={layout}", fix="layout=torch.strided")
+        raise NotSupported(
+            f"flambeau has dense tensors only, got layout={layout}",
+            fix="leave out `layout=`",
+            why="only dense tensors are implemented",
+        )
 
 
 def check_names(names):
     """Dimensions have no names here."""
     if names is not None:
-        raise NotSupported("named tensors are not implemented", fix="leave names= out; refer to dimensions by number")
+        raise NotSupported(
+            "named tensors are not implemented",
+            fix="leave out `names=`, and refer to dimensions by number",
+            why="dimensions have no names here",
+        )
 
 
 def finish(array, requires_grad=False) -> Tensor:
@@ -84,16 +93,26 @@ def sizes(name, size, named=None) -> tuple:
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     elif not size:
-        raise ArgumentTypeError(f'{name}() missing 1 required positional arguments: "size"')
+        raise ArgumentTypeError(
+            f'{name}() missing 1 required positional arguments: "size"',
+            why="a new tensor needs its sizes",
+            fix=f"pass them: `{name}(2, 3)`",
+        )
     try:
         found = tuple([operator.index(s) for s in size])
     except (TypeError, ShapeError):
         bad = next((s for s in size if not hasattr(s, "__index__")), size)
         raise ArgumentTypeError(
-            f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(bad).__name__}"
+            f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(bad).__name__}",
+            why="sizes are whole numbers",
+            fix="convert it: `int(size)`; a tensor like another has `x.shape` as its size",
         ) from None
     if found and min(found) < 0:
-        raise ShapeError(f"Trying to create tensor with negative dimension {min(found)}: {list(found)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {min(found)}: {list(found)}",
+            why="a size counts elements",
+            fix="pass sizes of 0 or more",
+        )
     return found
 
 
@@ -109,8 +128,11 @@ def check_fits(value, dt, name=None):
     elif dt.category == 2 and isinstance(value, builtins.int):
         fits = abs(value) <= 1 << 1023
     if not fits:
-        raise DtypeError(f"value cannot be converted to type {name or dt.name} without overflow",
-                         why=f"{value} is not a number that {dt} holds")  # fmt: skip
+        raise DtypeError(
+            f"value cannot be converted to type {name or dt.name} without overflow",
+            why=f"{value} is not a number that {dt.name} holds",
+            fix="pass another number, or a wider dtype such as `torch.float64`",
+        )
 
 
 def filled(shape, value, dt: _dtype, dev) -> np.ndarray:
@@ -133,7 +155,9 @@ def number(value, name, argument="fill_value", position=2):
         return value.item()
     if not isinstance(value, (builtins.int, builtins.float, builtins.complex)):
         raise ArgumentTypeError(
-            f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}"
+            f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}",
+            why="one number is expected",
+            fix="pass a number, or `x.item()` for the number in a tensor",
         )
     return value
 
@@ -184,7 +208,9 @@ def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=Fa
 def _make(name, value, size, named, out, dtype, layout, device, requires_grad, form=contiguous_format):
     if named and (named.keys() != {"size"} or size):
         raise ArgumentTypeError(
-            f"{name}() got an unexpected keyword argument '{next(iter(named.keys() - {'size'}), 'size')}'"
+            f"{name}() got an unexpected keyword argument '{next(iter(named.keys() - {'size'}), 'size')}'",
+            why="the sizes are given either by position or as `size=`",
+            fix=f"leave it out, and pass sizes as `{name}(2, 3)`",
         )
     shape = sizes(name, size, named.get("size"))
     if out is not None:
@@ -222,7 +248,9 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     check_names(names)
     if not isinstance(size, (tuple, list)):
         raise ArgumentTypeError(
-            f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}"
+            f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}",
+            why="sizes are a sequence, which is followed by the number to fill with",
+            fix=f"pass `({size},)` for a vector",
         )
     shape = sizes("full", (size,))
     check_layout(layout)
@@ -259,9 +287,17 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
     m = n if m is None else m
     for letter, count in (("n", n), ("m", m)):
         if not hasattr(count, "__index__"):
-            raise ArgumentTypeError(f"eye(): argument '{letter}' must be int, not {type(count).__name__}")
+            raise ArgumentTypeError(
+                f"eye(): argument '{letter}' must be int, not {type(count).__name__}",
+                why="it counts rows or columns",
+                fix=f"convert it: `int({letter})`",
+            )
         if count < 0:
-            raise ShapeError(f"{letter} must be greater or equal to 0, got {count}")
+            raise ShapeError(
+                f"{letter} must be greater or equal to 0, got {count}",
+                why="it counts rows or columns",
+                fix="pass 0 or more",
+            )
     check_layout(layout)
     if out is not None:
         dtype, device = dtype or out.dtype, out.device
@@ -293,11 +329,23 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, require
     """
     size, stride = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
     if len(size) != len(stride):
-        raise ShapeError(f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})")
+        raise ShapeError(
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})",
+            why="each dimension has a size and a stride",
+            fix=f"pass {len(size)} strides for the sizes {size}",
+        )
     if any(s < 0 for s in stride):
-        raise ShapeError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
+        raise ShapeError(
+            f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}",
+            why=f"the strides are {stride}, and elements are not walked backwards",
+            fix="pass strides of 0 or more",
+        )
     if any(s < 0 for s in size):
-        raise ShapeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {min(size)}: {list(size)}",
+            why="a size counts elements",
+            fix="pass sizes of 0 or more",
+        )
     dt = dtype_of(dtype, None).numpy
     count = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if math.prod(size) else 0
     memory = _empty_array((count,), dt, devices.usable(device))
@@ -317,16 +365,24 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
     if len(size) != len(order):
         raise ShapeError(
             "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
-            f"{len(size)} is not equal to len(physical_layout) = {len(order)}"
+            f"{len(size)} is not equal to len(physical_layout) = {len(order)}",
+            why="the layout names each dimension once, the outermost in memory first",
+            fix=f"pass {len(size)} numbers",
         )
     for i, d in enumerate(order):
         if not 0 <= d < len(size):
             raise ShapeError(
                 f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {d} at "
-                f"index {i}).  NB: negative dims not currently supported; file an issue if you want it."
+                f"index {i}).  NB: negative dims not currently supported; file an issue if you want it.",
+                why="the layout names each dimension once, the outermost in memory first",
+                fix="count from 0",
             )
         if d in order[:i]:
-            raise ShapeError("Duplicate dim not allowed")
+            raise ShapeError(
+                "Duplicate dim not allowed",
+                why=f"dimension {d} is named twice",
+                fix=f"name each dimension from 0 to {len(size) - 1} once",
+            )
     made = _empty_array(tuple(size[d] for d in order), dtype_of(dtype, None).numpy, devices.usable(device))
     return finish(made.transpose(np.argsort(order)), requires_grad)
 
@@ -424,11 +480,19 @@ def _only_size(name, size, named) -> tuple:
     """The sizes of `f(2, 3)` or `f(size=(2, 3))`; TypeError for any other keyword."""
     given = named.pop("size", None)
     if named:
-        raise ArgumentTypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
+        raise ArgumentTypeError(
+            f"{name}() got an unexpected keyword argument '{next(iter(named))}'",
+            why="the sizes are given either by position or as `size=`",
+            fix=f"leave it out, and pass sizes as `{name}(2, 3)`",
+        )
     if given is not None:
         return (given,)
     if not size:
-        raise ArgumentTypeError(f'{name}() missing 1 required positional arguments: "size"')
+        raise ArgumentTypeError(
+            f'{name}() missing 1 required positional arguments: "size"',
+            why="a new tensor needs its sizes",
+            fix=f"pass them: `{name}(2, 3)`",
+        )
     return size
 
 

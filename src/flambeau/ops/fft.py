@@ -90,12 +90,18 @@ def _number(input, name, need_complex=False, need_real=False):
     dt = input.dtype
     if need_real and dt.is_complex:
         raise DtypeError(
-            f"{name} expects a real input tensor, but got {title(dt)}", fix="use the complex transform: fft"
+            f"{name} expects a real input tensor, but got {title(dt)}",
+            fix="use the complex transform: `torch.fft.fft`",
+            why="the transform of real numbers keeps half of the result, which complex numbers fill",
         )
     if dt.category < 2:
         dt = dtypes.get_default_dtype()
     elif dt.itemsize < 4 and dt.category == 2:
-        raise DtypeError(f"Unsupported dtype {title(dt)}", fix="x.float()")
+        raise DtypeError(
+            f"Unsupported dtype {title(dt)}",
+            fix="convert it: `x.float()`",
+            why=f"numbers of {dt.itemsize} bytes are too coarse for a transform",
+        )
     if need_complex and not dt.is_complex:
         dt = dt.to_complex()
     return input if input.dtype is dt else input.to(dt)
@@ -103,7 +109,11 @@ def _number(input, name, need_complex=False, need_real=False):
 
 def _scale(norm, count, forward):
     if norm not in (None, "backward", "ortho", "forward"):
-        raise ShapeError(f'Invalid normalization mode: "{norm}"')
+        raise ShapeError(
+            f'Invalid normalization mode: "{norm}"',
+            why="it says how the result is scaled",
+            fix='pass `norm="backward"`, "forward" or "ortho"',
+        )
     if norm == "ortho":
         return 1 / math.sqrt(count)
     return 1 / count if (norm == "forward") == forward else 1
@@ -116,7 +126,11 @@ def _one_dim(input, n, dim):
     dim = normal_dim(dim, input.ndim)
     size = input.shape[dim] if n is None else operator.index(n)
     if size < 1:
-        raise ShapeError(f"Invalid number of data points ({size}) specified")
+        raise ShapeError(
+            f"Invalid number of data points ({size}) specified",
+            why=f"a signal has at least one sample: `n` is {n}, the shape is {tuple(input.shape)}",
+            fix="pass `n` of 1 or more",
+        )
     return dim, size
 
 
@@ -126,15 +140,27 @@ def _many_dims(input, s, dim, name):
         dim = (dim,) if isinstance(dim, int) else tuple(dim)
         dims = tuple([normal_dim(d, input.ndim) for d in dim])
         if len(set(dims)) != len(dims):
-            raise ShapeError("FFT dims must be unique")
+            raise ShapeError(
+                "FFT dims must be unique",
+                why=f"`dim` is {tuple(dim)}, which names one dimension twice",
+                fix="name each dimension once",
+            )
     if s is not None:
         s = (s,) if isinstance(s, int) else tuple(s)
         if dim is None:
             if len(s) > input.ndim:
-                raise ShapeError(f"Got shape with {len(s)} values but input tensor only has {input.ndim} dimensions.")
+                raise ShapeError(
+                    f"Got shape with {len(s)} values but input tensor only has {input.ndim} dimensions.",
+                    why="each value of `s` is the size of one dimension",
+                    fix=f"pass at most {input.ndim} sizes",
+                )
             dims = tuple(range(input.ndim - len(s), input.ndim))
         elif len(dims) != len(s):
-            raise ShapeError("When given, dim and shape arguments must have the same length")
+            raise ShapeError(
+                "When given, dim and shape arguments must have the same length",
+                why=f"`dim` names {len(dims)} dimension(s), `s` has {len(s)} size(s)",
+                fix="pass one size for each dimension",
+            )
         sizes = tuple([input.shape[d] if n == -1 else operator.index(n) for d, n in zip(dims, s)])
     else:
         if dim is None:
@@ -142,7 +168,11 @@ def _many_dims(input, s, dim, name):
         sizes = tuple([input.shape[d] for d in dims])
     for n in sizes:
         if n < 1:
-            raise ShapeError(f"Invalid number of data points ({n}) specified")
+            raise ShapeError(
+                f"Invalid number of data points ({n}) specified",
+                why=f"a signal has at least one sample: the shape is {tuple(input.shape)}",
+                fix="pass sizes of 1 or more",
+            )
     return dims, sizes
 
 
@@ -209,7 +239,11 @@ def _half_size(input, n, dim):
     dim = normal_dim(dim, input.ndim)
     size = 2 * (input.shape[dim] - 1) if n is None else operator.index(n)
     if size < 1:
-        raise ShapeError(f"Invalid number of data points ({size}) specified")
+        raise ShapeError(
+            f"Invalid number of data points ({size}) specified",
+            why=f"the full length follows from the half: the shape is {tuple(input.shape)}",
+            fix="pass the length of the result as `n`",
+        )
     return dim, size
 
 
@@ -252,7 +286,11 @@ def _whole_n(name, forward, dims=None):
 
 def _need_dims(axes, name):
     if not axes:
-        raise ShapeError(f"{name} must transform at least one axis")
+        raise ShapeError(
+            f"{name} must transform at least one axis",
+            why="a single number is no signal, and neither is an empty list of dimensions",
+            fix="add a dimension, `x.unsqueeze(0)`, or name one with `dim`",
+        )
 
 
 def _rfft_n(name, dims=None):
@@ -273,7 +311,11 @@ def _half_sizes(input, s, dim, name):
     _need_dims(axes, name)
     last = sizes[-1] if given and s[-1] != -1 else 2 * (input.shape[axes[-1]] - 1)
     if last < 1:
-        raise ShapeError(f"Invalid number of data points ({last}) specified")
+        raise ShapeError(
+            f"Invalid number of data points ({last}) specified",
+            why=f"the full length follows from the half: the shape is {tuple(input.shape)}",
+            fix="pass the sizes of the result as `s`",
+        )
     return axes, (*sizes[:-1], last // 2 + 1), last
 
 
@@ -401,7 +443,9 @@ def _padded(x, before, after, mode):
         if before >= n or after >= n:
             raise ShapeError(
                 "Argument #4: Padding size should be less than the corresponding input dimension, but "
-                f"got: padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}"
+                f"got: padding ({before}, {after}) at dimension {x.ndim - 1} of input {list(x.shape)}",
+                why=f"a signal of {n} samples has no {max(before, after)} to mirror beyond its end",
+                fix='use a smaller `n_fft`, `pad_mode="constant"` or `center=False`',
             )
         at = np.abs(at)
         at = np.where(at >= n, 2 * (n - 1) - at, at)
@@ -410,7 +454,11 @@ def _padded(x, before, after, mode):
     elif mode == "circular":
         at = at % n
     else:
-        raise ShapeError(f"Unrecognised padding mode {mode}")
+        raise ShapeError(
+            f"Unrecognised padding mode {mode}",
+            why="it says how the signal goes on beyond its ends",
+            fix='pass "constant", "reflect", "replicate" or "circular"',
+        )
     return index_select(x, x.ndim - 1, wrap(at))
 
 
@@ -444,27 +492,50 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
             raise ShapeError(
                 "stft requires the return_complex parameter be given for real inputs, and will further "
                 "require that return_complex=True in a future PyTorch release.",
-                fix="return_complex=True",
+                fix="pass `return_complex=True`",
+                why="the result is complex",
             )
         return_complex = True
     if input.dtype.category < 2:
-        raise DtypeError(f"stft(...): expected a tensor of floating point or complex values, got {title(input.dtype)}")
+        raise DtypeError(
+            f"stft(...): expected a tensor of floating point or complex values, got {title(input.dtype)}",
+            why="the transform is computed in floating point",
+            fix="convert it: `x.float()`",
+        )
     if input.ndim not in (1, 2):
-        raise ShapeError(f"stft(...): expected a 1D or 2D tensor, got {input.ndim}D")
+        raise ShapeError(
+            f"stft(...): expected a 1D or 2D tensor, got {input.ndim}D",
+            why=f"the input is one signal, or a batch of signals, and has shape {tuple(input.shape)}",
+            fix="flatten the other dimensions: `x.flatten(0, -2)`",
+        )
     x = input.unsqueeze(0) if input.ndim == 1 else input
     if center:
         x = _padded(x, n_fft // 2, n_fft // 2, pad_mode)
     length = x.shape[1]
     if n_fft <= 0 or n_fft > length:
-        raise ShapeError(f"stft(...): expected 0 < n_fft < {length}, but got n_fft={n_fft}")
+        raise ShapeError(
+            f"stft(...): expected 0 < n_fft < {length}, but got n_fft={n_fft}",
+            why=f"a frame of {n_fft} samples does not fit in {length}",
+            fix="pass a smaller `n_fft`, or a longer signal",
+        )
     if hop <= 0:
-        raise ShapeError(f"stft(...): expected hop_length > 0, but got hop_length={hop}")
+        raise ShapeError(
+            f"stft(...): expected hop_length > 0, but got hop_length={hop}",
+            why="frames begin `hop_length` samples apart",
+            fix=f"pass a number above 0, such as `hop_length={max(n_fft // 4, 1)}`",
+        )
     if not 0 < win <= n_fft:
-        raise ShapeError(f"stft(...): expected 0 < win_length <= n_fft, but got win_length={win}")
+        raise ShapeError(
+            f"stft(...): expected 0 < win_length <= n_fft, but got win_length={win}",
+            why=f"the window lies within the frame of {n_fft} samples",
+            fix=f"pass `win_length` between 1 and {n_fft}",
+        )
     if window is not None and (window.ndim != 1 or window.shape[0] != win):
         raise ShapeError(
             f"stft(...): expected a 1D window tensor of size equal to win_length={win}, but got window "
-            f"with size {list(window.shape)}"
+            f"with size {list(window.shape)}",
+            why=f"the window scales each of the {win} samples of a frame",
+            fix=f"pass `window=torch.hann_window({win})`",
         )
     frames = x.unfold(-1, n_fft, hop) * _centered_window(window, win, n_fft, input._array.real.dtype)
     if onesided is None:
@@ -492,41 +563,75 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     win = n_fft if win_length is None else win_length
     if not input.is_complex():
         raise ShapeError(
-            "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
+            "istft requires a complex-valued input tensor matching the output from stft with return_complex=True.",
+            why=f"the input is {input.dtype.name}",
+            fix="pass the result of `torch.stft(..., return_complex=True)`",
         )
     if not input.numel():
-        raise ShapeError("istft(...): input tensor cannot be empty.")
+        raise ShapeError(
+            "istft(...): input tensor cannot be empty.",
+            why=f"its shape is {tuple(input.shape)}, so there are no frames to join",
+            fix="pass the result of `torch.stft` unchanged",
+        )
     if input.ndim not in (2, 3):
-        raise ShapeError(f"istft(...): expected a tensor with 2 or 3 dimensions, but got {input.ndim}")
+        raise ShapeError(
+            f"istft(...): expected a tensor with 2 or 3 dimensions, but got {input.ndim}",
+            why=f"its dimensions are batch, frequency and frame, and it has shape {tuple(input.shape)}",
+            fix="pass the result of `torch.stft` unchanged",
+        )
     bins = input.shape[-2]
     onesided = bins != n_fft if onesided is None else onesided
     if onesided and bins != n_fft // 2 + 1:
         raise ShapeError(
             "istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
-            f"match n_fft / 2 + 1 when onesided=True, but got {bins}"
+            f"match n_fft / 2 + 1 when onesided=True, but got {bins}",
+            why=f"half of {n_fft} frequencies and one more are kept",
+            fix=f"pass `n_fft={2 * (bins - 1)}`",
         )
     if not onesided and bins != n_fft:
         raise ShapeError(
             "istft(...): expected the frequency dimension (3rd to the last) of the input tensor to "
-            f"match n_fft when onesided=False, but got {bins}"
+            f"match n_fft when onesided=False, but got {bins}",
+            why=f"all {n_fft} frequencies are expected",
+            fix=f"pass `onesided=True`, or `n_fft={bins}`",
         )
     if not 0 < hop <= win:
-        raise ShapeError("istft(...): expected 0 < hop_length <= win_length")
+        raise ShapeError(
+            "istft(...): expected 0 < hop_length <= win_length",
+            why=f"`hop_length` is {hop}, `win_length` is {win}: frames must overlap or touch",
+            fix="pass the numbers that `torch.stft` was given",
+        )
     if not 0 < win <= n_fft:
-        raise ShapeError("istft(...): expected 0 < win_length <= n_fft")
+        raise ShapeError(
+            "istft(...): expected 0 < win_length <= n_fft",
+            why=f"`win_length` is {win}, `n_fft` is {n_fft}",
+            fix="pass the numbers that `torch.stft` was given",
+        )
     if window is not None and (window.ndim != 1 or window.shape[0] != win):
-        raise ShapeError("Invalid window shape. window has to be 1D and length of `win_length`")
+        raise ShapeError(
+            "Invalid window shape. window has to be 1D and length of `win_length`",
+            why=f"`window` has shape {tuple(window.shape)}, `win_length` is {win}",
+            fix=f"pass `window=torch.hann_window({win})`",
+        )
     window = _centered_window(window, win, n_fft, input._array.real.dtype)
     x = input.unsqueeze(0) if input.ndim == 2 else input
     x = x.transpose(1, 2)
     norm = "ortho" if normalized else None
     if return_complex:
         if onesided:
-            raise ShapeError("Cannot have onesided output if window or input is complex")
+            raise ShapeError(
+                "Cannot have onesided output if window or input is complex",
+                why="a complex signal has no half that follows from the other",
+                fix="pass `onesided=False` here and to `torch.stft`",
+            )
         frames = ifft(x, None, -1, norm)
     else:
         if window.is_complex():
-            raise ShapeError("Complex windows are incompatible with return_complex=False")
+            raise ShapeError(
+                "Complex windows are incompatible with return_complex=False",
+                why="a complex window makes a complex signal",
+                fix="pass `return_complex=True`",
+            )
         if not onesided:
             x = x[..., : n_fft // 2 + 1]
         frames = irfft(x, n_fft, -1, norm)

@@ -30,7 +30,8 @@ def check_array(a: np.ndarray) -> np.ndarray:
             raise ArgumentError(
                 "given numpy array has byte order different from the native byte order. Conversion between byte orders "
                 "is currently not supported.",
-                fix="array.astype(array.dtype.newbyteorder('='))",
+                fix='use `array.astype(array.dtype.newbyteorder("="))`',
+                why=f"its dtype is {a.dtype.str}, read from a machine or file with the other byte order",
             )
         raise ArgumentTypeError(
             f"can't convert np.ndarray of type {a.dtype.type.__module__}.{a.dtype.type.__name__}. The only supported "
@@ -45,12 +46,16 @@ def check_array(a: np.ndarray) -> np.ndarray:
                 "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
                 "currently supported. (You can probably work around this by making a copy of your array  with "
                 "array.copy().) ",
-                why=f"its strides are {a.strides} bytes: it was reversed, as by array[::-1]",
+                why=f"its strides are {a.strides} bytes: it was reversed, as by `array[::-1]`",
+                fix="use `array.copy()`",
             )
         if s % a.itemsize:
             raise ArgumentError(
                 "given numpy array strides not a multiple of the element byte size. Copy the numpy array "
-                "to reallocate the memory."
+                "to reallocate the memory.",
+                why=f"its strides are {a.strides} bytes, its elements have {a.itemsize}: it is a field of a "
+                "structured array",
+                fix="use `array.copy()`",
             )
     usual = dtypes.FROM_NUMPY[a.dtype].numpy
     if a.dtype is not usual:  # equal, but an object of its own, as unpickled arrays have it
@@ -72,7 +77,9 @@ def from_numpy(ndarray):
     """
     if not isinstance(ndarray, np.ndarray):
         raise ArgumentTypeError(
-            f"expected np.ndarray (got {_type_name(ndarray)})", fix="torch.tensor(data) copies any data"
+            f"expected np.ndarray (got {_type_name(ndarray)})",
+            fix="use `torch.tensor(data)`, which copies any data",
+            why="the memory of a NumPy array is shared, and this is none",
         )
     if not ndarray.flags.writeable:
         warnings.warn(
@@ -117,11 +124,18 @@ def _explain(data, shape, dim=0):
     """Raise the error for nested sequences that do not have one shape."""
     if dim == len(shape):
         if _is_sequence(data):
-            raise ArgumentTypeError(f"'{type(data).__name__}' object cannot be interpreted as an integer",
-                                    why=f"a number is expected {dim} levels deep, as in the first element")  # fmt: skip
+            raise ArgumentTypeError(
+                f"'{type(data).__name__}' object cannot be interpreted as an integer",
+                why=f"a number is expected {dim} level(s) deep, as in the first element",
+                fix="make all rows equally deep and equally long",
+            )
         return
     if not _is_sequence(data):
-        raise ArgumentTypeError("not a sequence", why=f"sequences are nested {len(shape)} deep, but one is a number")
+        raise ArgumentTypeError(
+            "not a sequence",
+            why=f"sequences are nested {len(shape)} deep, but one is a number",
+            fix="make all rows equally deep and equally long",
+        )
     if len(data) != shape[dim]:
         raise ArgumentError(
             f"expected sequence of length {shape[dim]} at dim {dim} (got {len(data)})",
@@ -146,13 +160,21 @@ def _leaves(data, found: set, others: list):
             elif isinstance(x, (Tensor, np.ndarray, np.generic)):
                 others.append(x)
             elif isinstance(x, str):
-                raise ArgumentError(f"too many dimensions '{type(x).__name__}'", why="a tensor holds numbers, not text")
+                raise ArgumentError(
+                    f"too many dimensions '{type(x).__name__}'",
+                    why=f"a tensor holds numbers, and {x!r} is text",
+                    fix="turn text into numbers first: `float(x)`, or a table of class numbers",
+                )
             elif isinstance(x, tuple(_NUMBERS)):
                 found.add(next(k for k in _NUMBERS if isinstance(x, k)))
             elif _is_sequence(x):
                 _leaves(list(x), found, others)
             else:
-                raise DtypeError(f"Could not infer dtype of {type(x).__name__}", why="a tensor holds numbers")
+                raise DtypeError(
+                    f"Could not infer dtype of {type(x).__name__}",
+                    why="a tensor holds numbers",
+                    fix="turn each element into a number, or stack tensors with `torch.stack`",
+                )
 
 
 def _plain(data):
@@ -188,14 +210,20 @@ def array_of(data, dt) -> np.ndarray:
     if isinstance(data, np.generic):
         return array_of(np.asarray(data), dt)
     if isinstance(data, (str, bytes)):
-        raise ArgumentTypeError(f"new(): invalid data type '{kind.__name__}'", why="a tensor holds numbers, not text")
+        raise ArgumentTypeError(
+            f"new(): invalid data type '{kind.__name__}'",
+            why="a tensor holds numbers, not text",
+            fix="turn text into numbers first: `float(x)`, or a table of class numbers",
+        )
     if not _is_sequence(data):
         if isinstance(data, tuple(_NUMBERS)):
             return _numbers(data, dt or dtype_of_number(data))
         if hasattr(data, "__array__"):
             return array_of(np.asarray(data), dt)
         raise DtypeError(
-            f"Could not infer dtype of {kind.__name__}", why="a tensor is made of numbers or sequences of them"
+            f"Could not infer dtype of {kind.__name__}",
+            why="a tensor is made of numbers, or of sequences of them",
+            fix="turn it into a list first: `list(x)`",
         )
     if not isinstance(data, (list, tuple)):
         data = list(data)
@@ -231,10 +259,17 @@ def _numbers(data, dt) -> np.ndarray:
     except (ValueError, TypeError) as error:
         _explain(data, _shape_of(data))
         if dt.category < 2 and "convert float" in str(error):
-            raise DtypeError(f"value cannot be converted to type {dt.name} without overflow",
-                             why="nan and infinity are no integers") from None  # fmt: skip
+            raise DtypeError(
+                f"value cannot be converted to type {dt.name} without overflow",
+                why="nan and infinity are no integers",
+                fix="use `dtype=torch.float32`, or remove them first",
+            ) from None
         if isinstance(error, TypeError):
-            raise ArgumentTypeError("must be real number, not complex", fix="pass dtype=torch.complex64") from None
+            raise ArgumentTypeError(
+                "must be real number, not complex",
+                fix="pass `dtype=torch.complex64`",
+                why=f"the dtype is {dt.name}, which has no imaginary part",
+            ) from None
         raise
 
 
@@ -245,13 +280,24 @@ def _overflowing(data, dt):
         wide = np.array(data, np.int64)
     except OverflowError:
         if any(isinstance(x, float) for x in np.ravel(np.array(data, object))):
-            raise DtypeError(f"value cannot be converted to type {dt.name} without overflow") from None
-        raise ArgumentError("Overflow when unpacking long long", why="it does not fit in 64 bits") from None
+            raise DtypeError(
+                f"value cannot be converted to type {dt.name} without overflow",
+                why=f"a number is outside the range of {dt.name}",
+                fix="pass `dtype=torch.float64`",
+            ) from None
+        raise ArgumentError(
+            "Overflow when unpacking long long",
+            why="a number does not fit in 64 bits",
+            fix="pass `dtype=torch.float64`",
+        ) from None
     info = np.iinfo(dt.numpy)
     if wide.size and wide.max() > info.max or info.min and wide.min() < info.min:
         worst = int(wide.max() if wide.max() > info.max else wide.min())
-        raise DtypeError(f"value cannot be converted to type {dt.name} without overflow",
-                         why=f"{worst} is outside {info.min} to {info.max}")  # fmt: skip
+        raise DtypeError(
+            f"value cannot be converted to type {dt.name} without overflow",
+            why=f"{worst} is outside {info.min} to {info.max}",
+            fix="pass `dtype=torch.int64`, or no dtype at all",
+        )
     return wide.astype(dt.numpy)
 
 
@@ -328,7 +374,11 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
         made = frombuffer(obj, dtype=dt or dtypes.get_default_dtype())
     else:
         if copy is False:
-            raise ArgumentError("can't alias arbitrary sequence into a tensor.")
+            raise ArgumentError(
+                "can't alias arbitrary sequence into a tensor.",
+                why=f"`copy=False` asks to share memory, and a {type(obj).__name__} has none that a tensor could use",
+                fix="leave out `copy=False`",
+            )
         return finish(_placed(array_of(obj, dt), device), requires_grad)
     source = made
     if device is not None:
@@ -336,7 +386,11 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     if dt is not None and made.dtype is not dt:
         made = made.to(dt)
     if made is not source and copy is False:
-        raise ArgumentError(f"can't alias tensor with dtype '{source.dtype}' into dtype '{dt}'.")
+        raise ArgumentError(
+            f"can't alias tensor with dtype '{source.dtype}' into dtype '{dt}'.",
+            why="another dtype needs another memory",
+            fix=f"leave out `copy=False`, or ask for `dtype=torch.{source.dtype.name}`",
+        )
     if copy and made is source:
         made = made.clone()
     if isinstance(obj, Tensor):
@@ -365,23 +419,37 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     tensor([1, 2, 3], dtype=torch.uint8)
     """
     if not _has_buffer(buffer):
-        raise ArgumentError("object does not implement Python buffer protocol.")
+        raise ArgumentError(
+            "object does not implement Python buffer protocol.",
+            why=f"a {type(buffer).__name__} does not share its memory",
+            fix="pass bytes, a bytearray or an array, or use `torch.tensor(data)`",
+        )
     size, item = memoryview(buffer).nbytes, dtype.itemsize
     if size == 0 or count == 0:
-        raise ArgumentError(f"both buffer length ({size}) and count ({count}) must not be 0")
+        raise ArgumentError(
+            f"both buffer length ({size}) and count ({count}) must not be 0",
+            why="there is nothing to read",
+            fix="pass data, and `count=-1` to read all of it",
+        )
     if not 0 <= offset < size:
         raise ArgumentError(
-            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1",
+            why=f"reading begins at byte {offset} of {size}",
+            fix=f"pass `offset` between 0 and {size - 1}",
         )
     if count < 0 and (size - offset) % item:
         raise ArgumentError(
             f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of "
-            f"element size ({item})"
+            f"element size ({item})",
+            why=f"{(size - offset) % item} byte(s) would be left over",
+            fix=f"pass `count={(size - offset) // item}`, or another dtype",
         )
     if count * item + offset > size:
         raise ArgumentError(
             f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be "
-            f"greater than actual buffer length ({size} bytes)"
+            f"greater than actual buffer length ({size} bytes)",
+            why=f"only {(size - offset) // item} elements of {item} byte(s) are there",
+            fix=f"pass `count={(size - offset) // item}`, or -1 for all",
         )
     if memoryview(buffer).readonly:
         warnings.warn("The given buffer is not writable, and PyTorch does not support non-writable tensors. Writing to "
@@ -433,12 +501,15 @@ def numpy(self, *, force=False):
         raise GradientError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
             why="changes made through NumPy would not be recorded for differentiation",
+            fix="use `x.detach().numpy()`",
         )
     a = self._array
     if type(a) is not np.ndarray:
         raise ArgumentTypeError(
             f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
-            "tensor to host memory first."
+            "tensor to host memory first.",
+            why=f"a NumPy array lies in the memory of the CPU, this tensor on `{self.device}`",
+            fix="use `x.cpu().numpy()`",
         )
     if a.dtype.kind not in "biufc":
         raise ArgumentTypeError(
@@ -518,7 +589,11 @@ def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None
 
 def __dlpack_device__(self):
     if type(self._array) is not np.ndarray:
-        raise ArgumentError(f"Unknown device type {self.device} for Dlpack")
+        raise ArgumentError(
+            f"Unknown device type {self.device} for Dlpack",
+            why=f"memory of `{self.device}` cannot be handed to another library",
+            fix="use `x.cpu()` first",
+        )
     return (1, 0)
 
 
@@ -535,13 +610,21 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     tensor([1., 1.], dtype=torch.float64)
     """
     if device is not None and devices.usable(device).type != "cpu":
-        raise DeviceError(f"from_dlpack() cannot bring memory to device '{device}'")
+        raise DeviceError(
+            f"from_dlpack() cannot bring memory to device '{device}'",
+            why="memory is shared where it lies, on the CPU",
+            fix=f'leave out `device=`, then use `x.to("{device}")`',
+        )
     if type(ext_tensor).__name__ == "PyCapsule":
         ext_tensor = _Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise AttributeError(f"'{type(ext_tensor).__name__}' object has no attribute '__dlpack_device__'")
     if ext_tensor.__dlpack_device__()[0] != 1:
-        raise DeviceError(f"Unsupported device_type: {ext_tensor.__dlpack_device__()[0]}")
+        raise DeviceError(
+            f"Unsupported device_type: {ext_tensor.__dlpack_device__()[0]}",
+            why="only the memory of the CPU can be shared",
+            fix="bring it to the CPU first, in the library that made it",
+        )
     made = wrap(check_array(np.from_dlpack(ext_tensor)))
     return made.clone() if copy else made
 

@@ -31,7 +31,11 @@ _overwrite = primitive(
 def _write(self, source):
     """Store `source` (a tensor) in `self`, with history."""
     if type(source._array) is not np.ndarray and type(self._array) is np.ndarray:
-        raise NotSupported("Cannot copy out of meta tensor; no data!")
+        raise NotSupported(
+            "Cannot copy out of meta tensor; no data!",
+            why="a meta tensor has a shape and a dtype, but no values to copy",
+            fix=f"make the source on the CPU: `torch.zeros({tuple(source.shape)})`",
+        )
     if state.grad and (self.requires_grad or source.requires_grad):
         check_writable(self)
         return assign(self, _overwrite(self, source))
@@ -63,7 +67,9 @@ def copy_(self, src, non_blocking=False):
         raise ShapeError(
             f"The size of tensor a ({self.shape[-1] if self.ndim else 1}) must match the size of tensor b "
             f"({src.shape[-1] if src.ndim else 1}) at non-singleton dimension "
-            f"{max(self.ndim, src.ndim) - 1}"
+            f"{max(self.ndim, src.ndim) - 1}",
+            why=f"`src` has shape {tuple(src.shape)} and must broadcast to {tuple(self.shape)}",
+            fix="bring it to that shape first, with `unsqueeze`, `reshape` or `transpose`",
         ) from None
     return _write(self, src)
 
@@ -80,11 +86,17 @@ def fill_(self, value):
     if isinstance(value, Tensor):
         if value.ndim:
             raise ShapeError(
-                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.",
+                why=f"one value fills the whole tensor, and `value` has shape {tuple(value.shape)}",
+                fix="use `x.copy_(value)` for many values",
             )
         return _write(self, value)
     if not isinstance(value, NUMBERS):
-        raise ArgumentTypeError(f"fill_(): argument 'value' (position 1) must be Number, not {type(value).__name__}")
+        raise ArgumentTypeError(
+            f"fill_(): argument 'value' (position 1) must be Number, not {type(value).__name__}",
+            why="the tensor is filled with one number",
+            fix="pass a number; `x.copy_(torch.tensor(values))` copies many",
+        )
     return _write(self, wrap(stored_scalar(value, self._array.dtype)))
 
 
@@ -120,13 +132,17 @@ def masked_fill(input, mask, value):
     need_tensor(mask, "masked_fill", "mask", 2)
     if mask._array.dtype != np.bool_:
         raise ShapeError(
-            f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}", fix="mask.bool()"
+            f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}",
+            fix="use `mask.bool()`, or a comparison such as `x > 0`",
+            why="each element of `mask` says yes or no",
         )
     if isinstance(value, Tensor):
         if value.ndim:
             raise ShapeError(
                 "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
-                f"{value.ndim} dimension(s)."
+                f"{value.ndim} dimension(s).",
+                why=f"one value is written wherever `mask` is True, and `value` has shape {tuple(value.shape)}",
+                fix="use `torch.where(mask, value, x)` for many values",
             )
         value = value.to(input.dtype)
     else:
@@ -143,12 +159,18 @@ def masked_fill(input, mask, value):
 def _plain_slice(s):
     if s.step is not None and s.step.__index__() <= 0:
         raise ArgumentError(
-            "step must be greater than zero", fix="flip the dimension: x.flip(dim), then take a positive step"
+            "step must be greater than zero",
+            fix="flip the dimension, `x.flip(dim)`, then take a positive step",
+            why=f"the step is {s.step}, and a tensor is not walked backwards",
         )
     try:
         return slice(*[None if v is None else v.__index__() for v in (s.start, s.stop, s.step)])
     except AttributeError:
-        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+        raise ArgumentTypeError(
+            "slice indices must be integers or None or have an __index__ method",
+            why=f"the slice is {s}",
+            fix="convert its ends to whole numbers: `int(i)`",
+        ) from None
 
 
 def _index_array(k) -> np.ndarray:
@@ -208,22 +230,30 @@ def parse_key(key, shape):
         elif isinstance(k, str):
             raise ArgumentTypeError(
                 f"new(): invalid data type '{type(k).__name__}'",
-                why="only integers, slices, ellipsis, None and integer or bool tensors are valid indices",
+                why="only integers, slices, ellipsis, None and integer or bool tensors are indices",
+                fix="index by number; a dict or a list of names can keep the numbers of names",
             )
         else:
             raise IndexOutOfRange(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-                f"(got {type(k).__name__})"
+                f"(got {type(k).__name__})",
+                why=f"a {type(k).__name__} is no place in a tensor",
+                fix="convert it to a whole number, `int(i)`, or a tensor of indices, `i.long()`",
             )
     used = builtins.sum(k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
                         for k in simple if k is not None and k is not Ellipsis)  # fmt: skip
     if used > len(shape):
         raise IndexOutOfRange(
             f"too many indices for tensor of dimension {len(shape)}",
-            why=f"the subscript has {used} indices, the tensor has shape {list(shape)}",
+            why=f"the subscript has {used} indices, the tensor has shape {tuple(shape)}",
+            fix=f"use at most {len(shape)} indices",
         )
     if builtins.sum(1 for k in simple if k is Ellipsis) > 1:
-        raise IndexOutOfRange("an index can only have a single ellipsis ('...')")
+        raise IndexOutOfRange(
+            "an index can only have a single ellipsis ('...')",
+            why="`...` stands for all dimensions that are not named, so a second one would have no meaning",
+            fix="write `:` for one whole dimension",
+        )
     if not arrays:
         return tuple(simple), None
     # First all basic parts at once (with full slices in place of the arrays), then the arrays on that view.
@@ -246,7 +276,9 @@ def parse_key(key, shape):
                         bad = next(i for i in range(k.ndim) if k.shape[i] != shape[dim + i])
                         raise IndexOutOfRange(
                             f"The shape of the mask {list(k.shape)} at index {bad} does not match the shape of the "
-                            f"indexed tensor {list(shape)} at index {dim + bad}"
+                            f"indexed tensor {list(shape)} at index {dim + bad}",
+                            why="a mask says for each element whether it is taken",
+                            fix="make it from the tensor itself, such as `x[x > 0]`",
                         )
                     basic += [slice(None)] * k.ndim
                     dim += k.ndim
@@ -348,32 +380,46 @@ def _index_error(error, key, shape):
     """The error for a subscript that NumPy refused, in PyTorch's words."""
     text = str(error)
     found = re.match(r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)", text)
+    too_many = text.startswith("too many indices")
+    if len(shape) == 0 and (found or too_many):
+        return IndexOutOfRange(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+            "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number",
+            why="the tensor holds one number and has no dimensions",
+            fix="use `x.item()`",
+        )
     if found:
-        if len(shape) == 0:
-            return IndexOutOfRange(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
-            )
         i, d, n = found.groups()
         return IndexOutOfRange(
             f"index {i} is out of bounds for dimension {d} with size {n}",
-            why=f"the tensor has shape {list(shape)}, so the last index is {int(n) - 1}",
+            why=f"the tensor has shape {tuple(shape)}, so indices run from 0 to {int(n) - 1}"
+            if int(n)
+            else f"the tensor has shape {tuple(shape)}, so it has no element",
+            fix=f"use an index between -{n} and {int(n) - 1}; the last element is `x[-1]`"
+            if int(n)
+            else "test `len(x) > 0` first",
         )
-    if text.startswith("too many indices"):
-        if len(shape) == 0:
-            return IndexOutOfRange(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
-            )
+    if too_many:
         return IndexOutOfRange(
-            f"too many indices for tensor of dimension {len(shape)}", why=f"the tensor has shape {list(shape)}"
+            f"too many indices for tensor of dimension {len(shape)}",
+            why=f"the tensor has shape {tuple(shape)}",
+            fix=f"use at most {len(shape)} indices",
         )
     if "broadcast" in text and isinstance(key, tuple):
-        return IndexOutOfRange(
-            "shape mismatch: indexing tensors could not be broadcast together with shapes "
-            + ", ".join(str(list(k.shape)) for k in key if isinstance(k, np.ndarray))
-        )
-    return IndexOutOfRange(text, why=f"the tensor has shape {list(shape)}")
+        return _unlike(key)
+    return IndexOutOfRange(
+        text, why=f"the tensor has shape {tuple(shape)}", fix=f"use at most {len(shape)} indices, each inside its size"
+    )
+
+
+def _unlike(key):
+    """The error for several tensors of indices that do not broadcast."""
+    shapes = ", ".join([str(list(k.shape)) for k in key if isinstance(k, np.ndarray)])
+    return IndexOutOfRange(
+        f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}",
+        why="several tensors of indices name one element together, so they are matched element by element",
+        fix="use `x[rows[:, None], columns]` for all pairs of rows and columns",
+    )
 
 
 def _getitem(self, key):
@@ -394,10 +440,7 @@ def _getitem(self, key):
     except IndexError as error:
         raise _index_error(error, arrays, self._array.shape) from None
     except ShapeError as error:
-        raise IndexOutOfRange(
-            "shape mismatch: indexing tensors could not be broadcast together with shapes "
-            + ", ".join(str(list(k.shape)) for k in arrays if isinstance(k, np.ndarray))
-        ) from error
+        raise _unlike(arrays) from error
 
 
 _SLICE_ENDS = (int, type(None))
@@ -475,7 +518,8 @@ def _setitem(self, key, value):
         if not isinstance(value, (*NUMBERS, np.ndarray)):
             raise ArgumentTypeError(
                 f"can't assign a {type(value).__name__} to a {self.type()}",
-                fix="torch.tensor(value) makes a tensor of a list",
+                fix="use `torch.tensor(value)`, which makes a tensor of a list",
+                why="the elements of a tensor are numbers",
             )
         source = as_tensor(value, "__setitem__", 2, "value")
         if source._array.dtype != self._array.dtype or not source._array.ndim:
@@ -511,7 +555,9 @@ def index_put(target, key, source, accumulate):
     except ValueError:
         raise ShapeError(
             f"shape mismatch: value tensor of shape {list(b.shape)} cannot be broadcast to indexing "
-            f"result of shape {list(shape)}"
+            f"result of shape {list(shape)}",
+            why=f"the subscript selects elements of shape {tuple(shape)}",
+            fix="pass a value of that shape, or one that broadcasts to it",
         ) from None
     if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))
@@ -551,9 +597,11 @@ def _put_key(input, indices):
     indices = tuple(indices)
     for k in indices:
         if k is not None and not isinstance(k, Tensor):
-            raise TypeError(
+            raise ArgumentTypeError(
                 f"index_put_(): argument 'indices' (position 1) must be tuple of Tensors, not "
-                f"tuple of {type(k).__name__}"
+                f"tuple of {type(k).__name__}",
+                why="there is one tensor of indices for each dimension",
+                fix="pass `(torch.tensor([0, 1]),)`",
             )
     key = tuple([slice(None) if k is None else k for k in indices])
     parts = [wrap(k._array.reshape(1)) if isinstance(k, Tensor) and not k.ndim else k for k in key]
@@ -576,7 +624,8 @@ def _index_put(input, indices, values, accumulate=False):
         raise IndexOutOfRange(
             f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
             f"destination and {values.dtype} for the source.",
-            fix=f"values.to({input.dtype})",
+            fix=f"use `values.to(torch.{input.dtype.name})`",
+            why="values are stored as they are",
         )
     key = _put_key(input, indices)
     return input.clone() if key is None else index_put(input.clone(), key, values, accumulate)
@@ -594,7 +643,8 @@ def index_put_(input, indices, values, accumulate=False):
         raise IndexOutOfRange(
             f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
             f"destination and {values.dtype} for the source.",
-            fix=f"values.to({input.dtype})",
+            fix=f"use `values.to(torch.{input.dtype.name})`",
+            why="values are stored as they are",
         )
     key = _put_key(input, indices)
     return input if key is None else index_put(input, key, values, accumulate)

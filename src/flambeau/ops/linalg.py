@@ -90,7 +90,11 @@ def matmul_checks(input, other):
     if a.dtype != b.dtype:
         raise _two_dtypes(a, b)
     if a.ndim == 0 or b.ndim == 0:
-        raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
+        raise ShapeError(
+            f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D",
+            why="a matrix product adds up along a dimension, and a single number has none",
+            fix="use `a * b`",
+        )
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ShapeError(
             _mismatch(a.shape, b.shape),
@@ -192,7 +196,10 @@ def bmm(input, mat2):
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(
             f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
-            f"{input.shape[2]}] but got: {list(mat2.shape[:2])}."
+            f"{input.shape[2]}] but got: {list(mat2.shape[:2])}.",
+            why=f"the shapes are {tuple(input.shape)} and {tuple(mat2.shape)}: the first of each pair "
+            "multiplies the second",
+            fix="give both the same batch size, or use `torch.matmul`, which broadcasts",
         )
     if autocasting:
         input, mat2 = lower(input, mat2)
@@ -223,9 +230,17 @@ def dot(input, tensor):
     for t in (input, tensor):
         need_tensor(t, "dot")
     if input.ndim != 1 or tensor.ndim != 1:
-        raise ShapeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
+        raise ShapeError(
+            f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors",
+            why="the dot product is that of two vectors",
+            fix="use `a @ b` for matrices, or `(a * b).sum()` over all elements",
+        )
     if input.dtype is not tensor.dtype:
-        raise DtypeError(f"dot : expected both vectors to have same dtype, but found {input.dtype} and {tensor.dtype}")
+        raise DtypeError(
+            f"dot : expected both vectors to have same dtype, but found {input.dtype} and {tensor.dtype}",
+            why="one product has one dtype",
+            fix=f"convert it: `b.to(torch.{input.dtype.name})`",
+        )
     return matmul(input, tensor)
 
 
@@ -256,7 +271,9 @@ def inner(input, other):
     if input.shape[-1] != other.shape[-1]:
         raise ShapeError(
             "inner() the last dimension must match on both input tensors but got shapes "
-            f"{list(input.shape)} and {list(other.shape)}"
+            f"{list(input.shape)} and {list(other.shape)}",
+            why=f"the products run along the last dimension: of size {input.shape[-1]} and {other.shape[-1]}",
+            fix="transpose one of them, or use `a @ b`",
         )
     return tensordot(input, other, dims=([-1], [-1]))
 
@@ -298,7 +315,11 @@ def _all_halves(*tensors):
 
 def _plus(input, product, beta, alpha):
     if input.dtype is not product.dtype:
-        raise DtypeError(f"self and mat2 must have the same dtype, but got {input.dtype} and {product.dtype}")
+        raise DtypeError(
+            f"self and mat2 must have the same dtype, but got {input.dtype} and {product.dtype}",
+            why="the sum has one dtype",
+            fix=f"convert it: `input.to(torch.{product.dtype.name})`",
+        )
     try:
         full = np.broadcast_shapes(input.shape, product.shape) == tuple(product.shape)
     except ValueError:
@@ -308,7 +329,9 @@ def _plus(input, product, beta, alpha):
             f"The expanded size of the tensor ({product.shape[-1] if product.ndim else 1}) must match the "
             f"existing size ({input.shape[-1] if input.ndim else 1}) at non-singleton dimension "
             f"{product.ndim - 1}.  Target sizes: {list(product.shape)}.  Tensor sizes: "
-            f"{list(input.shape)}"
+            f"{list(input.shape)}",
+            why=f"the product has shape {tuple(product.shape)}, and what is added to it must broadcast to that",
+            fix="pass an `input` of that shape, or one with sizes of 1",
         )
     product = _times(product, alpha, "alpha")
     if beta == 0:  # what is ignored may be nan
@@ -381,7 +404,11 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
     if input.dtype.name == "bool":
         if not isinstance(beta, bool) or not isinstance(alpha, bool):
             if isinstance(beta, (float, complex)) or isinstance(alpha, (float, complex)):
-                raise DtypeError("For boolean tensors, arguments beta and alpha must be booleans or integers.")
+                raise DtypeError(
+                    "For boolean tensors, arguments beta and alpha must be booleans or integers.",
+                    why=f"the result is {input.dtype.name}",
+                    fix="pass whole numbers or bools as `beta` and `alpha`",
+                )
         made = from_outer & bool(alpha)
         return (input & bool(beta)) | made
     return _plus(input, from_outer, beta, alpha)
@@ -436,7 +463,11 @@ def chain_matmul(*matrices, out=None):
         matrices = matrices[0]
     for m in matrices:
         if m.ndim != 2:
-            raise ShapeError(f"chain_matmul: Tensor dimension is {m.ndim}, expected 2 instead")
+            raise ShapeError(
+                f"chain_matmul: Tensor dimension is {m.ndim}, expected 2 instead",
+                why="a chain of matrix products takes matrices",
+                fix="use `a @ b` for batches, `x.unsqueeze(0)` for a vector",
+            )
     made = multiply_chain(list(matrices))
     return made if out is None else out.copy_(made)
 
@@ -477,24 +508,42 @@ def tensordot(a, b, dims=2):
         dims = dims.tolist()
     if isinstance(dims, int):
         if dims < 0:
-            raise ShapeError(f"tensordot expects dims >= 0, but got dims={dims}")
+            raise ShapeError(
+                f"tensordot expects dims >= 0, but got dims={dims}",
+                why="`dims` is the number of dimensions that are summed over",
+                fix="pass 0 or more",
+            )
         if dims > min(a.ndim, b.ndim):
-            raise ShapeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+            raise ShapeError(
+                f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}",
+                why=f"the tensors have {a.ndim} and {b.ndim} dimensions",
+                fix=f"pass `dims` of at most {min(a.ndim, b.ndim)}",
+            )
         first, second = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
         first, second = [list(d) if isinstance(d, (tuple, list)) else [d] for d in dims]
     if len(first) != len(second):
-        raise ShapeError(f"both dimension lists should have same length, got {first} and {second}")
+        raise ShapeError(
+            f"both dimension lists should have same length, got {first} and {second}",
+            why="each summed dimension of the first belongs to one of the second",
+            fix="pass equally many numbers for both",
+        )
     first, second = [normal_dim(d, a.ndim) for d in first], [normal_dim(d, b.ndim) for d in second]
     if a.dtype is not b.dtype:
-        raise DtypeError(f"both inputs should have same dtype, got {a.dtype} and {b.dtype}")
+        raise DtypeError(
+            f"both inputs should have same dtype, got {a.dtype} and {b.dtype}",
+            why="one product has one dtype",
+            fix=f"convert it: `b.to(torch.{a.dtype.name})`",
+        )
     summed = 1
     for i, j in zip(first, second):
         n, m = a.shape[i], b.shape[j]
         if n != m and 1 not in (n, m):
             raise ShapeError(
                 f"contracted dimensions need to match, but first has size {n} in dim {i} and second has "
-                f"size {m} in dim {j}"
+                f"size {m} in dim {j}",
+                why=f"the shapes are {tuple(a.shape)} and {tuple(b.shape)}",
+                fix="name dimensions of one size in `dims`",
             )
         if n == 1 and m > 1:
             b = b.sum(j, True).to(b.dtype)
@@ -537,5 +586,9 @@ def trace(input):
     """
     need_tensor(input, "trace")
     if input.ndim != 2:
-        raise ShapeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+        raise ShapeError(
+            f"trace: expected a matrix, but got tensor with dim {input.ndim}",
+            why=f"the trace is the sum of a matrix's diagonal, and the shape is {tuple(input.shape)}",
+            fix="use `torch.diagonal(x, dim1=-2, dim2=-1).sum(-1)` for a batch",
+        )
     return input.diagonal().sum()

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 
 from .. import dtypes, return_types
-from ..errors import DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor, wrap
 from .elementwise import conj
 from .entry import REGISTRY, public
@@ -141,20 +141,34 @@ def lstsq(A, B, rcond=None, *, driver=None):
     need_matrix(A, name, "input")
     need_tensor(B, name, "other", 2)
     if not B.ndim:
-        raise ShapeError(f"{name}: other must have at least 1 dimension")
+        raise ShapeError(
+            f"{name}: other must have at least 1 dimension",
+            why="each column of it is one right-hand side",
+            fix="pass a vector or a matrix",
+        )
     need_float(A, name)
     if A.dtype is not B.dtype:
         raise DtypeError(
             f"{name}: Expected input and other to have the same dtype, but got input's dtype "
-            f"{title(A.dtype)} and other's dtype {title(B.dtype)}"
+            f"{title(A.dtype)} and other's dtype {title(B.dtype)}",
+            why="both are parts of one equation",
+            fix=f"convert it: `B.to(torch.{A.dtype.name})`",
         )
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
-        raise ShapeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
+        raise ShapeError(
+            f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)",
+            why=f"it names the LAPACK routine, and {driver!r} was given",
+            fix="leave out `driver=`",
+        )
     driver = driver or "gelsy"
     vector = is_vector(A, B)
     rhs = B.unsqueeze(-1) if vector else B
     if A.shape[-2] != rhs.shape[-2]:
-        raise ShapeError(f"{name}: input.size(-2) should match other.size(-{1 if vector else 2})")
+        raise ShapeError(
+            f"{name}: input.size(-2) should match other.size(-{1 if vector else 2})",
+            why=f"each row of A is one equation: A has shape {tuple(A.shape)}, B {tuple(B.shape)}",
+            fix="give both equally many rows",
+        )
     try:
         np.broadcast_shapes(A.shape[:-2], rhs.shape[:-2])
     except ValueError:
@@ -196,7 +210,9 @@ def matrix_power(A, n):
     if A.shape[-1] != A.shape[-2]:
         raise ShapeError(
             f"linalg.matrix_power: A must be batches of square matrices, but they are {A.shape[-2]} by "
-            f"{A.shape[-1]} matrices"
+            f"{A.shape[-1]} matrices",
+            why="a power multiplies the matrix by itself",
+            fix="pass a matrix of shape (n, n)",
         )
     n = operator.index(n)
     if n == 0:
@@ -284,19 +300,33 @@ def multi_dot(tensors):
     """
     tensors = list(tensors)
     if len(tensors) < 2:
-        raise ShapeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
+        raise ShapeError(
+            f"multi_dot(): expected at least 2 tensors but got {len(tensors)}",
+            why="a chain of products has at least two matrices",
+            fix="pass two tensors or more",
+        )
     first, last = tensors[0], tensors[-1]
     for end, what in ((first, "first"), (last, "last")):
         if end.ndim not in (1, 2):
-            raise ShapeError(f"multi_dot(): the {what} tensor must be 1D or 2D but got {end.ndim}D")
+            raise ShapeError(
+                f"multi_dot(): the {what} tensor must be 1D or 2D but got {end.ndim}D",
+                why="only matrices are chained, with a vector at either end",
+                fix="use `a @ b` for batches of matrices",
+            )
     for i, t in enumerate(tensors[1:-1], 1):
         if t.ndim != 2:
-            raise ShapeError(f"multi_dot(): tensor {i} must be 2D but got {t.ndim}D")
+            raise ShapeError(
+                f"multi_dot(): tensor {i} must be 2D but got {t.ndim}D",
+                why="between the ends only matrices are chained",
+                fix="use `a @ b` for batches of matrices",
+            )
     for i, t in enumerate(tensors):
         if t.dtype is not first.dtype:
             raise DtypeError(
                 f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {first.dtype} "
-                f"and tensor {i} {t.dtype}"
+                f"and tensor {i} {t.dtype}",
+                why="one product has one dtype",
+                fix=f"convert it: `x.to(torch.{first.dtype.name})`",
             )
     chain = [first.unsqueeze(0) if first.ndim == 1 else first, *tensors[1:-1],
              last.unsqueeze(1) if last.ndim == 1 else last]  # fmt: skip
@@ -304,7 +334,9 @@ def multi_dot(tensors):
         if a.shape[1] != b.shape[0]:
             raise ShapeError(
                 f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
-                "cannot be multiplied"
+                "cannot be multiplied",
+                why=f"the first has {a.shape[1]} column(s), the second {b.shape[0]} row(s), and these must be equal",
+                fix="transpose one with `.mT`, or change the order",
             )
     made = multiply_chain(chain)
     shape = [*(first.shape[:1] if first.ndim == 2 else ()), *(last.shape[1:] if last.ndim == 2 else ())]
@@ -321,13 +353,20 @@ def tensorinv(A, ind=2):
     """
     need_tensor(A, "linalg.tensorinv")
     if ind <= 0:
-        raise ShapeError("Expected a strictly positive integer for 'ind'")
+        raise ShapeError(
+            "Expected a strictly positive integer for 'ind'",
+            why=f"`ind` is {ind}: it is the number of dimensions that count as rows",
+            fix="pass 1 or more",
+        )
     head, tail = A.shape[:ind], A.shape[ind:]
     if math.prod(head) != math.prod(tail):
         raise ShapeError(
             "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
             "prod(self.shape[:ind]), but got "
-            f"{math.prod(tail)} != {math.prod(head)}"
+            f"{math.prod(tail)} != {math.prod(head)}",
+            why=f"the shape {tuple(A.shape)} is cut at dimension {ind} into rows and columns, which must be "
+            "equally many",
+            fix="pass another `ind`",
         )
     return reshape(inv(reshape(A, (math.prod(head), -1))), (*tail, *head))
 
@@ -349,7 +388,9 @@ def tensorsolve(A, B, dims=None):
     if math.prod(shape) != math.prod(A.shape[: B.ndim]):
         raise ShapeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
-            f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {math.prod(A.shape[: B.ndim])}"
+            f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {math.prod(A.shape[: B.ndim])}",
+            why=f"A has shape {tuple(A.shape)}, B {tuple(B.shape)}",
+            fix="pass a B whose shape is the first part of A's",
         )
     return reshape(solve(reshape(A, (-1, math.prod(shape))), reshape(B, (-1,))), shape)
 
@@ -368,7 +409,11 @@ def vander(x, *, N=None):
     x = reshape(x, (1,)) if not x.ndim else x
     n = x.shape[-1] if N is None else operator.index(N)
     if n < 1 and N is not None:
-        raise ShapeError("N must be greater than 1.")
+        raise ShapeError(
+            "N must be greater than 1.",
+            why=f"`N` is the number of powers, and {n} is what it is here",
+            fix="pass `N=1` or more",
+        )
     if x.dtype.category < 2 and x.dtype is not dtypes.int64 or x.dtype is dtypes.bool:
         x = x.to(dtypes.int64)
     ones = x.new_zeros((*x.shape, 1)) + 1
@@ -388,10 +433,16 @@ def _vander_old(x, N=None, increasing=False):
             [1, 3, 9]])
     """
     if x.ndim != 1:
-        raise ShapeError("x must be a one-dimensional tensor.")
+        raise ShapeError(
+            "x must be a one-dimensional tensor.",
+            why=f"each element makes one row, and the shape is {tuple(x.shape)}",
+            fix="flatten it: `x.flatten()`",
+        )
     n = len(x) if N is None else N
     if n < 0:
-        raise ShapeError("N must be non-negative")
+        raise ShapeError(
+            "N must be non-negative", why=f"`N` is the number of powers, and {n} was given", fix="pass 0 or more"
+        )
     if n == 0:
         return x.new_zeros((len(x), 0))
     made = vander(x, N=n)
@@ -411,7 +462,9 @@ def vecdot(x, y, *, dim=-1):
     if x.dtype is not y.dtype:
         raise DtypeError(
             "linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
-            f"{title(x.dtype)} and y of type {title(y.dtype)} instead"
+            f"{title(x.dtype)} and y of type {title(y.dtype)} instead",
+            why="one product has one dtype",
+            fix=f"convert it: `y.to(torch.{x.dtype.name})`",
         )
     made = (conj(x) * y).sum(dim)
     return made.to(x.dtype) if made.dtype is not x.dtype else made
@@ -455,13 +508,17 @@ def linalg_cross(input, other, *, dim=-1):
     need_tensor(other, "linalg.cross", "other", 2)
     if input.ndim != other.ndim:
         raise ShapeError(
-            f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and {other.ndim}"
+            f"linalg.cross: inputs must have the same number of dimensions, got {input.ndim} and {other.ndim}",
+            why=f"the vectors are multiplied in pairs: the shapes are {tuple(input.shape)} and {tuple(other.shape)}",
+            fix="add dimensions with `unsqueeze`",
         )
     dim = normal_dim(dim, input.ndim)
     if not input.ndim or input.shape[dim] != 3 or other.shape[dim] != 3:
         raise ShapeError(
             f"linalg.cross: inputs dimension {dim} must have length 3. Got "
-            f"{input.shape[dim] if input.ndim else 1} and {other.shape[dim] if other.ndim else 1}"
+            f"{input.shape[dim] if input.ndim else 1} and {other.shape[dim] if other.ndim else 1}",
+            why="the cross product is that of vectors with three components",
+            fix="pass the dimension of size 3 as `dim`",
         )
     common = result_type(input, other)
     input, other = [t if t.dtype is common else t.to(common) for t in (input, other)]
@@ -485,7 +542,11 @@ def cross(input, other, dim=None):
     if dim is None:
         dim = next((i for i, n in enumerate(input.shape) if n == 3), None)
         if dim is None:
-            raise ShapeError("no dimension of size 3 in input")
+            raise ShapeError(
+                "no dimension of size 3 in input",
+                why=f"the vectors of a cross product have three components, and the shape is {tuple(input.shape)}",
+                fix="pass tensors with a dimension of size 3",
+            )
     return linalg_cross(input, other, dim=dim)
 
 
@@ -531,7 +592,15 @@ def pca_lowrank(A, q=None, center=True, niter=2):
     if q is None:
         q = min(6, m, n)
     elif not 0 <= q <= min(m, n):
-        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
+        raise ArgumentError(
+            f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}",
+            why="a matrix has no more components than rows or columns",
+            fix=f"pass `q={min(m, n)}` or less",
+        )
     if not niter >= 0:
-        raise ValueError(f"niter(={niter}) must be non-negative integer")
+        raise ArgumentError(
+            f"niter(={niter}) must be non-negative integer",
+            why="it is the number of times that the subspace is refined",
+            fix="pass `niter=2`",
+        )
     return svd_lowrank(A - A.mean(-2, True) if center else A, q, niter)

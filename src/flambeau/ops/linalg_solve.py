@@ -33,20 +33,35 @@ def need_float(t, name, dtype=None, argument="A"):
     if t.dtype.category < 2:
         raise DtypeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {title(t.dtype)}",
-            fix="convert it first: x.float()",
+            fix="convert it first: `x.float()`",
+            why="whole numbers have no place for fractions",
         )
     if dtype is None:
         return t
     if dtype.category < 2:
-        raise DtypeError(f"{name}: dtype should be floating point or complex, but got {title(dtype)}")
+        raise DtypeError(
+            f"{name}: dtype should be floating point or complex, but got {title(dtype)}",
+            why="whole numbers have no place for fractions",
+            fix="pass `dtype=torch.float32`",
+        )
     if t.is_complex() and not dtype.is_complex:
-        raise DtypeError(f"{name}: dtype should be complex for complex inputs, but got {title(dtype)}")
+        raise DtypeError(
+            f"{name}: dtype should be complex for complex inputs, but got {title(dtype)}",
+            why="the result of a complex tensor is complex",
+            fix="pass `dtype=torch.complex64`, or `x.real` as the input",
+        )
     if dtype.is_complex and not t.is_complex():
-        raise DtypeError(f"{name}: dtype should be real for real inputs, but got {title(dtype)}")
+        raise DtypeError(
+            f"{name}: dtype should be real for real inputs, but got {title(dtype)}",
+            why="the result of a real tensor is real",
+            fix="pass `dtype=torch.float64`, or leave it out",
+        )
     if dtypes.promote_types(t.dtype, dtype) is not dtype:
         raise DtypeError(
             f"{name}: the dtype of the input ({title(t.dtype)}) should be convertible without narrowing "
-            f"to the specified dtype ({title(dtype)})"
+            f"to the specified dtype ({title(dtype)})",
+            why="the result would be less exact than the input",
+            fix=f"convert the input first: `x.to(torch.{dtype.name})`",
         )
     return t.to(dtype)
 
@@ -56,7 +71,9 @@ def need_matrix(A, name, argument="A"):
     need_tensor(A, name, argument)
     if A.ndim < 2:
         raise ShapeError(
-            f"{name}: The input tensor {argument} must have at least 2 dimensions.", why=f"its shape is {list(A.shape)}"
+            f"{name}: The input tensor {argument} must have at least 2 dimensions.",
+            why=f"its shape is {tuple(A.shape)}",
+            fix="make it a matrix: `x.unsqueeze(0)` is one row, `x.unsqueeze(1)` one column",
         )
 
 
@@ -66,15 +83,22 @@ def need_square(A, name, argument="A"):
     if A.shape[-1] != A.shape[-2]:
         raise ShapeError(
             f"{name}: {argument} must be batches of square matrices, but they are {A.shape[-2]} by "
-            f"{A.shape[-1]} matrices"
+            f"{A.shape[-1]} matrices",
+            why=f"the last two sizes of {tuple(A.shape)} must be equal",
+            fix="use `torch.linalg.lstsq` or `torch.linalg.pinv` for other matrices",
         )
     if A.dtype.category < 2:
         raise DtypeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}",
-            fix="convert it first: x.float()",
+            fix="convert it first: `x.float()`",
+            why="whole numbers have no place for fractions",
         )
     if A.dtype.itemsize < 4:
-        raise DtypeError(f"{name}: Low precision dtypes not supported. Got {title(A.dtype)}", fix="x.float()")
+        raise DtypeError(
+            f"{name}: Low precision dtypes not supported. Got {title(A.dtype)}",
+            fix="convert it first: `x.float()`",
+            why=f"numbers of {A.dtype.itemsize} bytes are too coarse for this",
+        )
 
 
 def need_same(A, B, name):
@@ -82,7 +106,9 @@ def need_same(A, B, name):
     if A.dtype is not B.dtype:
         raise DtypeError(
             f"{name}: Expected A and B to have the same dtype, but found A of type {title(A.dtype)} and "
-            f"B of type {title(B.dtype)} instead"
+            f"B of type {title(B.dtype)} instead",
+            why="both are parts of one equation",
+            fix=f"convert it: `B.to(torch.{A.dtype.name})`",
         )
 
 
@@ -144,7 +170,9 @@ def _check_singular(info, name):
         i = first(info)
         raise LinAlgError(
             f"{name}: {batch_text(info)}The diagonal element {i} is zero, the inversion could not be "
-            "completed because the input matrix is singular."
+            "completed because the input matrix is singular.",
+            why="a singular matrix has no inverse: its rows depend on each other",
+            fix=f"use `torch.linalg.pinv(A)`, or add `1e-6 * torch.eye({info.shape[-1] if info.ndim else 1})` to it",
         )
 
 
@@ -271,6 +299,7 @@ def _solve_array(A, B):
             "the input "
             "matrix is singular.",
             why=f"the diagonal element {i} of its factor U is zero",
+            fix=f"use `torch.linalg.lstsq(A, B)`, or add a small multiple of `torch.eye({A.shape[-1]})` to the matrix",
         ) from None
 
 
@@ -296,15 +325,23 @@ def _solved(A, B, left, name):
         if not left:
             raise ShapeError(
                 f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In "
-                f"this case {name} is equivalent to B / A.squeeze(-1)"
+                f"this case {name} is equivalent to B / A.squeeze(-1)",
+                why="a vector of unknowns stands on the right of the matrix",
+                fix="pass a matrix: `B.unsqueeze(-1)`",
             )
         B = B.unsqueeze(-1)
     if B.ndim < 2:
-        raise ShapeError(f"{name}: The input tensor B must have at least 2 dimensions.")
+        raise ShapeError(
+            f"{name}: The input tensor B must have at least 2 dimensions.",
+            why=f"its shape is {tuple(B.shape)}",
+            fix="pass `B.unsqueeze(-1)` for one right-hand side",
+        )
     if B.shape[-2 if left else -1] != A.shape[-1]:
         raise ShapeError(
             f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
+            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})",
+            why=f"A has shape {tuple(A.shape)}, B {tuple(B.shape)}",
+            fix="give both equally many rows (with `left=False` columns)",
         )
     made = _solve(A, B) if left else _solve(A.mT, B.mT).mT
     return made.squeeze(-1) if vector else made
@@ -370,7 +407,9 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     if B.shape[-2 if left else -1] != A.shape[-1]:
         raise ShapeError(
             f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
+            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})",
+            why=f"A has shape {tuple(A.shape)}, B {tuple(B.shape)}",
+            fix="give both equally many rows (with `left=False` columns)",
         )
     if left:
         return _substitute(A, B, upper=bool(upper), unit=bool(unitriangular))
@@ -457,7 +496,9 @@ def cholesky_ex(A, *, upper=False, check_errors=False):
             f"linalg.cholesky: {batch_text(info._array)}The factorization could not be completed "
             "because the "
             f"input is not positive-definite (the leading minor of order {first(info._array)} is not "
-            "positive-definite)."
+            "positive-definite).",
+            why="a covariance or a kernel matrix often misses it by rounding",
+            fix=f"add `1e-6 * torch.eye({A.shape[-1]})` to the matrix, and check that `A` equals `A.mT`",
         )
     return return_types.linalg_cholesky_ex((made, info))
 
@@ -523,7 +564,9 @@ def cholesky_solve(B, L, upper=False):
     if B.shape[-2] != L.shape[-1]:
         raise ShapeError(
             f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by "
-            f"{L.shape[-1]} but each b matrix is {B.shape[-2]} by {B.shape[-1]}"
+            f"{L.shape[-1]} but each b matrix is {B.shape[-2]} by {B.shape[-1]}",
+            why="each row of A is one equation, with one row of b",
+            fix="give both equally many rows",
         )
     need_same(L, B, "cholesky_solve")
     return _cholesky_solve(B, L, upper=bool(upper))

@@ -38,11 +38,17 @@ def _qr_vjp(g, out, mode):
     if mode == "r":
         raise GradientError(
             "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
-            "linalg.qr(A, mode='reduced') if you are going to require gradients through linalg.qr."
+            "linalg.qr(A, mode='reduced') if you are going to require gradients through linalg.qr.",
+            why='mode "r" leaves Q out',
+            fix='use `torch.linalg.qr(A, mode="reduced")`',
         )
     m, n = q.shape[-2], r.shape[-1]
     if mode == "complete" and m > n:
-        raise GradientError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols.")
+        raise GradientError(
+            "The QR decomposition is not differentiable when mode='complete' and nrows > ncols.",
+            why=f"the columns of Q beyond the first {n} of {m} are not determined by the matrix",
+            fix='use `torch.linalg.qr(A, mode="reduced")`',
+        )
     if g_q is None and g_r is None:
         return None
     right = None
@@ -86,7 +92,9 @@ def linalg_qr(A, mode="reduced"):
     need_float(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
         raise ShapeError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'",
+            why="the mode says how much of Q is computed",
+            fix='pass `mode="reduced"`',
         )
     return return_types.linalg_qr(_qr(A, mode=mode))
 
@@ -138,20 +146,37 @@ def _check_reflectors(A, tau, name):
     need_matrix(A, name, "input")
     need_tensor(tau, name, "tau", 2)
     if A.shape[-2] < A.shape[-1]:
-        raise ShapeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
+        raise ShapeError(
+            f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]",
+            why="each column of `input` holds a reflector of as many elements as there are rows, and the "
+            f"shape is {tuple(A.shape)}",
+            fix="pass at least as many rows as columns",
+        )
     if A.shape[-1] < tau.shape[-1]:
-        raise ShapeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
+        raise ShapeError(
+            f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]",
+            why=f"each number in `tau` belongs to one column: there are {tau.shape[-1]} for {A.shape[-1]} column(s)",
+            fix="pass both as `torch.geqrf` returned them",
+        )
     if A.ndim - tau.ndim != 1:
         raise ShapeError(
             f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
-            f"{tau.ndim} and input.ndim is equal to {A.ndim}"
+            f"{tau.ndim} and input.ndim is equal to {A.ndim}",
+            why="each matrix has one vector `tau`",
+            fix="pass both as `torch.geqrf` returned them",
         )
     if tau.shape[:-1] != A.shape[:-2]:
         raise ShapeError(
-            f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(tau.shape[:-1])}"
+            f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(tau.shape[:-1])}",
+            why=f"each matrix has one vector `tau`: the batches are {tuple(tau.shape[:-1])} and {tuple(A.shape[:-2])}",
+            fix="pass both as `torch.geqrf` returned them",
         )
     if tau.dtype is not A.dtype:
-        raise DtypeError(f"{name}: tau dtype {title(tau.dtype)} does not match input dtype {title(A.dtype)}")
+        raise DtypeError(
+            f"{name}: tau dtype {title(tau.dtype)} does not match input dtype {title(A.dtype)}",
+            why="both are parts of one factorization",
+            fix=f"convert it: `tau.to(torch.{A.dtype.name})`",
+        )
 
 
 @public("linalg.householder_product", out=True, aliases=("orgqr",))
@@ -188,25 +213,50 @@ def ormqr(input, tau, other, left=True, transpose=False):
     need_matrix(other, name, "other")
     side = other.shape[-2 if left else -1]
     if side < tau.shape[-1]:
-        raise ShapeError(f"{name}: other.shape[{-2 if left else -1}] must be greater than or equal to tau.shape[-1]")
+        raise ShapeError(
+            f"{name}: other.shape[{-2 if left else -1}] must be greater than or equal to tau.shape[-1]",
+            why=f"`other` has {side} row(s) or column(s) on that side, `tau` has {tau.shape[-1]} numbers",
+            fix="pass a matrix that fits, or change `left`",
+        )
     if side != input.shape[-2]:
-        raise ShapeError(f"{name}: other.shape[{-2 if left else -1}] must be equal to input.shape[-2]")
+        raise ShapeError(
+            f"{name}: other.shape[{-2 if left else -1}] must be equal to input.shape[-2]",
+            why=f"Q is a matrix with {input.shape[-2]} rows, and `other` has {side} on that side",
+            fix="pass a matrix that fits, or change `left`",
+        )
     if tau.shape[-1] > input.shape[-1]:
-        raise ShapeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
+        raise ShapeError(
+            f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]",
+            why=f"each number in `tau` belongs to one column: there are {tau.shape[-1]} for "
+            f"{input.shape[-1]} column(s)",
+            fix="pass both as `torch.geqrf` returned them",
+        )
     if input.ndim - tau.ndim != 1:
         raise ShapeError(
             f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
-            f"{tau.ndim} and input.ndim is equal to {input.ndim}"
+            f"{tau.ndim} and input.ndim is equal to {input.ndim}",
+            why="each matrix has one vector `tau`",
+            fix="pass both as `torch.geqrf` returned them",
         )
     if input.ndim != other.ndim:
         raise ShapeError(
             f"{name}: Expected other to have the same number of dimensions as input, but got other.ndim "
-            f"equal to {other.ndim} and input.ndim is equal to {input.ndim}"
+            f"equal to {other.ndim} and input.ndim is equal to {input.ndim}",
+            why="each matrix is multiplied by its own",
+            fix=f"bring `other` to {input.ndim} dimensions with `unsqueeze` or `reshape`",
         )
     if tau.shape[:-1] != input.shape[:-2] or other.shape[:-2] != input.shape[:-2]:
-        raise ShapeError(f"{name}: Expected batch dimensions of tau and other to be equal to input.shape[:-2]")
+        raise ShapeError(
+            f"{name}: Expected batch dimensions of tau and other to be equal to input.shape[:-2]",
+            why=f"the batches are {tuple(input.shape[:-2])}, {tuple(tau.shape[:-1])} and {tuple(other.shape[:-2])}",
+            fix="expand all to one batch shape",
+        )
     if tau.dtype is not input.dtype or other.dtype is not input.dtype:
-        raise DtypeError(f"{name}: Expected input, tau and other to have the same dtype")
+        raise DtypeError(
+            f"{name}: Expected input, tau and other to have the same dtype",
+            why=f"they are {input.dtype.name}, {tau.dtype.name} and {other.dtype.name}",
+            fix=f"convert them: `other.to(torch.{input.dtype.name})`",
+        )
     x = other if left else other.mH
     adjoint = bool(transpose) if left else not transpose
     k = tau.shape[-1]
@@ -222,7 +272,7 @@ def _failed(name):
     return LinAlgError(
         f"{name}: The algorithm failed to converge.",
         why="the matrix has nan or inf, or is ill-conditioned",
-        fix="check it with torch.isfinite(A).all()",
+        fix="check it with `torch.isfinite(A).all()`, or add `1e-6 * torch.eye(n)` to it",
     )
 
 
@@ -258,7 +308,11 @@ _eigh = array_primitive("linalg_eigh", _eigh_array, vjp={"A": _eigh_vjp})
 
 def _side(UPLO, name):
     if str(UPLO).upper() not in ("L", "U"):
-        raise ShapeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+        raise ShapeError(
+            f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}",
+            why="the matrix is symmetric, and it says which triangle is read",
+            fix='pass `UPLO="L"` for the lower one',
+        )
     return str(UPLO).upper() == "L"
 
 
@@ -289,7 +343,11 @@ def eigvalsh(A, UPLO="L"):
 def _eig_array(A):
     wanted = np.complex128 if A.dtype in (np.float64, np.complex128) else np.complex64
     if not np.isfinite(A).all():
-        raise ShapeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+        raise ShapeError(
+            "torch.linalg.eig: input tensor should not contain infs or NaNs.",
+            why="eigenvalues of nan or infinity are not defined",
+            fix="look for the first one: `torch.isfinite(A).all()`",
+        )
     try:
         values, vectors = np.linalg.eig(A)
     except np.linalg.LinAlgError:
@@ -407,7 +465,11 @@ def linalg_svd(A, full_matrices=True, *, driver=None):
 
 def _check_driver(driver, name):
     if driver is not None:
-        raise ShapeError(f"{name}: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+        raise ShapeError(
+            f"{name}: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.",
+            why="the CPU has one way to compute it",
+            fix="leave out `driver=`",
+        )
 
 
 @public("linalg.svdvals", out=True)

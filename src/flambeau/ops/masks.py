@@ -50,9 +50,11 @@ def where(condition, input=None, other=None):
         return nonzero(condition, as_tuple=True)
     for i, x in ((2, input), (3, other)):
         if not isinstance(x, (Tensor, *NUMBERS)):
-            raise TypeError(
+            raise ArgumentTypeError(
                 f"where(): argument '{'input' if i == 2 else 'other'}' (position {i}) must be Tensor, not "
-                f"{type(x).__name__}"
+                f"{type(x).__name__}",
+                why="elements are taken from it where `condition` tells",
+                fix="make it a tensor first: `torch.as_tensor(data)`",
             )
     if condition._array.dtype != np.bool_:
         if condition._array.dtype != np.uint8:
@@ -80,7 +82,11 @@ def _clash(*tensors):
                 np.broadcast_shapes(x, y)
             except ValueError:
                 return broadcast_error(x, y)
-    return ShapeError(f"shapes {[list(s) for s in shapes]} cannot be broadcast together")
+    return ShapeError(
+        f"shapes {[tuple(s) for s in shapes]} cannot be broadcast together",
+        why="aligned from the right, sizes must be equal or 1",
+        fix="bring them to one shape with `unsqueeze`, `reshape` or `transpose`",
+    )
 
 
 @public("where", method=True, function=False)
@@ -95,7 +101,11 @@ def _method_where(self, condition, other):
 def _need_mask(mask, name):
     need_tensor(mask, name, "mask", 2)
     if mask._array.dtype != np.bool_:
-        raise DtypeError(f"{name}: expected BoolTensor for mask, but got {mask.dtype}", fix="mask.bool()")
+        raise DtypeError(
+            f"{name}: expected BoolTensor for mask, but got {mask.dtype}",
+            fix="use `mask.bool()`, or a comparison such as `x > 0`",
+            why="each element of `mask` says yes or no",
+        )
 
 
 def _unmask_array(g, mask, shape):
@@ -168,7 +178,8 @@ def masked_scatter(input, mask, source):
     if source.dtype is not input.dtype:
         raise DtypeError(
             f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}",
-            fix=f"source.to({input.dtype})",
+            fix=f"use `source.to(torch.{input.dtype.name})`",
+            why="the elements of `source` are copied as they are",
         )
     try:
         shape = np.broadcast_shapes(input.shape, mask.shape)
@@ -179,6 +190,7 @@ def masked_scatter(input, mask, source):
         raise ShapeError(
             "number of elements of source < number of ones in mask",
             why=f"the mask asks for {needed}, the source has {source.numel()}",
+            fix=f"pass a source of at least {needed} elements",
         )
     return _masked_scatter(input, source, mask)
 
@@ -199,7 +211,9 @@ def _check_out(out, *inputs):
             raise ShapeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor "
                 "refer to a "
-                "single memory location. Please clone() the tensor before performing the operation."
+                "single memory location. Please clone() the tensor before performing the operation.",
+                why="`out` lies in the memory of an argument, which would change while it is read",
+                fix="pass a new tensor as `out`, or `x.clone()` as the argument",
             )
     return out
 
@@ -215,9 +229,17 @@ def take(input, index, *, out=None):
     need_tensor(input, "take")
     need_tensor(index, "take", "index", 2)
     if index.dtype is not dtypes.int64:
-        raise DtypeError(f"take(): Expected a long tensor for index, but got {index.dtype}", fix="index.long()")
+        raise DtypeError(
+            f"take(): Expected a long tensor for index, but got {index.dtype}",
+            fix="use `index.long()`",
+            why="an index counts elements",
+        )
     if not input.numel() and index.numel():
-        raise IndexOutOfRange("take(): tried to take from an empty tensor")
+        raise IndexOutOfRange(
+            "take(): tried to take from an empty tensor",
+            why=f"`input` has shape {tuple(input.shape)}, `index` asks for {index.numel()} element(s)",
+            fix="test `x.numel() > 0` first",
+        )
     check_bounds(index._array, input.numel(), 0, IndexOutOfRange, negative=True)
     made = _take(input, index)
     return made if out is None else write_out(made, _check_out(out, input, index), "take")
@@ -255,16 +277,24 @@ def put(input, index, source, accumulate=False):
     need_tensor(index, "put", "index", 2)
     need_tensor(source, "put", "source", 3)
     if index.dtype is not dtypes.int64:
-        raise DtypeError(f"put_(): Expected a long tensor for index, but got {index.dtype}", fix="index.long()")
+        raise DtypeError(
+            f"put_(): Expected a long tensor for index, but got {index.dtype}",
+            fix="use `index.long()`",
+            why="an index counts elements",
+        )
     if source.dtype is not input.dtype:
         raise DtypeError(
             "put_(): self and source expected to have the same dtype, but got self.dtype = "
-            f"{input.dtype} and source.dtype = {source.dtype}"
+            f"{input.dtype} and source.dtype = {source.dtype}",
+            why="the elements of `source` are copied as they are",
+            fix=f"use `source.to(torch.{input.dtype.name})`",
         )
     if index.numel() != source.numel():
         raise ShapeError(
             "put_(): Expected source and index to have the same number of elements, but got "
-            f"source.numel() = {source.numel()}, index.numel() = {index.numel()}"
+            f"source.numel() = {source.numel()}, index.numel() = {index.numel()}",
+            why="each index has its own new element",
+            fix=f"pass {index.numel()} elements as `source`",
         )
     check_bounds(index._array, input.numel(), 0, IndexOutOfRange, negative=True)
     return _put_at(input, source, index, accumulate=bool(accumulate))
@@ -283,14 +313,18 @@ def take_along_dim(input, indices, dim=None):
     need_tensor(indices, "take_along_dim", "indices", 2)
     if indices.dtype is not dtypes.int64:
         raise DtypeError(
-            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}", fix="indices.long()"
+            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}",
+            fix="use `indices.long()`",
+            why="an index counts elements",
         )
     if dim is None:
         return _from_ends(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     if input.ndim != indices.ndim:
         raise ShapeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but "
-            f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+            f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices",
+            why="along all dimensions but `dim` the two are matched",
+            fix="add dimensions with `unsqueeze`: results of `argmax` need `keepdim=True`",
         )
     dim = normal_dim(dim, input.ndim)
     size = list(np.broadcast_shapes(_without(input.shape, dim), _without(indices.shape, dim)))
@@ -337,7 +371,11 @@ def nonzero(input, *, as_tuple=False, out=None):
 def _write(made, out):
     from_shape = made._array
     if out.dtype is not dtypes.int64:
-        raise DtypeError(f"nonzero(): Expected out tensor to have dtype Long but got {out.dtype}")
+        raise DtypeError(
+            f"nonzero(): Expected out tensor to have dtype Long but got {out.dtype}",
+            why="the result holds indices",
+            fix="pass `out=torch.empty(0, dtype=torch.int64)`",
+        )
     check_writable(out)
     if out._array.shape != from_shape.shape:
         out._array = np.empty(from_shape.shape, np.int64)
@@ -369,7 +407,11 @@ def nonzero_static(input, *, size, fill_value=-1):
     """
     need_tensor(input, "nonzero_static")
     if size < 0:
-        raise ShapeError("nonzero_static: 'size' must be an non-negative integer")
+        raise ShapeError(
+            "nonzero_static: 'size' must be an non-negative integer",
+            why=f"`size` is the number of rows of the result, and {size} was given",
+            fix="pass 0 or more",
+        )
     found = np.argwhere(input._array)[:size]
     out = np.full((size, input.ndim), fill_value, np.int64)
     out[: len(found)] = found
@@ -415,29 +457,45 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
     if number:
         values = wrap(np.asarray(input).astype(sorted_sequence._array.dtype))
     if side not in (None, "left", "right"):
-        raise DtypeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
+        raise DtypeError(
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}",
+            why="`side` says where an equal element goes",
+            fix='pass `side="left"` or `side="right"`',
+        )
     if right and side == "left":
         raise DtypeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True",
+            why='`right=True` means `side="right"`',
+            fix="pass only `side`",
         )
     if values.dtype is not sorted_sequence.dtype:
         raise DtypeError(
             "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but "
             "got "
-            f"boundary tensor dtype {sorted_sequence.dtype} and input value tensor dtype {values.dtype}"
+            f"boundary tensor dtype {sorted_sequence.dtype} and input value tensor dtype {values.dtype}",
+            why="the two are compared",
+            fix=f"convert the values: `values.to(torch.{sorted_sequence.dtype.name})`",
         )
     if not values.ndim and sorted_sequence.ndim != 1:
         raise ShapeError(
             "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is "
-            f"1, but we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0)"
+            f"1, but we got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0)",
+            why="one value has one sorted sequence to be searched in",
+            fix=f"pass `value.expand({sorted_sequence.shape[0]}, 1)`, one value for each sequence",
         )
     if not sorted_sequence.ndim:
-        raise ShapeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
+        raise ShapeError(
+            "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension",
+            why="there is no sequence to search in",
+            fix="pass a vector of boundaries",
+        )
     if sorted_sequence.ndim != 1 and sorted_sequence.shape[:-1] != values.shape[:-1]:
         raise ShapeError(
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
             f"boundaries tensor and input value tensor must match, but we got boundaries tensor "
-            f"{list(sorted_sequence.shape)} and input value tensor {list(values.shape)}"
+            f"{list(sorted_sequence.shape)} and input value tensor {list(values.shape)}",
+            why="each row of values is searched in its own row of boundaries",
+            fix="pass one vector of boundaries, or as many rows of each",
         )
     order = None
     if sorter is not None:
@@ -448,11 +506,17 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
             )
         if sorter.dtype is not dtypes.int64:
             raise DtypeError(
-                f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype}"
+                f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype}",
+                why="`sorter` holds indices",
+                fix="pass `sorter=torch.argsort(boundaries)`",
             )
         order = sorter._array
         if order.size and not (order.min() >= 0 and order.max() < sorted_sequence.shape[-1]):
-            raise ShapeError("torch.searchsorted(): sorter index out of range")
+            raise ShapeError(
+                "torch.searchsorted(): sorter index out of range",
+                why=f"an index is outside 0 to {sorted_sequence.shape[-1] - 1}",
+                fix="pass `sorter=torch.argsort(boundaries)`",
+            )
     found = _search(plain(sorted_sequence._array), plain(values._array), right or side == "right", plain(order))
     return on_device_of(np.asarray(found, np.int32 if out_int32 else np.int64), values, sorted_sequence)
 
@@ -467,7 +531,11 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
     """
     need_tensor(boundaries, "bucketize", "boundaries", 2)
     if boundaries.ndim != 1:
-        raise ShapeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
+        raise ShapeError(
+            f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})",
+            why="the boundaries are one ascending sequence",
+            fix="pass a vector: `boundaries.flatten()`",
+        )
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
@@ -480,7 +548,11 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     tensor([False,  True, False])
     """
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
-        raise ArgumentTypeError("isin(): one of the arguments must be a Tensor")
+        raise ArgumentTypeError(
+            "isin(): one of the arguments must be a Tensor",
+            why="elements of tensors are compared",
+            fix="make one a tensor: `torch.tensor(elements)`",
+        )
     common = result_type(elements, test_elements)
     a, b = [np.asarray(plain(x._array) if isinstance(x, Tensor) else x).astype(common.numpy)
             for x in (elements, test_elements)]  # fmt: skip

@@ -131,10 +131,14 @@ def broadcast_error(a, b) -> ShapeError:
             return ShapeError(
                 f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton "
                 f"dimension {i}",
-                why=f"shapes {list(a)} and {list(b)} are aligned from the right, and a size must be equal or 1",
-                fix="bring them to one shape with unsqueeze, reshape or transpose",
+                why=f"shapes {tuple(a)} and {tuple(b)} are aligned from the right, and sizes must be equal or 1",
+                fix="bring them to one shape with `unsqueeze`, `reshape` or `transpose`",
             )
-    return ShapeError(f"shapes {list(a)} and {list(b)} cannot be broadcast together")
+    return ShapeError(
+        f"shapes {tuple(a)} and {tuple(b)} cannot be broadcast together",
+        why="aligned from the right, sizes must be equal or 1",
+        fix="bring them to one shape with `unsqueeze`, `reshape` or `transpose`",
+    )
 
 
 def check_devices(*tensors):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import MetaArray, meta_empty
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError, IndexOutOfRange, ShapeError
+from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import indexed
 from ..kernels.record import constant
 from ..tensor import Tensor, wrap
@@ -41,6 +41,7 @@ def _refuse(index: np.ndarray, place: int, size: int, dim: int, error) -> None:
         raise error(
             f"index {bad} is out of bounds for dimension {dim} with size {size}",
             why=f"indices into this dimension run from 0 to {size - 1}",
+            fix=f"pass only such indices, for example `index.clamp(0, {size - 1})`",
         )
 
 
@@ -160,20 +161,24 @@ def _check_scatter(input, dim, index, src, name):
     if n != m:
         raise ShapeError(
             f"Index tensor must have the same number of dimensions as {'input' if src is None else 'self'} tensor",
-            why=f"index has shape {list(index.shape)}, the tensor {list(input.shape)}",
+            why=f"`index` has shape {tuple(index.shape)}, the tensor {tuple(input.shape)}",
+            fix="add dimensions with `unsqueeze`, such as `index.unsqueeze(-1)`",
         )
     shape = input.shape or (1,)
     for d, k in enumerate(index.shape):
         if d != dim and k > shape[d]:
             raise ShapeError(
                 f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than self "
-                f"{list(input.shape)} apart from dimension {dim}"
+                f"{list(input.shape)} apart from dimension {dim}",
+                why="each index writes at its own place in the other dimensions",
+                fix=f"cut `index` down in dimension {d}, to {shape[d]} or less",
             )
     if src is not None:
         if (src.ndim or 1) != m:
             raise ShapeError(
                 "Index tensor must have the same number of dimensions as src tensor",
-                why=f"index has shape {list(index.shape)}, src {list(src.shape)}",
+                why=f"`index` has shape {tuple(index.shape)}, `src` {tuple(src.shape)}",
+                fix="add dimensions with `unsqueeze`, or `expand` one of them",
             )
         if any(k > s for k, s in zip(index.shape, src.shape)):
             raise ShapeError(
@@ -181,7 +186,11 @@ def _check_scatter(input, dim, index, src, name):
                 f"from dimension {dim} and to be no larger size than src {list(src.shape)}"
             )
         if src.dtype is not input.dtype:
-            raise DtypeError(f"{name}(): Expected self.dtype to be equal to src.dtype", fix=f"src.to({input.dtype})")
+            raise DtypeError(
+                f"{name}(): Expected self.dtype to be equal to src.dtype",
+                fix=f"use `src.to(torch.{input.dtype.name})`",
+                why=f"`src` is {src.dtype.name}, the tensor {input.dtype.name}",
+            )
     return dim
 
 
@@ -211,14 +220,22 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     """
     source = value if src is None else src
     if source is None:
-        raise TypeError("scatter() received an invalid combination of arguments: src or value is missing")
+        raise ArgumentTypeError(
+            "scatter() received an invalid combination of arguments: src or value is missing",
+            why="there is nothing to write",
+            fix="pass a tensor as `src`, or a number as `value`",
+        )
     if isinstance(source, Tensor) and source.ndim == 0 and index.ndim:
         source = source.item() if not source._rg else source
     number = not isinstance(source, Tensor)
     dim = _check_scatter(input, dim, index, None if number else source, "scatter")
     if reduce is not None:
         if reduce not in ("add", "multiply"):
-            raise DtypeError("reduce argument must be either add or multiply.")
+            raise DtypeError(
+                "reduce argument must be either add or multiply.",
+                why=f"it says how new and old elements are joined, and {reduce!r} was given",
+                fix='pass `reduce="add"` or `reduce="multiply"`, or use `scatter_reduce`',
+            )
         if number:
             source = wrap(np.broadcast_to(scalar_array(source, input._array.dtype), index.shape))
         if reduce == "add":
@@ -340,7 +357,11 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     tensor([3., 2.])
     """
     if reduce not in _UFUNCS:
-        raise DtypeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}.")
+        raise DtypeError(
+            f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}.",
+            why="it says how elements with the same index are joined",
+            fix='pass one of these, such as `reduce="sum"`',
+        )
     need_tensor(src, "scatter_reduce", "src", 4)
     dim = _check_scatter(input, dim, index, src, "scatter_reduce")
     return _scatter_reduce(input, src, index, dim=dim, reduce=reduce, include_self=bool(include_self))
@@ -392,9 +413,17 @@ def _vector_index(input, dim, index, name, kinds=("int64", "int32"), error=Index
     need_tensor(index, name, "index", 3)
     dim = normal_dim(dim, input.ndim)
     if index.ndim > 1:
-        raise error(f"{name}(): Index is supposed to be a vector")
+        raise error(
+            f"{name}(): Index is supposed to be a vector",
+            why=f"`index` has shape {tuple(index.shape)}, and each index names one part along dimension {dim}",
+            fix="flatten it: `index.flatten()`",
+        )
     if index.dtype.name not in kinds:
-        raise DtypeError(f"{name}(): Expected dtype int32 or int64 for index", fix="index.long()")
+        raise DtypeError(
+            f"{name}(): Expected dtype int32 or int64 for index",
+            fix="use `index.long()`",
+            why=f"`index` is {index.dtype.name}",
+        )
     return dim
 
 
@@ -452,28 +481,39 @@ def _check_source(input, dim, index, source, name):
         raise DtypeError(
             f"{name}(): self and source expected to have the same dtype, but got (self) {input.dtype} and "
             f"(source) {source.dtype}",
-            fix=f"source.to({input.dtype})",
+            fix=f"use `source.to(torch.{input.dtype.name})`",
+            why="elements are added as they are",
         )
     n = index.numel()
     if source.ndim:
         if source.ndim != (input.ndim or 1):
             raise ShapeError(
                 f"{name}(): When source and destination are not scalars, their dimensionality must match. "
-                f"Source dimensionality ({source.ndim}), destination dimensionality ({input.ndim})"
+                f"Source dimensionality ({source.ndim}), destination dimensionality ({input.ndim})",
+                why=f"`source` has shape {tuple(source.shape)}, the tensor {tuple(input.shape)}",
+                fix=f"bring `source` to {input.ndim} dimension(s) with `unsqueeze` or `reshape`",
             )
         if source.shape[dim] != n:
             raise ShapeError(
                 f"{name}(): Number of indices ({n}) should be equal to source.size(dim): "
-                f"({source.shape[dim]}), for dim: {dim}"
+                f"({source.shape[dim]}), for dim: {dim}",
+                why="each index has its own part of `source`",
+                fix=f"pass {source.shape[dim]} indices, or a `source` of size {n} in dimension {dim}",
             )
         for d, (a, b) in enumerate(zip(input.shape, source.shape)):
             if d != dim and a != b:
                 raise ShapeError(
                     "source tensor shape must match self tensor shape, excluding the specified "
-                    f"dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
+                    f"dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}",
+                    why=f"each index names a whole part of the tensor along dimension {dim}",
+                    fix=f"pass a `source` with size {a} in dimension {d}",
                 )
     elif n != 1:
-        raise ShapeError(f"{name}(): When source is scalar, index should have one element (got {n})")
+        raise ShapeError(
+            f"{name}(): When source is scalar, index should have one element (got {n})",
+            why="one number goes to one place",
+            fix=f"pass one index, or a vector of {n} numbers",
+        )
 
 
 @public(method=True, inplace=True, out=True)
@@ -535,13 +575,19 @@ def index_fill(input, dim, index, value):
         if value.ndim:
             raise ShapeError(
                 "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-                f"{value.ndim} dimension(s)."
+                f"{value.ndim} dimension(s).",
+                why=f"one value is written at all indices, and `value` has shape {tuple(value.shape)}",
+                fix="use `x.index_copy(dim, index, source)` for many values",
             )
         if value.dtype is not input.dtype:
             value = value.to(input.dtype)
     else:
         if isinstance(value, complex) and not input.is_complex():
-            raise DtypeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
+            raise DtypeError(
+                "index_fill_(): Converting complex Scalar to non-complex type is not supported",
+                why=f"the tensor is {input.dtype.name}, which has no imaginary part",
+                fix="pass a real number, or convert the tensor with `x.to(torch.complex64)`",
+            )
         value = wrap(stored_scalar(value, input._array.dtype))
     mask = np.zeros(input.shape[dim] if input.ndim else 1, np.bool_)
     mask[index._array.reshape(-1)] = True
@@ -559,7 +605,11 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     tensor([6., 1.])
     """
     if reduce not in ("prod", "mean", "amax", "amin"):
-        raise DtypeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+        raise DtypeError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.",
+            why="it says how elements with the same index are joined",
+            fix='pass one of these, such as `reduce="mean"`',
+        )
     dim = _vector_index(input, dim, index, "index_reduce")
     _check_source(input, dim, index, source, "index_reduce")
     check_bounds(index._array, (input.shape or (1,))[dim], dim, IndexOutOfRange)

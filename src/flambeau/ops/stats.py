@@ -28,22 +28,49 @@ def _quantile(input, q, dim, keepdim, interpolation, ignore_nan, name):
     need_tensor(input, name)
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
-            raise ShapeError(f"{name}() q must be in the range [0, 1] but got {q}")
+            raise ShapeError(
+                f"{name}() q must be in the range [0, 1] but got {q}",
+                why=f"`q` is a share of the sorted values, and {q} lies outside 0 to 1",
+                fix="pass a number between 0 and 1, such as 0.5 for the median",
+            )
         q = wrap(np.asarray(q, input._array.dtype if input.dtype.category == 2 else np.float32))
     if not input.numel():
-        raise ShapeError(f"{name}() input tensor must be non-empty")
+        raise ShapeError(
+            f"{name}() input tensor must be non-empty",
+            why=f"there is no quantile of no values: the shape is {tuple(input.shape)}",
+            fix="test `x.numel() > 0` first",
+        )
     if q.ndim > 1:
-        raise ShapeError(f"{name}() q must be a scalar or 1D tensor")
+        raise ShapeError(
+            f"{name}() q must be a scalar or 1D tensor",
+            why=f"`q` has shape {tuple(q.shape)}",
+            fix="pass a number or a vector: `q.flatten()`",
+        )
     if input.dtype not in (dtypes.float32, dtypes.float64):
-        raise DtypeError(f"{name}() input tensor must be either float or double dtype")
+        raise DtypeError(
+            f"{name}() input tensor must be either float or double dtype",
+            why=f"`input` is {input.dtype.name}, and quantiles are interpolated in float32 or float64",
+            fix="convert it: `x.float()`",
+        )
     if q.dtype is not input.dtype:
-        raise DtypeError(f"{name}() q tensor must be same dtype as the input tensor")
+        raise DtypeError(
+            f"{name}() q tensor must be same dtype as the input tensor",
+            why=f"`q` is {q.dtype.name}, `input` is {input.dtype.name}",
+            fix="convert it: `q.to(x.dtype)`",
+        )
     if interpolation not in _INTERPOLATIONS:
         raise ShapeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
+            f"got {interpolation}",
+            why="it says which value to take between two elements",
+            fix='pass `interpolation="linear"`',
         )
     if q.numel() and not (0 <= q._array.min() and q._array.max() <= 1):
-        raise ShapeError(f"{name}() q values must be in the range [0, 1]")
+        raise ShapeError(
+            f"{name}() q values must be in the range [0, 1]",
+            why=f"`q` goes from {q._array.min()} to {q._array.max()}, and each is a share of the sorted values",
+            fix="pass numbers between 0 and 1: a percentage is `q / 100`",
+        )
     if dim is None:
         rows, kept = reshape(input, (-1,)), (1,) * input.ndim if keepdim else ()
     else:
@@ -117,14 +144,28 @@ def bincount(input, weights=None, minlength=0):
     if input.dtype.category != 1:
         raise not_implemented("bincount_cpu", input.dtype)
     if minlength < 0:
-        raise ShapeError("minlength should be >= 0")
+        raise ShapeError(
+            "minlength should be >= 0",
+            why=f"`minlength` is a number of counters, and {minlength} was given",
+            fix="pass `minlength=0` or more",
+        )
     if input.ndim != 1 or (input.numel() and int(input._array.min()) < 0):
-        raise ShapeError("bincount only supports 1-d non-negative integral inputs.")
+        raise ShapeError(
+            "bincount only supports 1-d non-negative integral inputs.",
+            why=f"each element is the number of its counter: the input has shape {tuple(input.shape)} and "
+            f"dtype {input.dtype.name}",
+            fix="flatten it, `x.flatten()`, and shift negative numbers to start at 0",
+        )
     a = input._array.astype(np.int64)
     if weights is None:
         return wrap(np.bincount(a, minlength=minlength).astype(np.int64))
     if weights.shape != input.shape:
-        raise ShapeError("weights should be 1-d and have the same length as input")
+        raise ShapeError(
+            "weights should be 1-d and have the same length as input",
+            why=f"`weights` has shape {tuple(weights.shape)}, `input` {tuple(input.shape)}: there is one "
+            "weight for each element",
+            fix="pass as many weights as elements",
+        )
     kind = np.float32 if weights.dtype is dtypes.float32 else np.float64
     return wrap(np.bincount(a, weights=weights._array.astype(np.float64), minlength=minlength).astype(kind))
 
@@ -135,14 +176,24 @@ def _range(a, low, high, name, widen=1):
             return 0.0, 1.0
         if a.size:
             if not np.isfinite(a).all():
-                raise ShapeError(f"{name}: range of [{a.min()}, {a.max()}] is not finite")
+                raise ShapeError(
+                    f"{name}: range of [{a.min()}, {a.max()}] is not finite",
+                    why="the tensor has nan or inf, so no bins can be laid over it",
+                    fix="pass the range yourself, or drop them: `x[x.isfinite()]`",
+                )
             low, high = float(a.min()), float(a.max())
         if low == high:
             low, high = low - widen, high + widen
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ShapeError(f"{name}: range of [{low}, {high}] is not finite")
+        raise ShapeError(
+            f"{name}: range of [{low}, {high}] is not finite",
+            why="bins of equal width need finite ends",
+            fix="pass finite numbers as the ends of the range",
+        )
     if low > high:
-        raise ShapeError(f"{name}: max must be larger than min")
+        raise ShapeError(
+            f"{name}: max must be larger than min", why=f"the range goes from {low} to {high}", fix="swap the two ends"
+        )
     return low, high
 
 
@@ -158,7 +209,9 @@ def histc(input, bins=100, min=0, max=0):
     if input.dtype.category != 2:
         raise not_implemented("histogram_cpu", input.dtype)
     if bins <= 0:
-        raise ShapeError("bins must be > 0")
+        raise ShapeError(
+            "bins must be > 0", why=f"`bins` is the number of bins, and {bins} was given", fix="pass `bins=1` or more"
+        )
     a = input._array
     low, high = _range(a, float(min), float(max), "torch.histc")
     return wrap(_counts(a.reshape(-1), bins, low, high, None).astype(a.dtype))
@@ -191,12 +244,17 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
         if weight.shape != input.shape:
             raise ShapeError(
                 "torch.histogram: if weight tensor is provided it should have the same shape as the "
-                "input tensor excluding its innermost dimension"
+                "input tensor excluding its innermost dimension",
+                why=f"`weight` has shape {tuple(weight.shape)}, `input` {tuple(input.shape)}: there is one "
+                "weight for each element",
+                fix="pass as many weights as elements",
             )
         if weight.dtype is not input.dtype:
             raise DtypeError(
                 "torch.histogram: if weight tensor is provided, input tensor and weight tensor should "
-                "have the same dtype"
+                "have the same dtype",
+                why=f"`weight` is {weight.dtype.name}, `input` is {input.dtype.name}",
+                fix="convert it: `weight.to(x.dtype)`",
             )
         w = weight._array.reshape(-1)
     hist, edges = _one_histogram(a, bins, range, w, density, "torch.histogram")
@@ -211,26 +269,46 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
 def _edges(a, bins, bounds, name):
     if isinstance(bins, Tensor):
         if bins.ndim != 1:
-            raise ShapeError(f"{name}: bins tensor should have one dimension, but got {bins.ndim} dimensions")
+            raise ShapeError(
+                f"{name}: bins tensor should have one dimension, but got {bins.ndim} dimensions",
+                why=f"the tensor holds the edges of the bins, and its shape is {tuple(bins.shape)}",
+                fix="pass a vector: `bins.flatten()`",
+            )
         if bins._array.dtype != a.dtype:
             raise DtypeError(
                 f"{name}: input tensor and bins tensors should have the same dtype, but got input with "
-                f"dtype {a.dtype} and bins with dtype {bins.dtype}"
+                f"dtype {a.dtype} and bins with dtype {bins.dtype}",
+                why="elements are compared with the edges of the bins",
+                fix="convert the edges: `bins.to(x.dtype)`",
             )
         if bins.numel() < 1:
-            raise ShapeError(f"{name}: bins tensor should have at least 1 element")
+            raise ShapeError(
+                f"{name}: bins tensor should have at least 1 element",
+                why="the tensor holds the edges of the bins, and it is empty",
+                fix="pass at least two edges, such as `torch.linspace(0, 1, 11)`",
+            )
         return bins._array
     if bins <= 0:
-        raise ShapeError(f"{name}: bins must be > 0, but got {bins}")
+        raise ShapeError(
+            f"{name}: bins must be > 0, but got {bins}", why="`bins` is the number of bins", fix="pass 1 or more"
+        )
     if bounds is None:
         low, high = _range(a, 0.0, 0.0, name, 0.5)
     else:
         low, high = bounds
         if low > high:
-            raise ShapeError(f"{name}: min should not exceed max, but got min {low} max {high}")
+            raise ShapeError(
+                f"{name}: min should not exceed max, but got min {low} max {high}",
+                why="the lower end comes first",
+                fix=f"swap the two ends: `({high}, {low})`",
+            )
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise ShapeError(f"{name}: range [{low}, {high}] is not finite")
+            raise ShapeError(
+                f"{name}: range [{low}, {high}] is not finite",
+                why="bins of equal width need finite ends",
+                fix="pass finite numbers as the ends of the range",
+            )
     return np.linspace(low, high, bins + 1).astype(a.dtype)
 
 
@@ -265,20 +343,34 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None
     """(counts, tuple of bin edges) of points (rows of `input`) in several dimensions."""
     need_tensor(input, "histogramdd")
     if out is not None:
-        raise NotSupported("histogramdd() takes no out=")
+        raise NotSupported(
+            "histogramdd() takes no out=",
+            why="the result is a histogram and a list of edges",
+            fix="assign the result: `hist, edges = torch.histogramdd(...)`",
+        )
     if input.ndim < 2:
-        raise ShapeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
+        raise ShapeError(
+            f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}",
+            why="the last dimension holds the coordinates of one point",
+            fix="use `torch.histogram` for single numbers, or `x.unsqueeze(-1)`",
+        )
     n = input.shape[-1]
     points = input._array.reshape(-1, n)
     if isinstance(bins, int):
         bins = [bins] * n
     bins = list(bins)
     if len(bins) != n:
-        raise ShapeError("torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
+        raise ShapeError(
+            "torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.",
+            why=f"there are {len(bins)} numbers of bins for points with {n} coordinates",
+            fix=f"pass {n} of them",
+        )
     if range is not None and len(range) != 2 * n:
         raise ShapeError(
             f"torch.histogramdd: for a {n}-dimensional histogram range should have {2 * n} elements, "
-            f"but got {len(range)}"
+            f"but got {len(range)}",
+            why="each coordinate has a lower and an upper end",
+            fix=f"pass {2 * n} numbers: low, high, low, high, ...",
         )
     bounds = [None if range is None else tuple(range[2 * i : 2 * i + 2]) for i in builtins.range(n)]
     edges = [_edges(points[:, i], bins[i], bounds[i], "torch.histogramdd") for i in builtins.range(n)]
@@ -311,10 +403,16 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     need_tensor(input, "cov")
     if input.ndim > 2:
         raise ShapeError(
-            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions",
+            why="rows are variables and columns are observations",
+            fix="bring it to two dimensions: `x.flatten(1)`",
         )
     if input.dtype is dtypes.bool:
-        raise DtypeError("cov(): bool dtype is not supported for input")
+        raise DtypeError(
+            "cov(): bool dtype is not supported for input",
+            why="a covariance is computed from numbers",
+            fix="convert it: `x.float()`",
+        )
     x = reshape(input, (1, -1)) if input.ndim < 2 else input
     count = x.shape[1]
     w = None
@@ -323,21 +421,35 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
             continue
         if t.ndim > 1:
             raise ShapeError(
-                f"cov(): expected {name} to have one or fewer dimensions but got {name} with {t.ndim} dimensions"
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with {t.ndim} dimensions",
+                why=f"there is one weight for each of the {count} observations",
+                fix=f"pass a vector of {count} numbers",
             )
         if name == "fweights" and t.dtype.category != 1:
-            raise DtypeError(f"cov(): expected fweights to have integral dtype but got fweights with {t.dtype} dtype")
+            raise DtypeError(
+                f"cov(): expected fweights to have integral dtype but got fweights with {t.dtype} dtype",
+                why="`fweights` counts how often each observation was seen",
+                fix="convert it: `fweights.long()`",
+            )
         if name == "aweights" and t.dtype.category != 2:
             raise DtypeError(
-                f"cov(): expected aweights to have floating point dtype but got aweights with {t.dtype} dtype"
+                f"cov(): expected aweights to have floating point dtype but got aweights with {t.dtype} dtype",
+                why="`aweights` holds the weight of each observation",
+                fix="convert it: `aweights.float()`",
             )
         if t.numel() != count:
             raise ShapeError(
                 f"cov(): expected {name} to have the same numel as there are observations in the input "
-                f"but got {t.numel()} != {count}"
+                f"but got {t.numel()} != {count}",
+                why="there is one weight for each observation, that is for each column of the input",
+                fix=f"pass {count} weights",
             )
         if count and t._array.min() < 0:
-            raise ShapeError(f"cov(): {name} cannot be negative")
+            raise ShapeError(
+                f"cov(): {name} cannot be negative",
+                why=f"the smallest weight is {t._array.min()}",
+                fix=f"pass weights of 0 or more: `{name}.clamp(min=0)`",
+            )
         w = t if w is None else w * t
     if w is None:
         total, average = count, x.sum(1, True) / count if count else x.sum(1, True) / count
@@ -345,7 +457,11 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         total = w.sum()
         average = (x * w).sum(1, True) / total
         if count and float(total) == 0:
-            raise ShapeError("cov(): weights sum to zero, can't be normalized")
+            raise ShapeError(
+                "cov(): weights sum to zero, can't be normalized",
+                why="the average divides by the sum of the weights",
+                fix="pass at least one weight above 0",
+            )
     if w is not None and aweights is not None and correction:
         norm = total - correction * (w * aweights).sum() / total
     else:
@@ -372,7 +488,9 @@ def corrcoef(input):
     need_tensor(input, "corrcoef")
     if input.ndim > 2:
         raise ShapeError(
-            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions",
+            why="rows are variables and columns are observations",
+            fix="bring it to two dimensions: `x.flatten(1)`",
         )
     c = cov(input)
     if not c.ndim:
@@ -401,7 +519,11 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     """
     need_tensor(input, "gradient")
     if edge_order not in (1, 2):
-        raise ShapeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+        raise ShapeError(
+            "torch.gradient only supports edge_order=1 and edge_order=2.",
+            why=f"`edge_order` is the order of accuracy at the two ends, and {edge_order} was given",
+            fix="pass `edge_order=1` or `edge_order=2`",
+        )
     spacing = 1 if spacing is None else spacing
     many = isinstance(spacing, (tuple, list))
     if dim is None:
@@ -409,20 +531,34 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
         if many and len(spacing) != input.ndim and not (len(spacing) == 1):
             raise ShapeError(
                 "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
-                f"equal to 'self.dim() - 1', but got a list of length {len(spacing)}"
+                f"equal to 'self.dim() - 1', but got a list of length {len(spacing)}",
+                why=f"the tensor has {input.ndim} dimension(s), and each has its own spacing",
+                fix=f"pass one number, or {input.ndim} of them, or name the dimensions with `dim=`",
             )
     else:
         dims = [normal_dim(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
         if len(set(dims)) != len(dims):
-            raise ShapeError("dim must be unique in torch.gradient")
+            raise ShapeError(
+                "dim must be unique in torch.gradient",
+                why=f"`dim` is {dim}, which names one dimension twice",
+                fix="name each dimension once",
+            )
         if many and len(spacing) != len(dims):
-            raise ShapeError("torch.gradient expected spacing and dim to have the same length")
+            raise ShapeError(
+                "torch.gradient expected spacing and dim to have the same length",
+                why=f"there are {len(spacing)} spacings for {len(dims)} dimension(s)",
+                fix=f"pass {len(dims)} of them, or one number for all",
+            )
     steps = list(spacing) if many else [spacing] * len(dims)
     if len(steps) == 1 and len(dims) > 1:
         steps = steps * len(dims)
     for d in dims:
         if input.shape[d] < edge_order + 1:
-            raise ShapeError("torch.gradient expected each dimension size to be at least edge_order+1")
+            raise ShapeError(
+                "torch.gradient expected each dimension size to be at least edge_order+1",
+                why=f"dimension {d} has size {input.shape[d]}, and a difference takes {edge_order + 1} neighbours",
+                fix="leave it out with `dim=`, or use a longer tensor",
+            )
     return tuple([_derivative(input, d, h, edge_order) for d, h in zip(dims, steps)])
 
 
@@ -433,7 +569,9 @@ def _derivative(x, d, h, order):
     if isinstance(h, Tensor) and h.ndim:
         if h.ndim != 1 or h.numel() != n:
             raise ShapeError(
-                "torch.gradient expected each element of `spacing` to have one dimension and the size of the dimension"
+                "torch.gradient expected each element of `spacing` to have one dimension and the size of the dimension",
+                why=f"the coordinates have shape {tuple(h.shape)}, and the dimension has size {n}",
+                fix=f"pass a vector of {n} coordinates",
             )
         gaps = h.diff()
         one, two = column(narrow_to(gaps, 0, 0, n - 2)), column(narrow_to(gaps, 0, 1, n - 2))
@@ -469,11 +607,19 @@ def unravel_index(indices, shape):
     """
     need_tensor(indices, "unravel_index", "indices")
     if indices.dtype.category != 1:
-        raise ArgumentError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise ArgumentError(
+            f"expected 'indices' to be integer dtype, but got {indices.dtype}",
+            why="an index counts elements",
+            fix="convert it: `indices.long()`",
+        )
     shape = shape.tolist() if isinstance(shape, Tensor) else shape
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
     if builtins.any(n < 0 for n in shape):
-        raise ValueError(f"'shape' cannot have negative values, but got {shape}")
+        raise ArgumentError(
+            f"'shape' cannot have negative values, but got {shape}",
+            why="sizes count elements",
+            fix="pass sizes of 0 or more",
+        )
     made, rest = [], indices._array.astype(np.int64)
     for n in reversed(shape):
         made.append(wrap(np.asarray(rest % n)))

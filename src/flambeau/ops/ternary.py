@@ -77,17 +77,33 @@ def _clamped(input, min, max, name):
         return _CLAMPS[name][0](input, low, high)
     need_tensor(input, name)
     if min is None and max is None:
-        raise DtypeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+        raise DtypeError(
+            "torch.clamp: At least one of 'min' or 'max' must not be None",
+            why="there is no bound to clamp to",
+            fix="pass `min=`, `max=` or both",
+        )
     bounds = [b for b in (min, max) if b is not None]
     for b in bounds:
         if not isinstance(b, (Tensor, *NUMBERS)):
-            raise ArgumentTypeError(f"{name}(): bounds must be numbers or tensors, not {type(b).__name__}")
+            raise ArgumentTypeError(
+                f"{name}(): bounds must be numbers or tensors, not {type(b).__name__}",
+                why="elements are compared with the bounds",
+                fix="pass numbers or tensors",
+            )
     if len(bounds) == 2 and isinstance(min, Tensor) != isinstance(max, Tensor):
-        raise ArgumentTypeError("clamp() received an invalid combination of arguments: 'min' and 'max' must both be "
-                                "numbers or both be tensors")  # fmt: skip
+        raise ArgumentTypeError(
+            "clamp() received an invalid combination of arguments: 'min' and 'max' must both be "
+            "numbers or both be tensors",
+            why="one is a tensor, the other a number",
+            fix=f"make both tensors: `torch.tensor({min if isinstance(max, Tensor) else max})`",
+        )
     common = result_type(input, *bounds)
     if common.is_complex:
-        raise NotSupported("clamp is not supported for complex types")
+        raise NotSupported(
+            "clamp is not supported for complex types",
+            why="complex numbers have no order",
+            fix="clamp `x.real` and `x.imag`, or `x.abs()`",
+        )
     if common is dtypes.bool and len(bounds) == 1 and name != "clamp" and not isinstance(bounds[0], Tensor):
         raise not_implemented(f"{name}_scalar_cpu", common)
     compute = F32 if common in HALVES else common.numpy
@@ -183,9 +199,17 @@ def lerp(input, end, weight):
         if weight.dtype is not d and not (weight.dtype.category >= 2 and weight.ndim == 0 and d.category == 3):
             raise _lerp_dtype("weight", d, weight.dtype)
     elif not isinstance(weight, NUMBERS):
-        raise TypeError(f"lerp(): argument 'weight' must be Tensor or number, not {type(weight).__name__}")
+        raise ArgumentTypeError(
+            f"lerp(): argument 'weight' must be Tensor or number, not {type(weight).__name__}",
+            why="it says how far to go from `input` to `end`",
+            fix="pass a number such as 0.5",
+        )
     elif isinstance(weight, complex) and d.category < 3:
-        raise DtypeError(f"value cannot be converted to type {kind_name(d).lower()} without overflow")
+        raise DtypeError(
+            f"value cannot be converted to type {kind_name(d).lower()} without overflow",
+            why=f"`weight` is {weight}, and the tensors are real",
+            fix="pass a real number, or complex tensors",
+        )
     compute = F32 if d in HALVES else d.numpy
     made = _guarded(_lerp, [_operand(x, compute) for x in (input, end, weight)])
     return made if compute is d.numpy else made.to(d)
@@ -252,7 +276,11 @@ def _three(op, name, input, tensor1, tensor2, value):
     if isinstance(value, Tensor):
         value = value.item()
     if isinstance(value, complex) and common.category < 3:
-        raise DtypeError(f"value cannot be converted to type {kind_name(common).lower()} without overflow")
+        raise DtypeError(
+            f"value cannot be converted to type {kind_name(common).lower()} without overflow",
+            why=f"`value` is {value}, and the tensors are real",
+            fix="pass a real number, or complex tensors",
+        )
     if common.category < 2 and not isinstance(value, (bool, int, np.integer)):
         value = int(value)
     compute = F32 if common in HALVES else common.numpy
@@ -285,6 +313,7 @@ def addcdiv(input, tensor1, tensor2, *, value=1):
         raise DtypeError(
             "Integer division with addcdiv is no longer supported, and in a future release addcdiv will perform a true "
             "division of tensor1 and tensor2.",
-            fix="input + value * torch.trunc(tensor1 / tensor2), or convert the tensors to a floating dtype",
+            fix="use `input + value * torch.trunc(tensor1 / tensor2)`, or convert with `.float()`",
+            why=f"`tensor1` is {tensor1.dtype.name} and `tensor2` {tensor2.dtype.name}",
         )
     return _three(_addcdiv, "addcdiv", input, tensor1, tensor2, value)

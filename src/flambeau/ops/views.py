@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import state
-from ..errors import IndexOutOfRange, ShapeError
+from ..errors import ArgumentTypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor, attach
 from .arguments import infer_size, need_tensor, normal_dim, sizes_of
 from .entry import check_writable, primitive, public, view_primitive
@@ -29,20 +29,40 @@ def narrow(input, dim, start, length):
     """
     need_tensor(input, "narrow")
     if not input.ndim:
-        raise ShapeError("narrow() cannot be applied to a 0-dim tensor.")
+        raise ShapeError(
+            "narrow() cannot be applied to a 0-dim tensor.",
+            why="a single number has no dimension to take a part of",
+            fix="use `x.unsqueeze(0)` first",
+        )
     if isinstance(start, Tensor):
         if start.ndim or start.dtype.category != 1:
-            raise ShapeError("start must be an 0-dim integral Tensor.")
+            raise ShapeError(
+                "start must be an 0-dim integral Tensor.",
+                why=f"`start` has shape {tuple(start.shape)} and dtype {start.dtype.name}",
+                fix="pass a whole number",
+            )
         start = start.item()
     dim, length, start = normal_dim(dim, input.ndim), operator.index(length), operator.index(start)
     n = input._array.shape[dim]
     if length < 0:
-        raise ShapeError("narrow(): length must be non-negative.")
+        raise ShapeError(
+            "narrow(): length must be non-negative.",
+            why=f"`length` counts elements, and {length} was given",
+            fix="pass a length of 0 or more",
+        )
     if not -n <= start <= n:
-        raise IndexOutOfRange(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
+        raise IndexOutOfRange(
+            f"start out of range (expected to be in range of [{-n}, {n}], but got {start})",
+            why=f"dimension {dim} has size {n}",
+            fix=f"pass `start` between {-n} and {n}",
+        )
     start += n if start < 0 else 0
     if start + length > n:
-        raise ShapeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+        raise ShapeError(
+            f"start ({start}) + length ({length}) exceeds dimension size ({n}).",
+            why=f"the part would end at {start + length}",
+            fix=f"pass `length` of at most {n - start}",
+        )
     return _select_key(input, key=(slice(None),) * dim + (slice(start, start + length),))
 
 
@@ -56,7 +76,11 @@ def narrow_copy(input, dim, start, length):
     """
     need_tensor(input, "narrow_copy")
     if dim >= max(input.ndim, 1):
-        raise ShapeError(f"Expected dim < self.dim() to be true, but got dim {dim} for {input.ndim} dimensions")
+        raise ShapeError(
+            f"Expected dim < self.dim() to be true, but got dim {dim} for {input.ndim} dimensions",
+            why=f"the tensor has shape {tuple(input.shape)}",
+            fix=f"pass a number below {max(input.ndim, 1)}",
+        )
     return narrow(input, dim, start, length).clone()
 
 
@@ -65,12 +89,18 @@ attach("narrow_copy", lambda self, dim, start, length: narrow_copy(self, dim, st
 
 def _select_part(input, dim, index):
     if not input.ndim:
-        raise IndexOutOfRange("select() cannot be applied to a 0-dim tensor.")
+        raise IndexOutOfRange(
+            "select() cannot be applied to a 0-dim tensor.",
+            why="a single number has no dimension to select from",
+            fix="use the tensor itself, or `x.item()` for its number",
+        )
     dim, index = normal_dim(dim, input.ndim), operator.index(index)
     n = input._array.shape[dim]
     if not -n <= index < n:
         raise IndexOutOfRange(
-            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}",
+            why=f"dimension {dim} has size {n}, so the last index is {n - 1}",
+            fix=f"pass an index between {-n} and {n - 1}",
         )
     return input[(slice(None),) * dim + (index,)]
 
@@ -107,7 +137,11 @@ def select_scatter(input, src, dim, index):
 
 def _slice_part(t, dim, start, end, step):
     if step <= 0:
-        raise ShapeError("slice step must be positive")
+        raise ShapeError(
+            "slice step must be positive",
+            why=f"the step is {step}, and a tensor is not walked backwards",
+            fix="use `x.flip(dim)`, then a positive step",
+        )
     return _select_key(t, key=(slice(None),) * normal_dim(dim, t.ndim) + (slice(start, end, step),))
 
 
@@ -173,7 +207,11 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     need_tensor(input, "diagonal")
     a, b = [normal_dim(d, input.ndim) for d in (dim1, dim2)]
     if a == b:
-        raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+        raise ShapeError(
+            f"diagonal dimensions cannot be identical {dim1}, {dim2}",
+            why=f"both numbers name dimension {a}",
+            fix="pass two different dimensions, such as `dim1=-2, dim2=-1`",
+        )
     return _diagonal(input, offset=operator.index(offset), dim1=a, dim2=b)
 
 
@@ -238,11 +276,21 @@ def unfold(self, dimension, size, step):
     dim = normal_dim(dimension, self.ndim)
     n = self.shape[dim] if self.ndim else 1
     if size < 0:
-        raise ShapeError(f"size is {size} but must be >= 0")
+        raise ShapeError(
+            f"size is {size} but must be >= 0",
+            why="`size` is the length of a window",
+            fix=f"pass a size between 0 and {n}",
+        )
     if size > n:
-        raise ShapeError(f"maximum size for tensor at dimension {dim} is {n} but size is {size}")
+        raise ShapeError(
+            f"maximum size for tensor at dimension {dim} is {n} but size is {size}",
+            why=f"a window of {size} elements does not fit in {n}",
+            fix=f"pass a size of at most {n}, or pad the tensor first",
+        )
     if step <= 0:
-        raise ShapeError(f"step is {step} but must be > 0")
+        raise ShapeError(
+            f"step is {step} but must be > 0", why="windows begin `step` elements apart", fix="pass a step of 1 or more"
+        )
     return _unfold(self, dim=dim, size=operator.index(size), step=operator.index(step))
 
 
@@ -269,13 +317,19 @@ def movedim(input, source, destination):
     if len(source) != len(destination):
         raise ShapeError(
             f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain "
-            f"the same number of dims as destination ({list(destination)} dims)"
+            f"the same number of dims as destination ({list(destination)} dims)",
+            why="each moved dimension has its own new place",
+            fix="pass as many numbers in both",
         )
     n = input.ndim
     src, dst = [tuple([normal_dim(d, n) for d in dims]) for dims in (source, destination)]
     for dims, what in ((src, "source"), (dst, "destination")):
         if len(set(dims)) != len(dims):
-            raise ShapeError(f"movedim: repeated dim in `{what}` ({list(dims)})")
+            raise ShapeError(
+                f"movedim: repeated dim in `{what}` ({list(dims)})",
+                why="a dimension moves to one place, and one place takes one dimension",
+                fix="name each dimension once",
+            )
     if not n:
         return _permute(input, dims=())
     order = [d for d in range(n) if d not in src]
@@ -296,17 +350,27 @@ def unflatten(input, dim, sizes):
     need_tensor(input, "unflatten")
     dim = normal_dim(dim, input.ndim)
     if isinstance(sizes, (tuple, list)) and sizes and isinstance(sizes[0], (tuple, list)):
-        raise TypeError("unflatten(): argument 'sizes' must be tuple of ints")
+        raise ArgumentTypeError(
+            "unflatten(): argument 'sizes' must be tuple of ints",
+            why=f"`sizes` is {sizes}, a nested sequence",
+            fix="pass a flat one, such as `(2, 3)`",
+        )
     sizes = sizes_of((tuple(sizes),))
     if not sizes:
-        raise ShapeError("unflatten: sizes must be non-empty")
+        raise ShapeError(
+            "unflatten: sizes must be non-empty",
+            why="the dimension is split into new ones, whose sizes are missing",
+            fix="pass their sizes, such as `(2, -1)`",
+        )
     n = input.shape[dim]
     try:
         sizes = infer_size(sizes, n)
     except ShapeError:
         raise ShapeError(
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({n}) "
-            "in the input tensor"
+            "in the input tensor",
+            why=f"the sizes multiply up to another number than {n}",
+            fix=f"pass sizes whose product is {n}, with -1 for one that is computed",
         ) from None
     return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
@@ -402,13 +466,18 @@ def broadcast_shapes(*shapes):
     from_ints = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
     for s in from_ints:
         if any(n < 0 for n in s):
-            raise ShapeError(f"Trying to create tensor with negative dimension ({builtins.min(s)}): {list(s)}")
+            raise ShapeError(
+                f"Trying to create tensor with negative dimension ({builtins.min(s)}): {list(s)}",
+                why="a size counts elements",
+                fix="pass sizes of 0 or more",
+            )
     try:
         return type(Tensor.wrap(np.empty(0)).shape)(np.broadcast_shapes(*from_ints))
     except ValueError:
         raise ShapeError(
             "Shape mismatch: objects cannot be broadcast to a single shape",
-            why=f"shapes {[list(s) for s in from_ints]}: aligned from the right, sizes must be equal or 1",
+            why=f"of the shapes {[tuple(s) for s in from_ints]}, aligned from the right, sizes must be equal or 1",
+            fix="bring them to one shape with `unsqueeze` or `reshape`",
         ) from None
 
 
@@ -422,7 +491,9 @@ def adjoint(input):
     """
     if input.ndim < 2:
         raise ShapeError(
-            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.",
+            why=f"the last two dimensions are exchanged, and the shape is {tuple(input.shape)}",
+            fix="use `x.unsqueeze(0)` first",
         )
     return _matrix_t(input).conj() if input.is_complex() else _matrix_t(input)
 
@@ -430,14 +501,22 @@ def adjoint(input):
 def _hermitian(self):
     """The transpose of a matrix, conjugated."""
     if self.ndim not in (0, 2):
-        raise ShapeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
+        raise ShapeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.",
+            why=f"rows and columns are exchanged, and the shape is {tuple(self.shape)}",
+            fix="use `x.mH` for a batch of matrices",
+        )
     return (adjoint(self) if self.is_complex() else _matrix_t(self)) if self.ndim else self
 
 
 def _batch_hermitian(self):
     """The last two dimensions exchanged, conjugated."""
     if self.ndim < 2:
-        raise ShapeError(f"tensor.mH is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
+        raise ShapeError(
+            f"tensor.mH is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.",
+            why=f"the last two dimensions are exchanged, and the shape is {tuple(self.shape)}",
+            fix="use `x.unsqueeze(0)` first",
+        )
     return adjoint(self)
 
 
