@@ -7,6 +7,7 @@ import math
 import flambeau as torch
 from flambeau import Size
 
+from ..errors import ArgumentError
 from . import constraints
 from .distribution import ExponentialFamily
 from .family import EULER, Family
@@ -29,7 +30,11 @@ class Uniform(Family):
     def __init__(self, low, high, validate_args=None):
         super().__init__(low, high, validate_args=validate_args)
         if self._validate_args and not bool((self.low < self.high).all()):
-            raise ValueError("Uniform is not defined when low>= high")
+            raise ArgumentError(
+                "Uniform is not defined when low>= high",
+                why=f"`low` goes up to {self.low.max().item()}, `high` begins at {self.high.min().item()}",
+                fix="pass a `high` above `low` in every element",
+            )
 
     support = constraints.dependent_property(lambda self: constraints.interval(self.low, self.high))
     mean = property(lambda self: (self.high + self.low) / 2)

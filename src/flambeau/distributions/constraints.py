@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import flambeau as torch
 
+from ..errors import ArgumentError, NotSupported
+
 __all__ = [
     "Constraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property", "greater_than",
     "greater_than_eq", "independent", "integer_interval", "interval", "half_open_interval", "is_dependent",
@@ -21,7 +23,11 @@ class Constraint:
 
     def check(self, value):
         """A bool tensor: which values satisfy the constraint."""
-        raise NotImplementedError
+        raise NotSupported(
+            f"{type(self).__name__} does not define check",
+            why="a constraint says by `check(value)` which values satisfy it",
+            fix="define `check` in the class",
+        )
 
     def __repr__(self):
         return self.__class__.__name__[1:] + "()"
@@ -40,12 +46,20 @@ class _Dependent(Constraint):
         return _Dependent(is_discrete=is_discrete, event_dim=event_dim)
 
     def check(self, value):
-        raise ValueError("Cannot determine validity of dependent constraint")
+        raise ArgumentError(
+            "Cannot determine validity of dependent constraint",
+            why="what is valid depends on other parameters",
+            fix="check the value with the distribution's own `support`",
+        )
 
 
 def _known(value, name):
     if value is NotImplemented:
-        raise NotImplementedError(f".{name} cannot be determined statically")
+        raise NotSupported(
+            f".{name} cannot be determined statically",
+            why="it depends on the parameters of a distribution",
+            fix="ask an instance of the distribution",
+        )
     return value
 
 
@@ -78,7 +92,11 @@ class _IndependentConstraint(Constraint):
         good = self.base_constraint.check(value)
         n = self.reinterpreted_batch_ndims
         if good.dim() < n:
-            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
+            raise ArgumentError(
+                f"Expected value.dim() >= {self.event_dim} but got {value.dim()}",
+                why=f"the last {n} dimension(s) of the value belong together",
+                fix="add dimensions with `unsqueeze`",
+            )
         return good.reshape(good.shape[: good.dim() - n] + (-1,)).all(-1)
 
     def __repr__(self):

@@ -8,6 +8,7 @@ import flambeau as torch
 from flambeau import Size
 from flambeau.nn import functional as F
 
+from ..errors import ArgumentError, MissingAttribute, NotSupported
 from . import constraints
 from .distribution import Distribution, ExponentialFamily, broadcast_all
 from .family import Family
@@ -34,7 +35,11 @@ class _ProbsOrLogits(Distribution):
 
     def _set(self, probs, logits, *others):
         if (probs is None) == (logits is None):
-            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
+            raise ArgumentError(
+                "Either `probs` or `logits` must be specified, but not both.",
+                why="both describe the same probabilities: probs = sigmoid or softmax of logits",
+                fix="pass one of them, such as `probs=p`",
+            )
         name, value = ("probs", probs) if probs is not None else ("logits", logits)
         made = broadcast_all(value, *others)
         self.__dict__[name] = made[0]
@@ -46,7 +51,11 @@ class _ProbsOrLogits(Distribution):
             return logits_to_probs(self.__dict__["logits"], self.is_binary)
         if name == "logits" and "probs" in self.__dict__:
             return probs_to_logits(self.__dict__["probs"], self.is_binary)
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise MissingAttribute(
+            f"'{type(self).__name__}' object has no attribute '{name}'",
+            why="it is no parameter of this distribution",
+            fix="see `dir(distribution)` for the names that are",
+        )
 
     @property
     def param_shape(self):
@@ -110,11 +119,17 @@ class Categorical(_ProbsOrLogits):
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         if (probs is None) == (logits is None):
-            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
+            raise ArgumentError(
+                "Either `probs` or `logits` must be specified, but not both.",
+                why="both describe the same probabilities: probs = softmax of logits",
+                fix="pass one of them, such as `probs=p`",
+            )
         given = probs if probs is not None else logits
         if given.dim() < 1:
-            raise ValueError(
-                f"`{'probs' if probs is not None else 'logits'}` parameter must be at least one-dimensional."
+            raise ArgumentError(
+                f"`{'probs' if probs is not None else 'logits'}` parameter must be at least one-dimensional.",
+                why="its last dimension holds one number for each class",
+                fix="pass a vector: `p.unsqueeze(0)`",
             )
         if probs is not None:
             self.__dict__["probs"] = self._param = probs / probs.sum(-1, keepdim=True)
@@ -254,7 +269,11 @@ class Binomial(_ProbsOrLogits):
     def enumerate_support(self, expand=True):
         most = int(self.total_count.max())
         if not bool((self.total_count == most).all()):
-            raise NotImplementedError("Inhomogeneous total count not supported by `enumerate_support`.")
+            raise NotSupported(
+                "Inhomogeneous total count not supported by `enumerate_support`.",
+                why="distributions of different `total_count` have different numbers of values",
+                fix="use one `total_count` for all elements",
+            )
         values = torch.arange(1 + most, dtype=self._param.dtype).view((-1,) + (1,) * len(self._batch_shape))
         return values.expand((-1,) + tuple(self._batch_shape)) if expand else values
 
@@ -308,7 +327,11 @@ class Geometric(_ProbsOrLogits):
         self._set(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
         if self._validate_args and probs is not None and not bool((self.probs > 0).all()):
-            raise ValueError("Expected parameter probs of distribution Geometric to be positive")
+            raise ArgumentError(
+                "Expected parameter probs of distribution Geometric to be positive",
+                why=f"the smallest of `probs` is {self.probs.min().item()}, and no trial would ever succeed",
+                fix="pass probabilities above 0",
+            )
 
     mean = property(lambda self: 1 / self.probs - 1)
     mode = property(lambda self: torch.zeros_like(self.probs))
@@ -370,7 +393,11 @@ class Multinomial(Distribution):
 
     def __init__(self, total_count=1, probs=None, logits=None, validate_args=None):
         if not isinstance(total_count, int):
-            raise NotImplementedError("inhomogeneous total_count is not supported")
+            raise NotSupported(
+                "inhomogeneous total_count is not supported",
+                why=f"it is a {type(total_count).__name__}, and all elements have one number of trials",
+                fix="pass an int, such as `total_count=10`",
+            )
         self.total_count = total_count
         self._categorical = Categorical(probs, logits, validate_args)
         super().__init__(

@@ -8,6 +8,7 @@ import warnings
 import flambeau as torch
 from flambeau import Size, Tensor
 
+from ..errors import ArgumentError, NotSupported
 from . import constraints
 
 
@@ -15,7 +16,11 @@ def broadcast_all(*values):
     """Parameters as tensors of one shape; Python numbers become tensors of the tensors' dtype."""
     tensors = [v for v in values if isinstance(v, Tensor)]
     if not all(isinstance(v, (Tensor, numbers.Number)) for v in values):
-        raise ValueError("Input arguments must all be instances of Number or torch.Tensor.")
+        raise ArgumentError(
+            "Input arguments must all be instances of Number or torch.Tensor.",
+            why="parameters are broadcast together as tensors",
+            fix="convert them: `torch.tensor(value)`",
+        )
     dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
     made = [v if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype) for v in values]
     return torch.broadcast_tensors(*made)
@@ -47,7 +52,11 @@ class Distribution:
     def set_default_validate_args(value: bool) -> None:
         """Whether distributions check parameters and values by default."""
         if value not in (True, False):
-            raise ValueError
+            raise ArgumentError(
+                f"set_default_validate_args expects a bool, but got {value!r}",
+                why="it says whether parameters and values are checked",
+                fix="pass True or False",
+            )
         Distribution._validate_args = value
 
     def __init__(self, batch_shape=Size(), event_shape=Size(), validate_args=None):
@@ -61,10 +70,19 @@ class Distribution:
                 value = getattr(self, name)
                 good = constraint.check(value)
                 if not bool(good.all()):
-                    raise ValueError(
+                    raise ArgumentError(
                         f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of "
                         f"distribution {self!r} to satisfy the constraint {constraint!r}, but found invalid "
-                        f"values:\n{value}"
+                        f"values:\n{value}",
+                        why=f"`{name}` holds nan, so something before it went wrong"
+                        if bool((value != value).any())
+                        else f"{int((~good).sum())} of {good.numel()} checks of `{name}` failed",
+                        fix=f"look where it begins: `torch.isnan({name}).any()` after each step"
+                        if bool((value != value).any())
+                        else "pass unnormalized scores as `logits=` in place of `probs=`"
+                        if name == "probs"
+                        else f"map it into that range first, such as `torch.nn.functional.softplus({name})` for "
+                        "positive numbers",
                     )
 
     @property
@@ -78,7 +96,12 @@ class Distribution:
         return self._event_shape
 
     def _missing(self, name):
-        return NotImplementedError(f"{type(self).__name__} does not define {name}")
+        kind = type(self).__name__
+        return NotSupported(
+            f"{kind} does not define {name}",
+            why=f"no formula of `{name}` for this distribution is known here",
+            fix=f"define `{name}` in `{kind}` if it is your class, or estimate it from `sample((1000,))`",
+        )
 
     @property
     def mean(self):
@@ -88,7 +111,11 @@ class Distribution:
     @property
     def mode(self):
         """The most probable value."""
-        raise NotImplementedError(f"{self.__class__} does not implement mode")
+        raise NotSupported(
+            f"{self.__class__} does not implement mode",
+            why="no formula for it is known here",
+            fix="use `mean`, or estimate it from `sample((1000,))`",
+        )
 
     @property
     def variance(self):
@@ -160,17 +187,25 @@ class Distribution:
         if not self._validate_args:
             return
         if not isinstance(value, Tensor):
-            raise ValueError("The value argument to log_prob must be a Tensor")
+            raise ArgumentError(
+                "The value argument to log_prob must be a Tensor",
+                why=f"it is a {type(value).__name__}",
+                fix="use `torch.tensor(value)`",
+            )
         start = value.dim() - len(self._event_shape)
         if value.shape[start:] != self._event_shape:
-            raise ValueError(
-                f"The right-most size of value must match event_shape: {value.shape} vs {self._event_shape}."
+            raise ArgumentError(
+                f"The right-most size of value must match event_shape: {value.shape} vs {self._event_shape}.",
+                why=f"the last {len(self._event_shape)} dimension(s) of a value make one event",
+                fix=f"pass a value whose shape ends with {tuple(self._event_shape)}",
             )
         expected = self._batch_shape + self._event_shape
         for i, j in zip(reversed(value.shape), reversed(expected)):
             if i != 1 and j != 1 and i != j:
-                raise ValueError(
-                    f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs {expected}."
+                raise ArgumentError(
+                    f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs {expected}.",
+                    why="aligned from the right, sizes must be equal or 1",
+                    fix="bring the value to that shape with `unsqueeze` or `reshape`",
                 )
         try:
             support = self.support
@@ -180,9 +215,11 @@ class Distribution:
             return
         good = support.check(value)
         if not bool(good.all()):
-            raise ValueError(
+            raise ArgumentError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the "
-                f"support ({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
+                f"support ({support!r}) of the distribution {self!r}, but found invalid values:\n{value}",
+                why=f"{int((~good).sum())} of {good.numel()} values can never be drawn from it",
+                fix="pass values inside the support, or make the distribution with `validate_args=False`",
             )
 
     def __repr__(self):
@@ -211,9 +248,12 @@ class Independent(Distribution):
     def __init__(self, base_distribution, reinterpreted_batch_ndims, validate_args=None):
         n = len(base_distribution.batch_shape)
         if reinterpreted_batch_ndims > n:
-            raise ValueError(
+            raise ArgumentError(
                 "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual "
-                f"{reinterpreted_batch_ndims} vs {n}"
+                f"{reinterpreted_batch_ndims} vs {n}",
+                why=f"only dimensions of the batch, of shape {tuple(base_distribution.batch_shape)}, can become "
+                "part of the event",
+                fix=f"pass at most {n}",
             )
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, reinterpreted_batch_ndims
         whole = base_distribution.batch_shape + base_distribution.event_shape

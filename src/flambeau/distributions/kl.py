@@ -6,6 +6,7 @@ import math
 
 import flambeau as torch
 
+from ..errors import ArgumentTypeError, NotSupported
 from .bounded import Beta, Uniform
 from .discrete import Bernoulli, Binomial, Categorical, Geometric, OneHotCategorical, Poisson
 from .distribution import Distribution, Independent, sum_rightmost
@@ -20,9 +21,17 @@ _PAIRS: dict = {}
 def register_kl(type_p, type_q):
     """Decorator: the function computes KL(p || q) for these classes and their subclasses."""
     if not (isinstance(type_p, type) and issubclass(type_p, Distribution)):
-        raise TypeError(f"Expected type_p to be a Distribution subclass but got {type_p}")
+        raise ArgumentTypeError(
+            f"Expected type_p to be a Distribution subclass but got {type_p}",
+            why="the rule is found by the classes of the two distributions",
+            fix="pass a class, such as `torch.distributions.Normal`",
+        )
     if not (isinstance(type_q, type) and issubclass(type_q, Distribution)):
-        raise TypeError(f"Expected type_q to be a Distribution subclass but got {type_q}")
+        raise ArgumentTypeError(
+            f"Expected type_q to be a Distribution subclass but got {type_q}",
+            why="the rule is found by the classes of the two distributions",
+            fix="pass a class, such as `torch.distributions.Normal`",
+        )
 
     def register(function):
         _PAIRS[type_p, type_q] = function
@@ -42,8 +51,11 @@ def kl_divergence(p, q):
     found = [(type(p).__mro__.index(a) + type(q).__mro__.index(b), f) for (a, b), f in _PAIRS.items()
              if isinstance(p, a) and isinstance(q, b)]  # fmt: skip
     if not found:
-        raise NotImplementedError(f"No KL(p || q) is implemented for p type {type(p).__name__} and q type "
-                                  f"{type(q).__name__}")  # fmt: skip
+        raise NotSupported(
+            f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}",
+            why="no closed formula for this pair is known here",
+            fix="estimate it: `x = p.sample((1000,)); (p.log_prob(x) - q.log_prob(x)).mean(0)`",
+        )
     return min(found, key=lambda pair: pair[0])[1](p, q)
 
 
@@ -160,14 +172,22 @@ def _multivariate(p, q):
 @register_kl(Independent, Independent)
 def _independent(p, q):
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
-        raise NotImplementedError
+        raise NotSupported(
+            "KL(p || q) of two Independent distributions with different reinterpreted_batch_ndims is not implemented",
+            why=f"p has {p.reinterpreted_batch_ndims}, q has {q.reinterpreted_batch_ndims}",
+            fix="make both with the same number",
+        )
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
 @register_kl(TransformedDistribution, TransformedDistribution)
 def _transformed(p, q):
     if p.transforms != q.transforms or p.event_shape != q.event_shape:
-        raise NotImplementedError
+        raise NotSupported(
+            "KL(p || q) of two transformed distributions with different transforms is not implemented",
+            why="only with the same transforms is it that of the two base distributions",
+            fix="estimate it: `x = p.sample((1000,)); (p.log_prob(x) - q.log_prob(x)).mean(0)`",
+        )
     return kl_divergence(p.base_dist, q.base_dist)
 
 

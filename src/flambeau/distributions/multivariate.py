@@ -7,6 +7,7 @@ import math
 import flambeau as torch
 from flambeau import Size
 
+from ..errors import ArgumentError, MissingAttribute
 from . import constraints
 from .bounded import Beta
 from .distribution import Distribution, ExponentialFamily, Independent, sum_rightmost
@@ -29,7 +30,11 @@ class Dirichlet(ExponentialFamily):
 
     def __init__(self, concentration, validate_args=None):
         if concentration.dim() < 1:
-            raise ValueError("`concentration` parameter must be at least one-dimensional.")
+            raise ArgumentError(
+                "`concentration` parameter must be at least one-dimensional.",
+                why="its last dimension holds one number for each class",
+                fix="pass a vector of two numbers or more",
+            )
         self.concentration = concentration
         super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args=validate_args)
 
@@ -93,12 +98,24 @@ class MultivariateNormal(Distribution):
         given = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril}
         named = [(k, v) for k, v in given.items() if v is not None]
         if loc.dim() < 1:
-            raise ValueError("loc must be at least one-dimensional.")
+            raise ArgumentError(
+                "loc must be at least one-dimensional.",
+                why="its last dimension is that of one point",
+                fix="use `loc.unsqueeze(0)`, or `Normal` for single numbers",
+            )
         if len(named) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+            raise ArgumentError(
+                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.",
+                why=f"they describe one and the same matrix, and {len(named)} were given",
+                fix=f"pass one of them, such as `covariance_matrix=torch.eye({loc.shape[-1]})`",
+            )
         name, matrix = named[0]
         if matrix.dim() < 2:
-            raise ValueError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
+            raise ArgumentError(
+                f"{name} must be at least two-dimensional, with optional leading batch dimensions",
+                why=f"its shape is {tuple(matrix.shape)}",
+                fix="pass a matrix: `torch.diag(x)` for the variances alone",
+            )
         batch = torch.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
         setattr(self, "_given", name)
         self.loc = loc.expand(tuple(batch) + (loc.shape[-1],))
@@ -119,7 +136,11 @@ class MultivariateNormal(Distribution):
             return self._lower @ self._lower.mT
         if name == "precision_matrix":
             return torch.cholesky_inverse(self._lower)
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise MissingAttribute(
+            f"'{type(self).__name__}' object has no attribute '{name}'",
+            why="it is no parameter of this distribution",
+            fix="see `dir(distribution)` for the names that are",
+        )
 
     def expand(self, batch_shape, _instance=None):
         batch = tuple(batch_shape)
@@ -210,7 +231,11 @@ class Wishart(ExponentialFamily):
     def __init__(self, df, covariance_matrix=None, precision_matrix=None, scale_tril=None, validate_args=None):
         given = [m for m in (covariance_matrix, precision_matrix, scale_tril) if m is not None]
         if len(given) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+            raise ArgumentError(
+                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.",
+                why=f"they describe one and the same matrix, and {len(given)} were given",
+                fix="pass one of them, such as `covariance_matrix=torch.eye(n)`",
+            )
         matrix = given[0]
         self.df = torch.as_tensor(df, dtype=matrix.dtype)
         batch = tuple(torch.broadcast_shapes(matrix.shape[:-2], self.df.shape))
@@ -220,7 +245,11 @@ class Wishart(ExponentialFamily):
             matrix = torch.linalg.cholesky(matrix if covariance_matrix is not None else torch.linalg.inv(matrix))
         self.scale_tril = matrix
         if bool((self.df <= matrix.shape[-1] - 1).any()):
-            raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {matrix.shape[-1] - 1}.")
+            raise ArgumentError(
+                f"Value of df={df} expected to be greater than ndim - 1 = {matrix.shape[-1] - 1}.",
+                why="with fewer degrees of freedom the matrices would be singular",
+                fix=f"pass `df` of {matrix.shape[-1]} or more",
+            )
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
 
     covariance_matrix = property(lambda self: self.scale_tril @ self.scale_tril.mT)
@@ -263,7 +292,11 @@ class LKJCholesky(Distribution):
 
     def __init__(self, dim, concentration=1.0, validate_args=None):
         if dim < 2:
-            raise ValueError(f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.")
+            raise ArgumentError(
+                f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.",
+                why="it is the number of rows of a correlation matrix",
+                fix="pass 2 or more",
+            )
         self.dim, self.concentration = (
             dim,
             torch.as_tensor(
@@ -310,9 +343,11 @@ class MixtureSameFamily(Distribution):
         event = component_distribution.event_shape
         count = mixture_distribution.logits.shape[-1]
         if component_distribution.batch_shape[-1] != count:
-            raise ValueError(
+            raise ArgumentError(
                 f"`mixture_distribution component` ({count}) does not equal "
-                f"`component_distribution.batch_shape[-1]` ({component_distribution.batch_shape[-1]})"
+                f"`component_distribution.batch_shape[-1]` ({component_distribution.batch_shape[-1]})",
+                why="each component has its own weight",
+                fix=f"pass {component_distribution.batch_shape[-1]} weights to the mixture distribution",
             )
         self._num_component, self._event_ndims = count, len(event)
         super().__init__(component_distribution.batch_shape[:-1], event, validate_args=validate_args)

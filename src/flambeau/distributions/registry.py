@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import NotSupported
 from . import constraints, transforms
 
 
@@ -22,7 +23,11 @@ class ConstraintRegistry:
         for kind in type(constraint).__mro__:
             if kind in self._made:
                 return self._made[kind](constraint)
-        raise NotImplementedError(f"Cannot transform {type(constraint).__name__} constraints")
+        raise NotSupported(
+            f"Cannot transform {type(constraint).__name__} constraints",
+            why="no transform for it is registered",
+            fix="register one with `biject_to.register` or `transform_to.register`",
+        )
 
 
 biject_to, transform_to = ConstraintRegistry(), ConstraintRegistry()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flambeau as torch
 
+from ..errors import ArgumentError, NotSupported
 from . import constraints
 from .distribution import sum_rightmost
 
@@ -17,7 +18,11 @@ class Transform:
 
     def __init__(self, cache_size=0):
         if cache_size not in (0, 1):
-            raise ValueError("cache_size must be 0 or 1")
+            raise ArgumentError(
+                "cache_size must be 0 or 1",
+                why=f"the last value is kept, or none, and {cache_size!r} was given",
+                fix="pass `cache_size=1` or 0",
+            )
         self._cache_size, self._cached, self._inverse = cache_size, None, None
 
     @property
@@ -30,7 +35,15 @@ class Transform:
     @property
     def sign(self):
         """Sign of the Jacobian's determinant, for monotone transforms."""
-        raise NotImplementedError
+        raise self._undefined("sign")
+
+    def _undefined(self, name):
+        kind = type(self).__name__
+        return NotSupported(
+            f"{kind} does not define {name}",
+            why=f"no formula of `{name}` for this transform is known here",
+            fix=f"define `{name}` in `{kind}` if it is your class",
+        )
 
     def __call__(self, x):
         if self._cached is not None and self._cached[0] is x:
@@ -49,14 +62,14 @@ class Transform:
         return x
 
     def _call(self, x):
-        raise NotImplementedError
+        raise self._undefined("_call")
 
     def _invert(self, y):
-        raise NotImplementedError
+        raise self._undefined("_invert")
 
     def log_abs_det_jacobian(self, x, y):
         """log |dy/dx|."""
-        raise NotImplementedError
+        raise self._undefined("log_abs_det_jacobian")
 
     def forward_shape(self, shape):
         """Shape of the result for a shape of the argument."""
@@ -207,7 +220,11 @@ class ReshapeTransform(Transform):
     def __init__(self, in_shape, out_shape, cache_size=0):
         self.in_shape, self.out_shape = torch.Size(in_shape), torch.Size(out_shape)
         if self.in_shape.numel() != self.out_shape.numel():
-            raise ValueError("in_shape, out_shape have different numbers of elements")
+            raise ArgumentError(
+                "in_shape, out_shape have different numbers of elements",
+                why=f"an event of {self.in_shape.numel()} element(s) gets a shape of {self.out_shape.numel()}",
+                fix="pass shapes with equally many elements",
+            )
         super().__init__(cache_size)
 
     domain = property(lambda self: constraints.independent(constraints.real, len(self.in_shape)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..autograd import enable_grad, is_grad_enabled
 from ..autograd.api import grad as _grad
 from ..autograd.engine import LEAF, edge_of
-from ..errors import NotSupported
+from ..errors import NotSupported, StateError
 from ..ops.entry import REGISTRY
 from ..tensor import Tensor
 from .trees import leaves_of, mapped, rebuilt
@@ -50,7 +50,11 @@ class _Recorded:
         self.aux = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
-                raise RuntimeError("output of function f should be a tuple: (output, aux) if has_aux is True")
+                raise StateError(
+                    "output of function f should be a tuple: (output, aux) if has_aux is True",
+                    why=f"the function returned a {type(result).__name__}",
+                    fix="return `(output, aux)`, or leave out `has_aux=True`",
+                )
             result, self.aux = result
         self.result = result
         self.outputs = leaves_of(result)
@@ -77,7 +81,11 @@ def _chosen(argnums, args):
     numbers = [n + len(args) if n < 0 else n for n in (argnums if several else (argnums,))]
     for n in numbers:
         if not 0 <= n < len(args):
-            raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
+            raise StateError(
+                f"Got argnum={n}, but only {len(args)} positional inputs",
+                why="arguments are counted from 0, and only those given by position are",
+                fix=f"pass `argnums` between 0 and {len(args) - 1}",
+            )
 
     def put(new):
         made = list(args)
@@ -102,14 +110,19 @@ def grad_and_value(func, argnums=0, has_aux=False):
         run = _Recorded(lambda *a: func(*a, **kwargs), put(tracked), tracked, has_aux)
         out = run.result
         if not isinstance(out, Tensor):
-            raise RuntimeError(
-                f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}"
-                + ("\n  try: has_aux=True, if f returns (loss, something else)" if isinstance(out, tuple) else "")
+            raise StateError(
+                f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}",
+                why=f"a gradient is that of one number, and the function returned a {type(out).__name__}",
+                fix="pass `has_aux=True`, if the function returns (loss, something else)"
+                if isinstance(out, tuple)
+                else "return the loss as a tensor, without `.item()` or `float()`",
             )
         if out.dim() != 0:
-            raise RuntimeError(
+            raise StateError(
                 "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with "
-                f"{out.dim()} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
+                f"{out.dim()} dims. Maybe you wanted to use the vjp or jacrev APIs instead?",
+                why=f"a gradient is that of one number, and the result has shape {tuple(out.shape)}",
+                fix="return `out.sum()` or `out.mean()`, or use `torch.func.jacrev`",
             )
         found = iter(run.pull([out.new_ones(())], retain=run.keep))
         live = {id(t) for t in run.tracked}
@@ -158,9 +171,11 @@ def vjp(func, *primals, has_aux=False):
         given = cotangents if isinstance(run.result, tuple) and len(cotangents) != 1 else cotangents[0]
         seeds = leaves_of(given)
         if len(seeds) != len(run.outputs):
-            raise RuntimeError(
+            raise StateError(
                 f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
-                f"the function. {len(seeds)} cotangents for {len(run.outputs)} outputs."
+                f"the function. {len(seeds)} cotangents for {len(run.outputs)} outputs.",
+                why="each output has its own cotangent",
+                fix=f"pass {len(run.outputs)} of them",
             )
         keep = run.keep or (is_grad_enabled() and any(s.requires_grad for s in seeds))
         found = iter(run.pull(seeds, keep if create_graph is None else create_graph))
@@ -182,7 +197,11 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
     tensor([1., 1.])
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple) or len(primals) != len(tangents):
-        raise RuntimeError("jvp(f, primals, tangents): Expected primals and tangents to be tuples of the same length")
+        raise StateError(
+            "jvp(f, primals, tangents): Expected primals and tangents to be tuples of the same length",
+            why="each argument has its own direction",
+            fix="pass `(x,)` and `(v,)` for a function of one argument",
+        )
     tracked = _track(primals)
     run = _Recorded(func, tracked, tracked, has_aux)
     along = [v for t, v in zip(leaves_of(tracked), leaves_of(tangents)) if isinstance(t, Tensor) and t.requires_grad]
@@ -274,4 +293,6 @@ def hessian(func, argnums=0):
 
 def linearize(func, *primals):
     """Not available: flambeau has no forward mode; see `jvp`."""
-    raise NotSupported("torch.func.linearize", fix="torch.func.jvp(func, primals, tangents)")
+    raise NotSupported(
+        "torch.func.linearize", fix="use `torch.func.jvp(func, primals, tangents)`", why="gradients go backwards only"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, StateError
 from ..ops.entry import REGISTRY
 
 
@@ -28,7 +28,9 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
             twice = merged.keys() & part.keys()
             if twice:
                 raise ArgumentError(
-                    f"{sorted(twice)} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                    f"{sorted(twice)} appeared in multiple dictionaries; behavior of functional call is ambiguous",
+                    why="which of the values is meant is not known",
+                    fix="pass each name once",
                 )
             merged.update(part)
         given = merged
@@ -37,9 +39,16 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
     unknown = ", ".join(map(repr, sorted(given.keys() - places.keys())))
     missing = ", ".join(map(repr, sorted(places.keys() - given.keys())))
     if strict and (unknown or missing):
-        lines = [f"Unexpected key(s): {unknown}."] * bool(unknown) + [f"Missing key(s): {missing}."] * bool(missing)
-        text = "\n\t".join([f"Error(s) in reparametrizing for {type(module).__name__}:", *lines])
-        raise RuntimeError(text)
+        kind = type(module).__name__
+        raise StateError(
+            f"Error(s) in reparametrizing for {kind}:\n\tUnexpected key(s): {unknown}.\n\tMissing key(s): {missing}."
+            if unknown and missing
+            else f"Error(s) in reparametrizing for {kind}:\n\tUnexpected key(s): {unknown}."
+            if unknown
+            else f"Error(s) in reparametrizing for {kind}:\n\tMissing key(s): {missing}.",
+            why="with `strict=True` exactly the module's parameters and buffers are given",
+            fix="compare with `dict(module.named_parameters())`, or leave out `strict=True`",
+        )
     new = {}
     for name, value in given.items():
         if name not in places:
@@ -83,11 +92,23 @@ def stack_module_state(models):
     """
     models = list(models)
     if not models:
-        raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
+        raise StateError(
+            "stack_module_state: Expected at least one model, got 0.",
+            why="there is nothing to stack",
+            fix="pass a list of at least one model",
+        )
     if any(type(m) is not type(models[0]) for m in models):
-        raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
+        raise StateError(
+            "stack_module_state: Expected all models to be of the same class.",
+            why="parameters are stacked name by name",
+            fix="make all models from one class",
+        )
     if len({m.training for m in models}) > 1:
-        raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
+        raise StateError(
+            "stack_module_state: Expected all models to have the same training/eval mode.",
+            why="the stacked models run as one",
+            fix="call `model.eval()` or `model.train()` on all of them",
+        )
     stack = REGISTRY["stack"]
 
     def stacked(named):

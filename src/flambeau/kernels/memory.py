@@ -20,6 +20,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import ArgumentError, ArgumentTypeError
+
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # mallopt's parameter numbers
 LARGEST = 32 << 20  # glibc's limit: blocks above it always come fresh from the system
 KEEP = 1 << 30
@@ -48,7 +50,11 @@ def _bytes(text: str) -> int:
     try:
         return int(float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2] or " "))  # type: ignore
     except (TypeError, ValueError):
-        raise ValueError(f"FLAMBEAU_MEMORY_LIMIT is {text!r}, but should be bytes, or such as 500MB or 2GiB") from None
+        raise ArgumentError(
+            f"FLAMBEAU_MEMORY_LIMIT is {text!r}, but should be bytes, or such as 500MB or 2GiB",
+            why="the environment variable says how much memory tensors may take",
+            fix="set it to a number of bytes, or such as 500MB or 2GiB",
+        ) from None
 
 
 class _Handler(ctypes.Structure):
@@ -194,9 +200,17 @@ def set_memory_limit(limit: int | None) -> None:
     """
     global _limit
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool)):
-        raise TypeError(f"set_memory_limit expects an int or None, but got {type(limit).__name__}")
+        raise ArgumentTypeError(
+            f"set_memory_limit expects an int or None, but got {type(limit).__name__}",
+            why="it is the number of bytes that tensors may take together",
+            fix="pass a whole number, such as `2 * 1024**3`, or None for no limit",
+        )
     if limit is not None and limit < 0:
-        raise ValueError(f"set_memory_limit expects a number of bytes, but got {limit}")
+        raise ArgumentError(
+            f"set_memory_limit expects a number of bytes, but got {limit}",
+            why="it is the number of bytes that tensors may take together",
+            fix="pass 0 or more, or None for no limit",
+        )
     _limit = NO_LIMIT if limit is None else limit
     if _state is not None:
         from . import blocks as b

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy
 
+from ..errors import ArgumentTypeError, StateError
+
 # Words of the pool's state. Those written by several threads stand on cache lines of their own.
 GENERATION, TICKETS, DONE, BUSY = 0, 8, 16, 24
 FUNCTION, CONTEXT, COUNT, PARTS = 32, 33, 34, 35
@@ -60,9 +62,13 @@ def set_num_threads(number: int) -> None:
     """
     global _threads
     if not isinstance(number, int) or isinstance(number, bool):
-        raise TypeError(f"set_num_threads expects an int, but got {type(number).__name__}")
+        raise ArgumentTypeError(
+            f"set_num_threads expects an int, but got {type(number).__name__}",
+            why="it is the number of threads that kernels use",
+            fix="pass a whole number, such as 4",
+        )
     if number <= 0:
-        raise RuntimeError("set_num_threads expects a positive integer")
+        raise StateError("set_num_threads expects a positive integer", why=f"{number} was given", fix="pass 1 or more")
     _threads = number
     if _state is not None:
         _state[THREADS] = number
@@ -78,7 +84,9 @@ def set_num_interop_threads(number: int) -> None:
     """Accepted for compatibility: operations run one after the other."""
     global _interop
     if number <= 0:
-        raise RuntimeError("set_num_interop_threads expects a positive integer")
+        raise StateError(
+            "set_num_interop_threads expects a positive integer", why=f"{number} was given", fix="pass 1 or more"
+        )
     _interop = number
 
 

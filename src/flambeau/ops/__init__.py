@@ -3,6 +3,8 @@
 import importlib
 import pkgutil
 
+from ..errors import MissingAttribute
+
 for _module in pkgutil.iter_modules(__path__):  # a new file of operations needs no list to be kept
     importlib.import_module(f"{__name__}.{_module.name}")
 
@@ -12,4 +14,8 @@ def __getattr__(name):
     try:
         return entry.REGISTRY[name]  # noqa: F821  imported by the loop above
     except KeyError:
-        raise AttributeError(f"no operation named '{name}'") from None
+        raise MissingAttribute(
+            f"no operation named '{name}'",
+            why="operations have the public names of PyTorch",
+            fix="see `flambeau.ops.entry.REGISTRY` for the names that are there",
+        ) from None

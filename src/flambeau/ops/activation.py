@@ -310,12 +310,19 @@ def prelu(input, weight):
     need_tensor(input, "prelu")
     need_tensor(weight, "prelu", "weight", 2)
     if input.dtype is not weight.dtype:
-        raise DtypeError(f"prelu: Type promoting not supported. Got {title(input)} and {title(weight)}",
-                         fix=f"weight.to({input.dtype})")  # fmt: skip
+        raise DtypeError(
+            f"prelu: Type promoting not supported. Got {title(input)} and {title(weight)}",
+            why=f"`input` is {input.dtype.name}, `weight` {weight.dtype.name}",
+            fix=f"convert it: `weight.to(torch.{input.dtype.name})`",
+        )
     need_float(input, "prelu_cpu")
     if weight.numel() != 1:
         if input.ndim == 0:
-            raise ShapeError("Not allow zero-dim input tensor.")
+            raise ShapeError(
+                "Not allow zero-dim input tensor.",
+                why=f"`weight` has {weight.numel()} elements, one for each channel, and the input has none",
+                fix="pass a `weight` with one element",
+            )
         channels = input.shape[1] if input.ndim > 1 else 1
         if channels != weight.numel():
             raise ShapeError(
@@ -325,7 +332,11 @@ def prelu(input, weight):
                 fix=f"PReLU(num_parameters={channels})",
             )
     if weight.ndim > 1:
-        raise ShapeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
+        raise ShapeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}",
+            why="there is one slope for all channels, or one for each",
+            fix="flatten it: `weight.flatten()`",
+        )
     if input.ndim != 1 or weight.numel() == 1:
         weight = weight.reshape([-1 if i == 1 or input.ndim < 2 else 1 for i in range(input.ndim)])
     return _prelu(input, weight)

@@ -17,7 +17,11 @@ def sizes_of(args) -> tuple[int, ...]:
         return tuple([_operator.index(s) for s in args])
     except TypeError:
         bad = next((s for s in args if not hasattr(s, "__index__") or isinstance(s, Tensor)), args)
-        raise ArgumentTypeError(f"sizes must be integers, not {type(bad).__name__}") from None
+        raise ArgumentTypeError(
+            f"sizes must be integers, not {type(bad).__name__}",
+            why="a size counts elements",
+            fix="convert it: `int(n)`",
+        ) from None
 
 
 def normal_dim(dim, ndim, scalar=True) -> int:
@@ -26,10 +30,15 @@ def normal_dim(dim, ndim, scalar=True) -> int:
     n = ndim or (1 if scalar else 0)
     if not -n <= dim < n:
         if n == 0:
-            raise IndexOutOfRange(f"Dimension specified as {dim} but tensor has no dimensions")
+            raise IndexOutOfRange(
+                f"Dimension specified as {dim} but tensor has no dimensions",
+                why="the tensor is a single number",
+                fix="leave out `dim`, or use `x.unsqueeze(0)` first",
+            )
         raise IndexOutOfRange(
             f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
             why=f"the tensor has {ndim} dimension(s)",
+            fix=f"pass `dim` between {-n} and {n - 1}",
         )
     return dim + n if dim < 0 else dim
 
@@ -39,7 +48,11 @@ def normal_dims(dims, ndim) -> tuple[int, ...]:
     dims = tuple([normal_dim(d, ndim) for d in dims])
     if len(set(dims)) != len(dims):
         repeated = next(d for d in dims if dims.count(d) > 1)
-        raise ShapeError(f"dim {repeated} appears multiple times in the list of dims")
+        raise ShapeError(
+            f"dim {repeated} appears multiple times in the list of dims",
+            why=f"`dim` is {dims}, counted from 0",
+            fix="name each dimension once",
+        )
     return dims
 
 
@@ -47,7 +60,11 @@ def need_tensor(x, name, argument="input", position=1):
     """TypeError unless `x` is a tensor."""
     if not isinstance(x, Tensor):
         kind = "numpy.ndarray" if type(x).__name__ == "ndarray" else type(x).__name__
-        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind}")
+        raise ArgumentTypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind}",
+            why="the function works on tensors",
+            fix=f"use `torch.as_tensor({argument})`",
+        )
 
 
 def infer_size(shape, count) -> tuple[int, ...]:
@@ -55,11 +72,17 @@ def infer_size(shape, count) -> tuple[int, ...]:
     if -1 in shape:
         known = math.prod(s for s in shape if s != -1)
         if shape.count(-1) > 1:
-            raise ShapeError("only one dimension can be inferred")
+            raise ShapeError(
+                "only one dimension can be inferred",
+                why=f"the shape is {tuple(shape)}, and -1 stands for the size that is left",
+                fix="write -1 once",
+            )
         if known == 0 and count == 0:
             raise ShapeError(
                 f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
-                "size -1 can be any value and is ambiguous"
+                "size -1 can be any value and is ambiguous",
+                why="0 elements are 0 rows of any size",
+                fix="write the size in place of -1",
             )
         if known and count % known == 0 and all(s >= -1 for s in shape):
             return tuple([count // known if s == -1 else s for s in shape])
@@ -67,7 +90,11 @@ def infer_size(shape, count) -> tuple[int, ...]:
         return tuple(shape)
     bad = next((s for s in shape if s < -1), None)
     if bad is not None:
-        raise ShapeError(f"invalid shape dimension {bad} at index {shape.index(bad)} of shape {list(shape)}")
+        raise ShapeError(
+            f"invalid shape dimension {bad} at index {shape.index(bad)} of shape {list(shape)}",
+            why="a size counts elements, and only -1 stands for the size that is left",
+            fix="write -1 or a number of 0 or more",
+        )
     raise ShapeError(
         f"shape '{list(shape)}' is invalid for input of size {count}",
         why=f"{' * '.join(map(str, shape)) or '1'} is not {count}" if -1 not in shape else

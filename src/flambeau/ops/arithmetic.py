@@ -35,12 +35,16 @@ def _no_bool(word):
         if a and b:
             raise DtypeError(
                 "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-                "`logical_xor()` operator instead."
+                "`logical_xor()` operator instead.",
+                why="truth values have no difference as numbers",
+                fix="use `a ^ b`, or `a.int() - b.int()` for numbers",
             )
         if a or b:
             raise DtypeError(
                 "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
-                "invert a mask, use the `~` or `logical_not()` operator instead."
+                "invert a mask, use the `~` or `logical_not()` operator instead.",
+                why="truth values have no difference as numbers",
+                fix="use `~mask` to invert a mask, or `x - mask.float()` for numbers",
             )
 
     return check
@@ -96,11 +100,23 @@ def add(input, other, *, alpha=1):
 def _scaled(input, other, alpha, name):
     common = result_type(input, other)
     if isinstance(alpha, bool) and common is not dtypes.bool:
-        raise DtypeError("Boolean alpha only supported for Boolean results.")
+        raise DtypeError(
+            "Boolean alpha only supported for Boolean results.",
+            why=f"the result is {common.name}, and `alpha` is {alpha}",
+            fix="pass a number, such as `alpha=1`",
+        )
     if isinstance(alpha, float) and common.category < 2:
-        raise DtypeError("For integral input tensors, argument alpha must not be a floating point number.")
+        raise DtypeError(
+            "For integral input tensors, argument alpha must not be a floating point number.",
+            why=f"the result is {common.name}, and `alpha` is {alpha}",
+            fix="convert the tensor, `x.float()`, or pass a whole number",
+        )
     if isinstance(alpha, complex) and common.category < 3:
-        raise DtypeError("For non-complex input tensors, argument alpha must not be a complex number.")
+        raise DtypeError(
+            "For non-complex input tensors, argument alpha must not be a complex number.",
+            why=f"the result is {common.name}, and `alpha` is {alpha}",
+            fix="convert the tensor: `x.to(torch.complex64)`",
+        )
     scale = bool(alpha) if common is dtypes.bool else alpha
     return mul(_operand(other, common.numpy), Tensor.wrap(scalar_array(scale, common.numpy)))
 
@@ -133,7 +149,11 @@ def div(input, other, *, rounding_mode=None):
         return _floored(input, other)
     if rounding_mode == "trunc":
         return _trunc_divide(input, other)
-    raise DtypeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    raise DtypeError(
+        f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'",
+        why="it says how the quotient is made whole",
+        fix='pass `rounding_mode="floor"` or "trunc", or leave it out',
+    )
 
 
 @public(method=True, inplace=True, out=True)
@@ -149,7 +169,11 @@ def true_divide(input, other):
 
 def _check_zero(b):
     if b.dtype.kind in "iu" and type(b) is np.ndarray and not b.all():
-        raise DtypeError("ZeroDivisionError", fix="mask the zeros of the divisor first")
+        raise DtypeError(
+            "ZeroDivisionError",
+            why=f"{b.size - np.count_nonzero(b)} of {b.size} whole numbers to divide by are 0",
+            fix="replace them first, `y.masked_fill(y == 0, 1)`, or divide as floats: `y.float()`",
+        )
 
 
 def _floor_array(a, b):
@@ -189,7 +213,9 @@ def _negative(a):
     if a.dtype.kind == "b":
         raise DtypeError(
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
-            "mask, use the `~` or `logical_not()` operator instead."
+            "mask, use the `~` or `logical_not()` operator instead.",
+            why="truth values have no negative",
+            fix="use `~mask`",
         )
     return np.negative(a)
 
@@ -256,7 +282,11 @@ def pow(input, exponent):
         if d is F32 or d is F64:
             return _pow(input, Tensor.wrap(constant(np.asarray(exponent, d))))
         if exponent < 0 and kind is int and input.dtype.category < 2:
-            raise DtypeError("Integers to negative integer powers are not allowed.")
+            raise DtypeError(
+                "Integers to negative integer powers are not allowed.",
+                why=f"the exponent is {exponent}, and the result would be a fraction",
+                fix=f"use `x.float() ** {exponent}`",
+            )
     return _pow(input, exponent)
 
 

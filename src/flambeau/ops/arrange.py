@@ -597,8 +597,8 @@ def resize_(self, *sizes, memory_format=contiguous_format):
     if memory_format is not contiguous_format and memory_format is not preserve_format:
         raise NotSupported(
             f"resize_() with memory_format={memory_format} is not implemented",
-            fix="give the size first, `x.resize_(sizes)`, then `x = x.contiguous(memory_format=...)`",
             why="the memory order is kept as it is",
+            fix="give the size first, `x.resize_(sizes)`, then `x = x.contiguous(memory_format=...)`",
         )
     if self.requires_grad:
         raise GradientError(

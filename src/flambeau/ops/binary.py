@@ -107,7 +107,8 @@ def float_power_(self, exponent):
         raise DtypeError(
             f"the base given to float_power_ has dtype {kind_name(self.dtype)} but the operation's result "
             f"requires dtype {kind_name(wide)}",
-            fix=f"x = x.to({wide}) first",
+            why=f"the power is computed in {wide.name}, and an in-place operation keeps the dtype",
+            fix=f"use `x = x.to(torch.{wide.name})` first, or `x = x.float_power(exponent)`",
         )
     return _float_power_in_place(self, exponent)
 
@@ -183,10 +184,16 @@ nextafter = binary("nextafter", np.nextafter, {"input": lambda g, input, other: 
 
 def _heaviside_check(input, other):
     if input.dtype.is_complex or other.dtype.is_complex:
-        raise DtypeError("heaviside is not yet implemented for complex tensors.")
+        raise DtypeError(
+            "heaviside is not yet implemented for complex tensors.",
+            why="complex numbers have no order",
+            fix="use `x.real`",
+        )
     if input.dtype is not other.dtype:
         raise DtypeError(
-            "heaviside is not yet implemented for tensors with different dtypes.", fix=f"values.to({input.dtype})"
+            "heaviside is not yet implemented for tensors with different dtypes.",
+            why="the result has one dtype",
+            fix=f"convert it: `values.to(torch.{input.dtype.name})`",
         )
 
 
@@ -252,7 +259,11 @@ def _no_complex(name):
     def check(input, other):
         need_tensor(input, name)
         need_tensor(other, name, "other", 2)
-        raise NotSupported(f"{name} not implemented for complex tensors.")
+        raise NotSupported(
+            f"{name} not implemented for complex tensors.",
+            why="complex numbers have no order",
+            fix="use `x.real` or `x.abs()`",
+        )
 
     return check
 

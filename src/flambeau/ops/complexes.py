@@ -53,7 +53,11 @@ def _imag_part(input):
     """
     need_tensor(input, "imag")
     if input._array.dtype.kind != "c":
-        raise DtypeError("imag is not implemented for tensors with non-complex dtypes.")
+        raise DtypeError(
+            "imag is not implemented for tensors with non-complex dtypes.",
+            why=f"a {input.dtype.name} tensor has no imaginary part",
+            fix="use `torch.zeros_like(x)` for it",
+        )
     return _imag(input)
 
 
@@ -171,7 +175,11 @@ def view_as_real(input):
     """
     need_tensor(input, "view_as_real")
     if input._array.dtype.kind != "c":
-        raise DtypeError("view_as_real is only supported for complex tensors")
+        raise DtypeError(
+            "view_as_real is only supported for complex tensors",
+            why=f"the tensor is {input.dtype.name}",
+            fix="use the tensor itself: it is real already",
+        )
     return _view_as_real(input)
 
 
@@ -188,16 +196,34 @@ def view_as_complex(input):
     if a.dtype.kind != "f" or a.itemsize < 4:
         raise DtypeError(
             "view_as_complex is only supported for half, float and double tensors, but got a tensor of "
-            f"scalar type: {kind_name(input.dtype)}"
+            f"scalar type: {kind_name(input.dtype)}",
+            why="pairs of real numbers are read as complex ones",
+            fix="convert it: `x.float()`",
         )
     if not a.ndim:
-        raise ShapeError("Input tensor must have one or more dimensions")
+        raise ShapeError(
+            "Input tensor must have one or more dimensions",
+            why="a pair of numbers makes one complex number",
+            fix="pass a tensor whose last dimension has size 2",
+        )
     if a.shape[-1] != 2:
-        raise ShapeError("Tensor must have a last dimension of size 2", why=f"its shape is {list(a.shape)}")
+        raise ShapeError(
+            "Tensor must have a last dimension of size 2",
+            why=f"its shape is {tuple(a.shape)}, and a pair of numbers makes one complex number",
+            fix="stack both parts: `torch.stack((real, imag), -1)`",
+        )
     if a.strides[-1] != a.itemsize:
-        raise ShapeError("Tensor must have a last dimension with stride 1", fix="x.contiguous()")
+        raise ShapeError(
+            "Tensor must have a last dimension with stride 1",
+            why=f"the two numbers of a pair do not lie side by side: the strides are {input.stride()}",
+            fix="use `x.contiguous()`",
+        )
     if any(s % (2 * a.itemsize) for s, n in zip(a.strides[:-1], a.shape) if n > 1):
-        raise ShapeError("Tensor must have a stride divisible by 2 for all but last dimension", fix="x.contiguous()")
+        raise ShapeError(
+            "Tensor must have a stride divisible by 2 for all but last dimension",
+            why=f"a pair of numbers begins in the middle of another: the strides are {input.stride()}",
+            fix="use `x.contiguous()`",
+        )
     return _view_as_complex(input)
 
 
@@ -245,12 +271,16 @@ def _check_parts(first, second):
         if t._array.dtype.kind != "f" and not t.dtype.is_floating_point or t._array.itemsize < 4:
             raise DtypeError(
                 "Expected both inputs to be Half, Float or Double tensors but got "
-                f"{kind_name(first.dtype)} and {kind_name(second.dtype)}"
+                f"{kind_name(first.dtype)} and {kind_name(second.dtype)}",
+                why="complex numbers have two floating point parts",
+                fix="convert both: `x.float()`",
             )
     if first._array.dtype != second._array.dtype:
         raise DtypeError(
             f"Expected object of scalar type {kind_name(first.dtype)} but got scalar type "
-            f"{kind_name(second.dtype)} for second argument"
+            f"{kind_name(second.dtype)} for second argument",
+            why="both parts of a complex number have one dtype",
+            fix=f"convert one: `x.to(torch.{first.dtype.name})`",
         )
     a, b = first._array.shape, second._array.shape
     try:
@@ -263,7 +293,9 @@ def _exact_out(out, like, name):
     if out is not None and out.dtype is not like.dtype.to_complex():
         raise DtypeError(
             f"Expected object of scalar type {kind_name(like.dtype.to_complex())} but got scalar type "
-            f"{kind_name(out.dtype)} for argument 'out'"
+            f"{kind_name(out.dtype)} for argument 'out'",
+            why=f"`out` is {out.dtype.name}",
+            fix=f"pass `torch.empty(0, dtype=torch.{like.dtype.to_complex().name})`",
         )
 
 
@@ -312,7 +344,11 @@ def _modulus_(self):
     """The absolute value, in place."""
     need_tensor(self, "abs_")
     if self._array.dtype.kind == "c":
-        raise DtypeError("In-place abs is not supported for complex tensors.", fix="x = x.abs()")
+        raise DtypeError(
+            "In-place abs is not supported for complex tensors.",
+            why="the absolute value is real, and the tensor stays complex",
+            fix="use `x = x.abs()`",
+        )
     return _abs_in_place(self)
 
 

@@ -217,7 +217,8 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
     if input._array.dtype != weight._array.dtype:
         raise DtypeError(
             f"Input type ({input.type()}) and weight type ({weight.type()}) should be the same",
-            fix=f"x = x.to({weight.dtype})",
+            why=f"one product has one dtype: the input is {input.dtype.name}, the weight {weight.dtype.name}",
+            fix=f"convert the input: `x = x.to(torch.{weight.dtype.name})`",
         )
     if bias is not None and bias._array.dtype != input._array.dtype:
         raise DtypeError(

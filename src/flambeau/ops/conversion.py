@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import meta_empty
+from ..errors import ArgumentTypeError, NotSupported
 from ..kernels.casts import cast
 from ..tensor import Tensor, attach, wrap
 from .entry import primitive, public
@@ -29,9 +30,11 @@ def _to_device(t, dev):
         return t
     if dev is devices.META:
         return wrap(meta_empty(t._array.shape, t._array.dtype))
-    raise NotImplementedError(
+    raise NotSupported(
         "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
-        "instead of torch.nn.Module.to() when moving module from meta to a different device."
+        "instead of torch.nn.Module.to() when moving module from meta to a different device.",
+        why="a meta tensor has a shape and a dtype, but no values",
+        fix='use `module.to_empty(device="cpu")` and set the parameters, or `torch.empty_like(x, device="cpu")`',
     )
 
 
@@ -58,9 +61,11 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         elif isinstance(a, int):
             device = devices.device("cuda", a)
         elif a is not None:
-            raise TypeError(
+            raise ArgumentTypeError(
                 f"to() received an invalid combination of arguments - got ({type(a).__name__}), but "
-                "expected a dtype, a device or a tensor"
+                "expected a dtype, a device or a tensor",
+                why=f"a {type(a).__name__} is neither a dtype nor a device nor a tensor",
+                fix='use `x.to(torch.float32)` or `x.to("cpu")`',
             )
     if other is not None:
         dtype, device = other.dtype, other.device

@@ -87,7 +87,11 @@ def _deepcopy(self, memo):
 def as_subclass(self, cls):
     """This tensor as an object of a subclass of Tensor: same memory, same place in the graph."""
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
-        raise ArgumentTypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {cls!r}")
+        raise ArgumentTypeError(
+            f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {cls!r}",
+            why="a tensor stays a tensor",
+            fix="pass a class such as `class MyTensor(torch.Tensor)`",
+        )
     if self._cell is None:
         self._cell = [0]  # in-place changes through either are seen by both
     made = object.__new__(cls)

@@ -44,8 +44,8 @@ def dtype_of(given, default, name="tensor") -> _dtype:
         except (KeyError, TypeError):
             raise ArgumentTypeError(
                 f"{name}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}",
-                fix="pass one such as `torch.float32`",
                 why="a dtype says what kind of number each element is",
+                fix="pass one such as `torch.float32`",
             ) from None
     return given
 
@@ -55,8 +55,8 @@ def check_layout(layout):
     if layout is not None and layout is not strided:
         raise NotSupported(
             f"flambeau has dense tensors only, got layout={layout}",
-            fix="leave out `layout=`",
             why="only dense tensors are implemented",
+            fix="leave out `layout=`",
         )
 
 
@@ -65,8 +65,8 @@ def check_names(names):
     if names is not None:
         raise NotSupported(
             "named tensors are not implemented",
-            fix="leave out `names=`, and refer to dimensions by number",
             why="dimensions have no names here",
+            fix="leave out `names=`, and refer to dimensions by number",
         )
 
 

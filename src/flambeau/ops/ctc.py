@@ -114,8 +114,11 @@ def _ctc_gradient(g, log_probs, targets, frames, lengths, losses, alpha, blank, 
 
 
 def _no_second_order(g):
-    raise GradientError("derivative for aten::_ctc_loss_backward is not implemented",
-                        why="second derivatives of ctc_loss are not available")  # fmt: skip
+    raise GradientError(
+        "derivative for aten::_ctc_loss_backward is not implemented",
+        why="second derivatives of ctc_loss are not available",
+        fix="leave out `create_graph=True`",
+    )
 
 
 _ctc_backward = primitive("ctc_loss_backward", _ctc_gradient, vjp={("g", "log_probs"): _no_second_order})

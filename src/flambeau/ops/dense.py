@@ -124,14 +124,24 @@ _new = object.__new__
 
 def _linear_vector(input, weight, bias):
     if weight.ndim > 2:
-        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D",
-                         why="the weight of linear has shape (out_features, in_features) or "
-                             "(in_features,)")  # fmt: skip
+        raise ShapeError(
+            f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D",
+            why="the weight of linear has shape (out_features, in_features) or (in_features,), and this "
+            f"one {tuple(weight.shape)}",
+            fix="use `x @ weight.mT` for a batch of weights",
+        )
     if not input.ndim or not weight.ndim:
-        raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and "
-                         f"{weight.ndim}D")  # fmt: skip
+        raise ShapeError(
+            f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and {weight.ndim}D",
+            why="the product adds up along the last dimension, and a single number has none",
+            fix="use `x * weight`",
+        )
     if bias is not None and weight.ndim == 1:
-        raise ShapeError("mat2 must be a matrix, got 1-D tensor", fix="weight.unsqueeze(0)")
+        raise ShapeError(
+            "mat2 must be a matrix, got 1-D tensor",
+            why="with a bias the weight has shape (out_features, in_features)",
+            fix="use `weight.unsqueeze(0)`",
+        )
     out = matmul(input, weight.t())
     return out if bias is None else out + bias
 

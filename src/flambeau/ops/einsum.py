@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..tensor import Tensor
 from .entry import public
 from .join import tensor_list
@@ -25,7 +25,11 @@ def _from_lists(args):
             elif isinstance(s, int) and 0 <= s < 52:
                 parts.append(_LETTERS[s])
             else:
-                raise ValueError(f"einsum(): not a valid subscript: {s!r} (expected 0 <= subscript < 52 or Ellipsis)")
+                raise ArgumentError(
+                    f"einsum(): not a valid subscript: {s!r} (expected 0 <= subscript < 52 or Ellipsis)",
+                    why="each dimension is named by a number, which stands for one of 52 letters",
+                    fix="name the dimensions 0, 1, 2 and so on",
+                )
         return "".join(parts)
 
     operands, subscripts = list(args[0 : len(args) // 2 * 2 : 2]), args[1::2]
@@ -50,14 +54,20 @@ def einsum(equation, *operands):
         if isinstance(equation, Tensor):
             equation, operands = _from_lists((equation, *operands))
         else:
-            raise TypeError(f"einsum(): the first argument must be an equation, not {type(equation).__name__}")
+            raise ArgumentTypeError(
+                f"einsum(): the first argument must be an equation, not {type(equation).__name__}",
+                why="the equation names the dimensions of each operand by letters",
+                fix='pass one such as "ij,jk->ik", then the tensors',
+            )
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = operands[0]
     operands = tensor_list(operands, "einsum")
     if not operands:
-        raise ValueError(
+        raise ArgumentError(
             "einsum(): must specify the equation string and at least one operand, or at least one "
-            "operand and its subscripts list"
+            "operand and its subscripts list",
+            why=f"the equation '{equation}' came without tensors",
+            fix="pass one tensor for each part of the equation between commas",
         )
     labels, output = _parse(equation, operands)
     return _contract(operands, labels, output)
@@ -70,9 +80,12 @@ def _parse(equation, operands):
     terms = left.split(",")
     if len(terms) != len(operands):
         raise ShapeError(
-            f"einsum(): {'more' if len(operands) > len(terms) else 'fewer'} operands were provided than specified in "
-            "the equation", why=f"the equation '{equation}' names {len(terms)}, {len(operands)} were given",
-        )  # fmt: skip
+            "einsum(): more operands were provided than specified in the equation"
+            if len(operands) > len(terms)
+            else "einsum(): fewer operands were provided than specified in the equation",
+            why=f"the equation '{equation}' names {len(terms)}, {len(operands)} were given",
+            fix=f"pass {len(terms)} tensor(s): each part between commas belongs to one",
+        )
     labels, most = [], 0
     for i, (term, t) in enumerate(zip(terms, operands)):
         head, dots, tail = term.partition("...")
@@ -82,16 +95,21 @@ def _parse(equation, operands):
                     f"einsum(): invalid subscript given at index {equation.find(c)} in the equation "
                     "string, subscripts must be in [a-zA-Z]"
                     if c != "."
-                    else f"einsum(): found '.' for operand {i} that is not part of any ellipsis"
+                    else f"einsum(): found '.' for operand {i} that is not part of any ellipsis",
+                    why=f"the operand's dimensions are named '{term}'",
+                    fix="name each dimension by one letter, and any leading dimensions by '...'",
                 )
         spare = t.ndim - len(head) - len(tail)
         if spare < 0 or spare > 0 and not dots:
             raise ShapeError(
-                f"einsum(): the number of subscripts in the equation ({len(head + tail)}) "
-                + (f"does not match the number of dimensions ({t.ndim}) for operand {i}" if not dots else
-                   f"is more than the number of dimensions ({t.ndim}) for operand {i}")
-                + (" and no ellipsis was given" if not dots else "")
-            )  # fmt: skip
+                f"einsum(): the number of subscripts in the equation ({len(head + tail)}) is more than the number of "
+                f"dimensions ({t.ndim}) for operand {i}"
+                if dots
+                else f"einsum(): the number of subscripts in the equation ({len(head + tail)}) does not match the "
+                f"number of dimensions ({t.ndim}) for operand {i} and no ellipsis was given",
+                why=f"the operand has shape {tuple(t.shape)}, and its dimensions are named '{term}'",
+                fix=f"name it by {t.ndim} letter(s), or begin with '...' for any leading dimensions",
+            )
         most = max(most, spare)
         labels.append([*head, *range(-spare, 0), *tail])
     ellipsis = list(range(-most, 0))
@@ -104,13 +122,21 @@ def _parse(equation, operands):
         for c in head + tail:
             if c not in _LETTERS:
                 raise ShapeError(
-                    "einsum(): invalid subscript in the output of the equation string, subscripts must be in [a-zA-Z]"
+                    "einsum(): invalid subscript in the output of the equation string, subscripts must be in [a-zA-Z]",
+                    why=f"the result's dimensions are named '{right}'",
+                    fix="name each dimension by one letter",
                 )
             if output.count(c) > 1:
-                raise ShapeError(f"einsum(): output subscript {c} appears more than once in the output")
+                raise ShapeError(
+                    f"einsum(): output subscript {c} appears more than once in the output",
+                    why="each dimension of the result has its own letter",
+                    fix="use `torch.diag_embed` on the result to put it on a diagonal",
+                )
             if not any(c in ls for ls in labels):
                 raise ShapeError(
-                    f"einsum(): output subscript {c} does not appear in the equation for any input operand"
+                    f"einsum(): output subscript {c} does not appear in the equation for any input operand",
+                    why=f"the operands' dimensions are named '{left}', so the size of '{c}' is not known",
+                    fix=f"leave out '{c}', or name a dimension of an operand by it",
                 )
     return labels, output
 
@@ -123,7 +149,9 @@ def _contract(operands, labels, output):
             if n != have and 1 not in (n, have):
                 raise ShapeError(
                     f"einsum(): subscript {c} has size {n} for operand {i} which does not broadcast with "
-                    f"previously seen size {have}"
+                    f"previously seen size {have}",
+                    why=f"dimensions named '{c}' run together, and operand {i} has shape {tuple(t.shape)}",
+                    fix="name dimensions of different sizes by different letters, or transpose the operand",
                 )
             sizes[c] = n if have == 1 else have
     operands, labels = list(operands), [list(ls) for ls in labels]
@@ -136,7 +164,9 @@ def _contract(operands, labels, output):
                 if t.shape[a] != t.shape[b]:
                     raise ShapeError(
                         f"einsum(): subscript {c} is repeated for operand {i} but the sizes don't match, "
-                        f"{t.shape[b]} != {t.shape[a]}"
+                        f"{t.shape[b]} != {t.shape[a]}",
+                        why=f"a letter written twice takes the diagonal, and the operand has shape {tuple(t.shape)}",
+                        fix="name the two dimensions by different letters",
                     )
                 t = t.diagonal(0, a, b)
                 del ls[b], ls[a]

@@ -12,7 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.mode import inference_depth, state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import NotSupported
+from ..errors import ArgumentTypeError, NotSupported
 from ..kernels import elementwise
 from ..kernels import fused as kernels
 from ..tensor import Tensor, attach
@@ -46,15 +46,30 @@ def kind_name(d) -> str:
 
 def not_implemented(kernel, d) -> NotSupported:
     """The error for an operation that has no meaning, or no kernel, in a dtype."""
-    return NotSupported(f"\"{kernel}\" not implemented for '{kind_name(d)}'")
+    return NotSupported(
+        f"\"{kernel}\" not implemented for '{kind_name(d)}'",
+        why=f"the operation is not defined for {d.name} numbers",
+        fix="use the real part `x.real` or the size `x.abs()`, if one of them is meant"
+        if d.category == 3
+        else "convert it to whole numbers first: `x.long()`"
+        if d.category == 2 and d.itemsize > 2
+        else "convert it first: `x.float()`",
+    )
 
 
 def no_derivative(name, argument=""):
     """A gradient rule for what PyTorch does not differentiate either: an error instead of a silent None."""
 
     def rule(g):
-        of = f" with respect to '{argument}'" if argument else ""
-        raise NotSupported(f"derivative for aten::{name}{of} is not implemented", fix="x.detach() before this call")
+        raise NotSupported(
+            f"derivative for aten::{name} with respect to '{argument}' is not implemented"
+            if argument
+            else f"derivative for aten::{name} is not implemented",
+            why="no gradient rule for it is known",
+            fix=f"use `{argument}.detach()` before this call"
+            if argument
+            else "use `x.detach()` before this call, if no gradient has to pass through it",
+        )
 
     return rule
 
@@ -119,7 +134,11 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
 
     def slow(input, out):
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise ArgumentTypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}",
+                why="the function works on each element of a tensor",
+                fix="use `torch.as_tensor(x)`, or Python's `math` for numbers",
+            )
         category = input.dtype.category
         if category in refuse:
             raise not_implemented(short + "_cpu", input.dtype)
@@ -248,12 +267,20 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
     def slow(input, other, out=None):
         if not isinstance(input, Tensor):
             if 0 not in numbers or not isinstance(other, Tensor):
-                raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+                raise ArgumentTypeError(
+                    f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}",
+                    why="the function works on each element of a tensor",
+                    fix="use `torch.as_tensor(x)`",
+                )
             if not isinstance(input, NUMBERS):
                 as_tensor(input, name)
         elif not isinstance(other, Tensor):
             if 1 not in numbers:
-                raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+                raise ArgumentTypeError(
+                    f"{name}(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}",
+                    why="the function works on each element of two tensors",
+                    fix="use `torch.as_tensor(x)`",
+                )
             if not isinstance(other, NUMBERS):
                 other = as_tensor(other, name, 2, "other")
         if check is not None:

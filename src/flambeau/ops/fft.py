@@ -91,16 +91,16 @@ def _number(input, name, need_complex=False, need_real=False):
     if need_real and dt.is_complex:
         raise DtypeError(
             f"{name} expects a real input tensor, but got {title(dt)}",
-            fix="use the complex transform: `torch.fft.fft`",
             why="the transform of real numbers keeps half of the result, which complex numbers fill",
+            fix="use the complex transform: `torch.fft.fft`",
         )
     if dt.category < 2:
         dt = dtypes.get_default_dtype()
     elif dt.itemsize < 4 and dt.category == 2:
         raise DtypeError(
             f"Unsupported dtype {title(dt)}",
-            fix="convert it: `x.float()`",
             why=f"numbers of {dt.itemsize} bytes are too coarse for a transform",
+            fix="convert it: `x.float()`",
         )
     if need_complex and not dt.is_complex:
         dt = dt.to_complex()
@@ -492,8 +492,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
             raise ShapeError(
                 "stft requires the return_complex parameter be given for real inputs, and will further "
                 "require that return_complex=True in a future PyTorch release.",
-                fix="pass `return_complex=True`",
                 why="the result is complex",
+                fix="pass `return_complex=True`",
             )
         return_complex = True
     if input.dtype.category < 2:

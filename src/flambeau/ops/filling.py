@@ -41,18 +41,26 @@ def constant_pad_nd(input, pad, value=0):
     need_tensor(input, "constant_pad_nd")
     pad = [operator.index(p) for p in pad]
     if len(pad) % 2:
-        raise ShapeError(f"Length of pad must be even but instead it equals {len(pad)}")
+        raise ShapeError(
+            f"Length of pad must be even but instead it equals {len(pad)}",
+            why="each dimension, from the last one on, has two numbers: before and after",
+            fix="pass 2, 4 or 6 numbers",
+        )
     if len(pad) > 2 * input.ndim:
         raise ShapeError(
             "Length of pad should be no more than twice the number of dimensions of the input. Pad "
-            f"length is {len(pad)} while the input has {input.ndim} dimensions."
+            f"length is {len(pad)} while the input has {input.ndim} dimensions.",
+            why="each dimension, from the last one on, has two numbers",
+            fix=f"pass at most {2 * input.ndim} numbers",
         )
     widths = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2]))[::-1]
     for n, (a, b) in zip(input.shape, widths):
         if n + a + b < 0:
             raise ShapeError(
                 f"The input size {n}, plus negative padding {a} and {b}, resulted in a negative output "
-                "size, which is invalid."
+                "size, which is invalid.",
+                why=f"negative padding cuts elements off, and only {n} are there",
+                fix=f"cut off at most {n} in all",
             )
     return _pad_constant(input, widths=tuple(widths), value=value)
 
@@ -67,9 +75,17 @@ def fill_diagonal_(self, fill_value, wrap=False):
             [0., 1.]])
     """
     if self.ndim < 2:
-        raise ShapeError("dimensions must larger than 1")
+        raise ShapeError(
+            "dimensions must larger than 1",
+            why=f"the tensor has shape {tuple(self.shape)}, and a matrix has a diagonal",
+            fix="use `x.fill_(value)` for a vector",
+        )
     if self.ndim > 2 and len(set(self.shape)) > 1:
-        raise ShapeError("all dimensions of input must be of equal length")
+        raise ShapeError(
+            "all dimensions of input must be of equal length",
+            why=f"the sizes are {tuple(self.shape)}",
+            fix="fill one part at a time, or use `torch.diagonal(x).fill_(value)`",
+        )
     check_writable(self)
     mask = np.zeros(self.shape, np.bool_)
     np.fill_diagonal(mask, True, wrap=bool(wrap))
@@ -134,10 +150,18 @@ def hash_tensor(input, dim=(), keepdim=False, mode=0):
     """The exclusive or of the 64-bit patterns of all elements, or over dimensions `dim`, as uint64."""
     need_tensor(input, "hash_tensor")
     if mode != 0:
-        raise DtypeError(f"hash_tensor: unsupported mode {mode}: only 0 (exclusive or) exists")
+        raise DtypeError(
+            f"hash_tensor: unsupported mode {mode}: only 0 (exclusive or) exists",
+            why="it names the way in which elements are joined",
+            fix="pass `mode=0`",
+        )
     a = input._array
     if a.dtype.kind == "c":
-        raise DtypeError("hash_tensor does not take complex tensors")
+        raise DtypeError(
+            "hash_tensor does not take complex tensors",
+            why=f"the tensor is {input.dtype.name}",
+            fix="hash both parts: `torch.view_as_real(x)`",
+        )
     if a.dtype.kind in "fV":
         bits = np.ascontiguousarray(a.astype(np.float64)).view(np.uint64).reshape(a.shape)
     else:
@@ -155,19 +179,33 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
     """
     need_tensor(data, "segment_reduce", "data")
     if reduce not in ("sum", "mean", "max", "min", "prod"):
-        raise DtypeError(f"segment_reduce: unsupported reduction {reduce}")
+        raise DtypeError(
+            f"segment_reduce: unsupported reduction {reduce}",
+            why="it says how the elements of a segment are joined",
+            fix='pass "sum", "mean", "max", "min" or "prod"',
+        )
     if lengths is None and offsets is None:
-        raise ShapeError("segment_reduce(): Either lengths or offsets must be defined.")
+        raise ShapeError(
+            "segment_reduce(): Either lengths or offsets must be defined.",
+            why="they say where one segment ends and the next begins",
+            fix="pass `lengths=torch.tensor([2, 3])`, the sizes of the segments",
+        )
     if lengths is None:
         cuts = offsets.tolist()
     else:
         if lengths.ndim != 1 or axis != 0:
-            raise ShapeError("segment_reduce: flambeau takes lengths of one dimension, along axis 0")
+            raise ShapeError(
+                "segment_reduce: flambeau takes lengths of one dimension, along axis 0",
+                why=f"`lengths` has shape {tuple(lengths.shape)}, `axis` is {axis}",
+                fix="move the axis to the front: `x.movedim(axis, 0)`",
+            )
         cuts = [0, *np.cumsum(lengths._array).tolist()]
         if not unsafe and cuts[-1] != data.shape[axis]:
             raise ShapeError(
                 f"segment_reduce(): Expected all rows of lengths along axis to sum to data.size(axis) "
-                f"({data.shape[axis]}), got {cuts[-1]}"
+                f"({data.shape[axis]}), got {cuts[-1]}",
+                why="the segments cover the whole axis",
+                fix=f"pass lengths that add up to {data.shape[axis]}, or `unsafe=True`",
             )
     join = {"sum": lambda a, b: a + b, "mean": lambda a, b: a + b, "prod": lambda a, b: a * b,
             "max": lambda a, b: REGISTRY["maximum"](a, b), "min": lambda a, b: REGISTRY["minimum"](a, b)}  # fmt: skip

@@ -11,7 +11,15 @@ from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import is_grad_enabled
 from ..checks.log import log
-from ..errors import ArgumentError, ArgumentTypeError, DeviceError, DtypeError, GradientError
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DeviceError,
+    DtypeError,
+    ExportError,
+    GradientError,
+    MissingAttribute,
+)
 from ..kernels.record import constant, listeners
 from ..tensor import Tensor, attach, wrap
 from .creation import dtype_of, dtype_of_number, finish
@@ -30,8 +38,8 @@ def check_array(a: np.ndarray) -> np.ndarray:
             raise ArgumentError(
                 "given numpy array has byte order different from the native byte order. Conversion between byte orders "
                 "is currently not supported.",
-                fix='use `array.astype(array.dtype.newbyteorder("="))`',
                 why=f"its dtype is {a.dtype.str}, read from a machine or file with the other byte order",
+                fix='use `array.astype(array.dtype.newbyteorder("="))`',
             )
         raise ArgumentTypeError(
             f"can't convert np.ndarray of type {a.dtype.type.__module__}.{a.dtype.type.__name__}. The only supported "
@@ -78,8 +86,8 @@ def from_numpy(ndarray):
     if not isinstance(ndarray, np.ndarray):
         raise ArgumentTypeError(
             f"expected np.ndarray (got {_type_name(ndarray)})",
-            fix="use `torch.tensor(data)`, which copies any data",
             why="the memory of a NumPy array is shared, and this is none",
+            fix="use `torch.tensor(data)`, which copies any data",
         )
     if not ndarray.flags.writeable:
         warnings.warn(
@@ -267,8 +275,8 @@ def _numbers(data, dt) -> np.ndarray:
         if isinstance(error, TypeError):
             raise ArgumentTypeError(
                 "must be real number, not complex",
-                fix="pass `dtype=torch.complex64`",
                 why=f"the dtype is {dt.name}, which has no imaginary part",
+                fix="pass `dtype=torch.complex64`",
             ) from None
         raise
 
@@ -578,11 +586,23 @@ class _Capsule:
 
 def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     if self.requires_grad:
-        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        raise ExportError(
+            "Can't export tensors that require gradient, use tensor.detach()",
+            why="changes made by another library would not be recorded for differentiation",
+            fix="use `x.detach()`",
+        )
     if type(self._array) is not np.ndarray:
-        raise BufferError(f"Unsupported device type {self.device}")
+        raise ExportError(
+            f"Unsupported device type {self.device}",
+            why=f"memory of `{self.device}` cannot be handed to another library",
+            fix="use `x.cpu()` first",
+        )
     if self._array.dtype.kind not in "biufc":
-        raise BufferError(f"NumPy, which makes the capsule, has no {self.dtype}")
+        raise ExportError(
+            f"NumPy, which makes the capsule, has no {self.dtype}",
+            why=f"another library would not know how to read {self.dtype.name}",
+            fix="convert it: `x.float()`",
+        )
     options = {"max_version": max_version} if max_version is not None else {}
     return self._array.__dlpack__(**options)
 
@@ -618,7 +638,11 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     if type(ext_tensor).__name__ == "PyCapsule":
         ext_tensor = _Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise AttributeError(f"'{type(ext_tensor).__name__}' object has no attribute '__dlpack_device__'")
+        raise MissingAttribute(
+            f"'{type(ext_tensor).__name__}' object has no attribute '__dlpack_device__'",
+            why="memory is shared with objects that have the methods of DLPack",
+            fix="use `torch.as_tensor(x)`, which takes arrays and lists",
+        )
     if ext_tensor.__dlpack_device__()[0] != 1:
         raise DeviceError(
             f"Unsupported device_type: {ext_tensor.__dlpack_device__()[0]}",

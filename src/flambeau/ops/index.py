@@ -133,8 +133,8 @@ def masked_fill(input, mask, value):
     if mask._array.dtype != np.bool_:
         raise ShapeError(
             f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}",
-            fix="use `mask.bool()`, or a comparison such as `x > 0`",
             why="each element of `mask` says yes or no",
+            fix="use `mask.bool()`, or a comparison such as `x > 0`",
         )
     if isinstance(value, Tensor):
         if value.ndim:
@@ -160,8 +160,8 @@ def _plain_slice(s):
     if s.step is not None and s.step.__index__() <= 0:
         raise ArgumentError(
             "step must be greater than zero",
-            fix="flip the dimension, `x.flip(dim)`, then take a positive step",
             why=f"the step is {s.step}, and a tensor is not walked backwards",
+            fix="flip the dimension, `x.flip(dim)`, then take a positive step",
         )
     try:
         return slice(*[None if v is None else v.__index__() for v in (s.start, s.stop, s.step)])
@@ -230,7 +230,7 @@ def parse_key(key, shape):
         elif isinstance(k, str):
             raise ArgumentTypeError(
                 f"new(): invalid data type '{type(k).__name__}'",
-                why="only integers, slices, ellipsis, None and integer or bool tensors are indices",
+                why="only integers, slices, ellipsis, None and integer or bool tensors are valid indices",
                 fix="index by number; a dict or a list of names can keep the numbers of names",
             )
         else:
@@ -518,8 +518,8 @@ def _setitem(self, key, value):
         if not isinstance(value, (*NUMBERS, np.ndarray)):
             raise ArgumentTypeError(
                 f"can't assign a {type(value).__name__} to a {self.type()}",
-                fix="use `torch.tensor(value)`, which makes a tensor of a list",
                 why="the elements of a tensor are numbers",
+                fix="use `torch.tensor(value)`, which makes a tensor of a list",
             )
         source = as_tensor(value, "__setitem__", 2, "value")
         if source._array.dtype != self._array.dtype or not source._array.ndim:
@@ -624,8 +624,8 @@ def _index_put(input, indices, values, accumulate=False):
         raise IndexOutOfRange(
             f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
             f"destination and {values.dtype} for the source.",
-            fix=f"use `values.to(torch.{input.dtype.name})`",
             why="values are stored as they are",
+            fix=f"use `values.to(torch.{input.dtype.name})`",
         )
     key = _put_key(input, indices)
     return input.clone() if key is None else index_put(input.clone(), key, values, accumulate)
@@ -643,8 +643,8 @@ def index_put_(input, indices, values, accumulate=False):
         raise IndexOutOfRange(
             f"Index put requires the source and destination dtypes match, got {input.dtype} for the "
             f"destination and {values.dtype} for the source.",
-            fix=f"use `values.to(torch.{input.dtype.name})`",
             why="values are stored as they are",
+            fix=f"use `values.to(torch.{input.dtype.name})`",
         )
     key = _put_key(input, indices)
     return input if key is None else index_put(input, key, values, accumulate)

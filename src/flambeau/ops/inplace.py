@@ -13,7 +13,7 @@ import numpy as np
 
 from ..autograd.engine import Node, edge_of
 from ..autograd.mode import state
-from ..errors import GradientError, ShapeError
+from ..errors import ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import into, unchanged
 from ..tensor import Tensor, attach, wrap
 from .primitive import primitive, replay
@@ -35,6 +35,7 @@ def check_writable(t: Tensor):
         if base._node is None:
             raise GradientError(
                 "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+                why="the parameter's own values are not part of what is differentiated",
                 fix="wrap the change in `with torch.no_grad():`",
             )
     a = t._array
@@ -48,7 +49,9 @@ def check_writable(t: Tensor):
     if t._inference and not state.inference:
         raise GradientError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
-            "to get a normal tensor before doing inplace update."
+            "to get a normal tensor before doing inplace update.",
+            why="the tensor was made in `torch.inference_mode()` and is not tracked",
+            fix="use `x = x.clone()` first, or `torch.no_grad()` in place of `torch.inference_mode()`",
         )
 
 
@@ -59,37 +62,82 @@ def check_overlap(t: Tensor):
         raise ShapeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation.",
-            why=f"the tensor of shape {list(t.shape)} was expanded: its strides are {list(t.stride())}",
+            why=f"the tensor of shape {tuple(t.shape)} was expanded: its strides are {tuple(t.stride())}",
+            fix="use `x = x.clone()` before the change",
         )
 
 
-_WHERE = {
-    "no_grad": ("no_grad mode", "no_grad block", "with grad mode enabled"),
-    "inference": ("inference mode", "inference_mode block", "in normal mode"),
-}
+_NO_GRAD = (
+    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case "
+    "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+    "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want "
+    "the inplace to be tracked)."
+)
+_NO_GRAD_BASE = (
+    "A view was created in no_grad mode and its base or another view of its base has been modified inplace with grad "
+    "mode enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code "
+    "by moving both the view and the inplace either both inside the no_grad block (if you don't want the inplace to be "
+    "tracked) or both outside (if you want the inplace to be tracked)."
+)
+_INFERENCE = (
+    "A view was created in inference mode and is being modified inplace in normal mode. Given that this use case is "
+    "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+    "either both inside the inference_mode block (if you don't want the inplace to be tracked) or both outside (if you "
+    "want the inplace to be tracked)."
+)
+_INFERENCE_BASE = (
+    "A view was created in inference mode and its base or another view of its base has been modified inplace in normal "
+    "mode. Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+    "both the view and the inplace either both inside the inference_mode block (if you don't want the inplace to be "
+    "tracked) or both outside (if you want the inplace to be tracked)."
+)
+_PART = (
+    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. This view is the output "
+    "of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
+    "should replace the inplace operation by an out-of-place one."
+)
+_PART_BASE = (
+    "A view was created in no_grad mode and its base or another view of its base has been modified inplace with grad "
+    "mode enabled. This view is the output of a function that returns multiple views. Such functions do not allow the "
+    "output views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+)
 
 
 def forbidden_view(t: Tensor, indirect=False) -> GradientError:
     """The error of a tracked in-place change of a view whose history could not be derived from its base's."""
-    what = "its base or another view of its base has been" if indirect else "is being"
     if t._made == "multi":
-        node = t._node.name().rstrip("0123456789").removesuffix("Backward") if t._node is not None else ""
-        fact = (
-            f"Output {t._index} of {node} is a view and {what} modified inplace."
-            if node
-            else (f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled.")
-        )
+        return _one_of_several(t, indirect)
+    if t._made == "no_grad":
         return GradientError(
-            f"{fact} This view is the output of a function that returns multiple views. Such functions do not allow "
-            "the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
-            fix="index the tensor instead (x[i] is a view that may be modified)",
+            _NO_GRAD_BASE if indirect else _NO_GRAD,
+            why="the view was made while nothing was recorded, so no gradient finds its way through it",
+            fix="make the view outside of `torch.no_grad()`, or change it inside",
         )
-    mode, block, now = _WHERE[t._made]
     return GradientError(
-        f"A view was created in {mode} and {what} modified inplace {now}. Given that this use case is ambiguous and "
-        f"error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
-        f"inside the {block} (if you don't want the inplace to be tracked) or both outside (if you want the inplace to "
-        "be tracked)."
+        _INFERENCE_BASE if indirect else _INFERENCE,
+        why="the view was made while nothing was recorded, so no gradient finds its way through it",
+        fix="make the view outside of `torch.inference_mode()`, or change it inside",
+    )
+
+
+def _one_of_several(t: Tensor, indirect: bool) -> GradientError:
+    node = t._node.name().rstrip("0123456789").removesuffix("Backward") if t._node is not None else ""
+    if not node:
+        return GradientError(
+            _PART_BASE if indirect else _PART,
+            why="one part of several cannot be changed on its own while gradients are recorded",
+            fix="index the tensor instead: `x[i]` is a view that may be changed",
+        )
+    return GradientError(
+        f"Output {t._index} of {node} is a view and its base or another view of its base has been modified inplace. "
+        "This view is the output of a function that returns multiple views. Such functions do not allow the output "
+        "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+        if indirect
+        else f"Output {t._index} of {node} is a view and is being modified inplace. This view is the output of a "
+        "function that returns multiple views. Such functions do not allow the output views to be modified inplace. "
+        "You should replace the inplace operation by an out-of-place one.",
+        why=f"{node} made this and other parts, and one of them cannot be changed on its own",
+        fix="index the tensor instead: `x[i]` is a view that may be changed",
     )
 
 
@@ -134,7 +182,8 @@ def assign(t: Tensor, result: Tensor) -> Tensor:
         if not same:
             raise ShapeError(
                 f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(result._array.shape)}",
-                fix="use the out-of-place form: its result may be larger than its first argument",
+                why="an in-place operation cannot give the tensor another shape",
+                fix="use the out-of-place form, such as `x = x + y` for `x += y`",
             )
     if result._rg and state.grad:
         keep_original(t, result._node)
@@ -205,27 +254,40 @@ def write_out(result, out, name):
     """Store a result in the tensor(s) given as `out=`, resized if need be; returns `out`."""
     if isinstance(result, tuple):
         if not isinstance(out, (tuple, list)) or len(out) != len(result):
-            raise TypeError(f"{name}() expected a tuple of {len(result)} tensors for argument 'out'")
+            raise ArgumentTypeError(
+                f"{name}() expected a tuple of {len(result)} tensors for argument 'out'",
+                why=f"the function returns {len(result)} tensors, and each is stored in one of `out`",
+                fix=f"pass {len(result)} tensors",
+            )
         made = [write_out(r, o, name) for r, o in zip(result, out)]
         return type(result)(made) if hasattr(result, "_fields") else tuple(made)
     if not isinstance(out, Tensor):
-        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+        raise ArgumentTypeError(
+            f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}",
+            why="the result is stored in it",
+            fix="pass `torch.empty(0)`, or assign the result instead",
+        )
     if state.grad and (out._rg or result._rg):
         raise GradientError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad.",
-            fix="drop out=, or call it inside torch.no_grad()",
+            why="writing into another tensor is not recorded",
+            fix="leave out `out=` and assign the result, or call it inside `with torch.no_grad():`",
         )
     check_castable(result.dtype, out.dtype)
     if out.device != result.device:
         raise ShapeError(
             f"Expected all tensors to be on the same device, but found at least two devices, "
-            f"{result.device} and {out.device}!"
+            f"{result.device} and {out.device}!",
+            why=f"`out` lies on `{out.device}`, the result on `{result.device}`",
+            fix="pass an `out` on that device, or assign the result instead",
         )
     if out._inference and not state.inference:
         raise GradientError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
-            "to get a normal tensor before doing inplace update."
+            "to get a normal tensor before doing inplace update.",
+            why="`out` was made in `torch.inference_mode()` and is not tracked",
+            fix="leave out `out=` and assign the result",
         )
     if out._array.shape != result._array.shape:
         resize(out, result._array.shape)
@@ -252,5 +314,6 @@ def check_castable(source, target):
         raise GradientError(
             f"result type {titles.get(source.name, source.name)} can't be cast to the desired output type "
             f"{titles.get(target.name, target.name)}",
-            fix=f"convert the tensor first: x = x.to({source})",
+            why=f"the result is {source.name}, and the tensor that takes it is {target.name}",
+            fix=f"convert that tensor first: `x = x.to(torch.{source.name})`",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd.mode import state
-from ..errors import ArgumentTypeError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..kernels.record import listeners
 from ..tensor import Tensor
 from .entry import primitive, public
@@ -19,13 +19,19 @@ _ndarray = np.ndarray
 def tensor_list(tensors, name) -> list:
     """The argument of a function that takes a sequence of tensors, checked."""
     if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__"):
-        raise TypeError(
-            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        raise ArgumentTypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}",
+            why="several tensors are joined or combined",
+            fix="pass them as one list: `[a, b]`",
         )
     tensors = list(tensors)
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+            raise ArgumentTypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}",
+                why="tensors are joined or combined",
+                fix="make it one first: `torch.tensor(x)`",
+            )
     return tensors
 
 
@@ -100,7 +106,11 @@ def cat(tensors, dim=0):
         pass  # to be explained below
     tensors = tensor_list(tensors, "cat")
     if not tensors:
-        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+        raise ArgumentError(
+            "torch.cat(): expected a non-empty list of Tensors",
+            why="the list is empty, so no shape and no dtype is known",
+            fix="test `if tensors:` first",
+        )
     if len(tensors) > 1:
         check_devices(*tensors)
         joined = same_dtype(tensors)
@@ -114,21 +124,28 @@ def cat(tensors, dim=0):
     for i, t in enumerate(tensors):
         if not t._array.ndim:
             raise ShapeError(
-                f"zero-dimensional tensor (at position {i}) cannot be concatenated", fix="torch.stack joins scalars"
+                f"zero-dimensional tensor (at position {i}) cannot be concatenated",
+                why="a single number has no dimension to be joined along",
+                fix="use `torch.stack`, which joins along a new dimension",
             )
     dim = normal_dim(dim, n)
     shape = full[0]._array.shape
     for i, t in enumerate(full[1:], 1):
         other = t._array.shape
         if len(other) != n:
-            raise ShapeError(f"Tensors must have same number of dimensions: got {n} and {len(other)}")
+            raise ShapeError(
+                f"Tensors must have same number of dimensions: got {n} and {len(other)}",
+                why=f"tensor 0 has shape {tuple(shape)}, tensor {i} has shape {tuple(other)}",
+                fix="use `torch.stack` for a new dimension, or `unsqueeze` the smaller one",
+            )
         if other != shape:
             for d in range(n):
                 if d != dim and other[d] != shape[d]:
                     raise ShapeError(
                         f"Sizes of tensors must match except in dimension {dim}. Expected size {shape[d]} but got size "
                         f"{other[d]} for tensor number {i} in the list.",
-                        why=f"tensor 0 has shape {list(shape)}, tensor {i} has shape {list(other)}",
+                        why=f"tensor 0 has shape {tuple(shape)}, tensor {i} has shape {tuple(other)}",
+                        fix=f"pass `dim={d}` if they differ only there, or make them equal with slices or `F.pad`",
                     )
     return _cat(*full, dim=dim)
 
@@ -143,14 +160,21 @@ def stack(tensors, dim=0):
     """
     tensors = tensor_list(tensors, "stack")
     if not tensors:
-        raise ShapeError("stack expects a non-empty TensorList")
+        raise ShapeError(
+            "stack expects a non-empty TensorList",
+            why="the list is empty, so no shape and no dtype is known",
+            fix="test `if tensors:` first",
+        )
     shape = tensors[0]._array.shape
     dim = normal_dim(dim, len(shape) + 1)
     for i, t in enumerate(tensors):
         if t._array.shape != shape:
             raise ShapeError(
                 f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
-                f"{list(t._array.shape)} at entry {i}"
+                f"{list(t._array.shape)} at entry {i}",
+                why="one size holds for all parts of the new dimension",
+                fix="bring them to one size: `torch.nn.utils.rnn.pad_sequence` pads sequences, `torch.cat` "
+                "joins different lengths",
             )
     check_devices(*tensors)
     return _stack(*same_dtype(tensors), dim=dim)
@@ -213,7 +237,11 @@ def atleast_3d(*tensors):
 def _nonempty(tensors, name):
     tensors = tensor_list(tensors, name)
     if not tensors:
-        raise ShapeError(f"{name} expects a non-empty TensorList")
+        raise ShapeError(
+            f"{name} expects a non-empty TensorList",
+            why="the list is empty, so no shape and no dtype is known",
+            fix="test `if tensors:` first",
+        )
     return tensors
 
 

@@ -24,17 +24,28 @@ NAMES = {d: n for n, d in DTYPES.items()}
 def build(data, dt) -> Tensor:
     """The tensor that `FloatTensor(*data)` makes: sizes make it uninitialised, a sequence gives its values."""
     if len(data) == 1 and isinstance(data[0], (float, complex)):
-        raise ArgumentTypeError(f"new(): data must be a sequence (got {type(data[0]).__name__})",
-                                fix=f"torch.tensor({data[0]})")  # fmt: skip
+        raise ArgumentTypeError(
+            f"new(): data must be a sequence (got {type(data[0]).__name__})",
+            why="a single number is not taken for a size or a list",
+            fix=f"use `torch.tensor({data[0]})`",
+        )
     if len(data) == 1 and not isinstance(data[0], (int, np.integer, Size)):
         if isinstance(data[0], Tensor):
             if data[0].dtype is not dt:
-                raise ArgumentTypeError(f"expected {dt} (got {data[0].dtype})", fix=f"x.to({dt})")
+                raise ArgumentTypeError(
+                    f"expected {dt} (got {data[0].dtype})",
+                    why="the two dtypes differ, and values are not converted here",
+                    fix=f"use `x.to(torch.{dt.name})`",
+                )
             return data[0].detach()
         return wrap(array_of(data[0], dt))
     shape = sizes_of(data) if data else (0,)
     if min(shape, default=0) < 0:
-        raise ShapeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}",
+            why="a size counts elements",
+            fix="pass sizes of 0 or more",
+        )
     return wrap(np.empty(shape, dt.numpy))
 
 
@@ -82,7 +93,11 @@ def tensor_type(self, dtype=None, non_blocking=False, **kwargs):
     if name.startswith("torch.cuda."):
         return self.to(devices.usable("cuda"))
     if not name.startswith("torch.") or short not in DTYPES:
-        raise ArgumentError(f"invalid type: '{name}'", fix="pass a dtype such as torch.float32")
+        raise ArgumentError(
+            f"invalid type: '{name}'",
+            why="dtypes and types of tensors are named as in `torch.float32` or `torch.FloatTensor`",
+            fix="use `x.to(torch.float32)`",
+        )
     return self.to(DTYPES[short])
 
 

@@ -12,11 +12,10 @@ from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.casts import cast
 from ..tensor import Tensor, attach
-from .elementwise import F32, F64, conj
+from .elementwise import F32, F64, conj, not_implemented
 from .entry import primitive, public
 from .precision import lower
 from .promotion import check_devices
-from .reduce import not_implemented
 from .shape import need_tensor, normal_dim, reshape
 
 
@@ -111,7 +110,8 @@ def matmul_checks(input, other):
 def _two_dtypes(a, b):
     return DtypeError(
         f"expected m1 and m2 to have the same dtype, but got: {_c_name(a)} != {_c_name(b)}",
-        fix=f"convert one of them: x.to({FROM_NUMPY[a.dtype]})",
+        why=f"one product has one dtype, and these are {FROM_NUMPY[a.dtype].name} and {FROM_NUMPY[b.dtype].name}",
+        fix=f"convert the second: `b.to(torch.{FROM_NUMPY[a.dtype].name})`",
     )
 
 

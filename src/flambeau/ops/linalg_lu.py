@@ -23,7 +23,7 @@ from .linalg_array import (
 from .linalg_array import (
     lu_factor as _lu_array,
 )
-from .linalg_solve import _substitute, batch_text, first, need_matrix, need_same, need_square
+from .linalg_solve import _substitute, first, need_matrix, need_same, need_square, where
 from .meta import array_primitive, on_device_of, plain
 from .reduce import title
 
@@ -83,17 +83,30 @@ def unpack_low(packed):
 def _lu_checked(A, pivot, name, check):
     need_matrix(A, name)
     if A.dtype.category < 2 or A.dtype.itemsize < 4:
-        raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}")
+        raise DtypeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}",
+            why=f"the matrix is {A.dtype.name}",
+            fix="convert it first: `x.float()`",
+        )
     if not pivot:
-        raise ShapeError(f"{name}: LU without pivoting is not implemented on the CPU")
+        raise ShapeError(
+            f"{name}: LU without pivoting is not implemented on the CPU",
+            why="rows are exchanged to keep the division stable",
+            fix="leave out `pivot=False`",
+        )
     made, pivots, info = _lu(A, pivot=True)
     if check and info._array.any():
         i = first(info._array)
         raise LinAlgError(
-            f"{name}: {batch_text(info._array)}U[{i},{i}] is zero and using it on lu_solve would "
-            "result in a "
-            "division by zero. If you still want to perform the factorization, consider calling "
+            f"{name}: (Batch element {where(info._array)}): U[{i},{i}] is zero and using it on lu_solve would result "
+            "in a division by zero. If you still want to perform the factorization, consider calling "
             "linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+            if info.ndim
+            else f"{name}: U[{i},{i}] is zero and using it on lu_solve would result in a division by zero. If you "
+            "still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
+            "linalg.lu_factor_ex(A, pivot)",
+            why="the matrix is singular: its rows depend on each other",
+            fix="use `torch.linalg.lu_factor_ex`, or add a small multiple of the identity",
         )
     return made, pivots, info
 
@@ -156,7 +169,8 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=N
     if LU_pivots.dtype is not dtypes.int32:
         raise DtypeError(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.",
-            why=f"it is {LU_pivots.dtype}",
+            why=f"it is {LU_pivots.dtype.name}",
+            fix="pass both as `torch.linalg.lu_factor` returned them",
         )
     nothing = wrap(np.empty(0, LU_data._array.dtype))
     p = low = up = nothing
@@ -207,16 +221,28 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     if LU.dtype is not B.dtype:
         raise DtypeError(
             f"{name}: Expected LU and B to have the same dtype, but found LU of type {title(LU.dtype)} "
-            f"and B of type {title(B.dtype)} instead"
+            f"and B of type {title(B.dtype)} instead",
+            why="both are parts of one equation",
+            fix=f"convert it: `B.to(torch.{LU.dtype.name})`",
         )
     if pivots.dtype is not dtypes.int32:
-        raise DtypeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
+        raise DtypeError(
+            f"{name}: pivots should be a Tensor of scalar type torch.int32",
+            why=f"they are {pivots.dtype.name}",
+            fix="pass both as `torch.linalg.lu_factor` returned them",
+        )
     if pivots.shape != LU.shape[:-1]:
-        raise ShapeError(f"{name}: Number of pivots per batch should be same as the dimension of the matrix")
+        raise ShapeError(
+            f"{name}: Number of pivots per batch should be same as the dimension of the matrix",
+            why=f"`pivots` has shape {tuple(pivots.shape)}, `LU` {tuple(LU.shape)}",
+            fix="pass both as `torch.linalg.lu_factor` returned them",
+        )
     if B.shape[-2 if left else -1] != LU.shape[-1]:
         raise ShapeError(
             f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-            f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})"
+            f"({LU.shape[-2]}x{LU.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})",
+            why=f"LU has shape {tuple(LU.shape)}, B {tuple(B.shape)}",
+            fix="give both equally many rows (with `left=False` columns)",
         )
     if not left:
         return linalg_lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
@@ -250,7 +276,11 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     need_square(A, "torch.linalg.ldl_factor_ex")
     made, pivots, info = _ldl_array(plain(A._array), bool(hermitian))
     if check_errors and info.any():
-        raise LinAlgError(f"torch.linalg.ldl_factor_ex: D[{first(info)},{first(info)}] is zero")
+        raise LinAlgError(
+            f"torch.linalg.ldl_factor_ex: D[{first(info)},{first(info)}] is zero",
+            why="the matrix is singular: its rows depend on each other",
+            fix="leave out `check_errors`, or add a small multiple of the identity to the matrix",
+        )
     return return_types.linalg_ldl_factor_ex([on_device_of(x, A) for x in (made, pivots, info)])
 
 
@@ -284,10 +314,16 @@ def ldl_solve(LD, pivots, B, *, hermitian=False):
         raise ShapeError(
             f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got "
             f"{list(LD.shape[:-1])} and "
-            f"{list(pivots.shape)}"
+            f"{list(pivots.shape)}",
+            why="each row has one pivot",
+            fix="pass both as `torch.linalg.ldl_factor` returned them",
         )
     if B.shape[-2] != LD.shape[-1]:
-        raise ShapeError(f"{name}: Incompatible matrix sizes: {list(LD.shape)} and {list(B.shape)}")
+        raise ShapeError(
+            f"{name}: Incompatible matrix sizes: {list(LD.shape)} and {list(B.shape)}",
+            why="each row of the matrix is one equation, with one row of B",
+            fix="give both equally many rows",
+        )
     if LD.is_meta:
         return on_device_of(plain(matmul(LD, B)._array), LD)
     return wrap(_ldl_solve_array(LD._array, pivots._array, B._array, bool(hermitian)))

@@ -33,8 +33,8 @@ def need_float(t, name, dtype=None, argument="A"):
     if t.dtype.category < 2:
         raise DtypeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {title(t.dtype)}",
-            fix="convert it first: `x.float()`",
             why="whole numbers have no place for fractions",
+            fix="convert it first: `x.float()`",
         )
     if dtype is None:
         return t
@@ -90,14 +90,14 @@ def need_square(A, name, argument="A"):
     if A.dtype.category < 2:
         raise DtypeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}",
-            fix="convert it first: `x.float()`",
             why="whole numbers have no place for fractions",
+            fix="convert it first: `x.float()`",
         )
     if A.dtype.itemsize < 4:
         raise DtypeError(
             f"{name}: Low precision dtypes not supported. Got {title(A.dtype)}",
-            fix="convert it first: `x.float()`",
             why=f"numbers of {A.dtype.itemsize} bytes are too coarse for this",
+            fix="convert it first: `x.float()`",
         )
 
 
@@ -112,9 +112,9 @@ def need_same(A, B, name):
         )
 
 
-def batch_text(info: np.ndarray) -> str:
-    """Where in the batch the first failure is, as PyTorch says it."""
-    return f"(Batch element {int(np.flatnonzero(info.reshape(-1))[0])}): " if info.ndim else ""
+def where(info: np.ndarray) -> int:
+    """Where in the batch the first failure is."""
+    return int(np.flatnonzero(info.reshape(-1))[0])
 
 
 def first(info: np.ndarray) -> int:
@@ -169,8 +169,11 @@ def _check_singular(info, name):
     if info.any():
         i = first(info)
         raise LinAlgError(
-            f"{name}: {batch_text(info)}The diagonal element {i} is zero, the inversion could not be "
-            "completed because the input matrix is singular.",
+            f"{name}: (Batch element {where(info)}): The diagonal element {i} is zero, the inversion could not be "
+            "completed because the input matrix is singular."
+            if info.ndim
+            else f"{name}: The diagonal element {i} is zero, the inversion could not be completed because the input "
+            "matrix is singular.",
             why="a singular matrix has no inverse: its rows depend on each other",
             fix=f"use `torch.linalg.pinv(A)`, or add `1e-6 * torch.eye({info.shape[-1] if info.ndim else 1})` to it",
         )
@@ -295,9 +298,10 @@ def _solve_array(A, B):
         info = _lu_array(np.broadcast_to(A, np.broadcast_shapes(A.shape[:-2], B.shape[:-2]) + A.shape[-2:]))[2]
         i = first(info) if info.any() else A.shape[-1]
         raise LinAlgError(
-            f"torch.linalg.solve: {batch_text(info) if info.any() else ''}The solver failed because "
-            "the input "
-            "matrix is singular.",
+            f"torch.linalg.solve: (Batch element {where(info)}): The solver failed because the input matrix is "
+            "singular."
+            if info.ndim and info.any()
+            else "torch.linalg.solve: The solver failed because the input matrix is singular.",
             why=f"the diagonal element {i} of its factor U is zero",
             fix=f"use `torch.linalg.lstsq(A, B)`, or add a small multiple of `torch.eye({A.shape[-1]})` to the matrix",
         ) from None
@@ -429,7 +433,9 @@ def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False)
     need_square(A, "triangular_solve")
     if input.shape[-2] != A.shape[-1]:
         raise ShapeError(
-            f"triangular_solve: Incompatible matrix sizes for A and b: {list(A.shape)} and {list(input.shape)}"
+            f"triangular_solve: Incompatible matrix sizes for A and b: {list(A.shape)} and {list(input.shape)}",
+            why="each row of A is one equation, with one row of b",
+            fix="give both equally many rows",
         )
     if transpose:
         made = _substitute(A.mT, input, upper=not upper, unit=bool(unitriangular))
@@ -493,10 +499,12 @@ def cholesky_ex(A, *, upper=False, check_errors=False):
     made, info = _cholesky(A, upper=bool(upper))
     if check_errors and info._array.any():
         raise LinAlgError(
-            f"linalg.cholesky: {batch_text(info._array)}The factorization could not be completed "
-            "because the "
-            f"input is not positive-definite (the leading minor of order {first(info._array)} is not "
-            "positive-definite).",
+            f"linalg.cholesky: (Batch element {where(info._array)}): The factorization could not be completed because "
+            f"the input is not positive-definite (the leading minor of order {first(info._array)} is not "
+            "positive-definite)."
+            if info.ndim
+            else "linalg.cholesky: The factorization could not be completed because the input is not "
+            f"positive-definite (the leading minor of order {first(info._array)} is not positive-definite).",
             why="a covariance or a kernel matrix often misses it by rounding",
             fix=f"add `1e-6 * torch.eye({A.shape[-1]})` to the matrix, and check that `A` equals `A.mT`",
         )

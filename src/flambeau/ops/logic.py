@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import dtypes
-from ..errors import DtypeError
+from ..errors import ArgumentTypeError, DtypeError
 from ..tensor import Tensor, attach
 from .elementwise import binary, in_place_operator, kind_name, operator, unary
 from .entry import METHODS, public
@@ -74,7 +74,11 @@ bitwise_not = unary("bitwise_not", np.invert, refuse=(2, 3), doc="All bits flipp
 
 def _invert(self):
     if self.dtype.category > 1:
-        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        raise ArgumentTypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors",
+            why=f"the tensor is {self.dtype.name}, and bits are inverted",
+            fix="make it a mask first: `~(x > 0)`, or `~x.bool()`",
+        )
     return bitwise_not(self)
 
 
@@ -96,11 +100,17 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     need_tensor(other, "isclose", "other", 2)
     if input.dtype is not other.dtype:
         raise DtypeError(
-            f"{kind_name(input.dtype)} did not match {kind_name(other.dtype)}", fix=f"other.to({input.dtype})"
+            f"{kind_name(input.dtype)} did not match {kind_name(other.dtype)}",
+            why="both are compared as they are",
+            fix=f"convert it: `other.to(torch.{input.dtype.name})`",
         )
     for word, value in (("rtol", rtol), ("atol", atol)):
         if not value >= 0:
-            raise DtypeError(f"{word} must be greater than or equal to zero, but got {value}")
+            raise DtypeError(
+                f"{word} must be greater than or equal to zero, but got {value}",
+                why="it is how far two equal numbers may lie apart",
+                fix=f"pass 0 or more, such as `{word}=1e-5`",
+            )
     a, b = input._array, other._array
     try:
         close = np.equal(a, b)

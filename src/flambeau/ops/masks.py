@@ -60,7 +60,8 @@ def where(condition, input=None, other=None):
         if condition._array.dtype != np.uint8:
             raise DtypeError(
                 f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}",
-                fix="condition.bool()",
+                fix="use `condition.bool()`, or a comparison such as `x > 0`",
+                why="each element of `condition` says yes or no",
             )
         condition = condition.to(dtypes.bool)
     common = result_type(input, other)
@@ -103,8 +104,8 @@ def _need_mask(mask, name):
     if mask._array.dtype != np.bool_:
         raise DtypeError(
             f"{name}: expected BoolTensor for mask, but got {mask.dtype}",
-            fix="use `mask.bool()`, or a comparison such as `x > 0`",
             why="each element of `mask` says yes or no",
+            fix="use `mask.bool()`, or a comparison such as `x > 0`",
         )
 
 
@@ -178,8 +179,8 @@ def masked_scatter(input, mask, source):
     if source.dtype is not input.dtype:
         raise DtypeError(
             f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}",
-            fix=f"use `source.to(torch.{input.dtype.name})`",
             why="the elements of `source` are copied as they are",
+            fix=f"use `source.to(torch.{input.dtype.name})`",
         )
     try:
         shape = np.broadcast_shapes(input.shape, mask.shape)
@@ -231,8 +232,8 @@ def take(input, index, *, out=None):
     if index.dtype is not dtypes.int64:
         raise DtypeError(
             f"take(): Expected a long tensor for index, but got {index.dtype}",
-            fix="use `index.long()`",
             why="an index counts elements",
+            fix="use `index.long()`",
         )
     if not input.numel() and index.numel():
         raise IndexOutOfRange(
@@ -279,8 +280,8 @@ def put(input, index, source, accumulate=False):
     if index.dtype is not dtypes.int64:
         raise DtypeError(
             f"put_(): Expected a long tensor for index, but got {index.dtype}",
-            fix="use `index.long()`",
             why="an index counts elements",
+            fix="use `index.long()`",
         )
     if source.dtype is not input.dtype:
         raise DtypeError(
@@ -314,8 +315,8 @@ def take_along_dim(input, indices, dim=None):
     if indices.dtype is not dtypes.int64:
         raise DtypeError(
             f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}",
-            fix="use `indices.long()`",
             why="an index counts elements",
+            fix="use `indices.long()`",
         )
     if dim is None:
         return _from_ends(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
@@ -502,7 +503,9 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
         if sorter.shape != sorted_sequence.shape:
             raise ShapeError(
                 "torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
-                f"tensor {list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}"
+                f"tensor {list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}",
+                why="`sorter` gives the order of the boundaries, one index for each",
+                fix="pass `sorter=torch.argsort(boundaries)`",
             )
         if sorter.dtype is not dtypes.int64:
             raise DtypeError(

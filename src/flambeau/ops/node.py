@@ -11,7 +11,7 @@ from ..arrays import as_array
 from ..autograd.engine import FREED, Node
 from ..autograd.mode import state
 from ..dtypes import from_numpy_dtype
-from ..errors import GradientError
+from ..errors import ArgumentTypeError, GradientError, MissingAttribute
 from ..kernels.record import listeners
 from ..tensor import Tensor, wrap
 
@@ -83,7 +83,11 @@ class OpNode(Node):
         """Apply the rules. Forms on arrays are used unless this pass is recorded itself."""
         saved, plan, found = self.saved, self.plan, [None] * len(wanted)
         if saved is None:
-            raise GradientError(FREED, fix="call backward() once on the sum of the losses, or pass retain_graph=True")
+            raise GradientError(
+                FREED,
+                why="the values kept for this gradient were freed by an earlier `backward()`",
+                fix="call `backward()` once, on the sum of the losses, or pass `retain_graph=True`",
+            )
         if plan.pairs:
             recorded, a = state.grad, None
             if g.__class__ is Tensor and not recorded and not listeners:
@@ -164,9 +168,11 @@ class OpNode(Node):
         if unpack is not None:
             t = unpack(t)
             if not isinstance(t, Tensor):
-                raise TypeError(
+                raise ArgumentTypeError(
                     "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
-                    f"{type(t).__name__}"
+                    f"{type(t).__name__}",
+                    why="the hook gives back the tensor that its pack hook was given",
+                    fix="return that tensor",
                 )
         elif (t._cell[0] if t._cell else 0) != version:
             raise overwritten(self, key, t, version)
@@ -188,7 +194,11 @@ def _saved_property(name):
                 return self.value(name)
             except TypeError:
                 pass
-        raise AttributeError(f"'{type(self).__name__}' object keeps no '{name}'")
+        raise MissingAttribute(
+            f"'{type(self).__name__}' object keeps no '{name}'",
+            why=f"`{name}` is not kept for this gradient",
+            fix="see `dir(node)` for the names that are",
+        )
 
     return property(saved)
 
@@ -231,7 +241,11 @@ def keep(node, plan, tensors, outs):
         t = tensors[i]
         if t is not None:
             if t._inference:
-                raise GradientError(INFERENCE)
+                raise GradientError(
+                    INFERENCE,
+                    why="one of the tensors was made in `torch.inference_mode()`, and nothing in that mode is tracked",
+                    fix="use `x.clone()` outside of `torch.inference_mode()`, or `torch.no_grad()` in its place",
+                )
             cell = t._cell
             saved[i] = (t, cell[0] if cell else 0, None)
     if plan.keep_out is True and len(outs) == 1:
@@ -277,7 +291,9 @@ def _packed(pack, t: Tensor):
         raise GradientError(
             "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot "
             "be modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if "
-            "you need to perform in-place operations on the input to a pack hook."
+            "you need to perform in-place operations on the input to a pack hook.",
+            why="the hook changed a tensor that the program uses too",
+            fix="return a changed copy: `x.clone()`",
         )
     return made, 0, _with_history(pack[1], t) if t._rg else pack[1]
 

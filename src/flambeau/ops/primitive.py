@@ -62,7 +62,11 @@ class Primitive:
         except FlambeauError:
             raise
         except ValueError as error:  # what a check did not foresee; PyTorch's class for bad shapes
-            raise ShapeError(f"{self.name}: {error}", why=_call(self.name, tensors, options)) from error
+            raise ShapeError(
+                f"{self.name}: {error}",
+                why="the shapes or values of the arguments do not fit together",
+                fix="compare them with the example in the function's docstring",
+            ) from error
         except MemoryError as error:
             raise no_memory(self.name, error) from None
         if made.__class__ is tuple:
@@ -198,7 +202,11 @@ class Primitive:
             for i in plan.positions:
                 t = y if i else x
                 if t._inference:
-                    raise GradientError(INFERENCE)
+                    raise GradientError(
+                        INFERENCE,
+                        why="one of the tensors was made in `torch.inference_mode()`, where nothing is tracked",
+                        fix="use `x.clone()` outside of `torch.inference_mode()`, or `torch.no_grad()` in its place",
+                    )
                 cell = t._cell
                 saved[i] = (t, cell[0] if cell else 0, None)
 
@@ -236,11 +244,6 @@ def forward_parameters(forward):
     return tuple(names), defaults, variadic
 
 
-def _call(name, tensors, options):
-    shown = ["None" if t is None else f"{t.dtype.name}{list(t.shape)}" for t in tensors]
-    return f"{name}({', '.join(shown + [f'{k}={v!r}' for k, v in options.items()])})"
-
-
 def primitive(name, forward=None, *, vjp=None, node=None, names=None):
     """Define a primitive (see the module's docstring); also usable as a decorator of its forward."""
     if forward is None:
@@ -257,7 +260,11 @@ class ViewPrimitive(Primitive):
         except FlambeauError:
             raise
         except ValueError as error:
-            raise ShapeError(f"{self.name}: {error}", why=_call(self.name, (input,), options)) from error
+            raise ShapeError(
+                f"{self.name}: {error}",
+                why="the shape or a value of the arguments does not fit",
+                fix="compare them with the example in the function's docstring",
+            ) from error
         if made.__class__ is tuple or made.__class__ is list:
             outs = tuple([wrap(a) for a in made])
             self.multi = True

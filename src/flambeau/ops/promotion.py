@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..arrays import device_of, mixed
 from ..dtypes import FROM_NUMPY, dtype, promote_types
-from ..errors import DtypeError, ShapeError, TooLarge
+from ..errors import ArgumentTypeError, DtypeError, ShapeError, TooLarge
 from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 
@@ -72,7 +72,11 @@ def as_tensor(x, name="", position=1, argument="input") -> Tensor:
         return wrap(constant(np.asarray(x, number_dtype(x).numpy)))
     if isinstance(x, np.ndarray):
         return wrap(x)
-    raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+    raise ArgumentTypeError(
+        f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}",
+        why="the function works on tensors",
+        fix=f"use `torch.as_tensor({argument})`",
+    )
 
 
 def cast(array: np.ndarray, np_dtype) -> np.ndarray:
@@ -90,7 +94,11 @@ def stored_scalar(x, np_dtype) -> np.ndarray:
     """
     kind, fits = np_dtype.kind, True
     if isinstance(x, int) and not -(1 << 63) <= x < 1 << 64:
-        raise TooLarge("int too big to convert", why=f"{x} needs more than 64 bits")
+        raise TooLarge(
+            "int too big to convert",
+            why=f"{x} needs more than 64 bits",
+            fix="use a float, such as `float(x)`, with a floating point tensor",
+        )
     if kind == "c" or kind == "b":
         return np.asarray(x).astype(np_dtype)
     if isinstance(x, (complex, np.complexfloating)):
@@ -105,15 +113,22 @@ def stored_scalar(x, np_dtype) -> np.ndarray:
             fits = fits and bool(np.isfinite(np.asarray(x, np_dtype).astype(np.float64)))
     if not fits:
         d = FROM_NUMPY[np_dtype].name
-        raise DtypeError(f"value cannot be converted to type {_C_NAMES.get(d, d + '_t')} without overflow",
-                         why=f"{x} is not a number that torch.{d} holds")  # fmt: skip
+        raise DtypeError(
+            f"value cannot be converted to type {_C_NAMES.get(d, d + '_t')} without overflow",
+            why=f"{x} is not a number that {d} holds",
+            fix="convert the tensor to a wider dtype first: `x.to(torch.float64)`",
+        )
     return constant(np.asarray(x, np_dtype))
 
 
 def scalar_array(x, np_dtype) -> np.ndarray:
     """A Python number as a 0-dimensional array; integers wrap around as in PyTorch."""
     if isinstance(x, int) and not -(1 << 63) <= x < 1 << 64:
-        raise TooLarge("int too big to convert", why=f"{x} needs more than 64 bits")
+        raise TooLarge(
+            "int too big to convert",
+            why=f"{x} needs more than 64 bits",
+            fix="use a float, such as `float(x)`, with a floating point tensor",
+        )
     if np_dtype.kind in "iu" and isinstance(x, int) and not isinstance(x, bool):
         bits = np_dtype.itemsize * 8
         x &= (1 << bits) - 1

@@ -88,7 +88,11 @@ def _rename(fn, kwargs):
     keepdim = kwargs.get("keepdim", False)
     if keepdim is not False and keepdim is not True and not isinstance(keepdim, np.bool_):
         given = type(keepdim).__name__
-        raise ArgumentTypeError(f"{fn.__name__}(): argument 'keepdim' must be bool, not {given}")
+        raise ArgumentTypeError(
+            f"{fn.__name__}(): argument 'keepdim' must be bool, not {given}",
+            why="it says whether reduced dimensions are kept with size 1",
+            fix="pass `keepdim=True` or `keepdim=False`",
+        )
 
 
 def in_place(fn, name):

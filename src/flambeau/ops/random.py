@@ -34,8 +34,11 @@ def generator_of(given) -> Generator:
     if given is None:
         return default_generator
     if not isinstance(given, Generator):
-        raise ArgumentTypeError(f"argument 'generator' must be torch.Generator, not {type(given).__name__}",
-                                fix="torch.Generator().manual_seed(seed)")  # fmt: skip
+        raise ArgumentTypeError(
+            f"argument 'generator' must be torch.Generator, not {type(given).__name__}",
+            why="it draws the numbers",
+            fix="pass `torch.Generator().manual_seed(seed)`",
+        )
     return given
 
 
@@ -43,14 +46,8 @@ def need_float(name, dt, kernel):
     """Error for dtypes that hold no fractions."""
     if dt.category < 2:
         raise NotSupported(f"\"{kernel}\" not implemented for '{TITLES.get(dt.name, dt.name)}'",
-                           why=f"{name} gives fractions, and {dt} holds none",
-                           fix="pass a floating-point dtype, or use randint for integers")  # fmt: skip
-
-
-def check(condition, text):
-    """RuntimeError(text) unless the condition holds."""
-    if not condition:
-        raise ShapeError(text)
+                           why=f"{name} gives fractions, and {dt.name} holds none",
+                           fix="convert the tensor, `x.float()`, or use `torch.randint` for whole numbers")  # fmt: skip
 
 
 def _draw(shape, dt, flat) -> np.ndarray:
@@ -64,7 +61,11 @@ def _draw(shape, dt, flat) -> np.ndarray:
 def _sized(name, size, named, dtype, out, layout, device, generator, requires_grad, kernel, flat):
     shape = sizes(name, size, named.pop("size", None))
     if named:
-        raise ArgumentTypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
+        raise ArgumentTypeError(
+            f"{name}() got an unexpected keyword argument '{next(iter(named))}'",
+            why="the sizes are given by position or as `size=`",
+            fix="leave it out",
+        )
     check_layout(layout)
     if out is not None:
         dtype, device = dtype or out.dtype, out.device
@@ -116,10 +117,17 @@ def _integer_bounds(low, high, dt):
     """Check that the integers of [low, high) exist and fit in a dtype."""
     low, high = operator.index(low), operator.index(high)
     if low >= high:
-        raise ShapeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
-                         why="the upper end is not included")  # fmt: skip
+        raise ShapeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
+            why="the upper end is not included",
+            fix=f"pass an upper end above {low}",
+        )
     if high > 1 << 63 or low < -(1 << 63):  # 2**63 itself stands for "all of int64"
-        raise ArgumentError("Overflow when unpacking long long")
+        raise ArgumentError(
+            "Overflow when unpacking long long",
+            why=f"the ends are {low} and {high}",
+            fix="pass ends within 64 bits: -2**63 to 2**63",
+        )
     if dt is dtypes.bool:
         smallest, largest = 0, 1
     elif dt.category == 1:
@@ -127,8 +135,18 @@ def _integer_bounds(low, high, dt):
     else:
         return low, high
     name = _C_NAMES.get(dt.name, dt.name)
-    check(low >= smallest, f"from is out of bounds for {name}")
-    check(high - 1 <= largest, f"to - 1 is out of bounds for {name}")
+    if not low >= smallest:
+        raise ShapeError(
+            f"from is out of bounds for {name}",
+            why=f"the dtype goes from {smallest} to {largest}",
+            fix=f"pass a lower end of {smallest} or more",
+        )
+    if not high - 1 <= largest:
+        raise ShapeError(
+            f"to - 1 is out of bounds for {name}",
+            why=f"the largest number of the dtype is {largest}",
+            fix=f"pass an upper end of at most {largest + 1}",
+        )
     return low, high
 
 
@@ -151,13 +169,17 @@ def randint(*args, low=None, high=None, size=None, generator=None, out=None, dty
         low = rest.pop() if rest else 0
     if size is None and high is not None and len(args) == 2:
         got = type(args[1]).__name__
-        raise ArgumentTypeError(f"randint(): argument 'size' (position 2) must be tuple of ints, not {got}",
-                                fix=f"randint({args[0]}, ({args[1]},))")  # fmt: skip
+        raise ArgumentTypeError(
+            f"randint(): argument 'size' (position 2) must be tuple of ints, not {got}",
+            why="sizes are a tuple",
+            fix=f"use `torch.randint({args[0]}, ({args[1]},))`",
+        )
     if size is None or high is None or rest:
         raise ArgumentTypeError(
             "randint() received an invalid combination of arguments - got "
             f"({', '.join(type(a).__name__ for a in args)})",
-            fix="randint(high, size) or randint(low, high, size), with size a tuple",
+            why="the upper end and the sizes are needed",
+            fix="use `torch.randint(high, size)` or `torch.randint(low, high, size)`, with a tuple as `size`",
         )
     shape = sizes("randint", (tuple(size),))
     check_layout(layout)
@@ -165,7 +187,11 @@ def randint(*args, low=None, high=None, size=None, generator=None, out=None, dty
         dtype, device = dtype or out.dtype, out.device
     dt, dev, g = dtype_of(dtype, dtypes.int64, "randint"), devices.usable(device), generator_of(generator)
     if max(low, high) >= 1 << 63:
-        raise ArgumentError("Overflow when unpacking long long", why=f"{max(low, high)} does not fit in int64")
+        raise ArgumentError(
+            "Overflow when unpacking long long",
+            why=f"{max(low, high)} does not fit in int64",
+            fix="pass numbers below 2**63",
+        )
     low, high = _integer_bounds(low, high, dt)
     if dev is CPU:
         made = g.integers(math.prod(shape), low, high).astype(dt.numpy, copy=False).reshape(shape)
@@ -187,16 +213,28 @@ def randperm(
     tensor([4, 0, 1, 3, 2])
     """
     if not hasattr(n, "__index__"):
-        raise ArgumentTypeError(f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+        raise ArgumentTypeError(
+            f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}",
+            why="it is the number of elements to shuffle",
+            fix="pass `len(x)` for the order of x",
+        )
     n = operator.index(n)
     if n < 0:
-        raise ShapeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {n}: [{n}]",
+            why="`n` is the number of elements to shuffle",
+            fix="pass 0 or more",
+        )
     check_layout(layout)
     if out is not None:
         dtype, device = dtype or out.dtype, out.device
     dt, dev = dtype_of(dtype, dtypes.int64, "randperm"), devices.usable(device)
     if dt.category == 1 and n - 1 > np.iinfo(dt.numpy).max:
-        raise DtypeError(f"value cannot be converted to type {dt.name}_t without overflow")
+        raise DtypeError(
+            f"value cannot be converted to type {dt.name}_t without overflow",
+            why=f"{dt.name} ends at {np.iinfo(dt.numpy).max}",
+            fix="pass `dtype=torch.int64`",
+        )
     made = meta_empty((n,), dt.numpy) if dev is not CPU else generator_of(generator).permutation(n)
     made = finish(made.astype(dt.numpy, copy=False), requires_grad)
     return made if out is None else write_out(made, out, "randperm")
@@ -303,13 +341,32 @@ def uniform_(self, *bounds, generator=None, to=None, **named):
     low = bounds[0] if bounds else named.pop("from", 0.0)
     high = bounds[1] if len(bounds) > 1 else 1.0 if to is None else to
     if named:
-        raise ArgumentTypeError(f"uniform_() got an unexpected keyword argument '{next(iter(named))}'")
+        raise ArgumentTypeError(
+            f"uniform_() got an unexpected keyword argument '{next(iter(named))}'",
+            why="the ends are called `from` and `to`",
+            fix="pass them by position: `x.uniform_(0, 1)`",
+        )
     need_float("uniform_", self.dtype, "check_uniform_bounds")
     limit = float(np.finfo(_real(self)).max) if _real(self).kind == "f" else 3.3895314e38
     name = _C_NAMES.get(self.dtype.name, self.dtype.name)
-    check(-limit <= low <= limit, f"from is out of bounds for {name}")
-    check(-limit <= high <= limit, f"to is out of bounds for {name}")
-    check(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    if not -limit <= low <= limit:
+        raise ShapeError(
+            f"from is out of bounds for {name}",
+            why=f"the dtype goes from {-limit} to {limit}",
+            fix=f"pass ends between {-limit} and {limit}",
+        )
+    if not -limit <= high <= limit:
+        raise ShapeError(
+            f"to is out of bounds for {name}",
+            why=f"the largest number of the dtype is {limit}",
+            fix=f"pass ends between {-limit} and {limit}",
+        )
+    if not low <= high:
+        raise ShapeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}",
+            why="the lower end comes first",
+            fix=f"swap them: `x.uniform_({high}, {low})`",
+        )
     g = generator_of(generator)
     return _fill(self, lambda n: g.uniform(n, low, high, _real(self)), "Uniform")
 
@@ -324,7 +381,12 @@ def normal_(self, mean=0, std=1, *, generator=None):
     tensor([ 1.5410, -0.2934, -2.1788])
     """
     need_float("normal_", self.dtype, "normal_kernel_cpu")
-    check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+    if not std >= 0:
+        raise ShapeError(
+            f"normal expects std >= 0.0, but found std {std}",
+            why="a standard deviation is a distance from the mean",
+            fix="pass 0 or more",
+        )
     g = generator_of(generator)
     if self.is_complex():
         _fill(self, lambda n: g.normal(n, 0.0, std * math.sqrt(0.5), _real(self), self.is_contiguous()), "Normal")
@@ -365,7 +427,12 @@ def exponential_(self, lambd=1, *, generator=None):
     tensor([3.5083, 1.2304, 0.6150])
     """
     _continuous(self, "Exponential")
-    check(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    if not lambd > 0:
+        raise ShapeError(
+            f"exponential_ expects lambda > 0.0, but found lambda={lambd}",
+            why="it is the rate of events",
+            fix="pass a number above 0",
+        )
     g = generator_of(generator)
     return _fill(self, lambda n: g.exponential(n, lambd, self._array.dtype), "Exponential")
 
@@ -374,7 +441,12 @@ def exponential_(self, lambd=1, *, generator=None):
 def cauchy_(self, median=0, sigma=1, *, generator=None):
     """Fill with Cauchy distributed random numbers."""
     _continuous(self, "Cauchy")
-    check(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+    if not sigma > 0:
+        raise ShapeError(
+            f"cauchy_ expects sigma > 0.0, but found sigma={sigma}",
+            why="it is the width of the distribution",
+            fix="pass a number above 0",
+        )
     g = generator_of(generator)
     return _fill(self, lambda n: g.cauchy(n, median, sigma), "Cauchy")
 
@@ -383,7 +455,12 @@ def cauchy_(self, median=0, sigma=1, *, generator=None):
 def log_normal_(self, mean=1, std=2, *, generator=None):
     """Fill with numbers whose logarithm is normally distributed with this mean and deviation."""
     need_float("log_normal_", self.dtype, "log_normal_cpu")
-    check(std > 0, f"log_normal_ expects std > 0.0, but found std={std}")
+    if not std > 0:
+        raise ShapeError(
+            f"log_normal_ expects std > 0.0, but found std={std}",
+            why="it is the standard deviation of the logarithm",
+            fix="pass a number above 0",
+        )
     g = generator_of(generator)
     return _fill(self, lambda n: g.log_normal(n, mean, std), "LogNormal")
 
@@ -391,7 +468,12 @@ def log_normal_(self, mean=1, std=2, *, generator=None):
 @public(method=True, function=False)
 def geometric_(self, p, *, generator=None):
     """Fill with the number of trials until the first success, each successful with probability `p`."""
-    check(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p}")
+    if not 0 < p < 1:
+        raise ShapeError(
+            f"geometric_ expects p to be in (0, 1), but got p={p}",
+            why="it is the probability of success",
+            fix="pass a number between 0 and 1",
+        )
     g = generator_of(generator)
     return _fill(self, lambda n: g.geometric(n, p), "Geometric")
 
@@ -401,7 +483,8 @@ def _continuous(t, name):
         raise DtypeError(
             f"{name} distribution is a continuous probability distribution. dtype must be a floating point but you "
             f"specified {TITLES.get(t.dtype.name, t.dtype.name)}",
-            fix="x = x.float()",
+            why=f"{t.dtype.name} has no place for fractions",
+            fix="use `x = x.float()`",
         )
 
 
@@ -455,14 +538,21 @@ def bernoulli_(self, p=0.5, *, generator=None):
     if isinstance(p, Tensor):
         need_float("bernoulli_", p.dtype, "bernoulli_tensor_cpu_p_")
         probabilities = p.expand(self.shape)._array
-        check(
-            ((probabilities >= 0) & (probabilities <= 1)).all(),
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
-        )
+        if not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise ShapeError(
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
+                why=f"the probabilities go from {probabilities.min()} to {probabilities.max()}",
+                fix="map them first: `torch.sigmoid(p)`",
+            )
         check_writable(self)
         drawn = _bernoulli_array(np.ascontiguousarray(probabilities).reshape(self.shape), g)
         return assign(self, wrap(drawn.astype(self._array.dtype)))
-    check(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    if not 0 <= p <= 1:
+        raise ShapeError(
+            f"bernoulli_ expects p to be in [0, 1], but got p={p}",
+            why="it is the probability of 1",
+            fix="pass a number between 0 and 1",
+        )
     return _fill(self, lambda n: g.bernoulli(n, float(p)), "Bernoulli")
 
 
@@ -478,10 +568,25 @@ def normal(mean=None, std=None, size=None, *, generator=None, out=None, dtype=No
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
         mean, std = 0.0 if mean is None else mean, 1.0 if std is None else std
         if isinstance(std, Tensor):
-            check(not std.is_complex(), "normal expects standard deviation to be non-complex")
-            check(std.is_meta or not (std._array < 0).any(), "normal expects all elements of std >= 0.0")
+            if std.is_complex():
+                raise ShapeError(
+                    "normal expects standard deviation to be non-complex",
+                    why=f"a standard deviation is a distance from the mean, and it is {std.dtype.name}",
+                    fix="use `std.real` or `std.abs()`",
+                )
+            if not (std.is_meta or not (std._array < 0).any()):
+                raise ShapeError(
+                    "normal expects all elements of std >= 0.0",
+                    why=f"the smallest is {std._array.min()}",
+                    fix="map it first: `std.abs()` or `std.exp()`",
+                )
         else:
-            check(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+            if not std >= 0:
+                raise ShapeError(
+                    f"normal expects std >= 0.0, but found std {std}",
+                    why="a standard deviation is a distance from the mean",
+                    fix="pass 0 or more",
+                )
         for t in (mean, std):
             if isinstance(t, Tensor):
                 need_float("normal", t.dtype, "normal_kernel_cpu")
@@ -495,7 +600,9 @@ def normal(mean=None, std=None, size=None, *, generator=None, out=None, dtype=No
             )
             raise ShapeError(
                 f"The size of tensor a ({a[-d]}) must match the size of tensor b ({b[-d]}) at non-singleton "
-                f"dimension {max(len(a), len(b)) - d}"
+                f"dimension {max(len(a), len(b)) - d}",
+                why=f"`mean` has shape {tuple(a)}, `std` {tuple(b)}",
+                fix="bring them to one shape with `unsqueeze` or `expand`",
             ) from None
         drawn = normal_(wrap(np.empty(shape, kind._array.dtype)) if not kind.is_meta else
                         wrap(meta_empty(shape, kind._array.dtype)), generator=generator)  # fmt: skip
@@ -506,7 +613,8 @@ def normal(mean=None, std=None, size=None, *, generator=None, out=None, dtype=No
         got = f"({type(mean).__name__}, {type(std).__name__})"
         raise ArgumentTypeError(
             f"normal() received an invalid combination of arguments - got {got}",
-            fix="torch.normal(mean, std, size) for numbers, torch.normal(mean, std) for tensors",
+            why="with numbers alone the shape is not known",
+            fix="use `torch.normal(mean, std, size)` for numbers, `torch.normal(mean, std)` for tensors",
         )
     check_layout(layout)
     if out is not None:

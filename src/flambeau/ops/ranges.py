@@ -34,15 +34,30 @@ def _bounds(name, start, end, step):
     """The numbers of a range, checked."""
     found = [number(v, name, a, i + 1) for i, (v, a) in enumerate(((start, "start"), (end, "end"), (step, "step")))]
     if any(isinstance(v, builtins.complex) for v in found):
-        raise DtypeError("value cannot be converted to type double without overflow")
+        raise DtypeError(
+            "value cannot be converted to type double without overflow",
+            why="complex numbers have no order to walk through",
+            fix="pass real numbers, and use `torch.complex` afterwards",
+        )
     start, end, step = found
     if step == 0:
-        raise ShapeError("step must be nonzero", fix="omit step, or pass a positive or negative number")
+        raise ShapeError(
+            "step must be nonzero",
+            why=f"steps of 0 never lead from {start} to {end}",
+            fix="leave it out, or pass another number",
+        )
     if not (math.isfinite(start) and math.isfinite(end)):
-        raise ShapeError(f"unsupported range: {start} -> {end}")
+        raise ShapeError(
+            f"unsupported range: {start} -> {end}",
+            why="an infinite range does not fit in memory",
+            fix="pass finite ends",
+        )
     if (end - start) * step < 0:
-        raise ShapeError("upper bound and lower bound inconsistent with step sign",
-                         why=f"steps of {step} never lead from {start} to {end}")  # fmt: skip
+        raise ShapeError(
+            "upper bound and lower bound inconsistent with step sign",
+            why=f"steps of {step} never lead from {start} to {end}",
+            fix=f"change the sign, `step={-step}`, or swap the ends and use `x.flip(0)`",
+        )
     return start, end, step
 
 
@@ -82,20 +97,33 @@ def arange(*args, start=0, end=None, step=1, out=None, dtype=None, layout=None, 
         got = ", ".join(type(a).__name__ for a in args)
         raise ArgumentTypeError(
             f"arange() received an invalid combination of arguments - got ({got})",
-            fix="arange(end), arange(start, end) or arange(start, end, step)",
+            why="one to three numbers are taken",
+            fix="use `torch.arange(end)`, `torch.arange(start, end)` or `torch.arange(start, end, step)`",
         )
     check_layout(layout)
     numbers = (builtins.int, builtins.float, builtins.complex, Tensor, np.generic)
     if len(args) == 1 and not isinstance(end, numbers):
-        raise ArgumentTypeError(f"arange(): argument 'end' (position 1) must be Number, not {type(end).__name__}")
+        raise ArgumentTypeError(
+            f"arange(): argument 'end' (position 1) must be Number, not {type(end).__name__}",
+            why="the range ends before it",
+            fix="pass a number, such as `len(x)`",
+        )
     dt = _end_dtype((start, end, step), dtype, out)
     start, end, step = _bounds("arange", start, end, step)
     if dt.is_complex or dt is dtypes.bool:
-        raise NotSupported(f"\"arange_cpu\" not implemented for '{'Bool' if dt is dtypes.bool else 'ComplexFloat'}'")
+        raise NotSupported(
+            f"\"arange_cpu\" not implemented for '{'Bool' if dt is dtypes.bool else 'ComplexFloat'}'",
+            why="numbers that are counted are whole or real",
+            fix=f"use `torch.arange(n).to(torch.{dt.name})`",
+        )
     if dt is dtypes.int64:
         start, end, step = int(start), int(end), int(step)
         if step == 0:
-            raise ArgumentError("step must be nonzero", why="the step became 0 when it was made an integer")
+            raise ArgumentError(
+                "step must be nonzero",
+                why="the step became 0 when it was made a whole number",
+                fix="pass a step of 1 or more, or `dtype=torch.float32`",
+            )
         count = max(0, -((start - end) // step))
     else:
         count = math.ceil((end - start) / step)
@@ -128,22 +156,40 @@ def _steps(start, end, steps, name, dtype, out, device):
             dims = [t.ndim if isinstance(t, Tensor) else 0 for t in (start, end)]
             raise ShapeError(
                 f"{name} only supports 0-dimensional start and end tensors, but got start with {dims[0]} "
-                f"dimension(s) and end with {dims[1]} dimension(s)."
+                f"dimension(s) and end with {dims[1]} dimension(s).",
+                why="the ends are single numbers",
+                fix="use `a + (b - a) * torch.linspace(0, 1, steps)[:, None]` for ends that are tensors",
             )
     if steps is None:
-        raise ArgumentTypeError(f'{name}() missing 1 required positional arguments: "steps"')
+        raise ArgumentTypeError(
+            f'{name}() missing 1 required positional arguments: "steps"',
+            why="it is the number of elements",
+            fix=f"pass it: `{name}(start, end, 10)`",
+        )
     if not hasattr(steps, "__index__"):
-        raise ArgumentTypeError(f"{name}(): argument 'steps' must be int, not {type(steps).__name__}")
+        raise ArgumentTypeError(
+            f"{name}(): argument 'steps' must be int, not {type(steps).__name__}",
+            why="it is the number of elements",
+            fix="convert it: `int(steps)`",
+        )
     start, end = number(start, name, "start", 1), number(end, name, "end", 2)
     if steps < 0:
-        raise ShapeError("number of steps must be non-negative", why=f"steps is {steps}")
+        raise ShapeError(
+            "number of steps must be non-negative",
+            why=f"it is the number of elements, and {steps} was given",
+            fix="pass 0 or more",
+        )
     default = dtypes.get_default_dtype()
     mixed = isinstance(start, builtins.complex) or isinstance(end, builtins.complex)
     if mixed:
         default = default.to_complex()
     dt = dtype_of(dtype, default if out is None else out.dtype)
     if mixed and not dt.is_complex:
-        raise DtypeError(f"torch.{name}(): inferred dtype {default} can't be safely cast to passed dtype {dt}")
+        raise DtypeError(
+            f"torch.{name}(): inferred dtype {default} can't be safely cast to passed dtype {dt}",
+            why="an end is complex",
+            fix="pass `dtype=torch.complex64`, or real ends",
+        )
     return start, end, int(steps), dt, devices.usable(device)
 
 
@@ -201,10 +247,16 @@ def logspace(start, end, steps=None, base=10.0, *, out=None, dtype=None, layout=
 def _triangle(name, row, col, offset, dtype, device, mask):
     for what, count in (("row", row), ("col", col)):
         if count < 0:
-            raise ShapeError(f"{what} must be non-negative, got{count}")
+            raise ShapeError(
+                f"{what} must be non-negative, got{count}", why="it is the size of the matrix", fix="pass 0 or more"
+            )
     dt = dtype_of(dtype, dtypes.int64)
     if dt not in (dtypes.int64, dtypes.int32):
-        raise NotSupported(f"\"{name}\" not implemented for '{dt.name.title()}'", fix="dtype=torch.int64")
+        raise NotSupported(
+            f"\"{name}\" not implemented for '{dt.name.title()}'",
+            why="the result holds indices",
+            fix="pass `dtype=torch.int64`",
+        )
     found = constant(np.array(np.nonzero(mask(np.ones((row, col), bool), offset))).astype(dt.numpy))
     return wrap(found if devices.usable(device) is CPU else meta_empty(found.shape, dt.numpy))
 

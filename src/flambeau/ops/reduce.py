@@ -11,10 +11,11 @@ from .. import dtypes, return_types
 from ..arrays import MetaArray
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError, IndexOutOfRange, NotSupported, ShapeError
+from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.casts import cast
 from ..tensor import Tensor, wrap
+from .elementwise import not_implemented
 from .entry import primitive, public
 from .fused import fused
 from .meta import array_primitive, on_device_of, plain
@@ -29,11 +30,6 @@ TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "In
 def title(dt) -> str:
     """PyTorch's C++ name of a dtype, which its messages use."""
     return TITLES.get(dt.name, dt.name)
-
-
-def not_implemented(name, dt) -> NotSupported:
-    """The error for a dtype that an operation does not take."""
-    return NotSupported(f"\"{name}\" not implemented for '{title(dt)}'")
 
 
 def _axes(dim, ndim):
@@ -55,7 +51,8 @@ def need_elements(a: np.ndarray, axes, name) -> None:
         if a.shape[axis] == 0:
             raise IndexOutOfRange(
                 f"{name}(): Expected reduction dim {axis} to have non-zero size.",
-                why=f"the tensor has shape {list(a.shape)}",
+                why=f"the smallest, largest or middle one of no elements is not defined: the shape is {tuple(a.shape)}",
+                fix="test `x.numel() > 0` first",
             )
 
 
@@ -128,14 +125,17 @@ def _floating(input, name, dtype=None):
         if dtype.category < 2:
             raise DtypeError(
                 f"{name}(): could not infer output dtype. Optional dtype must be either a floating "
-                f"point or complex dtype. Got: {title(dtype)}"
+                f"point or complex dtype. Got: {title(dtype)}",
+                why="the average of whole numbers may be a fraction",
+                fix="pass `dtype=torch.float32`",
             )
         return input.to(dtype)
     if input.dtype.category < 2:
         raise DtypeError(
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {title(input.dtype)}",
-            fix=f"x.float().{name}()",
+            why="the average of whole numbers may be a fraction",
+            fix=f"use `x.float().{name}()`",
         )
     return input
 
@@ -206,7 +206,9 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     need_tensor(input, "nanmean")
     if input.dtype.category < 2:
         raise DtypeError(
-            f"nanmean(): expected input to have floating point or complex dtype but got {title(input.dtype)}"
+            f"nanmean(): expected input to have floating point or complex dtype but got {title(input.dtype)}",
+            why="the average of whole numbers may be a fraction",
+            fix="use `x.float().nanmean()`",
         )
     count = (input == input).sum(dim, keepdim)
     return (
@@ -274,7 +276,11 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     elif input._array.dtype.kind in "biu":
         input = input.to(dtypes.int64)
     if isinstance(dim, (tuple, list)):
-        raise TypeError("prod(): argument 'dim' must be int, not tuple")
+        raise ArgumentTypeError(
+            "prod(): argument 'dim' must be int, not tuple",
+            why="one dimension is multiplied at a time",
+            fix="multiply twice, as in `x.prod(-1).prod(-1)`",
+        )
     return _prod(input, axes=_axes(dim, input.ndim), keepdim=builtins.bool(keepdim))
 
 
@@ -311,7 +317,9 @@ def _extremes(input, dim, keepdim, name, op):
         if not input.numel():
             raise ShapeError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
-                "reduction dim with the 'dim' argument."
+                "reduction dim with the 'dim' argument.",
+                why=f"the largest or smallest of no elements is not defined: the shape is {tuple(input.shape)}",
+                fix="test `x.numel() > 0` first",
             )
     need_elements(input._array, axes, name)
     return op(input, axes=axes, keepdim=builtins.bool(keepdim))
@@ -354,7 +362,9 @@ def aminmax(input, *, dim=None, keepdim=False):
     if dim is None:
         if not input.numel():
             raise ShapeError(
-                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.",
+                why=f"the largest or smallest of no elements is not defined: the shape is {tuple(input.shape)}",
+                fix="test `x.numel() > 0` first",
             )
         axes = tuple(range(input.ndim))
     else:
@@ -458,7 +468,8 @@ def _spread_arguments(input, dim, unbiased, correction, name):
     if input.dtype.category < 2:
         raise DtypeError(
             f"{name}: Expected to be called with a floating point or complex tensor, but got {title(input.dtype)}",
-            fix=f"x.float().{name}()",
+            why="the spread of whole numbers may be a fraction",
+            fix=f"use `x.float().{name}()`",
         )
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
@@ -569,7 +580,11 @@ def sum_to_size(self, *size):
     shape = self._array.shape
     lead = len(shape) - len(size)
     if lead < 0 or builtins.any(n not in (1, shape[lead + i]) for i, n in enumerate(size)):
-        raise ShapeError(f"size {list(size)} is not expandable to size {list(shape)}.")
+        raise ShapeError(
+            f"size {list(size)} is not expandable to size {list(shape)}.",
+            why="sizes stay as they are, or are added up to 1",
+            fix=f"pass a shape from which {tuple(shape)} is broadcast",
+        )
     dims = [*range(lead), *[lead + i for i, n in enumerate(size) if n == 1 and shape[lead + i] != 1]]
     if not dims:
         return self.view(size) if size else sum(self)

@@ -29,8 +29,9 @@ def _stack(layer, states, rows, sizes, apart, hx, params, per_layer, num_layers,
     if len(params) != per_layer * num_layers * directions:
         raise ShapeError(
             "got an incorrect number of RNN parameters",
-            why=f"{num_layers} layers in {directions} direction(s) need {per_layer * num_layers * directions}, "
+            why=f"{num_layers} layer(s) in {directions} direction(s) need {per_layer * num_layers * directions}, "
             f"not {len(params)}",
+            fix="pass the weights of one `torch.nn` layer: `list(layer.parameters())`",
         )
     cat, stack = REGISTRY["cat"], REGISTRY["stack"]
     lasts = [[] for _ in range(states)]
@@ -59,17 +60,29 @@ def _run(name, layer, states, biases_of, args, kw):
         names = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional")
         names = (*names, "batch_first")
     if len(args) > len(names):
-        raise ArgumentTypeError(f"{name}() takes at most {len(names)} arguments, got {len(args)}")
+        raise ArgumentTypeError(
+            f"{name}() takes at most {len(names)} arguments, got {len(args)}",
+            why=f"{len(args)} were given by position",
+            fix=f"leave out the last {len(args) - len(names)}",
+        )
     given = dict(zip(names, args, strict=False)) | kw
     missing = [n for n in names if n not in given]
     if missing:
-        raise ArgumentTypeError(f"{name}() missing {len(missing)} required argument(s): {', '.join(missing)}")
+        raise ArgumentTypeError(
+            f"{name}() missing {len(missing)} required argument(s): {', '.join(missing)}",
+            why="they have no defaults",
+            fix=f"pass them by name: `{missing[0]}=...`",
+        )
     hx, params = given["hx"], list(given["params"])
     hx = list(hx) if states > 1 else [hx]
     if autocasting:
         (given[names[0]],), hx, params = lower(given[names[0]]), list(lower(*hx)), list(lower(*params))
     if len(hx) != states:
-        raise ShapeError(f"{name} expects {states} hidden states")
+        raise ShapeError(
+            f"{name} expects {states} hidden states",
+            why=f"{len(hx)} were given",
+            fix=f"pass `hx` with {states} tensor(s)",
+        )
     per_layer = biases_of(given["has_biases"], params, given["num_layers"] * (2 if given["bidirectional"] else 1))
     rest = (per_layer, given["num_layers"], given["dropout"], given["train"], given["bidirectional"])
     if "batch_sizes" in given:
@@ -78,11 +91,19 @@ def _run(name, layer, states, biases_of, args, kw):
         return (rows, *lasts)
     input = given["input"]
     if input.dim() != 3:
-        raise ShapeError(f"{name}: expected a 3-D input, got {input.dim()}-D", fix="(time, batch, features)")
+        raise ShapeError(
+            f"{name}: expected a 3-D input, got {input.dim()}-D",
+            why=f"its dimensions are time, batch and features, and the shape is {tuple(input.shape)}",
+            fix="use `x.unsqueeze(1)` for one sequence",
+        )
     first = given["batch_first"]
     batch, steps = input.shape[:2] if first else input.shape[1::-1]
     if steps == 0:
-        raise ShapeError("Expected sequence length to be larger than 0 in RNN")
+        raise ShapeError(
+            "Expected sequence length to be larger than 0 in RNN",
+            why=f"the input has shape {tuple(input.shape)}, without any time step",
+            fix="leave empty sequences out",
+        )
     # Rows stay in the order they come in: what is `apart` tells the layers where a sample's next one is.
     lead = input.shape[:2]
     rows = input.reshape(steps * batch, input.shape[2])
@@ -185,14 +206,30 @@ def rnn_relu(*args, **kwargs):
 
 def _check_cell(name, input, hidden, w_hh, w_ih):
     if input.dim() != 2:
-        raise ShapeError(f"{name}: expected a 2-D input, got {input.dim()}-D")
+        raise ShapeError(
+            f"{name}: expected a 2-D input, got {input.dim()}-D",
+            why=f"its dimensions are batch and features, and the shape is {tuple(input.shape)}",
+            fix="use `x.unsqueeze(0)` for one element",
+        )
     if input.shape[1] != w_ih.shape[1]:
-        raise ShapeError(f"input has inconsistent input_size: got {input.shape[1]} expected {w_ih.shape[1]}")
+        raise ShapeError(
+            f"input has inconsistent input_size: got {input.shape[1]} expected {w_ih.shape[1]}",
+            why=f"the input has shape {tuple(input.shape)}, and the layer takes {w_ih.shape[1]} feature(s)",
+            fix=f"make the cell with `input_size={input.shape[1]}`",
+        )
     for i, h in enumerate(hidden):
         if h.dim() == 0 or h.shape[0] != input.shape[0]:
-            raise ShapeError(f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {h.shape[0]}")
+            raise ShapeError(
+                f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {h.shape[0]}",
+                why=f"each element of the batch has its own hidden state, and the state has shape {tuple(h.shape)}",
+                fix=f"pass a state of shape ({input.shape[0]}, {w_hh.shape[1]})",
+            )
         if h.shape[-1] != w_hh.shape[1]:
-            raise ShapeError(f"hidden{i} has inconsistent hidden_size: got {h.shape[-1]}, expected {w_hh.shape[1]}")
+            raise ShapeError(
+                f"hidden{i} has inconsistent hidden_size: got {h.shape[-1]}, expected {w_hh.shape[1]}",
+                why=f"the state has shape {tuple(h.shape)}, and the layer keeps {w_hh.shape[1]} number(s)",
+                fix=f"pass a state of shape ({input.shape[0]}, {w_hh.shape[1]})",
+            )
 
 
 @public()
@@ -206,9 +243,17 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     """
     if isinstance(hx, Tensor) or not isinstance(hx, (list, tuple)):
         kind = type(hx).__name__
-        raise ArgumentTypeError(f"lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not {kind}")
+        raise ArgumentTypeError(
+            f"lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not {kind}",
+            why="an LSTM has a hidden state and a cell state",
+            fix="pass both: `(h, c)`",
+        )
     if len(hx) != 2:
-        raise ShapeError("lstm_cell expects two hidden states")
+        raise ShapeError(
+            "lstm_cell expects two hidden states",
+            why=f"an LSTM has a hidden state and a cell state, and {len(hx)} were given",
+            fix="pass both: `(h, c)`",
+        )
     _check_cell("lstm_cell", input, hx, w_hh, w_ih)
     options = dict(sizes=(input.shape[0],), reverse=False, apart=1)
     return lstm_layer(input, *hx, w_ih, w_hh, b_ih, b_hh, None, **options)[1:3]

@@ -11,7 +11,7 @@ from ..arrays import meta_empty
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import wrap
 from .entry import primitive, public, write_out
-from .random import TITLES, check, generator_of, need_float
+from .random import TITLES, generator_of, need_float
 from .shape import need_tensor
 
 
@@ -29,29 +29,56 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     need_tensor(input, "multinomial")
     if out is not None:
         if out.dtype is not dtypes.int64:
-            raise DtypeError(f"multinomial expects Long tensor out, got: {TITLES.get(out.dtype.name, out.dtype.name)}")
+            raise DtypeError(
+                f"multinomial expects Long tensor out, got: {TITLES.get(out.dtype.name, out.dtype.name)}",
+                why="the result holds indices",
+                fix="pass `torch.empty(0, dtype=torch.int64)`",
+            )
         return write_out(multinomial(input, num_samples, replacement, generator=generator), out, "multinomial")
     g, a = generator_of(generator), input._array
-    check(0 < input.ndim <= 2, "prob_dist must be 1 or 2 dim")
+    if not 0 < input.ndim <= 2:
+        raise ShapeError(
+            "prob_dist must be 1 or 2 dim",
+            why=f"each row holds the weights of one distribution, and the shape is {tuple(input.shape)}",
+            fix="flatten the batch: `x.flatten(0, -2)`",
+        )
     if not input.is_floating_point():
         got = TITLES.get(input.dtype.name, input.dtype.name)
-        raise DtypeError(f"multinomial only supports floating-point dtypes for input, got: {got}",
-                         fix="x.float()")  # fmt: skip
-    check(num_samples > 0, "cannot sample n_sample <= 0 samples")
+        raise DtypeError(
+            f"multinomial only supports floating-point dtypes for input, got: {got}",
+            why="each element is the weight of its index",
+            fix="convert it: `x.float()`",
+        )
+    if not num_samples > 0:
+        raise ShapeError(
+            "cannot sample n_sample <= 0 samples",
+            why=f"`num_samples` is {num_samples}",
+            fix="pass 1 or more",
+        )
     if not replacement and num_samples > a.shape[-1]:
-        raise ShapeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement",
-                         why=f"{num_samples} different indices are asked for, and there are {a.shape[-1]}",
-                         fix="replacement=True")  # fmt: skip
+        raise ShapeError(
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement",
+            why=f"{num_samples} different indices are asked for, and there are {a.shape[-1]}",
+            fix="pass `replacement=True`, or draw fewer",
+        )
     shape = (*a.shape[:-1], num_samples)
     if type(a) is not np.ndarray:
         return wrap(meta_empty(shape, np.int64))
     weights = np.atleast_2d(a)
     wide = weights if weights.dtype.kind == "f" and weights.dtype.itemsize > 2 else weights.astype(np.float32)
-    check(
-        np.isfinite(wide).all() and (wide >= 0).all(), "probability tensor contains either `inf`, `nan` or element < 0"
-    )
+    if not (np.isfinite(wide).all() and (wide >= 0).all()):
+        raise ShapeError(
+            "probability tensor contains either `inf`, `nan` or element < 0",
+            why="each element is the weight of its index",
+            fix="pass probabilities, such as `torch.softmax(scores, -1)`, and look for nan with `x.isnan().any()`",
+        )
     sums = wide.cumsum(-1, dtype=wide.dtype)
-    check((sums[:, -1] > 0).all(), "invalid multinomial distribution (sum of probabilities <= 0)")
+    if not (sums[:, -1] > 0).all():
+        raise ShapeError(
+            "invalid multinomial distribution (sum of probabilities <= 0)",
+            why="all weights of a row are 0, so no index can be drawn",
+            fix="give each row at least one weight above 0",
+        )
     if replacement and num_samples > 1:
         cumulated = sums / sums[:, -1:]
         draws = g.uniform(len(weights) * num_samples, dtype=np.float64).reshape(len(weights), num_samples)
@@ -131,7 +158,12 @@ def poisson(input, generator=None):
     """
     need_tensor(input, "poisson")
     need_float("poisson", input.dtype, "poisson_cpu")
-    check(input.is_meta or (input._array >= 0).all(), "invalid Poisson rate, expected rate to be non-negative")
+    if not (input.is_meta or (input._array >= 0).all()):
+        raise ShapeError(
+            "invalid Poisson rate, expected rate to be non-negative",
+            why=f"the smallest rate is {input._array.min()}",
+            fix="map it first: `torch.nn.functional.softplus(x)`",
+        )
     return _poisson(input, generator=generator_of(generator))
 
 
@@ -196,7 +228,9 @@ def binomial(count, prob, generator=None):
         if not t.is_floating_point():
             raise ArgumentError(
                 f"binomial only supports floating-point dtypes for {name}, got: "
-                f"{TITLES.get(t.dtype.name, t.dtype.name)}"
+                f"{TITLES.get(t.dtype.name, t.dtype.name)}",
+                why=f"it is {t.dtype.name}",
+                fix=f"convert it: `{name}.float()`",
             )
     a, b = np.broadcast_arrays(count._array, prob._array)
     uniform = _Uniform(generator_of(generator))

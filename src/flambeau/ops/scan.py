@@ -7,13 +7,14 @@ import numpy as np
 from .. import dtypes, return_types
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError, ShapeError
+from ..errors import ArgumentTypeError, DtypeError, ShapeError
 from ..kernels import scans
 from ..tensor import Tensor, wrap
+from .elementwise import not_implemented
 from .entry import primitive, public
 from .join import cat, narrow_to
 from .meta import array_primitive
-from .reduce import _sum, conj, not_implemented
+from .reduce import _sum, conj
 from .shape import need_tensor, normal_dim
 from .sort import place_back
 
@@ -222,17 +223,31 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     """
     need_tensor(input, "diff")
     if not input.ndim:
-        raise ShapeError("diff expects input to be at least one-dimensional")
+        raise ShapeError(
+            "diff expects input to be at least one-dimensional",
+            why="neighbours are subtracted, and a single number has none",
+            fix="use `x.unsqueeze(0)` first",
+        )
     dim = normal_dim(dim, input.ndim)
     if n < 0:
-        raise ShapeError(f"order must be non-negative but got {n}")
+        raise ShapeError(
+            f"order must be non-negative but got {n}",
+            why="it is how many times differences are taken",
+            fix="pass 0 or more",
+        )
     for extra in (prepend, append):
         if extra is not None and extra.ndim != input.ndim:
-            raise ShapeError("diff expects prepend or append to be the same dimension as input")
+            raise ShapeError(
+                "diff expects prepend or append to be the same dimension as input",
+                why=f"`input` has {input.ndim} dimension(s), and what is joined to it {extra.ndim}",
+                fix="add dimensions with `unsqueeze`",
+            )
         if extra is not None and any(a != b for i, (a, b) in enumerate(zip(extra.shape, input.shape)) if i != dim):
             raise ShapeError(
                 "diff expects the shape of tensor to prepend or append to match that of input except "
-                "along the differencing dimension;"
+                "along the differencing dimension;",
+                why=f"`input` has shape {tuple(input.shape)}, and what is joined to it {tuple(extra.shape)}",
+                fix=f"give both the same sizes except in dimension {dim}",
             )
     if n == 0:
         return input.clone()
@@ -251,7 +266,11 @@ def _pairs(y, x, dx, dim, name):
     """(sum of each pair of neighbours, width of each interval)."""
     need_tensor(y, name)
     if y.dtype is dtypes.bool:
-        raise DtypeError(f"{name}: received a bool input for `y`, but bool is not supported")
+        raise DtypeError(
+            f"{name}: received a bool input for `y`, but bool is not supported",
+            why="areas are computed from numbers",
+            fix="convert it: `y.float()`",
+        )
     if not y.ndim:
         normal_dim(dim, 0, scalar=False)
     dim = normal_dim(dim, y.ndim)
@@ -260,15 +279,25 @@ def _pairs(y, x, dx, dim, name):
     if x is None:
         return both, dx, dim, None
     if isinstance(x, Tensor) and x.dtype is dtypes.bool:
-        raise DtypeError(f"{name}: received a bool input for `x`, but bool is not supported")
+        raise DtypeError(
+            f"{name}: received a bool input for `x`, but bool is not supported",
+            why="areas are computed from numbers",
+            fix="convert it: `x.float()`",
+        )
     if not isinstance(x, Tensor):
         return both, x, dim, None
     if not x.ndim:
-        raise ShapeError(f"{name}: expected x to be at least a 1-dimensional tensor")
+        raise ShapeError(
+            f"{name}: expected x to be at least a 1-dimensional tensor",
+            why="`x` holds the place of each sample",
+            fix="pass a vector, or the distance of the samples as `dx`",
+        )
     if x.ndim == 1:
         if x.shape[0] != n:
             raise ShapeError(
-                f"{name}: There must be one `x` value for each sample point", why=f"there are {x.shape[0]} and {n}"
+                f"{name}: There must be one `x` value for each sample point",
+                why=f"`x` has {x.shape[0]} element(s), `y` has {n} along dimension {dim}",
+                fix=f"pass {n} of them, or the distance of the samples as `dx`",
             )
         widths = diff(x).reshape([-1 if i == dim else 1 for i in range(y.ndim)])
         return both, widths, dim, widths
@@ -276,7 +305,11 @@ def _pairs(y, x, dx, dim, name):
     full = x if lead <= 0 else x.reshape((1,) * lead + tuple(x.shape))
     at = dim if lead >= 0 else dim - lead
     if full.shape[at] != n:
-        raise ShapeError(f"{name}: There must be one `x` value for each sample point")
+        raise ShapeError(
+            f"{name}: There must be one `x` value for each sample point",
+            why=f"`x` has {full.shape[at]} along that dimension, `y` has {n}",
+            fix=f"pass {n} of them, or the distance of the samples as `dx`",
+        )
     widths = diff(full, dim=at)
     return both, widths, dim, widths
 
@@ -290,7 +323,11 @@ def trapezoid(y, x=None, *, dx=None, dim=-1):
     tensor(4.)
     """
     if x is not None and dx is not None and isinstance(x, Tensor):
-        raise TypeError("trapezoid() received an invalid combination of arguments: x and dx")
+        raise ArgumentTypeError(
+            "trapezoid() received an invalid combination of arguments: x and dx",
+            why="`x` says where the samples lie, `dx` how far apart",
+            fix="pass one of both",
+        )
     if isinstance(y, Tensor) and y.ndim and y.shape[normal_dim(dim, y.ndim)] == 0:
         return y.sum(dim) * 1.0 if y.dtype.category < 2 else y.sum(dim)
     both, widths, dim, spread = _pairs(y, x, 1 if dx is None else dx, dim, "trapezoid")

@@ -40,8 +40,10 @@ def _refuse(index: np.ndarray, place: int, size: int, dim: int, error) -> None:
         bad = int(index.reshape(-1)[place])
         raise error(
             f"index {bad} is out of bounds for dimension {dim} with size {size}",
-            why=f"indices into this dimension run from 0 to {size - 1}",
-            fix=f"pass only such indices, for example `index.clamp(0, {size - 1})`",
+            why=f"indices into this dimension run from 0 to {size - 1}" if size else "this dimension has no element",
+            fix=f"pass only such indices, for example `index.clamp(0, {size - 1})`"
+            if size
+            else "test `x.numel() > 0` first",
         )
 
 
@@ -183,13 +185,15 @@ def _check_scatter(input, dim, index, src, name):
         if any(k > s for k, s in zip(index.shape, src.shape)):
             raise ShapeError(
                 f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
-                f"from dimension {dim} and to be no larger size than src {list(src.shape)}"
+                f"from dimension {dim} and to be no larger size than src {list(src.shape)}",
+                why="each index needs its own element of `src`",
+                fix="cut `index` down, or pass a larger `src`",
             )
         if src.dtype is not input.dtype:
             raise DtypeError(
                 f"{name}(): Expected self.dtype to be equal to src.dtype",
-                fix=f"use `src.to(torch.{input.dtype.name})`",
                 why=f"`src` is {src.dtype.name}, the tensor {input.dtype.name}",
+                fix=f"use `src.to(torch.{input.dtype.name})`",
             )
     return dim
 
@@ -421,8 +425,8 @@ def _vector_index(input, dim, index, name, kinds=("int64", "int32"), error=Index
     if index.dtype.name not in kinds:
         raise DtypeError(
             f"{name}(): Expected dtype int32 or int64 for index",
-            fix="use `index.long()`",
             why=f"`index` is {index.dtype.name}",
+            fix="use `index.long()`",
         )
     return dim
 
@@ -481,8 +485,8 @@ def _check_source(input, dim, index, source, name):
         raise DtypeError(
             f"{name}(): self and source expected to have the same dtype, but got (self) {input.dtype} and "
             f"(source) {source.dtype}",
-            fix=f"use `source.to(torch.{input.dtype.name})`",
             why="elements are added as they are",
+            fix=f"use `source.to(torch.{input.dtype.name})`",
         )
     n = index.numel()
     if source.ndim:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import MetaArray, element_strides, meta_empty
 from ..dtypes import dtype
-from ..errors import ShapeError
+from ..errors import ArgumentTypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.elementwise import copied
 from ..kernels.record import unchanged
@@ -74,17 +74,25 @@ def view(self, *shape):
 def view_dtype(self, to: dtype):
     """The same bytes read as another dtype; the last dimension is rescaled."""
     if to.itemsize != self.itemsize and self.ndim == 0:
-        raise ShapeError(f"self.dim() cannot be 0 to view {self.dtype} as {to} (different element sizes)")
+        raise ShapeError(
+            f"self.dim() cannot be 0 to view {self.dtype} as {to} (different element sizes)",
+            why=f"an element of {self.itemsize} byte(s) is read as one of {to.itemsize}",
+            fix=f"use `x.unsqueeze(0).view(torch.{to.name})`, or `x.to(torch.{to.name})` to convert the value",
+        )
     if to.itemsize != self.itemsize and self.stride()[-1] != 1:
         raise ShapeError(
             f"self.stride(-1) must be 1 to view {self.dtype} as {to} (different element sizes), but got "
-            f"{self.stride()[-1]}"
+            f"{self.stride()[-1]}",
+            why="bytes are read in the order of memory",
+            fix=f"use `x.contiguous()` first, or `x.to(torch.{to.name})` to convert the values",
         )
     if to.itemsize > self.itemsize and self.shape[-1] * self.itemsize % to.itemsize:
         ratio = to.itemsize // self.itemsize
         raise ShapeError(
             f"self.size(-1) must be divisible by {ratio} to view {self.dtype} as {to} (different element "
-            f"sizes), but got {self.shape[-1]}"
+            f"sizes), but got {self.shape[-1]}",
+            why=f"{ratio} elements are read as one",
+            fix=f"pad the last dimension, or use `x.to(torch.{to.name})` to convert the values",
         )
     made = wrap(self._array.view(to.numpy))
     link_view((made,), self, _view_as_dtype, {"to": to})
@@ -107,7 +115,11 @@ def reshape(input, *shape):
     if not isinstance(input, Tensor):
         need_tensor(input, "reshape")
     if not shape:
-        raise TypeError('reshape() missing 1 required positional arguments: "shape"')
+        raise ArgumentTypeError(
+            'reshape() missing 1 required positional arguments: "shape"',
+            why="the new sizes are missing",
+            fix="pass them: `x.reshape(-1)` is flat",
+        )
     a, size = input._array, shape if len(shape) != 1 else shape[0]
     try:
         made = a.view()
@@ -152,11 +164,17 @@ def permute(input, *dims):
     if len(dims) != input.ndim:
         raise ShapeError(
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-            f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}"
+            f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}",
+            why=f"each dimension has its own new place, and the shape is {tuple(input.shape)}",
+            fix=f"name all {input.ndim} dimensions, or use `x.transpose(a, b)` to exchange two",
         )
     wanted = tuple([normal_dim(d, input.ndim) for d in dims])
     if len(set(wanted)) != len(wanted):
-        raise ShapeError("permute(): duplicate dims are not allowed.")
+        raise ShapeError(
+            "permute(): duplicate dims are not allowed.",
+            why=f"the order is {dims}",
+            fix=f"name each dimension from 0 to {input.ndim - 1} once",
+        )
     return linked(input, input._array.transpose(wanted), _permute, {"dims": wanted})
 
 
@@ -198,7 +216,8 @@ def t(input):
     if input.ndim > 2:
         raise ShapeError(
             f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D",
-            fix="use x.mT to transpose the last two dimensions",
+            why=f"the shape is {tuple(input.shape)}",
+            fix="use `x.mT` to exchange the last two dimensions",
         )
     return linked(input, input._array.T, _t, {})
 
@@ -212,7 +231,11 @@ def _numpy_t(self):
 def _matrix_t(self):
     """The last two dimensions exchanged."""
     if self.ndim < 2:
-        raise ShapeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
+        raise ShapeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.",
+            why=f"the shape is {tuple(self.shape)}",
+            fix="use `x.unsqueeze(0)` first to make it a matrix",
+        )
     return _transpose(self, dim0=self.ndim - 2, dim1=self.ndim - 1)
 
 
@@ -252,7 +275,9 @@ def expand(self, *sizes, implicit=False):
     if len(sizes) < len(have):
         raise ShapeError(
             f"expand({self.dtype}{list(have)}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) must "
-            f"be greater or equal to the number of dimensions in the tensor ({len(have)})"
+            f"be greater or equal to the number of dimensions in the tensor ({len(have)})",
+            why=f"the shape is {tuple(have)}, and new dimensions come in front of it",
+            fix=f"pass {len(have)} sizes or more, with -1 for those that stay",
         )
     lead = len(sizes) - len(have)
     full = []
@@ -262,13 +287,18 @@ def expand(self, *sizes, implicit=False):
             if n is None:
                 raise ShapeError(
                     f"expand({self.dtype}{list(have)}, size={list(sizes)}): the expanded size of the "
-                    f"tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
+                    f"tensor (-1) isn't allowed in a leading, non-existing dimension {i}",
+                    why="a new dimension has no size of its own",
+                    fix=f"pass its size, and -1 only for the last {len(have)} dimension(s)",
                 )
             s = n
         elif n is not None and n != 1 and n != s:
             raise ShapeError(
                 f"The expanded size of the tensor ({s}) must match the existing size ({n}) at non-singleton "
-                f"dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(have)}"
+                f"dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(have)}",
+                why="only sizes of 1 are expanded",
+                fix="use `x.repeat(...)` or `torch.repeat_interleave` to repeat elements, or "
+                "`x.unsqueeze(...)` for a new dimension",
             )
         full.append(s)
     out = _expand(self, shape=tuple(full))
@@ -343,7 +373,11 @@ def flatten(input, start_dim=0, end_dim=-1):
         return reshape(input, -1)
     start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
     if start > end:
-        raise ShapeError("flatten() has invalid args: start_dim cannot come after end_dim")
+        raise ShapeError(
+            "flatten() has invalid args: start_dim cannot come after end_dim",
+            why=f"`start_dim` is {start}, `end_dim` is {end}, counted from 0",
+            fix="swap them",
+        )
     if start == end:
         return input
     return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
@@ -401,7 +435,11 @@ def in_format(a: np.ndarray, form) -> np.ndarray:
     if form is channels_last or form is channels_last_3d:
         n = 4 if form is channels_last else 5
         if a.ndim != n:
-            raise ShapeError(f"required rank {n} tensor to use {form.name} format")
+            raise ShapeError(
+                f"required rank {n} tensor to use {form.name} format",
+                why=f"the shape is {tuple(a.shape)}",
+                fix="use `torch.contiguous_format` for other shapes",
+            )
         moved = np.ascontiguousarray(np.moveaxis(a, 1, -1))
         return np.moveaxis(moved if moved.base is not a and moved is not a else moved.copy(), -1, 1)
     return np.array(a, order="C", subok=True)

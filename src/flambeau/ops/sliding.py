@@ -57,7 +57,9 @@ def per_dim(value, n, name):
         if len(value) != n:
             raise ShapeError(
                 f"expected {name} to be a single integer value or a list of {n} values to match the "
-                f"convolution dimensions, but got {name}={list(value)}"
+                f"convolution dimensions, but got {name}={list(value)}",
+                why=f"there are {n} spatial dimension(s), and each has its own number",
+                fix=f"pass one number for all, or {n} of them",
             )
         return tuple([v.__index__() for v in value])
     return (value.__index__(),) * n

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dtypes import dtype as dtype_
+from ..errors import ArgumentTypeError
 from ..kernels import fused as kernels
 from .entry import primitive, public
 from .fused import fused, halves_by, in_single, need_float
@@ -89,7 +90,11 @@ def _prepared(input, dim, dtype, name):
     need_tensor(input, name)
     if dtype is not None:
         if not isinstance(dtype, dtype_):
-            raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
+            raise ArgumentTypeError(
+                f"{name}(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}",
+                why="the input is converted to it first",
+                fix="pass one such as `torch.float32`",
+            )
         input = input.to(dtype)
     axis = normal_dim(dim, input._array.ndim)
     if input._array.dtype.kind != "f":

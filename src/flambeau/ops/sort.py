@@ -11,10 +11,10 @@ from .. import dtypes, return_types
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
-from .elementwise import REGISTRY
+from .elementwise import REGISTRY, not_implemented
 from .entry import primitive, public
 from .meta import array_primitive, on_device_of, plain
-from .reduce import _shared, need_elements, not_implemented
+from .reduce import _shared, need_elements
 from .shape import need_tensor, normal_dim, reshape
 
 # ---------------------------------------------------------------------- sorting
@@ -177,7 +177,11 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     dim, k = normal_dim(dim, input.ndim), operator.index(k)
     n = input.shape[dim] if input.ndim else 1
     if not 0 <= k <= n:
-        raise ShapeError("selected index k out of range", why=f"k is {k}, dimension {dim} has {n} elements")
+        raise ShapeError(
+            "selected index k out of range",
+            why=f"`k` is {k}, dimension {dim} has {n} element(s)",
+            fix=f"pass `k` of at most {n}: `min({k}, x.shape[{dim}])`",
+        )
     return return_types.topk(_topk(input, k=k, dim=dim, largest=builtins.bool(largest)))
 
 
@@ -219,7 +223,9 @@ def _extreme(input, dim, keepdim, other, name, over_dim, over_all, pairwise):
         if not input.numel():
             raise ShapeError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
-                "reduction dim with the 'dim' argument."
+                "reduction dim with the 'dim' argument.",
+                why=f"the largest or smallest of no elements is not defined: the shape is {tuple(input.shape)}",
+                fix="test `x.numel() > 0` first",
             )
         return over_all(input, axes=tuple(range(input.ndim)), keepdim=False)
     dim = normal_dim(dim, input.ndim)
@@ -260,7 +266,10 @@ def _arg(input, dim, keepdim, name, largest):
         if not a.size:
             raise IndexOutOfRange(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
-                "the reduction dim with the 'dim' argument."
+                "the reduction dim with the 'dim' argument.",
+                why="the place of the largest or smallest of no elements is not defined: the shape is "
+                f"{tuple(input.shape)}",
+                fix="test `x.numel() > 0` first",
             )
         index = np.asarray(_arg_array(plain(a).reshape(-1), 0, largest))
         return on_device_of(index.reshape((1,) * a.ndim) if keepdim else index, input)
@@ -326,8 +335,9 @@ def kthvalue(input, k, dim=-1, keepdim=False):
         need_elements(input._array, (dim,), "kthvalue")
     if not 1 <= k <= n:
         raise ShapeError(
-            "kthvalue(): selected number k out of range for dimension " + str(dim),
-            why=f"k is {k}, the dimension has {n} elements",
+            f"kthvalue(): selected number k out of range for dimension {dim}",
+            why=f"`k` counts from 1: it is {k}, and the dimension has {n} element(s)",
+            fix=f"pass `k` between 1 and {n}",
         )
     if input.is_complex() or input.dtype is dtypes.bool:
         raise not_implemented("kthvalue_cpu", input.dtype)
@@ -458,7 +468,11 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
         if not a.ndim:
             a, dim = a.reshape(1), 0
         if not a.size and a.shape[dim]:
-            raise ShapeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+            raise ShapeError(
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied",
+                why=f"the shape is {tuple(input.shape)}",
+                fix="test `x.numel() > 0` first",
+            )
     found = np.unique(a, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
     values, inverse, counts = found
     inverse = inverse.reshape(a.shape if dim is None else -1)
@@ -493,7 +507,9 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
         rows = np.moveaxis(a.reshape(1) if not a.ndim else a, dim, 0)
         if not rows.size and rows.shape[0]:
             raise ShapeError(
-                "There are 0 sized dimensions, and they aren't selected, so unique_consecutive cannot be applied"
+                "There are 0 sized dimensions, and they aren't selected, so unique_consecutive cannot be applied",
+                why=f"the shape is {tuple(input.shape)}",
+                fix="test `x.numel() > 0` first",
             )
     n = len(rows)
     if not n:

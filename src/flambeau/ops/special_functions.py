@@ -113,7 +113,11 @@ _polygamma = primitive(
 def _checked_polygamma(n, input):
     need_tensor(input, "polygamma")
     if n < 0:
-        raise DtypeError("polygamma(n, x) does not support negative n.", why=f"n is {n}")
+        raise DtypeError(
+            "polygamma(n, x) does not support negative n.",
+            why=f"`n` is {n}, the order of the derivative of digamma",
+            fix="pass 0 or more",
+        )
     if input.dtype.category == 3:
         raise not_implemented("polygamma", input.dtype)
     return _polygamma(input, n=int(n))
@@ -150,7 +154,9 @@ def mvlgamma(input, p):
     """
     need_tensor(input, "mvlgamma")
     if p < 1:
-        raise DtypeError("p has to be greater than or equal to 1", why=f"p is {p}")
+        raise DtypeError(
+            "p has to be greater than or equal to 1", why=f"`p` is {p}, the number of dimensions", fix="pass 1 or more"
+        )
     if input.dtype.category == 3:
         raise not_implemented("mvlgamma", input.dtype)
     if input.dtype.category < 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 
-from ..errors import ShapeError
+from ..errors import ArgumentTypeError, ShapeError
 from ..tensor import Tensor
 from .entry import public, view_primitive
 from .join import _cat, _stack, narrow_to
@@ -84,7 +84,11 @@ def _pieces(t, bounds, dim):
 
 def _need_dim(t, name):
     if not t._array.ndim:
-        raise ShapeError(f"{name} expects at least a 1-dimensional tensor")
+        raise ShapeError(
+            f"{name} expects at least a 1-dimensional tensor",
+            why="a single number has no parts",
+            fix="use `x.unsqueeze(0)` first",
+        )
 
 
 @public(method=True, name="split")
@@ -103,9 +107,17 @@ def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
     dim = normal_dim(dim, tensor.ndim)
     size, n = operator.index(size), tensor._array.shape[dim]
     if size < 0:
-        raise ShapeError(f"split expects split_size be non-negative, but got split_size={size}")
+        raise ShapeError(
+            f"split expects split_size be non-negative, but got split_size={size}",
+            why="it is the size of each part",
+            fix="pass 1 or more",
+        )
     if size == 0 and n:
-        raise ShapeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+        raise ShapeError(
+            f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}",
+            why=f"parts of size 0 never cover {n} elements",
+            fix="pass 1 or more",
+        )
     sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
     return _cut(tensor, sizes, dim)
 
@@ -120,18 +132,26 @@ def split_with_sizes(input, split_sizes, dim=0):
     """
     need_tensor(input, "split_with_sizes")
     if input.ndim == 0:
-        raise ShapeError("split expects at least a 1-dimensional tensor")
+        raise ShapeError(
+            "split expects at least a 1-dimensional tensor",
+            why="a single number has no parts",
+            fix="use `x.unsqueeze(0)` first",
+        )
     dim = normal_dim(dim, input.ndim)
     sizes, n = sizes_of((tuple(split_sizes),)), input._array.shape[dim]
     if any(s < 0 for s in sizes):
         raise ShapeError(
-            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}"
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}",
+            why="each is the size of one part",
+            fix="pass numbers of 0 or more",
         )
     if sum(sizes) != n:
         raise ShapeError(
             f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
-            f"but got split_sizes={list(sizes)}", why=f"they add up to {sum(sizes)}",
-        )  # fmt: skip
+            f"but got split_sizes={list(sizes)}",
+            why=f"they add up to {sum(sizes)}",
+            fix=f"pass sizes that add up to {n}",
+        )
     return _cut(input, sizes, dim)
 
 
@@ -202,7 +222,11 @@ def chunk(input, chunks, dim=0):
     _need_dim(input, "chunk")
     chunks = operator.index(chunks)
     if chunks <= 0:
-        raise ShapeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+        raise ShapeError(
+            f"chunk expects `chunks` to be greater than 0, got: {chunks}",
+            why="it is the number of parts",
+            fix="pass 1 or more",
+        )
     dim = normal_dim(dim, input.ndim)
     n = input._array.shape[dim]
     size = -(-n // chunks)
@@ -238,12 +262,16 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
     if isinstance(at, Tensor):
         if at.dtype.name != "int64":
             raise ShapeError(
-                f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {at.dtype}"
+                f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {at.dtype}",
+                why="the indices are the places to cut at",
+                fix="convert it: `indices.long()`",
             )
         if at.ndim > 1:
             raise ShapeError(
                 f"tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
-                f"one-dimensional tensor, but got a tensor with {at.ndim} dims"
+                f"one-dimensional tensor, but got a tensor with {at.ndim} dims",
+                why="the indices are the places to cut at",
+                fix="flatten it: `indices.flatten()`",
             )
         at = at.tolist()
     if isinstance(at, (tuple, list)):
@@ -253,10 +281,18 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
         bounds = [slice(a, b).indices(n)[:2] for a, b in zip(starts, ends)]
         return _pieces(input, [(a, max(a, b)) for a, b in bounds], dim)
     if at is None:
-        raise TypeError('tensor_split() missing 1 required positional arguments: "indices_or_sections"')
+        raise ArgumentTypeError(
+            'tensor_split() missing 1 required positional arguments: "indices_or_sections"',
+            why="the number of parts, or the places to cut at, are missing",
+            fix="pass `torch.tensor_split(x, 3)` or `torch.tensor_split(x, (1, 4))`",
+        )
     count = operator.index(at)
     if count <= 0:
-        raise ShapeError(f"number of sections must be larger than 0, got {count}")
+        raise ShapeError(
+            f"number of sections must be larger than 0, got {count}",
+            why="it is the number of parts",
+            fix="pass 1 or more",
+        )
     small, extra = divmod(n, count)
     return _cut(input, [small + 1] * extra + [small] * (count - extra), dim)
 
@@ -266,7 +302,9 @@ def _nd_split(input, how, name, dim, least):
     if input.ndim < least:
         raise ShapeError(
             f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
-            f"{input.ndim} dimensions!"
+            f"{input.ndim} dimensions!",
+            why=f"the shape is {tuple(input.shape)}",
+            fix="add dimensions with `unsqueeze`",
         )
     if isinstance(how, (tuple, list)):
         return tensor_split(input, how, dim)
@@ -274,7 +312,9 @@ def _nd_split(input, how, name, dim, least):
     if how == 0 or n % how:
         raise ShapeError(
             f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {n} is "
-            f"not divisible by the split_size {how}!"
+            f"not divisible by the split_size {how}!",
+            why="all parts are equally large",
+            fix="use `torch.tensor_split`, which makes the last ones smaller",
         )
     return tensor_split(input, how, dim)
 

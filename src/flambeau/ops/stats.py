@@ -10,11 +10,10 @@ import numpy as np
 from .. import dtypes, return_types
 from ..errors import ArgumentError, DtypeError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
-from .elementwise import conj
+from .elementwise import conj, not_implemented
 from .entry import public
 from .join import cat, narrow_to
 from .linalg import matmul
-from .reduce import not_implemented
 from .scatter import gather
 from .shape import need_tensor, normal_dim, reshape
 from .sort import _sort

@@ -77,9 +77,17 @@ def as_strided(input, size, stride, storage_offset=None):
     need_tensor(input, "as_strided")
     size, stride = sizes_of((tuple(size),)), sizes_of((tuple(stride),))
     if len(size) != len(stride):
-        raise ShapeError(f"mismatch in length of strides and shape: {len(stride)} and {len(size)}")
+        raise ShapeError(
+            f"mismatch in length of strides and shape: {len(stride)} and {len(size)}",
+            why="each dimension has a size and a stride",
+            fix=f"pass {len(size)} strides",
+        )
     if any(s < 0 for s in size):
-        raise ShapeError(f"as_strided: sizes must be non-negative, got {list(size)}")
+        raise ShapeError(
+            f"as_strided: sizes must be non-negative, got {list(size)}",
+            why="a size counts elements",
+            fix="pass sizes of 0 or more",
+        )
     a = input._array
     start = storage_start(a)
     offset = start if storage_offset is None else operator.index(storage_offset)
@@ -111,7 +119,9 @@ def into_view(input, src, view_of, name):
     if part.shape != src.shape:
         raise ShapeError(
             f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice "
-            f"size = {list(part.shape)}"
+            f"size = {list(part.shape)}",
+            why="`src` replaces the slice element by element",
+            fix=f"pass a `src` of shape {tuple(part.shape)}",
         )
     part.copy_(src)
     return made

@@ -175,7 +175,11 @@ _lerp = primitive(
 
 def _lerp_dtype(argument, wanted, given):
     a, b = (kind_name(d).lower() for d in (wanted, given))
-    return DtypeError(f"expected dtype {a} for `{argument}` but got dtype {b}", fix=f"{argument}.to({wanted})")
+    return DtypeError(
+        f"expected dtype {a} for `{argument}` but got dtype {b}",
+        why=f"the result lies between tensors of one dtype, and `input` is {wanted.name}",
+        fix=f"convert it: `{argument}.to(torch.{wanted.name})`",
+    )
 
 
 @public(method=True, inplace="method", out=True)
@@ -313,7 +317,7 @@ def addcdiv(input, tensor1, tensor2, *, value=1):
         raise DtypeError(
             "Integer division with addcdiv is no longer supported, and in a future release addcdiv will perform a true "
             "division of tensor1 and tensor2.",
-            fix="use `input + value * torch.trunc(tensor1 / tensor2)`, or convert with `.float()`",
             why=f"`tensor1` is {tensor1.dtype.name} and `tensor2` {tensor2.dtype.name}",
+            fix="use `input + value * torch.trunc(tensor1 / tensor2)`, or convert with `.float()`",
         )
     return _three(_addcdiv, "addcdiv", input, tensor1, tensor2, value)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import dtypes, return_types
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError, NotSupported
+from ..errors import ArgumentTypeError, DtypeError, NotSupported
 from ..kernels.record import constant
 from ..tensor import Tensor, attach, wrap
 from .elementwise import F32, conj, cos, not_implemented, sin, unary, with_example
@@ -184,7 +184,11 @@ def round(input, *, decimals=0):
     """
     need_tensor(input, "round")
     if not isinstance(decimals, (int, np.integer)):
-        raise TypeError(f"round(): argument 'decimals' must be int, not {type(decimals).__name__}")
+        raise ArgumentTypeError(
+            f"round(): argument 'decimals' must be int, not {type(decimals).__name__}",
+            why="it is the number of digits after the point",
+            fix="pass a whole number, such as `decimals=2`",
+        )
     if input.dtype.category in (0, 3) or (decimals and input.dtype.category == 1):
         raise not_implemented("round_cpu", input.dtype)
     return _round(input, decimals=int(decimals))
@@ -214,7 +218,9 @@ def sign(input):
     """
     if isinstance(input, Tensor) and input._array.dtype.kind == "c":
         raise NotSupported(
-            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
+            why="a complex number has a direction in place of a sign",
+            fix="use `torch.sgn(x)`",
         )
     return _sign(input)
 
@@ -250,7 +256,11 @@ def signbit(input):
     """
     need_tensor(input, "signbit")
     if input._array.dtype.kind == "c":
-        raise NotSupported("signbit is not implemented for complex tensors.")
+        raise NotSupported(
+            "signbit is not implemented for complex tensors.",
+            why="a complex number has no sign",
+            fix="use `x.real` or `x.imag`",
+        )
     return _signbit(input)
 
 
@@ -273,7 +283,11 @@ def positive(input):
     """
     need_tensor(input, "positive")
     if input._array.dtype.kind == "b":
-        raise DtypeError("The `+` operator, on a bool tensor is not supported.")
+        raise DtypeError(
+            "The `+` operator, on a bool tensor is not supported.",
+            why="truth values have no sign",
+            fix="use the tensor itself, or `x.int()` for numbers",
+        )
     return input
 
 
@@ -296,7 +310,11 @@ def predicate(name, floating, doc, *, integral=False, complexes=None):
     def fn(input):
         need_tensor(input, name)
         if complexes is None and input._array.dtype.kind == "c":
-            raise DtypeError(f"{name} does not support complex inputs.")
+            raise DtypeError(
+                f"{name} does not support complex inputs.",
+                why="complex numbers have no order and no such value",
+                fix="use `x.real`, `x.imag` or `x.abs()`",
+            )
         return test(input)
 
     fn.__name__ = fn.__qualname__ = name
@@ -380,7 +398,11 @@ def frexp(input):
     """
     need_tensor(input, "frexp")
     if not input.dtype.is_floating_point:
-        raise DtypeError("torch.frexp() only supports floating-point dtypes")
+        raise DtypeError(
+            "torch.frexp() only supports floating-point dtypes",
+            why=f"the tensor is {input.dtype.name}, and a mantissa is a fraction",
+            fix="convert it: `x.float()`",
+        )
     return return_types.frexp(_frexp(input))
 
 

@@ -40,11 +40,23 @@ def _kaiser(x, beta) -> np.ndarray:
 def _window(name, formula, length, periodic, dtype, layout, device, requires_grad):
     dt = dtype_of(dtype, None, name)
     if not dt.is_floating_point:
-        raise DtypeError(f"{name} expects floating point dtypes, got: {dt}", fix="dtype=torch.float32")
+        raise DtypeError(
+            f"{name} expects floating point dtypes, got: {dt}",
+            why="a window has fractions between 0 and 1",
+            fix="pass `dtype=torch.float32`",
+        )
     if layout is not None and layout is not strided:
-        raise DtypeError(f"{name} is not implemented for sparse types, got: layout={layout}")
+        raise DtypeError(
+            f"{name} is not implemented for sparse types, got: layout={layout}",
+            why="only dense tensors are implemented",
+            fix="leave out `layout=`",
+        )
     if length < 0:
-        raise ShapeError(f"{name} requires non-negative window_length, got window_length={length}")
+        raise ShapeError(
+            f"{name} requires non-negative window_length, got window_length={length}",
+            why="it is the number of elements",
+            fix="pass 0 or more",
+        )
     if devices.usable(device) is not CPU:
         return finish(meta_empty((length,), dt.numpy), requires_grad)
     made = np.ones(length) if length < 2 else formula(_points(length, periodic))
@@ -124,11 +136,23 @@ def kaiser_window(window_length, periodic=True, beta=12.0, *, dtype=None, layout
 def _signal(name, formula, length, sym, dtype, layout, device, requires_grad):
     dt = dtype_of(dtype, None, name)
     if length < 0:
-        raise ArgumentError(f"{name} requires non-negative window length, got M={length}")
+        raise ArgumentError(
+            f"{name} requires non-negative window length, got M={length}",
+            why="it is the number of elements",
+            fix="pass 0 or more",
+        )
     if layout is not None and layout is not strided:
-        raise ArgumentError(f"{name} is implemented for strided tensors only, got: {layout}")
+        raise ArgumentError(
+            f"{name} is implemented for strided tensors only, got: {layout}",
+            why="only dense tensors are implemented",
+            fix="leave out `layout=`",
+        )
     if dt not in (dtypes.float32, dtypes.float64):
-        raise ArgumentError(f"{name} expects float32 or float64 dtypes, got: {dt}", fix="dtype=torch.float32")
+        raise ArgumentError(
+            f"{name} expects float32 or float64 dtypes, got: {dt}",
+            why="a window has fractions between 0 and 1",
+            fix="pass `dtype=torch.float32`",
+        )
     if devices.usable(device) is not CPU:
         return finish(meta_empty((length,), dt.numpy), requires_grad)
     made = np.ones(length) if length == 1 and sym is not None else formula(np.arange(length, dtype=np.float64))
@@ -137,11 +161,6 @@ def _signal(name, formula, length, sym, dtype, layout, device, requires_grad):
 
 def _span(length, sym):
     return max(length - 1 if sym else length, 1)
-
-
-def _positive(value, text):
-    if value <= 0:
-        raise ArgumentError(f"{text} must be positive, got: {value} instead.")
 
 
 @public("signal.windows.general_cosine")
@@ -153,9 +172,13 @@ def general_cosine(M, *, a, sym=True, dtype=None, layout=strided, device=None, r
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
     """
     if not isinstance(a, (list, tuple)):
-        raise ArgumentTypeError("Coefficients must be a list/tuple")
+        raise ArgumentTypeError(
+            "Coefficients must be a list/tuple", why="each coefficient belongs to one cosine", fix="pass `a=[0.5, 0.5]`"
+        )
     if not a:
-        raise ArgumentError("Coefficients cannot be empty")
+        raise ArgumentError(
+            "Coefficients cannot be empty", why="each coefficient belongs to one cosine", fix="pass `a=[0.5, 0.5]`"
+        )
     return _signal("general_cosine", lambda n: _cosines(n / _span(M, sym), a), M, sym, dtype, layout, device,
                    requires_grad)  # fmt: skip
 
@@ -251,9 +274,18 @@ def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=strided
     >>> torch.signal.windows.exponential(3)
     tensor([0.3679, 1.0000, 0.3679])
     """
-    _positive(tau, "Tau")
+    if tau <= 0:
+        raise ArgumentError(
+            f"Tau must be positive, got: {tau} instead.",
+            why="it says how fast the window falls off",
+            fix="pass a number above 0",
+        )
     if sym and center is not None:
-        raise ArgumentError("Center must be None for symmetric windows")
+        raise ArgumentError(
+            "Center must be None for symmetric windows",
+            why=f"a symmetric window has its center in the middle, and {center} was given",
+            fix="leave out `center`, or pass `sym=False`",
+        )
     middle = (M if not sym and M > 1 else M - 1) / 2.0 if center is None else center
     return _signal("exponential", lambda n: np.exp(-np.abs(n - middle) / tau), M, None, dtype, layout, device,
                    requires_grad)  # fmt: skip
@@ -267,7 +299,12 @@ def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=strided, device=None, r
     >>> torch.signal.windows.gaussian(3)
     tensor([0.6065, 1.0000, 0.6065])
     """
-    _positive(std, "Standard deviation")
+    if std <= 0:
+        raise ArgumentError(
+            f"Standard deviation must be positive, got: {std} instead.",
+            why="it says how wide the window is",
+            fix="pass a number above 0",
+        )
     middle = (M if not sym and M > 1 else M - 1) / 2.0
     return _signal("gaussian", lambda n: np.exp(-(((n - middle) / std) ** 2) / 2), M, sym, dtype, layout, device,
                    requires_grad)  # fmt: skip
@@ -282,5 +319,9 @@ def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=strided, device=None, r
     torch.Size([5])
     """
     if beta < 0:
-        raise ArgumentError(f"beta must be non-negative, got: {beta} instead.")
+        raise ArgumentError(
+            f"beta must be non-negative, got: {beta} instead.",
+            why="a larger `beta` makes the window narrower, and 0 makes it flat",
+            fix="pass 0 or more",
+        )
     return _signal("kaiser", lambda n: _kaiser(n / _span(M, sym), beta), M, sym, dtype, layout, device, requires_grad)
