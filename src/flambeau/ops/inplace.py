@@ -93,8 +93,8 @@ _INFERENCE_BASE = (
 )
 _PART = (
     "A view was created in no_grad mode and is being modified inplace with grad mode enabled. This view is the output "
-    "of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
-    "should replace the inplace operation by an out-of-place one."
+    "of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. "
+    "You should replace the inplace operation by an out-of-place one."
 )
 _PART_BASE = (
     "A view was created in no_grad mode and its base or another view of its base has been modified inplace with grad "
