@@ -71,7 +71,7 @@ for _name, _function in _REGISTRY.items():
 
 # Subpackages, imported at first use; and names that live in one of them.
 _LAZY_MODULES = (
-    "_dynamo", "accelerator", "amp", "backends", "compiler", "cuda", "distributed", "distributions", "fft",
+    "_dynamo", "accelerator", "amp", "backends", "compiler", "cuda", "distributed", "distributions", "doctor", "fft",
     "formatting", "func", "generator", "kernels", "linalg", "masked", "mps", "multiprocessing", "nn", "optim",
     "random", "return_types", "serialization", "signal", "special", "storage", "testing", "utils", "version",
     "vision", "xpu",

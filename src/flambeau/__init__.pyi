@@ -4,7 +4,7 @@ from builtins import bool as _bool, float as _float, int as _int
 from typing import Any
 
 from .tensor import Size as Size, Tensor as Tensor, is_tensor as is_tensor
-from . import autograd as autograd, errors as errors, _dynamo as _dynamo, accelerator as accelerator, amp as amp, backends as backends, compiler as compiler, cuda as cuda, distributed as distributed, distributions as distributions, fft as fft, formatting as formatting, func as func, generator as generator, kernels as kernels, linalg as linalg, masked as masked, mps as mps, multiprocessing as multiprocessing, nn as nn, optim as optim, random as random, return_types as return_types, serialization as serialization, signal as signal, special as special, storage as storage, testing as testing, utils as utils, version as version, vision as vision, xpu as xpu
+from . import autograd as autograd, errors as errors, _dynamo as _dynamo, accelerator as accelerator, amp as amp, backends as backends, compiler as compiler, cuda as cuda, distributed as distributed, distributions as distributions, doctor as doctor, fft as fft, formatting as formatting, func as func, generator as generator, kernels as kernels, linalg as linalg, masked as masked, mps as mps, multiprocessing as multiprocessing, nn as nn, optim as optim, random as random, return_types as return_types, serialization as serialization, signal as signal, special as special, storage as storage, testing as testing, utils as utils, version as version, vision as vision, xpu as xpu
 from .amp import GradScaler as GradScaler
 from .cli import as_torch as as_torch
 from .amp import autocast as autocast

@@ -153,6 +153,10 @@ class IsAFolder(FlambeauError, IsADirectoryError):
     """A folder where a file has to be."""
 
 
+class CannotWrite(FlambeauError, OSError):
+    """A file that cannot be written."""
+
+
 class EndOfFile(FlambeauError, EOFError):
     """A file that ends too early."""
 
