@@ -76,13 +76,16 @@ class Distribution:
                         f"values:\n{value}",
                         why=f"`{name}` holds nan, so something before it went wrong"
                         if bool((value != value).any())
-                        else f"{int((~good).sum())} of {good.numel()} checks of `{name}` failed",
-                        fix=f"look where it begins: `torch.isnan({name}).any()` after each step"
+                        else f"the values of `{name}` go from {value.min().item():g} to {value.max().item():g}",
+                        fix=f"look where it begins: `{name}.isnan().any()` after each step"
                         if bool((value != value).any())
                         else "pass unnormalized scores as `logits=` in place of `probs=`"
                         if name == "probs"
-                        else f"map it into that range first, such as `torch.nn.functional.softplus({name})` for "
-                        "positive numbers",
+                        else f"make it symmetric, and add `1e-6 * torch.eye({value.shape[-1]})` to it"
+                        if name in ("covariance_matrix", "precision_matrix")
+                        else f"make it positive first: `torch.nn.functional.softplus({name})`"
+                        if not bool((value > 0).all())
+                        else "pass values that satisfy the constraint, or `validate_args=False`",
                     )
 
     @property

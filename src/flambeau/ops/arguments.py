@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator as _operator
 
+from ..dtypes import dtype
 from ..errors import ArgumentTypeError, IndexOutOfRange, ShapeError
 from ..tensor import Tensor
 
@@ -56,15 +57,50 @@ def normal_dims(dims, ndim) -> tuple[int, ...]:
     return dims
 
 
+def kind_of(x) -> str:
+    """The type of an argument, as messages name it."""
+    return "torch.dtype" if isinstance(x, dtype) else type(x).__name__
+
+
+def wrong_type(name, argument, position, takes, x, kind="") -> ArgumentTypeError:
+    """The error for an argument that is not what its parameter takes; `position` is None for one given by name."""
+    kind, shown = kind or kind_of(x), _short(x)
+    return ArgumentTypeError(
+        f"{name}(): argument '{argument}' must be {takes}, not {kind}"
+        if position is None
+        else f"{name}(): argument '{argument}' (position {position}) must be {takes}, not {kind}",
+        why=f"`{argument}` is {shown}",
+        fix=f"pass it, or look where `{argument}` comes from: a function without `return` gives None"
+        if x is None
+        else f"pass a tensor of numbers as `{argument}`"
+        if takes == "Tensor" and isinstance(x, (str, bytes))
+        else f"convert it: `torch.as_tensor({argument})`"
+        if takes == "Tensor"
+        else "pass True or False"
+        if takes == "bool"
+        else "pass a whole number; `int(x)` drops a fraction"
+        if takes == "int"
+        else "pass whole numbers, such as `(2, 3)`"
+        if takes == "tuple of ints"
+        else "pass a dtype such as `torch.float32`"
+        if takes == "torch.dtype"
+        else "pass one number; `x.item()` is the one in a tensor",
+    )
+
+
+def _short(x) -> str:
+    shape = getattr(x, "shape", None)
+    if shape is not None:
+        return f"{type(x).__name__} of shape {tuple(shape)}" if isinstance(shape, tuple) else type(x).__name__
+    shown = repr(x)
+    return shown if len(shown) < 60 else type(x).__name__
+
+
 def need_tensor(x, name, argument="input", position=1):
     """TypeError unless `x` is a tensor."""
     if not isinstance(x, Tensor):
         kind = "numpy.ndarray" if type(x).__name__ == "ndarray" else type(x).__name__
-        raise ArgumentTypeError(
-            f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind}",
-            why="the function works on tensors",
-            fix=f"use `torch.as_tensor({argument})`",
-        )
+        raise wrong_type(name, argument, position, "Tensor", x, kind)
 
 
 def infer_size(shape, count) -> tuple[int, ...]:
@@ -97,7 +133,8 @@ def infer_size(shape, count) -> tuple[int, ...]:
         )
     raise ShapeError(
         f"shape '{list(shape)}' is invalid for input of size {count}",
-        why=f"{' * '.join(map(str, shape)) or '1'} is not {count}" if -1 not in shape else
-            f"{count} elements cannot be divided into rows of {math.prod(s for s in shape if s != -1)}",
-        fix="use -1 for one dimension to have it computed, or x.flatten(1) to keep the batch dimension",
-    )  # fmt: skip
+        why=f"the new shape has {math.prod(shape)} element(s), the tensor {count}"
+        if -1 not in shape
+        else f"{count} element(s) cannot be divided into rows of {math.prod(s for s in shape if s != -1)}",
+        fix="write -1 for one size, which is then computed, or use `x.flatten(1)` to keep the batch dimension",
+    )

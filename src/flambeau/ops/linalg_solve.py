@@ -175,7 +175,7 @@ def _check_singular(info, name):
             else f"{name}: The diagonal element {i} is zero, the inversion could not be completed because the input "
             "matrix is singular.",
             why="a singular matrix has no inverse: its rows depend on each other",
-            fix=f"use `torch.linalg.pinv(A)`, or add `1e-6 * torch.eye({info.shape[-1] if info.ndim else 1})` to it",
+            fix="use `torch.linalg.pinv(A)`, or add `1e-6 * torch.eye(A.shape[-1])` to it",
         )
 
 

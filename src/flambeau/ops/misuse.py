@@ -28,6 +28,7 @@ from ..errors import (
 from ..holders import out_of_memory
 from ..kernels import memory
 from ..tensor import Tensor
+from .arguments import kind_of, wrong_type
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__))
@@ -73,10 +74,6 @@ _NUMBER = frozenset(
     max_norm label_smoothing rcond value
 """.split()
 )
-
-
-def _type(x) -> str:
-    return "torch.dtype" if isinstance(x, dtype) else type(x).__name__
 
 
 def _whole(x) -> bool:
@@ -135,14 +132,19 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
                 if not isinstance(items, Tensor):
                     return ArgumentTypeError(
                         f"{name}(): argument '{argument}' (position {position}) must be tuple of "
-                        f"Tensors, not {_type(x)}"
+                        f"Tensors, not {kind_of(x)}",
+                        why="several tensors are joined or combined",
+                        fix="pass them as one list: `[a, b]`",
                     )
                 continue
             for i, t in enumerate(items):
                 if not isinstance(t, Tensor) and not isinstance(t, (tuple, list)):
                     return ArgumentTypeError(
-                        f"expected Tensor as element {i} in argument 0, but got {_type(t)}",
-                        why=f"{name}() joins or combines tensors",
+                        f"expected Tensor as element {i} in argument 0, but got {kind_of(t)}",
+                        why="tensors are joined or combined",
+                        fix=f"make it one first: `torch.tensor({t!r})`"
+                        if isinstance(t, numbers.Number)
+                        else "make it a tensor first: `torch.as_tensor(x)`",
                     )
             continue
         if p.kind is p.VAR_POSITIONAL:
@@ -151,8 +153,7 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
         if argument == "dim" and isinstance(p.default, int) and isinstance(x, (tuple, list)):
             takes = "int"  # where several dimensions may be given, the default is None
         if takes:
-            place = f" (position {position})" if position <= len(args) else ""
-            return ArgumentTypeError(f"{name}(): argument '{argument}'{place} must be {takes}, not {_type(x)}")
+            return wrong_type(name, argument, position if position <= len(args) else None, takes, x)
     return None
 
 
@@ -185,13 +186,20 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
     if isinstance(error, MemoryError):
         return no_memory(name, error)
     if isinstance(error, np.exceptions.AxisError):
-        return IndexOutOfRange(f"{name}(): Dimension out of range", why=text)
+        return IndexOutOfRange(
+            f"{name}(): Dimension out of range",
+            why=f"the call failed inside with: {text}",
+            fix="pass dimension numbers below `x.dim()`, counted from 0, or from -1 backwards",
+        )
     if isinstance(error, TypeError) and "is unsupported in linalg" in text:
-        kind = next((a.dtype for a in args if isinstance(a, Tensor)), "this dtype")
-        return NotSupported(f"{name}(): not implemented for {kind}", fix="x.float()")
-    what = _call(name, args, kwargs)
+        kind = next((a.dtype.name for a in args if isinstance(a, Tensor)), "float16")
+        return NotSupported(
+            f"{name}(): not implemented for {kind}",
+            why="linear algebra is computed in float32, float64 and their complex kin",
+            fix="convert it first: `x.float()`",
+        )
     if isinstance(error, AttributeError) and re.search(r"'[\w.]+' object has no attribute '\w+'", text):
-        return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
+        return _invalid(name, text)
     if isinstance(error, TypeError) and (
         re.search(
             r"unsupported operand|ufunc|ndarray|not iterable|not subscriptable|cannot be interpreted|has no len|"
@@ -202,16 +210,32 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
         or type(error) is not TypeError
         and text.startswith("ufunc")
     ):
-        return ArgumentTypeError(f"{name}() received an invalid combination of arguments", why=f"{what}: {text}")
+        return _invalid(name, text)
     if isinstance(error, OverflowError):
-        return DtypeError("value cannot be converted without overflow", why=f"{what}: {text}")
+        return DtypeError(
+            "value cannot be converted without overflow",
+            why=f"the call failed inside with: {text}",
+            fix="use smaller numbers, or convert the tensor first: `x.double()`",
+        )
     if isinstance(error, (ZeroDivisionError, KeyError, UnboundLocalError)) or (
         isinstance(error, (ValueError, IndexError)) and _NUMPYISH.search(text)
     ):
         error_class = IndexOutOfRange if isinstance(error, IndexError) else ShapeError
         text = text or type(error).__name__
-        return error_class(f"{name}(): the arguments do not fit together", why=f"{what}: {text}")
+        return error_class(
+            f"{name}(): the arguments do not fit together",
+            why=f"the call failed inside with: {text}",
+            fix="compare the arguments with the example in the function's docstring",
+        )
     return None
+
+
+def _invalid(name, text) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"{name}() received an invalid combination of arguments",
+        why=f"the call failed inside with: {text}",
+        fix="compare the arguments with the example in the function's docstring",
+    )
 
 
 def no_memory(name, error: MemoryError) -> OutOfMemoryError:
@@ -227,20 +251,6 @@ def no_memory(name, error: MemoryError) -> OutOfMemoryError:
         shape,
         kind,
     )
-
-
-def _call(name, args, kwargs) -> str:
-    """A call as text, tensors as dtype and shape."""
-
-    def show(x):
-        if isinstance(x, Tensor):
-            return f"{x.dtype.name}{list(x._array.shape)}"
-        if isinstance(x, (tuple, list)) and any(isinstance(i, Tensor) for i in x):
-            return "[" + ", ".join(map(show, x)) + "]"
-        shown = repr(x)
-        return shown if len(shown) < 60 else f"<{_type(x)}>"
-
-    return f"{name}({', '.join([*map(show, args), *(f'{k}={show(v)}' for k, v in kwargs.items())])})"
 
 
 def guarded(fn, name=None):

@@ -45,9 +45,11 @@ def generator_of(given) -> Generator:
 def need_float(name, dt, kernel):
     """Error for dtypes that hold no fractions."""
     if dt.category < 2:
-        raise NotSupported(f"\"{kernel}\" not implemented for '{TITLES.get(dt.name, dt.name)}'",
-                           why=f"{name} gives fractions, and {dt.name} holds none",
-                           fix="convert the tensor, `x.float()`, or use `torch.randint` for whole numbers")  # fmt: skip
+        raise NotSupported(
+            f"\"{kernel}\" not implemented for '{TITLES.get(dt.name, dt.name)}'",
+            why=f"{name} gives fractions, and {dt.name} holds none",
+            fix="use a floating dtype such as `torch.float32`, or `torch.randint` for whole numbers",
+        )
 
 
 def _draw(shape, dt, flat) -> np.ndarray:
