@@ -7,8 +7,8 @@ switches all of it off.
 """
 
 from .findings import WARNINGS as _WARNINGS
-from .findings import Finding, FlambeauWarning, allow, collect, findings, found
+from .findings import Finding, FlambeauWarning, allow, collect, found, so_far
 from .log import log
 
 globals().update({name.__name__: name for name in _WARNINGS.values()})
-__all__ = ["Finding", "FlambeauWarning", "allow", "collect", "findings", "found", "log"]
+__all__ = ["Finding", "FlambeauWarning", "allow", "collect", "found", "log", "so_far"]

@@ -146,7 +146,18 @@ def seen(*codes: str) -> bool:
     return any(code in codes for code, _ in _state.seen)
 
 
-def findings() -> list[Finding]:
+def listen(listener: Callable[[Finding], None]) -> None:
+    """Call `listener(finding)` for each new finding from now on."""
+    _state.listeners.append(listener)
+
+
+def unlisten(listener: Callable[[Finding], None]) -> None:
+    """Stop calling a listener."""
+    if listener in _state.listeners:
+        _state.listeners.remove(listener)
+
+
+def so_far() -> list[Finding]:
     """All findings of this process so far, hints too, in the order in which they were made."""
     return list(_state.seen.values())
 

@@ -1,0 +1,299 @@
+"""`doctor.watch`: looks on while a model trains, within a time budget, and stops a run at its first NaN.
+
+It listens to the events of the checks (checks/events.py). Each step costs it a few hundred nanoseconds; every k-th step
+is sampled (sizes of gradients, weights and updates), and k grows until the sampling stays within the budget.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import sys
+import time
+import weakref
+
+import numpy as np
+
+from ..checks import events, findings
+from ..checks.log import log
+from ..errors import ArgumentError, FlambeauError, NotSupported
+from ..language import text as _
+from .history import History, Sample, size
+from .report import Curve, Report, Table, merged, of_error
+
+LARGEST = 1 << 22  # elements that a sampled step copies at most to see how far they move
+
+
+class watch:
+    """Watch a training run: as a context manager, as a callback of the loop, or by one call.
+
+    Arguments:
+        model: the module that is trained; None watches everything.
+        optimizer: its optimizer, or several; None watches all there are.
+        budget: the share of the run's time that sampling may take. Default: 0.02.
+        stop_at_nan: raise GradientError when the loss or a gradient is not finite, before the weights are changed.
+        every: sample each n-th step; default: as often as the budget allows.
+        quiet: do not print the report at the end.
+
+    `watch(...)` begins at once and ends with `close()`, with its `with` block, or with the program; `report()` says what
+    has been seen so far. `w(loss=...)` in a loop (or as a callback) adds values that are not seen otherwise, such as
+    those of a compiled step; `w.validation(value)` adds a validation loss.
+
+    >>> import flambeau as torch
+    >>> from flambeau import doctor
+    >>> net, x = torch.nn.Linear(4, 1), torch.randn(32, 4)
+    >>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    >>> with doctor.watch(net, optimizer, quiet=True) as w:
+    ...     for _ in range(5):
+    ...         optimizer.zero_grad()
+    ...         torch.nn.functional.mse_loss(net(x), x.sum(1, keepdim=True)).backward()
+    ...         optimizer.step()
+    >>> w.report().ok, w.history.step
+    (True, 5)
+    """
+
+    def __init__(self, model=None, optimizer=None, *, budget=0.02, stop_at_nan=True, every=None, quiet=False):
+        if not 0 < budget <= 1:
+            raise ArgumentError(
+                f"watch(budget={budget}) is not a share of the time",
+                why="it is the part of the run's time that sampling may take",
+                fix="pass a number above 0 and up to 1, such as `budget=0.02`",
+            )
+        if every is not None and every < 1:
+            raise ArgumentError(
+                f"watch(every={every}) is not a number of steps",
+                why="each `every`-th step is sampled",
+                fix="pass 1 or more, or leave it out",
+            )
+        if not log.on:
+            raise NotSupported(
+                "doctor.watch needs the checks, which are switched off",
+                why="FLAMBEAU_CHECKS=off is set",
+                fix="run without FLAMBEAU_CHECKS=off",
+            )
+        self.model = model
+        given = optimizer if isinstance(optimizer, (list, tuple)) else [] if optimizer is None else [optimizer]
+        self._optimizers = [weakref.ref(o) for o in given]
+        self.budget, self.stop_at_nan, self.quiet = budget, stop_at_nan, quiet
+        self.every = every or 1
+        self._fixed = every is not None
+        self.history = History()
+        self.findings: list = []
+        self._names: dict[int, str] = {}
+        self._before: list | None = None
+        self._spent = 0.0  # seconds of sampling
+        self._began = self._last = time.perf_counter()
+        self._waited = 0.0
+        self._lists = (
+            (events.before_backward, self._loss), (events.after_backward, self._gradients),
+            (events.before_step, self._step), (events.after_step, self._stepped), (events.batch_given, self._batch),
+        )  # fmt: skip
+        self.open = True
+        for rules, rule in self._lists:
+            rules.append(rule)
+        log.watches.append(self)
+        findings.listen(self.findings.append)
+        atexit.register(self.close)
+
+    # ------------------------------------------------------------------ use
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        found = of_error(error) if error is not None else None
+        if found is not None:
+            self.findings.append(found)
+        self.close()
+
+    def __call__(self, *, loss=None, validation=None) -> None:
+        """Add the values of this step: a training loss, a validation loss (numbers or tensors of one element)."""
+        if loss is not None:
+            self.history.loss(self.history.step, _number(loss))
+        if validation is not None:
+            self.validation(validation)
+
+    def validation(self, value) -> None:
+        """Add a validation loss."""
+        self.history.validation.append((self.history.step, _number(value)))
+
+    def close(self) -> None:
+        """Stop watching, and print the report unless `quiet`. A second call does nothing."""
+        if not self.open:
+            return
+        self.open = False
+        for rules, rule in self._lists:
+            rules.remove(rule)
+        log.watches.remove(self)
+        findings.unlisten(self.findings.append)
+        self._run_rules()
+        atexit.unregister(self.close)
+        if not self.quiet:
+            self.report().show(sys.stderr)
+
+    def report(self) -> Report:
+        """What has been seen so far."""
+        if self.open:
+            self._run_rules()
+        h = self.history
+        seconds = time.perf_counter() - self._began
+        facts = {
+            "model": type(self.model).__name__ if self.model is not None else _("everything"),
+            "steps": h.step,
+            "seconds": round(seconds, 3),
+            "sampled steps": f"{len(h.samples)} ({self._spent / max(seconds, 1e-9):.1%} of the time)",
+        }
+        tables, curves = [], []
+        if h.samples:
+            last = h.samples[-1]
+            rows = [
+                [n, float(last.weight[i]), float(last.gradient[i]), float(last.update[i] / last.weight[i])]
+                for i, n in enumerate(last.names)
+                if last.weight[i]
+            ]
+            columns = ["parameter", "weight", "gradient", "update / weight"]
+            tables.append(Table("Parameters at the last sampled step", columns, rows))
+            shown = sorted(range(len(last.names)), key=lambda i: -np.nan_to_num(last.gradient[i]))[:8]
+            curves.append(Curve("size of the gradients", {
+                last.names[i]: [(s.step, float(s.gradient[i])) for s in h.samples if len(s.names) == len(last.names)]
+                for i in shown
+            }, log=True))  # fmt: skip
+        if h.losses:
+            lines = {"training": [(float(s), v) for s, v in h.losses[:: max(1, len(h.losses) // 500)]]}
+            if h.validation:
+                lines["validation"] = [(float(s), v) for s, v in h.validation]
+            curves.insert(0, Curve("loss", lines))
+        return Report(merged(self.findings), tables, curves, facts)
+
+    # ------------------------------------------------------------------ events
+
+    def _batch(self, loader, iterator, data, seconds):
+        self._waited += seconds
+
+    def _loss(self, roots):
+        root = roots[0]
+        if root._array.size == 1 and root._array.__class__ is np.ndarray:
+            value = root._array.item()
+            if isinstance(value, (int, float)):
+                self.history.loss(self.history.step, value)
+                if value - value != 0 and self.stop_at_nan and not log.scaled:  # inf or nan
+                    from ..checks import numbers
+
+                    error = numbers.locate(root)
+                    if error is not None:
+                        self._raise(error)
+
+    def _gradients(self, roots, leaves):
+        if not self.stop_at_nan or log.scaled:
+            return
+        # What is not finite spreads to everything upstream: one element of the last leaf shows it nearly always, and
+        # costs nothing. Sampled steps look at all of them.
+        whole = (self.history.step + 1) % self.every == 0
+        for leaf in leaves if whole else leaves[-1:]:
+            g = leaf._grad
+            if g is None or g._array.dtype.kind != "f" or g._array.__class__ is not np.ndarray or not g._array.size:
+                continue
+            value = float(_total(g._array)) if whole else g._array.item(0)
+            if value - value != 0:
+                from ..checks import numbers
+
+                error = numbers.locate_backward(roots, leaf)
+                if error is not None:
+                    self._raise(error)
+
+    def _raise(self, error: FlambeauError):
+        found = of_error(error)
+        if found is not None:
+            self.findings.append(found)
+        raise error
+
+    def _ours(self, optimizer) -> bool:
+        return not self._optimizers or any(r() is optimizer for r in self._optimizers)
+
+    def _step(self, optimizer, state):
+        if not self._ours(optimizer):
+            return
+        h = self.history
+        h.step += 1
+        now = time.perf_counter()
+        h.seconds.append(now - self._last)
+        h.waiting.append(self._waited)
+        self._last, self._waited = now, 0.0
+        if h.step % self.every == 0 or h.step <= 3:
+            self._before = self._sample(optimizer)
+            self._spent += time.perf_counter() - now
+
+    def _sample(self, optimizer):
+        """(sample, parameters, copies of the weights) of this step."""
+        parameters = [p for g in optimizer.param_groups for p in g["params"]]
+        sample = Sample(
+            self.history.step,
+            [self._name(p) for p in parameters],
+            np.array([p._array.ndim > 1 for p in parameters], bool),
+        )
+        copies, room = [], LARGEST
+        for i, p in enumerate(parameters):
+            a = p._array
+            if a.__class__ is not np.ndarray or a.dtype.kind != "f":
+                copies.append(None)
+                continue
+            sample.weight[i] = size(a)
+            if p._grad is not None and p._grad._array.__class__ is np.ndarray:
+                sample.gradient[i] = size(p._grad._array)
+                sample.zeros[i] = 1 - np.count_nonzero(p._grad._array) / max(1, a.size)
+            room -= a.size
+            copies.append(a.copy() if room >= 0 else None)
+        return sample, parameters, copies
+
+    def _stepped(self, optimizer, state):
+        if self._before is None or not self._ours(optimizer):
+            return
+        began = time.perf_counter()
+        sample, parameters, copies = self._before
+        self._before = None
+        for i, (p, c) in enumerate(zip(parameters, copies)):
+            if c is not None and c.shape == p._array.shape:
+                np.subtract(p._array, c, out=c)
+                sample.update[i] = size(c)
+        h = self.history
+        h.samples.append(sample)
+        h.rates.append((h.step, tuple(float(g["lr"]) for g in optimizer.param_groups if "lr" in g)))
+        self._run_rules()
+        now = time.perf_counter()
+        self._spent += now - began
+        self._last = now
+        if not self._fixed and h.step > 3:
+            # The next sample is due when this one's cost is within the budget of the time passed since.
+            cost = self._spent / len(h.samples)
+            typical = sorted(h.seconds)[len(h.seconds) // 2]
+            self.every = max(1, math.ceil(cost / (self.budget * max(typical, 1e-6))))
+
+    def _run_rules(self):
+        for _name, rule in events.watch_rules:
+            rule(self.history, self)
+
+    def _name(self, p) -> str:
+        found = self._names.get(id(p))
+        if found is None:
+            if self.model is not None:
+                self._names |= {id(q): n for n, q in self.model.named_parameters()}
+            found = self._names.setdefault(id(p), f"parameter {len(self._names)} {tuple(p._array.shape)}")
+        return found
+
+
+def _total(a):
+    with np.errstate(all="ignore"):
+        return np.add.reduce(a, axis=None)
+
+
+def _number(value) -> float:
+    array = getattr(value, "_array", None)
+    if array is not None:
+        if array.size != 1:
+            raise ArgumentError(
+                f"a loss of shape {tuple(array.shape)} is not one number",
+                why="the watch follows one value per step",
+                fix="pass `loss.mean()`",
+            )
+        return float(array.item())
+    return float(value)

@@ -1,0 +1,82 @@
+"""doctor.watch: what it records, its budget, how it ends, bad arguments."""
+
+import pytest
+
+import flambeau as torch
+from flambeau import doctor
+from flambeau.checks import collect, events, log
+from flambeau.nn import functional as F
+
+
+@pytest.fixture
+def fresh():
+    with collect(fresh=True):
+        yield
+
+
+def train(steps, w=None):
+    torch.manual_seed(0)
+    net = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    x = torch.randn(32, 4)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = F.mse_loss(net(x), x.sum(1, keepdim=True))
+        loss.backward()
+        optimizer.step()
+    return net
+
+
+def test_what_is_recorded(fresh):
+    with doctor.watch(quiet=True, every=2) as w:
+        train(6)
+    h = w.history
+    assert h.step == 6 and len(h.losses) == 6 and h.losses[0][1] > h.losses[-1][1]
+    assert [s.step for s in h.samples] == [1, 2, 3, 4, 6]  # the first three, then every second
+    assert (h.samples[0].update > 0).all() and len(h.samples[0].ratios()) == 1
+    assert h.samples[0].update[0] == pytest.approx(0.1 * h.samples[0].gradient[0], rel=1e-5)
+    report = w.report()
+    assert [t.title for t in report.tables] == ["Parameters at the last sampled step"]
+    assert [c.title for c in report.curves] == ["loss", "size of the gradients"]
+
+
+def test_training_is_the_same_and_nothing_is_left_behind(fresh):
+    plain = train(20)
+    before = [len(x) for x in (events.before_step, events.after_step, events.before_backward, log.watches)]
+    with doctor.watch(quiet=True, every=1):
+        watched = train(20)
+    assert torch.equal(plain.weight, watched.weight)
+    assert before == [len(x) for x in (events.before_step, events.after_step, events.before_backward, log.watches)]
+
+
+def test_names_of_the_model_and_only_its_optimizer(fresh):
+    net = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with doctor.watch(net, optimizer, quiet=True) as w:
+        train(3)  # another one
+        net(torch.ones(2, 4)).sum().backward()
+        optimizer.step()
+    assert w.history.step == 1 and w.history.samples[0].names == ["weight", "bias"]
+
+
+def test_as_a_callback(fresh):
+    w = doctor.watch(quiet=True)
+    w(loss=torch.tensor(2.0), validation=3)
+    w.close()
+    w.close()
+    assert w.history.losses == [(0, 2.0)] and w.history.validation == [(0, 3.0)]
+    with pytest.raises(ValueError, match=r"shape \(2,\) is not one number"):
+        w(loss=torch.ones(2))
+
+
+def test_bad_arguments(fresh):
+    for options, text in (({"budget": 0}, "budget=0"), ({"every": 0}, "every=0")):
+        with pytest.raises(ValueError, match=text):
+            doctor.watch(**options)
+    assert not log.watches
+
+
+def test_the_report_is_printed_at_the_end(fresh, capsys):
+    with doctor.watch():
+        train(2)
+    assert "steps" in capsys.readouterr().err
