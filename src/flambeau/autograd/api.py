@@ -85,6 +85,17 @@ def _no_graph(i, t):
     )
 
 
+def _run(roots, seeds, retain, create_graph):
+    """Accumulate into the leaves, and tell the checks."""
+    if not log.on:
+        run(roots, seeds, retain, create_graph)
+        return
+    events.backward_begins(roots)
+    node, reached = roots[0]._node, []
+    run(roots, seeds, retain, create_graph, reached=reached)
+    events.backward_ended(roots, reached, 0 if node is None else node.seq)
+
+
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
     """Accumulate the gradients of `tensors` into the leaves' `.grad`.
 
@@ -121,14 +132,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         seeds.append(g)
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        if not log.on:
-            run(roots, seeds, retain, create_graph)
-            return
-        events.backward_begins(roots)
-        node = roots[0]._node
-        reached: list = []
-        run(roots, seeds, retain, create_graph, reached=reached)
-        events.backward_ended(roots, reached, 0 if node is None else node.seq)
+        _run(roots, seeds, retain, create_graph)
         return
     inputs = [_at_edge(t) for t in (inputs.values() if isinstance(inputs, dict) else _tuple(inputs))]
     for t in inputs:
@@ -228,7 +232,7 @@ def _method_backward(self, gradient=None, retain_graph=None, create_graph=False,
         g = _seed(self, gradient)
         if not self.requires_grad:
             raise _no_graph(0, self)
-        run((self,), (g,), create_graph if retain_graph is None else retain_graph, create_graph)
+        _run((self,), (g,), create_graph if retain_graph is None else retain_graph, create_graph)
     else:
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 

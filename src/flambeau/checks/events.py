@@ -38,9 +38,7 @@ state_taken: list[Callable] = []  # (module, state dict)
 state_loaded: list[Callable] = []  # (module, state dict, strict, incompatible keys)
 saved: list[Callable] = []  # (object, file)
 loaded: list[Callable] = []  # (object, file)
-watch_rules: list[
-    tuple[str, Callable]
-] = []  # (name, rule(history, watch)): called at each sampled step of a doctor.watch
+watch_rules: list[tuple[str, Callable]] = []  # (name, rule(history, watch)): at each sampled step of a watch
 
 
 def made_optimizer(optimizer) -> None:

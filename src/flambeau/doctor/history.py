@@ -38,8 +38,8 @@ class History:
     """The series that rules look at.
 
     losses: (step, value) of the scalars that backward was called on; validation: (step, value) of losses outside
-    training; seconds: wall time of each step; waiting: seconds of it spent in loaders; samples: `Sample`s, the last 200;
-    rates: (step, learning rates) when sampled.
+    training; seconds: wall time of each step; waiting: seconds of it spent in loaders; samples: `Sample`s, the last
+    200; rates: (step, learning rates) when sampled.
     """
 
     def __init__(self):

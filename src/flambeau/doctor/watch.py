@@ -35,8 +35,8 @@ class watch:
         every: sample each n-th step; default: as often as the budget allows.
         quiet: do not print the report at the end.
 
-    `watch(...)` begins at once and ends with `close()`, with its `with` block, or with the program; `report()` says what
-    has been seen so far. `w(loss=...)` in a loop (or as a callback) adds values that are not seen otherwise, such as
+    `watch(...)` begins at once and ends with `close()`, with its `with` block, or with the program; `report()` says
+    what has been seen so far. `w(loss=...)` in a loop (or as a callback) adds values that are not seen otherwise, such as
     those of a compiled step; `w.validation(value)` adds a validation loss.
 
     >>> import flambeau as torch
