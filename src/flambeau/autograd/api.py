@@ -91,9 +91,15 @@ def _run(roots, seeds, retain, create_graph):
         run(roots, seeds, retain, create_graph)
         return
     events.backward_begins(roots)
-    node, reached = roots[0]._node, []
-    run(roots, seeds, retain, create_graph, reached=reached)
-    events.backward_ended(roots, reached, 0 if node is None else node.seq)
+    node = roots[0]._node
+    number = 0 if node is None else node.seq
+    if log.deep > 0 or events.after_backward:
+        reached: list = []
+        run(roots, seeds, retain, create_graph, reached=reached)
+        events.backward_ended(roots, reached, number)
+    else:
+        run(roots, seeds, retain, create_graph)
+        log.passed(number)
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):

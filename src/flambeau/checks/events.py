@@ -104,9 +104,7 @@ def backward_ended(roots, leaves, number: int) -> None:
         log.deep -= 1
         for rule in after_backward_early:
             rule(roots, leaves)
-    log.sequence.append(number)
-    if len(log.sequence) > 64:
-        del log.sequence[:32]
+    log.passed(number)
 
 
 def arm(node, fire: Callable[[], None]) -> None:

@@ -91,6 +91,12 @@ class Log:
             self.optimizers.append(weakref.ref(optimizer))
         return found
 
+    def passed(self, number: int):
+        """A backward pass has ended, over a graph whose newest node has this number."""
+        self.sequence.append(number)
+        if len(self.sequence) > 64:
+            del self.sequence[:32]
+
     def note(self, what: str, thing: object = None, site: Site | None = None):
         """Add a rare event to the ring: eval, train, save, load, seed, iterator..."""
         self.events.append((self.steps, self.backwards, what, id(thing), site or user_site()))

@@ -36,8 +36,8 @@ class watch:
         quiet: do not print the report at the end.
 
     `watch(...)` begins at once and ends with `close()`, with its `with` block, or with the program; `report()` says
-    what has been seen so far. `w(loss=...)` in a loop (or as a callback) adds values that are not seen otherwise, such as
-    those of a compiled step; `w.validation(value)` adds a validation loss.
+    what has been seen so far. `w(loss=...)` in a loop (or as a callback) adds values that are not seen otherwise,
+    such as those of a compiled step; `w.validation(value)` adds a validation loss.
 
     >>> import flambeau as torch
     >>> from flambeau import doctor
