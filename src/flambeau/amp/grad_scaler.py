@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from ..checks.log import log
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
 
@@ -73,6 +74,7 @@ class GradScaler:
         """A loss (or nested lists and tuples of them) times the scale."""
         if not self._enabled:
             return outputs
+        log.scaled = True  # inf in a scaled loss or gradient is expected: the step is skipped
         if self._scale is None:
             self._scale = float(np.float32(self._init_scale))
         if isinstance(outputs, Tensor):

@@ -12,7 +12,7 @@ from ..checks.log import log
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import constant
 from ..tensor import Tensor, attach, wrap
-from .engine import LEAF, AccumulateGrad, _Handle, accumulate, checked_hook_result, edge_of, run
+from .engine import LEAF, AccumulateGrad, _Handle, accumulate, checked_hook_result, edge_of, next_number, run
 from .graph import GradientEdge
 
 
@@ -96,10 +96,10 @@ def _run(roots, seeds, retain, create_graph):
     if log.deep > 0 or events.after_backward:
         reached: list = []
         run(roots, seeds, retain, create_graph, reached=reached)
-        events.backward_ended(roots, reached, number)
+        events.backward_ended(roots, reached, number, next_number())
     else:
         run(roots, seeds, retain, create_graph)
-        log.passed(number)
+        log.passed(number, next_number())
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):

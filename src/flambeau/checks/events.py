@@ -96,15 +96,15 @@ def backward_begins(roots) -> None:
         _fire(roots)
 
 
-def backward_ended(roots, leaves, number: int) -> None:
-    """backward() has accumulated into `leaves`; `number`: of the newest node of the graph."""
+def backward_ended(roots, leaves, number: int, end: int) -> None:
+    """backward() has accumulated into `leaves`; `number`, `end`: as `log.passed` takes them."""
     for rule in after_backward:
         rule(roots, leaves)
     if log.deep > 0:
         log.deep -= 1
         for rule in after_backward_early:
             rule(roots, leaves)
-    log.passed(number)
+    log.passed(number, end)
 
 
 def arm(node, fire: Callable[[], None]) -> None:

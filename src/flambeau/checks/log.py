@@ -72,7 +72,8 @@ class Log:
         self.deep = (
             8  # backward passes whose graph is still to be looked at; a new optimizer or model makes it grow again
         )
-        self.sequence: list[int] = [0]  # node numbers at the ends of the last backward passes
+        self.sequence: list[int] = [0]  # numbers of the nodes that the last backward passes began at
+        self.ends: list[int] = [0]  # and numbers that were next when they ended
         self.cuts: deque[Cut] = deque(maxlen=256)
         self.events: deque[tuple] = deque(maxlen=512)  # (steps, backwards, what, object's id, site) of rare events
         self.batch: Any = None  # the last loader batch: a Batch
@@ -91,11 +92,12 @@ class Log:
             self.optimizers.append(weakref.ref(optimizer))
         return found
 
-    def passed(self, number: int):
-        """A backward pass has ended, over a graph whose newest node has this number."""
+    def passed(self, number: int, end: int):
+        """A backward pass has ended, over a graph whose newest node has this number; `end`: newer than all nodes."""
         self.sequence.append(number)
+        self.ends.append(end)
         if len(self.sequence) > 64:
-            del self.sequence[:32]
+            del self.sequence[:32], self.ends[:32]
 
     def note(self, what: str, thing: object = None, site: Site | None = None):
         """Add a rare event to the ring: eval, train, save, load, seed, iterator..."""
