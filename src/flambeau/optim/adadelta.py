@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import FormulaOptimizer, check_lr, descent, require
+from .rule import FormulaOptimizer, check_eps, check_lr, check_weight_decay, descent, require
 
 
 class Adadelta(FormulaOptimizer):
@@ -30,9 +30,14 @@ class Adadelta(FormulaOptimizer):
         differentiable=False,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 <= rho <= 1.0, f"Invalid rho value: {rho}")
-        require(0.0 <= eps, f"Invalid epsilon value: {eps}")
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+        require(
+            0.0 <= rho <= 1.0,
+            f"Invalid rho value: {rho}",
+            why="it is the share of a running mean of squares that is kept",
+            fix="use `rho=0.9`",
+        )
+        check_eps(eps)
+        check_weight_decay(weight_decay)
         super().__init__(params, dict(
             lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize, capturable=capturable,
             foreach=foreach, differentiable=differentiable,

@@ -38,12 +38,37 @@ class Adafactor(FormulaOptimizer):
         self, params, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, weight_decay=0.0, *, foreach=None,
         maximize=False,
     ):  # fmt: skip
-        check_lr(lr, "Learning rate should be >= 0 but is: {}")
-        require(0.0 >= beta2_decay, f"beta2_decay should be <= 0 but is: {beta2_decay}")
-        require(eps[0] is None or 0.0 <= eps[0], f"epsilon1 should be >= 0 but is: {eps[0]}")
-        require(0.0 <= eps[1], f"epsilon2 should be >= 0 but is: {eps[1]}")
-        require(1.0 <= d, f"Clipping threshold d should be >= 1 but is: {d}")
-        require(0.0 <= weight_decay, f"weight_decay should be >= 0 but is: {weight_decay}")
+        check_lr(lr, should=True)
+        require(
+            0.0 >= beta2_decay,
+            f"beta2_decay should be <= 0 but is: {beta2_decay}",
+            why="it is the exponent by which new squares count less and less",
+            fix="use `beta2_decay=-0.8`",
+        )
+        require(
+            eps[0] is None or 0.0 <= eps[0],
+            f"epsilon1 should be >= 0 but is: {eps[0]}",
+            why="it is added to squares so that nothing is divided by zero",
+            fix="use `eps=(None, 1e-3)`",
+        )
+        require(
+            0.0 <= eps[1],
+            f"epsilon2 should be >= 0 but is: {eps[1]}",
+            why="it is the smallest size that a parameter is taken to have",
+            fix="use `eps=(None, 1e-3)`",
+        )
+        require(
+            1.0 <= d,
+            f"Clipping threshold d should be >= 1 but is: {d}",
+            why="updates of a larger mean size than d are scaled down to it",
+            fix="use `d=1.0`",
+        )
+        require(
+            0.0 <= weight_decay,
+            f"weight_decay should be >= 0 but is: {weight_decay}",
+            why="it is the rate at which weights shrink towards zero",
+            fix="use `weight_decay=0.01`, or 0 for none",
+        )
         super().__init__(params, dict(
             lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, foreach=foreach,
             maximize=maximize,

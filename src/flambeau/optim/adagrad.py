@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from ..tensor import Tensor
-from .rule import FormulaOptimizer, check_fused, check_lr, descent, plain, require, scalar_tensor
+from .rule import (
+    FormulaOptimizer,
+    check_eps,
+    check_fused,
+    check_lr,
+    check_weight_decay,
+    descent,
+    plain,
+    require,
+    scalar_tensor,
+)
 
 
 class Adagrad(FormulaOptimizer):
@@ -32,11 +42,21 @@ class Adagrad(FormulaOptimizer):
         maximize=False, differentiable=False, fused=None,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 <= lr_decay, f"Invalid lr_decay value: {lr_decay}")
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+        require(
+            0.0 <= lr_decay,
+            f"Invalid lr_decay value: {lr_decay}",
+            why="the learning rate is divided by 1 + step * lr_decay",
+            fix="use 0 for none",
+        )
+        check_weight_decay(weight_decay)
         value = initial_accumulator_value
-        require(0.0 <= value, f"Invalid initial_accumulator_value value: {value}")
-        require(0.0 <= eps, f"Invalid epsilon value: {eps}")
+        require(
+            0.0 <= value,
+            f"Invalid initial_accumulator_value value: {value}",
+            why="it is where sums of squares begin",
+            fix="use 0, or a small number such as 0.1",
+        )
+        check_eps(eps)
         check_fused(fused, foreach, differentiable)
         super().__init__(params, dict(
             lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay, initial_accumulator_value=value,

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from ..tensor import Tensor
-from .rule import FormulaOptimizer, check_betas, check_fused, check_lr, check_not_tensors, descent, require
+from .rule import (
+    FormulaOptimizer,
+    check_betas,
+    check_eps,
+    check_fused,
+    check_lr,
+    check_not_tensors,
+    check_weight_decay,
+    descent,
+)
 
 
 class Adam(FormulaOptimizer):
@@ -39,9 +48,9 @@ class Adam(FormulaOptimizer):
         if isinstance(lr, Tensor) and foreach and not capturable:
             check_not_tensors(lr, betas, foreach, capturable)
         check_lr(lr)
-        require(0.0 <= eps, f"Invalid epsilon value: {eps}")
+        check_eps(eps)
         check_betas(betas)
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+        check_weight_decay(weight_decay)
         check_not_tensors(lr, betas, foreach, capturable)
         check_fused(fused, foreach, differentiable)
         super().__init__(params, dict(

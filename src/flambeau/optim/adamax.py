@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import FormulaOptimizer, check_betas, check_lr, descent, require
+from .rule import FormulaOptimizer, check_betas, check_eps, check_lr, check_weight_decay, descent
 
 
 class Adamax(FormulaOptimizer):
@@ -24,9 +24,9 @@ class Adamax(FormulaOptimizer):
         differentiable=False, capturable=False,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 <= eps, f"Invalid epsilon value: {eps}")
+        check_eps(eps)
         check_betas(betas)
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+        check_weight_decay(weight_decay)
         super().__init__(params, dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=foreach, maximize=maximize,
             differentiable=differentiable, capturable=capturable,

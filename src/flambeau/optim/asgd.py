@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .rule import FormulaOptimizer, check_lr, descent, plain, require, scalar_tensor
+from .rule import FormulaOptimizer, check_lr, check_weight_decay, descent, plain, scalar_tensor
 
 
 class ASGD(FormulaOptimizer):
@@ -33,7 +33,7 @@ class ASGD(FormulaOptimizer):
         differentiable=False, capturable=False,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+        check_weight_decay(weight_decay)
         super().__init__(params, dict(
             lr=lr, lambd=lambd, alpha=alpha, t0=t0, weight_decay=weight_decay, foreach=foreach, maximize=maximize,
             differentiable=differentiable, capturable=capturable,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..autograd.mode import enable_grad
-from ..errors import ArgumentError
+from ..errors import ArgumentError, StateError
 from ..tensor import Tensor
 from .optimizer import Optimizer
 from .rule import as_real, check_lr, plain
@@ -58,6 +58,7 @@ class LBFGS(Optimizer):
             raise ArgumentError(
                 "LBFGS doesn't support per-parameter options (parameter groups)",
                 why="one direction and one step length are found for all parameters together",
+                fix="give the parameters as one list: `LBFGS(model.parameters())`",
             )
         self._params = self.param_groups[0]["params"]
 
@@ -140,7 +141,11 @@ class LBFGS(Optimizer):
             used = 0
             if options["line_search_fn"] is not None:
                 if options["line_search_fn"] != "strong_wolfe":
-                    raise RuntimeError("only 'strong_wolfe' is supported")
+                    raise StateError(
+                        "only 'strong_wolfe' is supported",
+                        why=f"line_search_fn is {options['line_search_fn']!r}",
+                        fix='use `line_search_fn="strong_wolfe"`, or None for a fixed step',
+                    )
                 here = [p._array.copy() for p in self._params]
                 at = lambda t: self._evaluate_at(evaluate, here, t, d)  # noqa: B023
                 found, used = strong_wolfe(at, Point(0, loss, g, slope), length, d)

@@ -41,13 +41,24 @@ class Muon(FormulaOptimizer):
         self, params, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True,
         ns_coefficients=(3.4445, -4.7750, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None,
     ):  # fmt: skip
-        check_lr(lr, "Learning rate should be >= 0 but is: {}")
-        require(0.0 <= momentum, f"momentum should be >= 0 but is: {momentum}")
-        require(0.0 <= weight_decay, f"weight decay should be >= 0 but is: {weight_decay}")
+        check_lr(lr, should=True)
+        require(
+            0.0 <= momentum,
+            f"momentum should be >= 0 but is: {momentum}",
+            why="it is the share of the former steps that is kept",
+            fix="use `momentum=0.95`",
+        )
+        require(
+            0.0 <= weight_decay,
+            f"weight decay should be >= 0 but is: {weight_decay}",
+            why="it is the rate at which weights shrink towards zero",
+            fix="use `weight_decay=0.1`, or 0 for none",
+        )
         require(
             adjust_lr_fn in (None, "original", "match_rms_adamw"),
             f"Adjust learning rate function {adjust_lr_fn} is not supported",
-            "'original' or 'match_rms_adamw'",
+            why="it says how the learning rate depends on the shape of a matrix",
+            fix="use 'original' or 'match_rms_adamw'",
         )
         super().__init__(params, dict(
             lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov, ns_coefficients=ns_coefficients,
@@ -58,7 +69,8 @@ class Muon(FormulaOptimizer):
                 require(
                     p.ndim == 2,
                     f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}",
-                    "give vectors, embeddings and convolutions to AdamW",
+                    why="the step is a matrix made orthogonal",
+                    fix="give vectors, embeddings and convolutions to `torch.optim.AdamW`",
                 )
 
     def slots(self, options):
@@ -68,8 +80,18 @@ class Muon(FormulaOptimizer):
         pass
 
     def numbers(self, options, state):
-        require(options["ns_steps"] < 100, "Number of steps must be less than 100 for computational efficiency")
-        require(len(options["ns_coefficients"]) == 3, "Coefficients must be a tuple of exactly 3 values")
+        require(
+            options["ns_steps"] < 100,
+            "Number of steps must be less than 100 for computational efficiency",
+            why=f"ns_steps is {options['ns_steps']}, and each step takes three products of matrices",
+            fix="use `ns_steps=5`",
+        )
+        require(
+            len(options["ns_coefficients"]) == 3,
+            "Coefficients must be a tuple of exactly 3 values",
+            why=f"there are {len(options['ns_coefficients'])}, and each step is a polynomial with three",
+            fix="leave ns_coefficients out",
+        )
         return {
             "lr": options["lr"],
             "shrink": 1 - options["lr"] * options["weight_decay"],

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from .rule import FormulaOptimizer, check_betas, check_lr, descent, require, scalar_tensor
+from .rule import (
+    FormulaOptimizer,
+    check_betas,
+    check_eps,
+    check_lr,
+    check_weight_decay,
+    descent,
+    require,
+    scalar_tensor,
+)
 
 
 class NAdam(FormulaOptimizer):
@@ -27,10 +36,15 @@ class NAdam(FormulaOptimizer):
         decoupled_weight_decay=False, *, foreach=None, maximize=False, capturable=False, differentiable=False,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 <= eps, f"Invalid epsilon value: {eps}")
+        check_eps(eps)
         check_betas(betas)
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
-        require(0.0 <= momentum_decay, f"Invalid momentum_decay value: {momentum_decay}")
+        check_weight_decay(weight_decay)
+        require(
+            0.0 <= momentum_decay,
+            f"Invalid momentum_decay value: {momentum_decay}",
+            why="it is the rate at which the momentum approaches its final value",
+            fix="use `momentum_decay=0.004`",
+        )
         super().__init__(params, dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
             decoupled_weight_decay=decoupled_weight_decay, maximize=maximize, foreach=foreach, capturable=capturable,

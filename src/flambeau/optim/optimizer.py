@@ -15,7 +15,7 @@ import numpy as np
 from .. import dtypes
 from ..checks import events
 from ..checks.log import log
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..kernels.record import listeners
 from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
@@ -108,8 +108,10 @@ def _with_hooks(step):
                 changed = hook(self, args, kwargs)
                 if changed is not None:
                     if not (isinstance(changed, tuple) and len(changed) == 2):
-                        raise RuntimeError(
-                            f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                        raise StateError(
+                            f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.",
+                            why="what a hook returns replaces the arguments of step",
+                            fix="return `(args, kwargs)`, with args a tuple and kwargs a dict, or return nothing",
                         )
                     args, kwargs = changed
             result = step(*args, **kwargs)
@@ -152,7 +154,8 @@ class Optimizer:
             raise ArgumentTypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
                 f"but got {params.type()}",
-                fix="pass a list: [tensor], or module.parameters()",
+                why="a tensor alone is no list of parameters, although it can be iterated over",
+                fix="use `[tensor]`, or `model.parameters()`",
             )
         self.defaults = defaults
         self._start_hooks()
@@ -208,7 +211,11 @@ class Optimizer:
     def add_param_group(self, param_group: dict) -> None:
         """Let the optimizer also update `param_group["params"]`, with the options in that dict."""
         if not isinstance(param_group, dict):
-            raise ArgumentTypeError(f"param_group must be a dict, but got {type(param_group)}")
+            raise ArgumentTypeError(
+                f"param_group must be a dict, but got {type(param_group)}",
+                why="a group holds parameters and their own options",
+                fix="use `{'params': [...], 'lr': 0.01}`",
+            )
         params, names = _named(param_group["params"])
         param_group["params"] = params
         if names:
@@ -217,7 +224,9 @@ class Optimizer:
             if not isinstance(param, Tensor):
                 raise ArgumentTypeError(
                     f"optimizer can only optimize Tensors, but one of the params is {_typename(param)}",
-                    fix="for options per group write [{'params': ..., 'lr': ...}, {'params': ...}]",
+                    why="the values of parameters are changed in place",
+                    fix="use `model.parameters()`; for options per group write `[{'params': ..., 'lr': ...}, "
+                    "{'params': ...}]`",
                 )
             if not self.defaults.get("differentiable", None) and not (param.is_leaf or param.retains_grad):
                 raise ArgumentError(
@@ -227,7 +236,11 @@ class Optimizer:
                 )
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ArgumentError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ArgumentError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}",
+                    why=f"{type(self).__name__} has no default for it",
+                    fix=f"use `{{'params': ..., '{name}': value}}`",
+                )
             param_group.setdefault(name, default)
         if len(params) != len(set(params)):
             warnings.warn(
@@ -236,16 +249,22 @@ class Optimizer:
                 stacklevel=3,
             )
         if self.param_groups and ("param_names" in param_group) != ("param_names" in self.param_groups[0]):
-            with_or_without = "with names" if "param_names" in param_group else "without names"
             raise ArgumentError(
                 "all optimizer param groups should be with/without names. "
-                f"cannot add param group {with_or_without} to the optimizer"
+                "cannot add param group with names to the optimizer"
+                if "param_names" in param_group
+                else "all optimizer param groups should be with/without names. "
+                "cannot add param group without names to the optimizer",
+                why="the names are saved with the state, for all parameters or for none",
+                fix="use `named_parameters()` for all groups, or `parameters()` for all",
             )
         held = {p for group in self.param_groups for p in group["params"]}
         if not held.isdisjoint(params):
             raise ArgumentError(
                 "some parameters appear in more than one parameter group",
                 why="each parameter is updated once per step, with the options of one group",
+                fix="leave them out of one group, e.g. by their ids: `ids = {id(p) for p in head}`, `[p for p in "
+                "model.parameters() if id(p) not in ids]`",
             )
         self.param_groups.append(param_group)
 
@@ -286,6 +305,7 @@ class Optimizer:
             raise ArgumentError(
                 "loaded state dict has a different number of parameter groups",
                 why=f"the optimizer has {len(groups)}, the state dict {len(saved_groups)}",
+                fix="make the optimizer with the groups it had when it was saved",
             )
         sizes = [len(g["params"]) for g in groups], [len(g["params"]) for g in saved_groups]
         if sizes[0] != sizes[1]:
@@ -378,12 +398,18 @@ def _named(params) -> tuple[list, list]:
     if isinstance(params, set):
         raise ArgumentTypeError(
             "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
-            "will change between runs. Please use a list instead."
+            "will change between runs. Please use a list instead.",
+            why="the state that is saved is found again by the order of the parameters",
+            fix="use `list(model.parameters())`",
         )
     params = list(params)
     names = [entry[0] for entry in params if isinstance(entry, tuple)]
     if names and len(names) != len(params):
-        raise ArgumentError("all optimizer params should be with/without names. Some param names are missing")
+        raise ArgumentError(
+            "all optimizer params should be with/without names. Some param names are missing",
+            why=f"{len(names)} of {len(params)} have a name",
+            fix="use `model.named_parameters()` for all of them",
+        )
     return [entry[1] for entry in params] if names else params, names
 
 

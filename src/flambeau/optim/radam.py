@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import FormulaOptimizer, check_betas, check_lr, descent, require
+from .rule import FormulaOptimizer, check_betas, check_eps, check_lr, check_weight_decay, descent
 
 
 class RAdam(FormulaOptimizer):
@@ -27,9 +27,9 @@ class RAdam(FormulaOptimizer):
         foreach=None, maximize=False, capturable=False, differentiable=False,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 <= eps, f"Invalid epsilon value: {eps}")
+        check_eps(eps)
         check_betas(betas)
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+        check_weight_decay(weight_decay)
         super().__init__(params, dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, foreach=foreach,
             capturable=capturable, decoupled_weight_decay=decoupled_weight_decay, differentiable=differentiable,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import FormulaOptimizer, check_lr, descent, require
+from .rule import FormulaOptimizer, check_eps, check_lr, check_momentum, check_weight_decay, descent, require
 
 
 class RMSprop(FormulaOptimizer):
@@ -30,10 +30,15 @@ class RMSprop(FormulaOptimizer):
         foreach=None, maximize=False, differentiable=False,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 <= eps, f"Invalid epsilon value: {eps}")
-        require(0.0 <= momentum, f"Invalid momentum value: {momentum}")
-        require(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
-        require(0.0 <= alpha, f"Invalid alpha value: {alpha}")
+        check_eps(eps)
+        check_momentum(momentum)
+        check_weight_decay(weight_decay)
+        require(
+            0.0 <= alpha,
+            f"Invalid alpha value: {alpha}",
+            why="it is the share of a running mean of squares that is kept",
+            fix="use `alpha=0.99`",
+        )
         super().__init__(params, dict(
             lr=lr, momentum=momentum, alpha=alpha, eps=eps, centered=centered, weight_decay=weight_decay,
             capturable=capturable, foreach=foreach, maximize=maximize, differentiable=differentiable,

@@ -33,7 +33,12 @@ class Rprop(FormulaOptimizer):
         maximize=False, differentiable=False,
     ):  # fmt: skip
         check_lr(lr)
-        require(0.0 < etas[0] < 1.0 < etas[1], f"Invalid eta values: {etas[0]}, {etas[1]}", "etas=(0.5, 1.2)")
+        require(
+            0.0 < etas[0] < 1.0 < etas[1],
+            f"Invalid eta values: {etas[0]}, {etas[1]}",
+            why="a step shrinks by the first and grows by the second",
+            fix="use `etas=(0.5, 1.2)`",
+        )
         super().__init__(params, dict(
             lr=lr, etas=etas, step_sizes=step_sizes, foreach=foreach, maximize=maximize,
             differentiable=differentiable, capturable=capturable,

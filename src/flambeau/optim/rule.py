@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd.mode import enable_grad, set_grad_enabled
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, FailedAssertion, ShapeError, StateError
 from ..kernels import fused
 from ..kernels.record import listener, listeners, unheard
 from ..ops.complexes import view_as_complex, view_as_real
@@ -98,6 +98,7 @@ class FormulaOptimizer(Optimizer):
                 raise ShapeError(
                     f"The size of a parameter {list(p.shape)} must match the size of its gradient {list(g.shape)}",
                     why=f"{type(self).__name__} changes each element by its own gradient",
+                    fix="let `backward()` set the gradients, or give `p.grad` the parameter's shape",
                 )
             state, numbers = self._begin(p, names, options)
             arrays = [a, b]
@@ -142,6 +143,7 @@ class FormulaOptimizer(Optimizer):
                     f"The size of a parameter {list(p.shape)} must match the size of its state '{name}' "
                     f"{list(state[name].shape)}",
                     why="the state was loaded from an optimizer of other parameters",
+                    fix="load it into an optimizer of the same model, with the parameters in the same order",
                 )
         return state, numbers
 
@@ -154,7 +156,11 @@ class FormulaOptimizer(Optimizer):
     def prepare(self, p, names, options):
         """The state of a parameter, started if this is its first step; slots are made later."""
         if not self.takes_complex and p.is_complex():
-            raise RuntimeError(f"{type(self).__name__} does not support complex parameters")
+            raise StateError(
+                f"{type(self).__name__} does not support complex parameters",
+                why="its rule compares numbers, and complex numbers have no order",
+                fix="use `torch.optim.Adam`, or a real parameter viewed by `torch.view_as_complex(p)`",
+            )
         state = self.state.get(p)
         if not state:
             state = {}
@@ -189,7 +195,11 @@ class FormulaOptimizer(Optimizer):
     def _step_with_graph(self, group):
         """The same formula on tensors: gradients flow through the step to gradients, learning rate and state."""
         if group.get("foreach") and self._foreach_differentiable_error:
-            raise AssertionError("_foreach ops don't support autograd")
+            raise FailedAssertion(
+                "_foreach ops don't support autograd",
+                why="foreach=True and differentiable=True exclude each other",
+                fix="leave foreach out",
+            )
         with set_grad_enabled(True):
             names = self.slots(group)
             for p in group["params"]:
@@ -242,43 +252,111 @@ def descent(p, g, maximize, weight_decay):
 # ------------------------------------------------------------------ checks of constructor arguments
 
 
-def require(ok, text: str, fix: str = "") -> None:
-    """ArgumentError(text) unless `ok`."""
+def require(ok, fact: str, why: str, fix: str) -> None:
+    """ArgumentError unless `ok`."""
     if not ok:
-        raise ArgumentError(text, fix=fix)
+        raise ArgumentError(fact, why=why, fix=fix)
 
 
-def check_lr(lr, text="Invalid learning rate: {}") -> None:
-    """A learning rate is a number >= 0, or a tensor of one element."""
+def check_lr(lr, should=False) -> None:
+    """A learning rate is a number >= 0, or a tensor of one element; `should` picks PyTorch's newer sentence."""
     if isinstance(lr, Tensor) and lr.numel() != 1:
-        raise ArgumentError("Tensor lr must be 1-element", why=f"it has shape {list(lr.shape)}")
-    require(0.0 <= lr, text.format(lr), fix="the step already goes downhill; to climb, pass maximize=True")
+        raise ArgumentError(
+            "Tensor lr must be 1-element",
+            why=f"it has shape {tuple(lr.shape)}",
+            fix="use `torch.tensor(0.001)`, and groups for learning rates of their own",
+        )
+    require(
+        0.0 <= lr,
+        f"Learning rate should be >= 0 but is: {lr}" if should else f"Invalid learning rate: {lr}",
+        why="the step already goes downhill, by this many times the gradient",
+        fix=f"use `lr={abs(lr)}`; to climb, pass `maximize=True`",
+    )
+
+
+def check_eps(eps) -> None:
+    """What is added to a divisor is not negative."""
+    require(
+        0.0 <= eps,
+        f"Invalid epsilon value: {eps}",
+        why="it is added to a root so that nothing is divided by zero",
+        fix="use `eps=1e-8`",
+    )
+
+
+def check_weight_decay(weight_decay) -> None:
+    """Weights decay towards zero, not away from it."""
+    require(
+        0.0 <= weight_decay,
+        f"Invalid weight_decay value: {weight_decay}",
+        why="it is the rate at which weights shrink towards zero",
+        fix="use a small number such as `weight_decay=0.01`, or 0 for none",
+    )
+
+
+def check_momentum(momentum) -> None:
+    """A share of the former step is not negative."""
+    require(
+        0.0 <= momentum,
+        f"Invalid momentum value: {momentum}",
+        why="it is the share of the former steps that is kept",
+        fix="use `momentum=0.9`, or 0 for none",
+    )
 
 
 def check_betas(betas) -> None:
     """Both decay rates are in [0, 1)."""
     for i in range(2):
-        require(0.0 <= betas[i] < 1.0, f"Invalid beta parameter at index {i}: {betas[i]}")
+        require(
+            0.0 <= betas[i] < 1.0,
+            f"Invalid beta parameter at index {i}: {betas[i]}",
+            why="it is the share of a running mean that is kept at each step, and at 1 nothing new would come in",
+            fix="use `betas=(0.9, 0.999)`",
+        )
 
 
 def check_not_tensors(lr, betas, foreach, capturable) -> None:
     """Adam's rules about options that are tensors."""
     if isinstance(lr, Tensor) and foreach and not capturable:
-        raise ArgumentError("lr as a Tensor is not supported for capturable=False and foreach=True")
+        raise ArgumentError(
+            "lr as a Tensor is not supported for capturable=False and foreach=True",
+            why="one number for all parameters is read before the step",
+            fix="use `lr=lr.item()`, or `foreach=False`",
+        )
     kinds = [isinstance(beta, Tensor) for beta in betas]
-    require(kinds[0] == kinds[1], "betas must be either both floats or both Tensors")
+    require(
+        kinds[0] == kinds[1],
+        "betas must be either both floats or both Tensors",
+        why="both are read in the same way at each step",
+        fix="use `betas=(0.9, 0.999)`",
+    )
     for i, beta in enumerate(betas):
         if kinds[i]:
             require(
                 not foreach or capturable,
                 f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True",
+                why="one number for all parameters is read before the step",
+                fix="use floats, or `foreach=False`",
             )
-            require(beta.numel() == 1, f"Tensor betas[{i}] must be 1-element")
+            require(
+                beta.numel() == 1,
+                f"Tensor betas[{i}] must be 1-element",
+                why=f"it has shape {tuple(beta.shape)}",
+                fix="use groups for rates of their own",
+            )
 
 
 def check_fused(fused, foreach, differentiable) -> None:
     """`fused` excludes `foreach` and `differentiable`."""
     if fused and differentiable:
-        raise RuntimeError("`fused` does not support `differentiable`")
+        raise StateError(
+            "`fused` does not support `differentiable`",
+            why="the fused step is not recorded for differentiation",
+            fix="use one of the two only",
+        )
     if fused and foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        raise StateError(
+            "`fused` and `foreach` cannot be `True` together.",
+            why="both say how the step is computed",
+            fix="use one of the two only",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import FormulaOptimizer, check_fused, check_lr, descent, require
+from .rule import FormulaOptimizer, check_fused, check_lr, check_momentum, check_weight_decay, descent, require
 
 
 class SGD(FormulaOptimizer):
@@ -35,10 +35,15 @@ class SGD(FormulaOptimizer):
         foreach=None, differentiable=False, fused=None,
     ):  # fmt: skip
         check_lr(lr)
-        require(momentum >= 0.0, f"Invalid momentum value: {momentum}")
-        require(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
+        check_momentum(momentum)
+        check_weight_decay(weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
-            require(False, "Nesterov momentum requires a momentum and zero dampening", "momentum=0.9, dampening=0")
+            require(
+                False,
+                "Nesterov momentum requires a momentum and zero dampening",
+                why=f"momentum is {momentum} and dampening {dampening}",
+                fix="use `momentum=0.9, dampening=0`",
+            )
         check_fused(fused, foreach, differentiable)
         super().__init__(params, dict(
             lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,

@@ -9,7 +9,7 @@ from math import cos, pi
 import numpy as np
 
 from ..autograd.mode import no_grad
-from ..errors import ArgumentError
+from ..errors import ArgumentError, FailedAssertion
 from ..nn import Module
 from ..nn.modules.batchnorm import _BatchNorm
 from ..tensor import Tensor
@@ -28,7 +28,11 @@ __all__ = [
 
 def _check_decay(decay):
     if decay < 0.0 or decay > 1.0:
-        raise ArgumentError(f"Invalid decay value {decay} provided. Please provide a value in [0,1] range.")
+        raise ArgumentError(
+            f"Invalid decay value {decay} provided. Please provide a value in [0,1] range.",
+            why="it is the share of the old average that is kept at each update",
+            fix="use `decay=0.999`",
+        )
 
 
 def get_ema_multi_avg_fn(decay=0.999):
@@ -129,7 +133,11 @@ class AveragedModel(Module):
     def __init__(self, model, device=None, avg_fn=None, multi_avg_fn=None, use_buffers=False):
         super().__init__()
         if avg_fn is not None and multi_avg_fn is not None:
-            raise AssertionError("Only one of avg_fn and multi_avg_fn should be provided")
+            raise FailedAssertion(
+                "Only one of avg_fn and multi_avg_fn should be provided",
+                why="both say how the average is updated",
+                fix="leave one of them out",
+            )
         self.module = deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
@@ -213,10 +221,18 @@ class SWALR(LRScheduler):
         for group, rate in zip(optimizer.param_groups, per_group("swa_lr", swa_lr, optimizer)):
             group["swa_lr"] = rate
         if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+            raise ArgumentError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}",
+                why="it says how the learning rate approaches swa_lr",
+                fix='use `anneal_strategy="cos"`',
+            )
         self._anneal_strategy = anneal_strategy
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ArgumentError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
+            raise ArgumentError(
+                f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}",
+                why="it is the number of epochs in which the learning rate approaches swa_lr",
+                fix="use `anneal_epochs=10`",
+            )
         self.anneal_epochs = anneal_epochs
         super().__init__(optimizer, last_epoch)
 

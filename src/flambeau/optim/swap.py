@@ -34,6 +34,7 @@ def swap_in_optimizer_params_and_state(optimizer: Optimizer, swapin_parameters: 
         raise ArgumentError(
             "the swapped-in parameters do not match the optimizer's parameter groups",
             why=f"groups of {sizes} parameters in the state, {len(params)} parameters given",
+            fix="swap in the parameters and the state of an optimizer made in the same way",
         )
     mine = optimizer.state, optimizer.param_groups
     by_number = dict(zip([number for g in groups for number in g["params"]], params))

@@ -10,7 +10,7 @@ import weakref
 from ..autograd import Function, backward, enable_grad, no_grad
 from ..autograd.graph import saved_tensors_hooks
 from ..autograd.mode import autocasting, is_grad_enabled, state
-from ..errors import GradientError, NotSupported
+from ..errors import ArgumentError, FlambeauError, GradientError, NotSupported
 from ..generator import default_generator
 from ..tensor import Tensor
 
@@ -27,14 +27,9 @@ __all__ = [
 ]
 
 _early_stop = True
-_NOT_EXPLICIT = (
-    "the use_reentrant parameter should be passed explicitly. {} use_reentrant=False is recommended, but if you "
-    "need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for more details "
-    "on the differences between the two variants."
-)
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(FlambeauError, RuntimeError):
     """The function did not do the same the second time."""
 
 
@@ -118,20 +113,37 @@ def checkpoint(
     tensor([1.2534, 1.2534])
     """
     if use_reentrant is None:
-        when = "Starting in PyTorch 2.9, calling checkpoint without use_reentrant will raise an exception."
-        warnings.warn("torch.utils.checkpoint: " + _NOT_EXPLICIT.format(when), stacklevel=2)
+        warnings.warn(
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, "
+            "calling checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended, but "
+            "if you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for "
+            "more details on the differences between the two variants.",
+            stacklevel=2,
+        )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if use_reentrant:
         if kwargs:
-            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+            raise ArgumentError(
+                f"Unexpected keyword arguments: {','.join(kwargs)}",
+                why="with use_reentrant=True, only positional arguments are passed on to the function",
+                fix="use `use_reentrant=False`",
+            )
         if context_fn is not noop_context_fn or debug:
-            raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+            raise ArgumentError(
+                "Passing `context_fn` or `debug` is only supported when use_reentrant=False.",
+                why="the reentrant way runs the function once more as a whole",
+                fix="use `use_reentrant=False`",
+            )
         if is_grad_enabled() and not any(isinstance(a, Tensor) and a.requires_grad for a in args):
             warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
         return _Reentrant.apply(function, preserve, *args)
     if determinism_check not in ("default", "none"):
-        raise ValueError(f"determinism_check should be one of ('default', 'none'), but got {determinism_check}")
+        raise ArgumentError(
+            f"determinism_check should be one of ('default', 'none'), but got {determinism_check}",
+            why="it says whether shapes and dtypes of the second run are compared",
+            fix='use "default" or "none"',
+        )
     first, second = context_fn()
     if not is_grad_enabled():
         with first:
@@ -156,12 +168,22 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
     torch.Size([4, 1])
     """
     if use_reentrant is None:
-        when = "In version 2.9 we will raise an exception if use_reentrant is not passed."
-        warnings.warn("torch.utils.checkpoint.checkpoint_sequential: " + _NOT_EXPLICIT.format(when), stacklevel=2)
+        warnings.warn(
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. In "
+            "version 2.9 we will raise an exception if use_reentrant is not passed. use_reentrant=False is "
+            "recommended, "
+            "but if you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs "
+            "for more details on the differences between the two variants.",
+            stacklevel=2,
+        )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs:
-        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        raise ArgumentError(
+            f"Unexpected keyword arguments: {','.join(kwargs)}",
+            why="the functions are given the result of the one before, and nothing else",
+            fix="leave them out",
+        )
     functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
 
     def part(start, stop):
@@ -237,7 +259,9 @@ class _Run:
             raise CheckpointError(
                 "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
                 f"recomputation.\nNumber of tensors saved during forward: {len(self.kept)}\nNumber of tensors saved "
-                f"during recomputation: {self.count}"
+                f"during recomputation: {self.count}",
+                why="the function took another path the second time",
+                fix="let the function depend on its arguments only: no counters, no modes that change in between",
             )
         return self.found[kept]
 
@@ -266,7 +290,9 @@ class _Run:
             raise CheckpointError(
                 "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
                 f"during the forward pass.\ntensor at position {kept.number}:\nsaved metadata: {_metadata(kept)}\n"
-                f"recomputed metadata: {_metadata(t)}"
+                f"recomputed metadata: {_metadata(t)}",
+                why="the function computed something else the second time",
+                fix="let the function depend on its arguments only: no counters, no modes that change in between",
             )
         return t
 
@@ -297,7 +323,8 @@ class _Reentrant(Function):
         if not live:
             raise GradientError(
                 "none of output has requires_grad=True, this checkpoint() is not necessary",
-                fix="checkpoint(..., use_reentrant=False)",
+                why="nothing that the function computes depends on an input that requires grad",
+                fix="use `use_reentrant=False`, or call the function without checkpoint",
             )
         backward([o for o, _ in live], [g for _, g in live])
         return (None, None, *[a.grad if isinstance(a, Tensor) else None for a in args])

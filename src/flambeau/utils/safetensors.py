@@ -32,7 +32,11 @@ def _parts(tensors, metadata):
     arrays, offset = [], 0
     for name, t in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
         if not isinstance(t, Tensor) or t.dtype not in _BY_DTYPE:
-            raise ArgumentError(f"safetensors cannot hold {name!r}: {getattr(t, 'dtype', type(t).__name__)}")
+            raise ArgumentError(
+                f"safetensors cannot hold {name!r}: {getattr(t, 'dtype', type(t).__name__)}",
+                why="the format knows tensors of the usual dtypes only",
+                fix="convert it, e.g. with `t.float()`, or use `torch.save`",
+            )
         a = np.ascontiguousarray(t._array)
         header[name] = {
             "dtype": _BY_DTYPE[t.dtype],
@@ -84,7 +88,11 @@ def load_file(filename, device="cpu") -> dict:
     The file is mapped: what is not used is not read. Changes to the tensors are not written back.
     """
     if os.path.getsize(filename) < 8:
-        raise FileError(f"Error while deserializing header: header too small ({os.fspath(filename)})")
+        raise FileError(
+            f"Error while deserializing header: header too small ({os.fspath(filename)})",
+            why=f"it has {os.path.getsize(filename)} bytes, fewer than the length of the header takes",
+            fix="copy or download the file again; it is cut off, or no safetensors file",
+        )
     found, _ = _tensors(np.memmap(filename, np.uint8, "c").view(np.ndarray), os.fspath(filename))
     return {k: t.to(META) for k, t in found.items()} if usable(device) is META else found
 
@@ -95,29 +103,46 @@ def metadata(filename) -> dict:
 
 
 def _tensors(raw, name):
-    def broken(why):
-        return FileError(f"Error while deserializing {name}: {why}", fix="the file is truncated or damaged, or no "
-                         "safetensors file: copy or download it again")  # fmt: skip
-
     if raw.size < 8:
-        raise broken("header too small")
+        raise FileError(
+            f"Error while deserializing {name}: header too small",
+            why=f"it has {raw.size} bytes, fewer than the length of the header takes",
+            fix="copy or download the file again; it is cut off, or no safetensors file",
+        )
     length = int.from_bytes(raw[:8].tobytes(), "little")
     if length > min(_LONGEST_HEADER, raw.size - 8):
-        raise broken(f"the header should have {length} bytes, and {raw.size - 8} are there")
+        raise FileError(
+            f"Error while deserializing {name}: the header should have {length} bytes, and {raw.size - 8} are there",
+            why="the first 8 bytes say how long the header is",
+            fix="copy or download the file again; it is cut off, or no safetensors file",
+        )
     try:
         header = json.loads(raw[8 : 8 + length].tobytes())
     except ValueError as error:
-        raise broken(f"invalid header: {error}") from None
+        raise FileError(
+            f"Error while deserializing {name}: invalid header: {error}",
+            why="the header is JSON",
+            fix="copy or download the file again; it is damaged, or no safetensors file",
+        ) from None
     body, found = raw[8 + length :], {}
     about = header.pop("__metadata__", {})
     for key, entry in header.items():
         dt = _NAMES.get(entry["dtype"])
         if dt is None:
-            raise broken(f"tensor {key!r} has dtype {entry['dtype']}, which is not supported")
+            raise FileError(
+                f"Error while deserializing {name}: tensor {key!r} has dtype {entry['dtype']}, which is not supported",
+                why=f"flambeau reads {', '.join(_NAMES)}",
+                fix="convert the tensor to one of these before saving",
+            )
         start, end = entry["data_offsets"]
         count = int(np.prod(entry["shape"], dtype=np.int64))
         if not 0 <= start <= end <= body.size or end - start != count * dt.itemsize:
-            raise broken(f"tensor {key!r} should lie in bytes {start} to {end}, and the data has {body.size}")
+            raise FileError(
+                f"Error while deserializing {name}: tensor {key!r} should lie in bytes {start} to {end}, and the "
+                f"data has {body.size}",
+                why=f"its shape {tuple(entry['shape'])} takes {count * dt.itemsize} bytes",
+                fix="copy or download the file again; it is cut off or damaged",
+            )
         part = body[start:end]
         part = part if (part.ctypes.data % dt.itemsize == 0) else part.copy()
         found[key] = wrap(part.view(dt.numpy).reshape(entry["shape"]))

@@ -9,7 +9,7 @@ from copy import copy
 
 from ...checks import events
 from ...checks.log import log
-from ...errors import ArgumentError, ArgumentTypeError
+from ...errors import ArgumentError, ArgumentTypeError, MissingKey
 from ...kernels.record import action, listeners, problem
 from ...tensor import Tensor
 from ..optimizer import Optimizer
@@ -44,7 +44,13 @@ def write(group: dict, name: str, value) -> None:
 def check_optimizer(optimizer) -> None:
     """TypeError unless it is an Optimizer."""
     if not isinstance(optimizer, Optimizer):
-        raise ArgumentTypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        raise ArgumentTypeError(
+            f"{type(optimizer).__name__} is not an Optimizer",
+            why="a scheduler changes the learning rates of an optimizer",
+            fix=f"use `Scheduler({optimizer.__name__}(model.parameters()), ...)`"
+            if isinstance(optimizer, type)
+            else "give the optimizer as first argument",
+        )
 
 
 def per_group(name: str, value, optimizer) -> list:
@@ -55,7 +61,9 @@ def per_group(name: str, value, optimizer) -> list:
     if len(value) != n:
         raise ArgumentError(
             f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
-            f"param_groups has {n}."
+            f"param_groups has {n}.",
+            why="it is one value for all groups, or one for each",
+            fix=f"give {n} values, or one number",
         )
     return list(value)
 
@@ -99,11 +107,13 @@ class LRScheduler:
             if last_epoch == -1:
                 group.setdefault("initial_lr", copied(group["lr"]))
             elif "initial_lr" not in group:
-                raise KeyError(
+                raise MissingKey(
                     f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
                     "last_epoch >= 0.\nThis typically happens when:\n1. You're trying to resume training from a "
                     "checkpoint but haven't properly loaded the optimizer state\n2. You're using last_epoch >= 0 for a "
-                    "fresh training run (not recommended)"
+                    "fresh training run (not recommended)",
+                    why="the scheduler would go on from the learning rate that the group began with",
+                    fix="load the optimizer's state_dict first, or leave last_epoch out",
                 )
         self.base_lrs = [copied(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch

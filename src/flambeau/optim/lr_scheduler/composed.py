@@ -15,13 +15,17 @@ def _check(name, optimizer, schedulers):
         if isinstance(scheduler, ReduceLROnPlateau):
             raise ArgumentError(
                 f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be "
-                f"specified when calling `step`, but got one at index {i} in the given schedulers sequence."
+                f"specified when calling `step`, but got one at index {i} in the given schedulers sequence.",
+                why="its step needs the value that it watches",
+                fix="step the two schedulers separately: `scheduler.step()` and `plateau.step(loss)`",
             )
         if optimizer is not scheduler.optimizer:
             raise ArgumentError(
                 f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
                 f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
-                f"{type(optimizer).__name__}."
+                f"{type(optimizer).__name__}.",
+                why="the schedulers change the learning rates of one optimizer in turn",
+                fix="make all of them with the same optimizer",
             )
 
 
@@ -64,16 +68,26 @@ class SequentialLR(_Composed):
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch: int = -1):
         if len(schedulers) < 1:
-            raise ArgumentError("SequentialLR expects at least one scheduler, but got no scheduler.")
+            raise ArgumentError(
+                "SequentialLR expects at least one scheduler, but got no scheduler.",
+                why="there is nothing to run",
+                fix="give a list: `[warmup, decay]`",
+            )
         for i, scheduler in enumerate(schedulers):
             if not hasattr(scheduler, "optimizer"):
-                raise ArgumentTypeError(f"SequentialLR at index {i} should have `optimizer` as its attribute.")
+                raise ArgumentTypeError(
+                    f"SequentialLR at index {i} should have `optimizer` as its attribute.",
+                    why=f"it is {type(scheduler).__name__}",
+                    fix="give schedulers, such as `LinearLR(optimizer)`",
+                )
         _check("SequentialLR", optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
             raise ArgumentError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of "
                 f"milestone points, but got number of schedulers {len(schedulers)} and the number of milestones to be "
-                f"equal to {len(milestones)}"
+                f"equal to {len(milestones)}",
+                why="a milestone is the epoch at which the next scheduler takes over",
+                fix=f"give {len(schedulers) - 1} milestone(s)",
             )
         self._schedulers = schedulers
         self._milestones = milestones
@@ -120,7 +134,11 @@ class ChainedScheduler(_Composed):
 
     def __init__(self, schedulers, optimizer=None):
         if len(schedulers) < 1:
-            raise ArgumentError("ChainedScheduler expects at least one scheduler to be chained, but got no scheduler.")
+            raise ArgumentError(
+                "ChainedScheduler expects at least one scheduler to be chained, but got no scheduler.",
+                why="there is nothing to run",
+                fix="give a list: `[scheduler1, scheduler2]`",
+            )
         optimizer = optimizer or schedulers[0].optimizer
         _check("ChainedScheduler", optimizer, schedulers)
         self._schedulers = schedulers

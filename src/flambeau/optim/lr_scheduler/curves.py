@@ -27,11 +27,14 @@ class LinearLR(LRScheduler):
         if start_factor > 1.0 or start_factor <= 0:
             raise ArgumentError(
                 "Starting multiplicative factor expected to be greater than 0 and less or equal to 1.",
-                why=f"start_factor is {start_factor}",
+                why=f"start_factor is {start_factor}, by which the first learning rate is multiplied",
+                fix="set the optimizer's lr to the largest learning rate, and begin with a part of it",
             )
         if end_factor > 1.0 or end_factor < 0:
             raise ArgumentError(
-                "Ending multiplicative factor expected to be between 0 and 1.", why=f"end_factor is {end_factor}"
+                "Ending multiplicative factor expected to be between 0 and 1.",
+                why=f"end_factor is {end_factor}, by which the last learning rate is multiplied",
+                fix="set the optimizer's lr to the largest learning rate",
             )
         self.start_factor = start_factor
         self.end_factor = end_factor
@@ -138,11 +141,23 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def __init__(self, optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
         if T_0 <= 0 or not isinstance(T_0, int):
-            raise ArgumentError(f"Expected positive integer T_0, but got {T_0}")
+            raise ArgumentError(
+                f"Expected positive integer T_0, but got {T_0}",
+                why="it is the number of epochs until the first restart",
+                fix=f"use `T_0={max(int(T_0), 1)}`" if isinstance(T_0, (int, float)) else "use an int such as `T_0=10`",
+            )
         if T_mult < 1 or not isinstance(T_mult, int):
-            raise ArgumentError(f"Expected integer T_mult >= 1, but got {T_mult}")
+            raise ArgumentError(
+                f"Expected integer T_mult >= 1, but got {T_mult}",
+                why="each period is that many times as long as the one before",
+                fix="use `T_mult=1` for periods of one length",
+            )
         if not isinstance(eta_min, (float, int)):
-            raise ArgumentError(f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}")
+            raise ArgumentError(
+                f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}",
+                why="it is the smallest learning rate",
+                fix="use `eta_min=0.0`",
+            )
         self.T_0 = T_0
         self.T_i = T_0
         self.T_mult = T_mult
@@ -169,7 +184,11 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 self.T_cur -= self.T_i
                 self.T_i *= self.T_mult
         elif epoch < 0:
-            raise ArgumentError(f"Expected non-negative epoch, but got {epoch}")
+            raise ArgumentError(
+                f"Expected non-negative epoch, but got {epoch}",
+                why="epochs are counted from 0",
+                fix="use `step()` to go on by one",
+            )
         elif epoch < self.T_0:
             self.T_i, self.T_cur = self.T_0, epoch
         elif self.T_mult == 1:

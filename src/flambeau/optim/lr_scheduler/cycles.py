@@ -17,7 +17,8 @@ def momentum_name(optimizer) -> str:
             return name
     raise ArgumentError(
         "optimizer must support momentum or beta1 with `cycle_momentum` option enabled",
-        fix="cycle_momentum=False",
+        why=f"the options of {type(optimizer).__name__} have neither",
+        fix="use `cycle_momentum=False`",
     )
 
 
@@ -182,9 +183,17 @@ class OneCycleLR(LRScheduler):
             for (end, start_lr, end_lr), (start_momentum, end_momentum) in zip(ends, momenta)
         ]
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
-            raise ArgumentError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+            raise ArgumentError(
+                f"Expected float between 0 and 1 pct_start, but got {pct_start}",
+                why="it is the share of the steps in which the learning rate rises",
+                fix="use `pct_start=0.3`",
+            )
         if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+            raise ArgumentError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}",
+                why="it says how the learning rate falls",
+                fix='use `anneal_strategy="cos"`',
+            )
         self._anneal_func_type = anneal_strategy
         max_lrs = per_group("max_lr", max_lr, optimizer)
         if last_epoch == -1:
@@ -208,16 +217,25 @@ class OneCycleLR(LRScheduler):
     def _total(total_steps, epochs, steps_per_epoch) -> int:
         if total_steps is not None:
             if total_steps <= 0 or not isinstance(total_steps, int):
-                raise ArgumentError(f"Expected positive integer total_steps, but got {total_steps}")
+                raise ArgumentError(
+                    f"Expected positive integer total_steps, but got {total_steps}",
+                    why="it is the number of calls of `scheduler.step()`",
+                    fix="use `total_steps=epochs * len(loader)`",
+                )
             return total_steps
         if epochs is None or steps_per_epoch is None:
             raise ArgumentError(
                 "You must define either total_steps OR (epochs AND steps_per_epoch)",
-                fix="epochs=epochs, steps_per_epoch=len(loader)",
+                why="the cycle needs an end",
+                fix="use `epochs=epochs, steps_per_epoch=len(loader)`",
             )
         for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
             if not isinstance(value, int) or value <= 0:
-                raise ArgumentError(f"Expected positive integer {name}, but got {value}")
+                raise ArgumentError(
+                    f"Expected positive integer {name}, but got {value}",
+                    why="the cycle has epochs * steps_per_epoch steps",
+                    fix="use `epochs=epochs, steps_per_epoch=len(loader)`",
+                )
         return epochs * steps_per_epoch
 
     def _between(self, start, end, part):

@@ -13,7 +13,11 @@ class _FunctionLR(LRScheduler):
         if not isinstance(lr_lambda, (list, tuple)):
             lr_lambda = [lr_lambda] * n
         elif len(lr_lambda) != n:
-            raise ArgumentError(f"Expected {n} lr_lambdas, but got {len(lr_lambda)}", why="one per parameter group")
+            raise ArgumentError(
+                f"Expected {n} lr_lambdas, but got {len(lr_lambda)}",
+                why="each parameter group has its own function",
+                fix=f"give {n} functions, or a single one for all groups",
+            )
         self.lr_lambdas = list(lr_lambda)
         super().__init__(optimizer, last_epoch)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from math import inf
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, StateError
 from ...kernels.record import action
 from .base import EPOCH_DEPRECATED, LRScheduler, check_optimizer, copied, telling, write
 
@@ -36,14 +36,22 @@ class ReduceLROnPlateau(LRScheduler):
         threshold_mode="rel", cooldown: int = 0, min_lr=0, eps: float = 1e-8,
     ):  # fmt: skip
         if factor >= 1.0:
-            raise ArgumentError("Factor should be < 1.0.", why=f"factor is {factor}")
+            raise ArgumentError(
+                "Factor should be < 1.0.",
+                why=f"factor is {factor}, by which the learning rate is multiplied when the metric no longer improves",
+                fix="use `factor=0.1`",
+            )
         self.factor = factor
         check_optimizer(optimizer)
         self.optimizer = optimizer
         n = len(optimizer.param_groups)
         if isinstance(min_lr, (list, tuple)):
             if len(min_lr) != n:
-                raise ArgumentError(f"expected {n} min_lrs, got {len(min_lr)}", why="one per parameter group")
+                raise ArgumentError(
+                    f"expected {n} min_lrs, got {len(min_lr)}",
+                    why="each parameter group has its own smallest learning rate",
+                    fix=f"give {n} values, or one number",
+                )
             self.default_min_lr = None
             self.min_lrs = list(min_lr)
         else:
@@ -55,9 +63,17 @@ class ReduceLROnPlateau(LRScheduler):
         self.last_epoch = 0
         self._last_lr = [copied(group["lr"]) for group in optimizer.param_groups]
         if mode not in ("min", "max"):
-            raise ArgumentError(f"mode {mode} is unknown!", fix="'min' or 'max'")
+            raise ArgumentError(
+                f"mode {mode} is unknown!",
+                why="it says whether the metric is to fall or to rise",
+                fix='use `mode="min"` for a loss, `mode="max"` for an accuracy',
+            )
         if threshold_mode not in ("rel", "abs"):
-            raise ArgumentError(f"threshold mode {threshold_mode} is unknown!", fix="'rel' or 'abs'")
+            raise ArgumentError(
+                f"threshold mode {threshold_mode} is unknown!",
+                why="it says whether threshold is a part of the best value or a difference to it",
+                fix='use `threshold_mode="rel"` or `"abs"`',
+            )
         self.mode_worse = inf if mode == "min" else -inf
         self.mode = mode
         self.threshold = threshold
@@ -97,11 +113,13 @@ class ReduceLROnPlateau(LRScheduler):
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):  # groups were added since
             if self.default_min_lr is None:
-                raise RuntimeError(
+                raise StateError(
                     f"The number of param groups in the `optimizer` ({len(groups)}) differs from when "
                     f"`ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), usually due to a new param group "
                     "being added to the optimizer. Please modify the `min_lrs` field to match the length of the "
-                    "`optimizer` param groups."
+                    "`optimizer` param groups.",
+                    why="each group has its own smallest learning rate",
+                    fix=f"set `scheduler.min_lrs` to a list of {len(groups)} values",
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, least in zip(groups, self.min_lrs):

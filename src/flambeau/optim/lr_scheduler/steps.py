@@ -80,7 +80,9 @@ class ConstantLR(LRScheduler):
     def __init__(self, optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1):
         if factor > 1.0 or factor < 0:
             raise ArgumentError(
-                "Constant multiplicative factor expected to be between 0 and 1.", why=f"factor is {factor}"
+                "Constant multiplicative factor expected to be between 0 and 1.",
+                why=f"factor is {factor}, by which the learning rate is multiplied at first",
+                fix="set the optimizer's lr to the largest learning rate, and begin with a part of it",
             )
         self.factor = factor
         self.total_iters = total_iters

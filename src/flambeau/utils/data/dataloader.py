@@ -12,7 +12,7 @@ import flambeau as fb
 
 from ...checks import events
 from ...checks.log import log
-from ...errors import ArgumentError
+from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, NotSupported
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import IterableFetcher, MapFetcher
 from ._utils.parallel import WorkerPool
@@ -106,20 +106,38 @@ class DataLoader(Generic[T_co]):
         in_order: bool = True,
     ) -> None:
         if num_workers < 0:
-            raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
+            raise ArgumentError(
+                "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.",
+                why=f"it is {num_workers}, the number of processes that load data",
+                fix="use `num_workers=0` to load in this process",
+            )
         if timeout < 0:
-            raise ValueError("timeout option should be non-negative")
+            raise ArgumentError(
+                "timeout option should be non-negative",
+                why=f"it is {timeout} seconds",
+                fix="use `timeout=0` to wait without limit",
+            )
         if num_workers == 0 and prefetch_factor is not None:
-            raise ValueError(
+            raise ArgumentError(
                 "prefetch_factor option could only be specified in multiprocessing."
-                "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None."
+                "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None.",
+                why=f"batches are fetched ahead by workers, and prefetch_factor is {prefetch_factor}",
+                fix="use `num_workers=2`, or leave prefetch_factor out",
             )
         if num_workers > 0 and prefetch_factor is None:
             prefetch_factor = 2
         elif prefetch_factor is not None and prefetch_factor < 0:
-            raise ValueError("prefetch_factor option should be non-negative")
+            raise ArgumentError(
+                "prefetch_factor option should be non-negative",
+                why=f"it is {prefetch_factor}, the number of batches that each worker fetches ahead",
+                fix="use `prefetch_factor=2`",
+            )
         if persistent_workers and num_workers == 0:
-            raise ValueError("persistent_workers option needs num_workers > 0")
+            raise ArgumentError(
+                "persistent_workers option needs num_workers > 0",
+                why="there are no workers to keep",
+                fix="use `num_workers=2`, or leave persistent_workers out",
+            )
 
         self.dataset = dataset
         self.num_workers = num_workers
@@ -141,24 +159,36 @@ class DataLoader(Generic[T_co]):
                         fix="shuffle inside the data set's __iter__",
                     )
             if batch_sampler is not None:
-                raise ValueError(
+                raise ArgumentError(
                     "DataLoader with IterableDataset: expected unspecified "
-                    f"batch_sampler option, but got batch_sampler={batch_sampler}"
+                    f"batch_sampler option, but got batch_sampler={batch_sampler}",
+                    why="a stream gives its samples in its own order",
+                    fix="leave batch_sampler out, and use batch_size",
                 )
         else:
             shuffle = bool(shuffle)
             self._dataset_kind = _DatasetKind.Map
 
         if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+            raise ArgumentError(
+                "sampler option is mutually exclusive with shuffle",
+                why="a sampler says in which order the samples come, and shuffle=True asks for a random one",
+                fix="leave shuffle out, or use `RandomSampler(dataset)` as sampler",
+            )
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                raise ArgumentError(
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last",
+                    why="a batch_sampler gives whole batches of indices, so these options would do nothing",
+                    fix="give them to the batch sampler: `BatchSampler(sampler, batch_size, drop_last)`",
                 )
             batch_size, drop_last = None, False
         elif batch_size is None and drop_last:
-            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
+            raise ArgumentError(
+                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last",
+                why="without batches there is no last one",
+                fix="leave drop_last out",
+            )
 
         if sampler is None:
             if self._dataset_kind == _DatasetKind.Iterable:
@@ -189,7 +219,11 @@ class DataLoader(Generic[T_co]):
 
     def __setattr__(self, attr, val) -> None:
         if self._initialized and attr in self._FIXED:
-            raise ValueError(f"{attr} attribute should not be set after {self.__class__.__name__} is initialized")
+            raise ArgumentError(
+                f"{attr} attribute should not be set after {self.__class__.__name__} is initialized",
+                why="the iterators that exist already were made with it",
+                fix="make a new DataLoader",
+            )
         super().__setattr__(attr, val)
 
     @property
@@ -201,22 +235,28 @@ class DataLoader(Generic[T_co]):
     def multiprocessing_context(self, context) -> None:
         if context is not None:
             if self.num_workers == 0:
-                raise ValueError(
+                raise ArgumentError(
                     "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
-                    f"but got num_workers={self.num_workers}"
+                    f"but got num_workers={self.num_workers}",
+                    why="it says how worker processes are started",
+                    fix="use `num_workers=2`, or leave it out",
                 )
             if isinstance(context, str):
                 methods = multiprocessing.get_all_start_methods()
                 if context not in methods:
-                    raise ValueError(
+                    raise ArgumentError(
                         f"multiprocessing_context option should specify a valid start method in {methods!r}, "
-                        f"but got multiprocessing_context={context!r}"
+                        f"but got multiprocessing_context={context!r}",
+                        why="it says how worker processes are started",
+                        fix=f"use `multiprocessing_context={methods[0]!r}`",
                     )
                 context = multiprocessing.get_context(context)
             if not isinstance(context, BaseContext):
-                raise TypeError(
+                raise ArgumentTypeError(
                     "multiprocessing_context option should be a valid context object or a string specifying the "
-                    f"start method, but got multiprocessing_context={context}"
+                    f"start method, but got multiprocessing_context={context}",
+                    why=f"it is {type(context).__name__}",
+                    fix="use `multiprocessing.get_context('spawn')`",
                 )
         self._context = context
 
@@ -262,17 +302,23 @@ class DataLoader(Generic[T_co]):
         known = hasattr(os, "sched_getaffinity")
         cores = len(os.sched_getaffinity(0)) if known else os.cpu_count()
         if cores is None or self.num_workers > cores:
-            unknown = "" if known else " (`cpuset` is not taken into account)"
-            limit = (
-                "DataLoader is not able to compute a suggested max number of worker in current system."
-                if cores is None
-                else f"Our suggested max number of worker in current system is {cores}{unknown}, which is smaller "
-                "than what this DataLoader is going to create."
-            )
             warnings.warn(
-                f"This DataLoader will create {self.num_workers} worker processes in total. {limit} Please be aware "
-                "that excessive worker creation might get DataLoader running slow or even freeze, lower the worker "
-                "number to avoid potential slowness/freeze if necessary.",
+                f"This DataLoader will create {self.num_workers} worker processes in total. DataLoader is not able to "
+                "compute a suggested max number of worker in current system. Please be aware that excessive worker "
+                "creation might get DataLoader running slow or even freeze, lower the worker number to avoid potential "
+                "slowness/freeze if necessary."
+                if cores is None
+                else f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max "
+                f"number of worker in current system is {cores}, which is smaller than what this DataLoader is going "
+                "to "
+                "create. Please be aware that excessive worker creation might get DataLoader running slow or even "
+                "freeze, lower the worker number to avoid potential slowness/freeze if necessary."
+                if known
+                else f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max "
+                f"number of worker in current system is {cores} (`cpuset` is not taken into account), which is smaller "
+                "than what this DataLoader is going to create. Please be aware that excessive worker creation might "
+                "get DataLoader running slow or even freeze, lower the worker number to avoid potential "
+                "slowness/freeze if necessary.",
                 stacklevel=3,
             )
 
@@ -322,30 +368,38 @@ class _BaseDataLoaderIter:
         if log.on and (loader := self._loader()) is not None:
             events.gives(loader, self, data, time.perf_counter() - began)
         if (said := self._IterableDataset_len_called) is not None and self._num_yielded > said:
-            text = (
+            warnings.warn(
                 f"Length of IterableDataset {self._dataset} was reported to be {said} (when accessing "
                 f"len(dataloader)), but {self._num_yielded} samples have been fetched. "
+                if self._num_workers == 0
+                else f"Length of IterableDataset {self._dataset} was reported to be {said} (when accessing "
+                f"len(dataloader)), but {self._num_yielded} samples have been fetched. "
+                "For multiprocessing data-loading, this could be caused by not properly configuring the "
+                "IterableDataset replica at each worker: use get_worker_info() to give each worker its share.",
+                stacklevel=2,
             )
-            if self._num_workers > 0:
-                text += (
-                    "For multiprocessing data-loading, this could be caused by not properly configuring the "
-                    "IterableDataset replica at each worker: use get_worker_info() to give each worker its share."
-                )
-            warnings.warn(text, stacklevel=2)
         return data
 
     def __len__(self) -> int:
         return len(self._index_sampler)
 
     def __getstate__(self):
-        raise NotImplementedError(f"{self.__class__.__name__} cannot be pickled")
+        raise NotSupported(
+            f"{self.__class__.__name__} cannot be pickled",
+            why="it holds the place in an epoch, and processes",
+            fix="pickle the data set, and make a DataLoader from it",
+        )
 
 
 class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     def __init__(self, loader: DataLoader) -> None:
         super().__init__(loader)
         if self._timeout != 0:
-            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
+            raise FailedAssertion(
+                "_SingleProcessDataLoaderIter requires timeout == 0",
+                why="nothing is waited for",
+                fix="use `timeout=0`, or `num_workers=2`",
+            )
         self._fetch = _DatasetKind.create_fetcher(
             self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
         ).fetch
@@ -357,7 +411,11 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def __init__(self, loader: DataLoader) -> None:
         if not loader.prefetch_factor:
-            raise AssertionError("prefetch_factor must be at least 1 when num_workers > 0")
+            raise FailedAssertion(
+                "prefetch_factor must be at least 1 when num_workers > 0",
+                why="workers that fetch nothing ahead would never fetch",
+                fix="use `prefetch_factor=2`",
+            )
         super().__init__(loader)
         self._pool = WorkerPool(
             context=loader.multiprocessing_context or multiprocessing.get_context(),

@@ -11,6 +11,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ...errors import ArgumentError, FailedAssertion, NotSupported
 from ...tensor import Tensor
 from ._utils.batch import SampleBatch
 
@@ -43,7 +44,11 @@ class Dataset(Generic[T_co]):
     """
 
     def __getitem__(self, index) -> T_co:
-        raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+        raise NotSupported(
+            "Subclasses of Dataset should implement __getitem__.",
+            why=f"{type(self).__name__} has no __getitem__ of its own",
+            fix=f"define `def __getitem__(self, index):` in {type(self).__name__}",
+        )
 
     # No __len__ here: len() of a data set without one must be a TypeError, which samplers and users test for.
 
@@ -83,7 +88,11 @@ class TensorDataset(Dataset[tuple]):
     def __init__(self, *tensors) -> None:
         if any(tensors[0].size(0) != tensor.size(0) for tensor in tensors):
             sizes = ", ".join(str(tensor.size(0)) for tensor in tensors)
-            raise AssertionError(f"Size mismatch between tensors (first dimensions: {sizes})")
+            raise FailedAssertion(
+                f"Size mismatch between tensors (first dimensions: {sizes})",
+                why="sample i is element i of each tensor",
+                fix="give all tensors the same first dimension",
+            )
         self.tensors = tensors
 
     def __getitem__(self, index):
@@ -114,17 +123,26 @@ class StackDataset(Dataset):
 
     def __init__(self, *args, **kwargs) -> None:
         if args and kwargs:
-            raise ValueError(
+            raise ArgumentError(
                 "Supported either ``tuple``- (via ``args``) or"
-                "``dict``- (via ``kwargs``) like input/output, but both types are given."
+                "``dict``- (via ``kwargs``) like input/output, but both types are given.",
+                why="a sample is a tuple of the data sets' samples, or a dict of them",
+                fix="give all data sets by position, or all by name",
             )
         if not args and not kwargs:
-            raise ValueError("At least one dataset should be passed")
+            raise ArgumentError(
+                "At least one dataset should be passed", why="there is nothing to stack", fix="give a data set"
+            )
         self.datasets: Any = args or kwargs
         members = list(args or kwargs.values())
         self._length = len(members[0])
         if any(len(dataset) != self._length for dataset in members):
-            raise ValueError("Size mismatch between datasets")
+            raise ArgumentError(
+                "Size mismatch between datasets",
+                why=f"they have {[len(dataset) for dataset in members]} samples, and sample i is made of sample i of "
+                "each",
+                fix=f"cut them to {min(len(dataset) for dataset in members)} with `Subset`",
+            )
 
     def __getitem__(self, index):
         if isinstance(self.datasets, dict):
@@ -138,7 +156,11 @@ class StackDataset(Dataset):
             many = getattr(dataset, "__getitems__", None)
             items = many(indices) if callable(many) else [dataset[i] for i in indices]
             if len(items) != len(indices):
-                raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}")
+                raise ArgumentError(
+                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}",
+                    why=f"`__getitems__` of {type(dataset).__name__} returns one sample for each index",
+                    fix="return a list as long as the list of indices",
+                )
             columns.append(items)
         rows = zip(*columns, strict=True)
         return [dict(zip(self.datasets, row, strict=True)) for row in rows] if named else list(rows)
@@ -164,9 +186,17 @@ class ConcatDataset(Dataset[T_co]):
     def __init__(self, datasets: Iterable[Dataset]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
-            raise AssertionError("datasets should not be an empty iterable")
+            raise FailedAssertion(
+                "datasets should not be an empty iterable",
+                why="there is nothing to join",
+                fix="give a list of data sets; a generator can be read only once",
+            )
         if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
-            raise AssertionError("ConcatDataset does not support IterableDataset")
+            raise FailedAssertion(
+                "ConcatDataset does not support IterableDataset",
+                why="samples are found by number, which a stream cannot",
+                fix="use `ChainDataset`",
+            )
         self.cumulative_sizes = self.cumsum(self.datasets)
 
     def __len__(self) -> int:
@@ -175,7 +205,11 @@ class ConcatDataset(Dataset[T_co]):
     def __getitem__(self, idx):
         if idx < 0:
             if -idx > len(self):
-                raise ValueError("absolute value of index should not exceed dataset length")
+                raise ArgumentError(
+                    "absolute value of index should not exceed dataset length",
+                    why=f"index {idx} is before the first of {len(self)} samples",
+                    fix=f"use an index from {-len(self)} to {len(self) - 1}",
+                )
             idx += len(self)
         part = bisect.bisect_right(self.cumulative_sizes, idx)
         start = self.cumulative_sizes[part - 1] if part else 0
@@ -205,7 +239,11 @@ class ChainDataset(IterableDataset):
     def _checked(self):
         for dataset in self.datasets:
             if not isinstance(dataset, IterableDataset):
-                raise AssertionError("ChainDataset only supports IterableDataset")
+                raise FailedAssertion(
+                    "ChainDataset only supports IterableDataset",
+                    why=f"{type(dataset).__name__} is found by number",
+                    fix="use `ConcatDataset`",
+                )
             yield dataset
 
 
@@ -222,12 +260,14 @@ class Subset(Dataset[T_co]):
         self.indices = indices
         own = type(self)
         if own.__getitem__ is not Subset.__getitem__ and own.__getitems__ is Subset.__getitems__:
-            raise NotImplementedError(
+            raise NotSupported(
                 f"{own.__name__} overrides __getitem__ but not __getitems__. When subclassing Subset and overriding "
                 "__getitem__, you must also override __getitems__ to ensure DataLoader works correctly with your "
                 "custom logic. A simple implementation:\n\n"
                 "def __getitems__(self, indices):\n"
-                "    return [self.__getitem__(idx) for idx in indices]"
+                "    return [self.__getitem__(idx) for idx in indices]",
+                why="the loader asks for whole batches of samples, and would not call __getitem__",
+                fix=f"define `__getitems__` in {own.__name__}",
             )
 
     def __getitem__(self, idx):
@@ -260,7 +300,11 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         for i, fraction in enumerate(lengths):
             if not 0 <= fraction <= 1:
-                raise ValueError(f"Fraction at index {i} is not between 0 and 1")
+                raise ArgumentError(
+                    f"Fraction at index {i} is not between 0 and 1",
+                    why=f"the fractions are {list(lengths)}",
+                    fix="use fractions such as `[0.8, 0.2]`",
+                )
         sizes = [math.floor(len(dataset) * fraction) for fraction in lengths]
         for i in range(len(dataset) - sum(sizes)):
             sizes[i % len(sizes)] += 1
@@ -271,7 +315,11 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
                 )
         lengths = sizes
     if sum(lengths) != len(dataset):
-        raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
+        raise ArgumentError(
+            "Sum of input lengths does not equal the length of the input dataset!",
+            why=f"lengths {list(lengths)} add up to {sum(lengths)}, and the data set has {len(dataset)} samples",
+            fix=f"use `[{len(dataset) - len(dataset) // 5}, {len(dataset) // 5}]`, or fractions such as `[0.8, 0.2]`",
+        )
     order = fb.randperm(sum(lengths), generator=generator).tolist()
     ends = itertools.accumulate(lengths)
     return [Subset(dataset, order[end - size : end]) for end, size in zip(ends, lengths, strict=True)]

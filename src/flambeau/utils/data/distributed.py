@@ -7,6 +7,7 @@ from typing import Any
 
 import flambeau as fb
 
+from ...errors import ArgumentError, StateError
 from .sampler import Sampler
 
 __all__ = ["DistributedSampler"]
@@ -39,11 +40,19 @@ class DistributedSampler(Sampler[int]):
         if num_replicas is None or rank is None:
             distributed = getattr(fb, "distributed", None)
             if distributed is None or not distributed.is_available():
-                raise RuntimeError("Requires distributed package to be available\npass num_replicas= and rank=")
+                raise StateError(
+                    "Requires distributed package to be available",
+                    why="nothing says how many processes there are, and which this one is",
+                    fix="use `num_replicas=` and `rank=`",
+                )
             num_replicas = distributed.get_world_size() if num_replicas is None else num_replicas
             rank = distributed.get_rank() if rank is None else rank
         if rank >= num_replicas or rank < 0:
-            raise ValueError(f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]")
+            raise ArgumentError(
+                f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]",
+                why=f"there are {num_replicas} processes, numbered from 0",
+                fix=f"use a rank below {num_replicas}",
+            )
         self.dataset = dataset
         self.num_replicas = num_replicas
         self.rank = rank

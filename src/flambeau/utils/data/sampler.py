@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 import flambeau as fb
 
+from ...errors import ArgumentError, ArgumentTypeError
+
 T_co = TypeVar("T_co", covariant=True)
 
 __all__ = [
@@ -79,11 +81,22 @@ class RandomSampler(Sampler[int]):
         self._num_samples = num_samples
         self.generator = generator
         if not isinstance(replacement, bool):
-            raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
+            raise ArgumentTypeError(
+                f"replacement should be a boolean value, but got replacement={replacement}",
+                why="it says whether a sample may come more than once",
+                fix=f"use `replacement=True, num_samples={replacement}`"
+                if isinstance(replacement, int)
+                else "use `replacement=True`",
+            )
         if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            raise ValueError(
-                f"num_samples should be a positive integer value, but got num_samples={self.num_samples}"
-                + ("\nthe data set is empty: shuffling needs at least one sample" if self.num_samples == 0 else "")
+            raise ArgumentError(
+                f"num_samples should be a positive integer value, but got num_samples={self.num_samples}",
+                why="the data set is empty, and shuffling needs at least one sample"
+                if self._num_samples is None
+                else "it is the number of samples drawn in an epoch",
+                fix="look at `len(dataset)`: the path may be wrong, or a filter too strict"
+                if self._num_samples is None
+                else "leave it out for as many as the data set has",
             )
 
     @property
@@ -141,13 +154,25 @@ class WeightedRandomSampler(Sampler[int]):
 
     def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator=None) -> None:
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
-            raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
+            raise ArgumentError(
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}",
+                why="it is the number of samples drawn in an epoch",
+                fix="use `num_samples=len(weights)`",
+            )
         if not isinstance(replacement, bool):
-            raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
+            raise ArgumentError(
+                f"replacement should be a boolean value, but got replacement={replacement}",
+                why="it says whether a sample may come more than once",
+                fix="use `replacement=True`",
+            )
         tensor = fb.as_tensor(weights, dtype=fb.float64)
         if len(tensor.shape) != 1:
             shape = tuple(tensor.shape)
-            raise ValueError(f"weights should be a 1d sequence but given weights have shape {shape}")
+            raise ArgumentError(
+                f"weights should be a 1d sequence but given weights have shape {shape}",
+                why="each sample has one weight",
+                fix="give the weight of each sample: `class_weights[labels]`",
+            )
         self.weights = tensor
         self.num_samples = num_samples
         self.replacement = replacement
@@ -174,9 +199,19 @@ class BatchSampler(Sampler[list[int]]):
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
-            raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
+            raise ArgumentError(
+                f"batch_size should be a positive integer value, but got batch_size={batch_size}",
+                why="it is the number of samples in a batch",
+                fix=f"use `batch_size={int(batch_size)}`"
+                if isinstance(batch_size, float) and batch_size >= 1
+                else "use `batch_size=1`, or `batch_size=None` in the DataLoader for single samples",
+            )
         if not isinstance(drop_last, bool):
-            raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
+            raise ArgumentError(
+                f"drop_last should be a boolean value, but got drop_last={drop_last}",
+                why="it says whether a last batch that is not full is left out",
+                fix="use `drop_last=True` or `drop_last=False`",
+            )
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last

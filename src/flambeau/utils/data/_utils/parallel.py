@@ -15,6 +15,7 @@ import weakref
 from multiprocessing.connection import wait
 from typing import Any
 
+from ....errors import StateError
 from .shared import Receiver
 from .worker import Failure, Job, parent_ends, pids, run, signal_name
 
@@ -238,7 +239,11 @@ class WorkerPool:
                 worker.flush()
         woken = self._woken(left)
         if not woken and deadline is not None and time.monotonic() >= deadline:
-            raise RuntimeError(f"DataLoader timed out after {self.timeout} seconds")
+            raise StateError(
+                f"DataLoader timed out after {self.timeout} seconds",
+                why="no worker has finished a batch in that time",
+                fix="use a larger timeout or more workers, or `num_workers=0` to see what takes so long",
+            )
         dead, progress = [], False
         for worker, is_end in woken:
             try:
@@ -280,15 +285,18 @@ class WorkerPool:
     def _report(self, dead) -> None:
         for worker in dead:
             worker.process.join(1.0)
-        reasons = "; ".join(dict.fromkeys(signal_name(worker.process.exitcode) for worker in dead))
-        text = f"DataLoader worker (pid(s) {pids(worker.process for worker in dead)}) exited unexpectedly: {reasons}"
-        if any(worker.process.exitcode == -9 for worker in dead):
-            text += (
-                "\n  why: signal 9 usually comes from the kernel when memory runs out"
-                "\n  try: fewer workers (num_workers), a smaller batch_size or prefetch_factor"
-            )
-        elif any(worker.process.exitcode in (-11, -7, -6) for worker in dead):
-            text += "\n  try: num_workers=0, to see where the data set crashes"
-        else:
-            text += "\n  try: look for sys.exit() or os._exit() in the data set; num_workers=0 shows where"
-        raise RuntimeError(text)
+        codes = [worker.process.exitcode for worker in dead]
+        code = next((c for c in codes if c is not None and c < 0), codes[0])  # a signal is the likelier cause
+        raise StateError(
+            f"DataLoader worker (pid(s) {pids(worker.process for worker in dead)}) exited unexpectedly",
+            why="it was killed by signal 9, which usually comes from the kernel when memory runs out"
+            if code == -9
+            else f"it ended with exit code {code}"
+            if code is None or code >= 0
+            else f"it was killed by signal {-code} ({signal_name(-code)})",
+            fix="use fewer workers (num_workers), a smaller batch_size or prefetch_factor"
+            if code == -9
+            else "look for `sys.exit()` or `os._exit()` in the data set; `num_workers=0` shows where"
+            if code is None or code >= 0
+            else "use `num_workers=0` to see where the data set crashes",
+        )

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+from ....errors import StateError
 from ....tensor import Tensor
 
 __all__ = ["Receiver", "Sender"]
@@ -50,10 +51,12 @@ def _reduce(tensor):
     if type(array) is not np.ndarray:
         return tensor.__reduce_ex__(5)
     if tensor.requires_grad and not tensor.is_leaf:
-        raise RuntimeError(
+        raise StateError(
             "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support "
             "crossing process boundaries.  If you just want to transfer the data, call detach() on the tensor before "
-            "serializing (e.g., putting it on the queue)."
+            "serializing (e.g., putting it on the queue).",
+            why="its graph stays in the process that made it",
+            fix="use `tensor.detach()`",
         )
     if array.dtype.kind in "biufc":
         return _rebuild, (array, tensor.dtype, tensor.requires_grad)

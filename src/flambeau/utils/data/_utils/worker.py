@@ -214,9 +214,8 @@ def pids(processes) -> str:
     return ", ".join(str(process.pid) for process in processes)
 
 
-def signal_name(code: int | None) -> str:
-    """What an exit code says: "killed by signal 9 (Killed)" or "exit code 1"."""
-    if code is not None and code < 0:
-        with contextlib.suppress(builtins.ValueError):
-            return f"killed by signal {-code} ({signal.strsignal(-code)})"
-    return f"exit code {code}"
+def signal_name(number: int) -> str:
+    """A signal's name, such as SIGSEGV; its number where the system has no name for it."""
+    with contextlib.suppress(builtins.ValueError):
+        return signal.Signals(number).name
+    return str(number)
