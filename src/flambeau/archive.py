@@ -36,7 +36,11 @@ def atomic_file(path):
         return
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
-        raise FileError(f"Parent directory {folder} does not exist.", fix=f"os.makedirs({folder!r}, exist_ok=True)")
+        raise FileError(
+            f"Parent directory {folder} does not exist.",
+            why="the file would be written there",
+            fix=f"use `os.makedirs({folder!r}, exist_ok=True)` first",
+        )
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as f:
@@ -87,18 +91,23 @@ class ArchiveReader:
             self.zip = zipfile.ZipFile(file)
             names = self.zip.namelist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise self.broken("failed finding central directory", str(error)) from None
+            raise self.broken(
+                "PytorchStreamReader failed reading zip archive: failed finding central directory",
+                f"{self.name}: {error}",
+            ) from None
         if not names:
-            raise self.broken("the archive is empty", "it holds no records")
+            raise self.broken(
+                "PytorchStreamReader failed reading zip archive: the archive is empty", f"{self.name} holds no records"
+            )
         self.folder = names[0].split("/")[0]
         self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if mapped else None
 
-    def broken(self, what, why="") -> FileError:
+    def broken(self, fact, why) -> FileError:
         """The error for a damaged archive."""
         return FileError(
-            f"PytorchStreamReader failed reading zip archive: {what}",
-            why=f"{self.name}: {why}" if why else f"the file is {self.name}",
-            fix="the file is truncated or damaged: copy or download it again, or load an older checkpoint",
+            fact,
+            why=why,
+            fix="copy or download the file again, or load an older checkpoint; this one is cut off or damaged",
         )
 
     def __contains__(self, name):
@@ -112,20 +121,32 @@ class ArchiveReader:
         """A record as an array of bytes with its own memory, or a view of the mapped file."""
         info = self.zip.NameToInfo.get(f"{self.folder}/{name}")
         if info is None:
-            raise self.broken(f"file not found: {self.folder}/{name}", "a record is missing")
+            raise self.broken(
+                f"PytorchStreamReader failed reading zip archive: file not found: {self.folder}/{name}",
+                f"{self.name} lacks a record",
+            )
         if info.compress_type != zipfile.ZIP_STORED:
             try:
                 return np.frombuffer(bytearray(self.zip.read(info)), np.uint8)
             except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                raise self.broken(f"record {name} cannot be decompressed", str(error)) from None
+                raise self.broken(
+                    f"PytorchStreamReader failed reading zip archive: record {name} cannot be decompressed",
+                    f"{self.name}: {error}",
+                ) from None
         self.file.seek(info.header_offset)
         header = self.file.read(30)
         if len(header) < 30 or header[:4] != b"PK\x03\x04":
-            raise self.broken(f"record {name} has no header", f"no record begins at byte {info.header_offset}")
+            raise self.broken(
+                f"PytorchStreamReader failed reading zip archive: record {name} has no header",
+                f"{self.name}: no record begins at byte {info.header_offset}",
+            )
         start = info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
         if self.memory is not None:
             if start + info.file_size > len(self.memory):
-                raise self.broken(f"record {name} is cut off", f"it should reach byte {start + info.file_size}")
+                raise self.broken(
+                    f"PytorchStreamReader failed reading zip archive: record {name} is cut off",
+                    f"{self.name}: it should reach byte {start + info.file_size}",
+                )
             # An array of its own over the map, not a slice of a larger array: it is the storage of its tensors.
             return (
                 np.frombuffer(self.memory, np.uint8, info.file_size, start) if info.file_size else np.empty(0, np.uint8)
@@ -135,9 +156,15 @@ class ArchiveReader:
         if info.file_size:
             got = read_into(self.file, data)
             if got != info.file_size:
-                raise self.broken(f"record {name} is cut off", f"{got} of {info.file_size} bytes are there")
+                raise self.broken(
+                    f"PytorchStreamReader failed reading zip archive: record {name} is cut off",
+                    f"{self.name}: {got} of {info.file_size} bytes are there",
+                )
         if zlib.crc32(data.data) != info.CRC:
-            raise self.broken(f"record {name} is damaged", "its checksum (CRC-32) does not match its content")
+            raise self.broken(
+                f"PytorchStreamReader failed reading zip archive: record {name} is damaged",
+                f"{self.name}: its checksum (CRC-32) does not match its content",
+            )
         return data
 
 

@@ -142,7 +142,11 @@ def empty(shape, dtype, dev: device = CPU) -> np.ndarray:
         raise no_memory(shape, dtype) from None
     except ValueError as error:
         if "negative" in str(error):
-            raise ShapeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}") from None
+            raise ShapeError(
+                f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}",
+                why="a size counts elements",
+                fix="look at how the size is computed: something is subtracted from too small a number",
+            ) from None
         raise no_memory(shape, dtype) from None
 
 
@@ -192,13 +196,17 @@ def as_strided(array: np.ndarray, shape, strides, offset: int = 0) -> np.ndarray
     if offset < 0 or any(s < 0 for s in strides):
         raise ShapeError(
             "as_strided: Negative strides are not supported at the moment, got strides: "
-            f"{list(strides)}, offset {offset}"
+            f"{list(strides)}, offset {offset}",
+            why="a tensor's elements lie in ascending order in memory",
+            fix="use `x.flip(dim)` for the reverse order",
         )
     span = base.nbytes if base.flags.c_contiguous else _span(base)
     if reach > span:
         raise ShapeError(
             f"setStorage: sizes {list(shape)}, strides {list(strides)}, storage offset {offset}, and itemsize {item} "
-            f"requiring a storage size of {reach} are out of bounds for storage of size {span}"
+            f"requiring a storage size of {reach} are out of bounds for storage of size {span}",
+            why="elements beyond the memory of the tensor would be read",
+            fix="use smaller sizes or strides, or `x.unfold(dim, size, step)` for sliding windows",
         )
     # A flat byte view of the owner; 0-dimensional owners have no byte view of their own.
     flat = base.reshape(-1) if base.flags.c_contiguous else _flat(base)

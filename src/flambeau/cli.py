@@ -13,6 +13,8 @@ import runpy
 import sys
 from pathlib import Path
 
+from .errors import MissingDependency, StateError
+
 ALIASES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
 
@@ -29,9 +31,13 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         except ModuleNotFoundError as error:
             if error.name is None or not real.startswith(error.name):
                 raise
-            raise ModuleNotFoundError(
-                f"No module named '{fullname}': the script runs on flambeau, which has no '{real}'", name=fullname
-            ) from None
+            missing = MissingDependency(
+                f"No module named '{fullname}': the script runs on flambeau, which has no '{real}'",
+                why=f"'{real}' is not part of flambeau",
+                fix=f"look whether the script can do without `{fullname}`",
+            )
+            missing.name = fullname
+            raise missing from None
         spec = importlib.machinery.ModuleSpec(fullname, self, is_package=hasattr(module, "__path__"))
         spec.loader_state = (module, module.__spec__)
         return spec
@@ -59,7 +65,11 @@ def as_torch() -> None:
     """
     loaded = sys.modules.get("torch")
     if loaded is not None and loaded.__name__ != "flambeau":
-        raise RuntimeError("torch is imported already: call flambeau.as_torch() first, in a fresh process")
+        raise StateError(
+            "torch is imported already: call flambeau.as_torch() first, in a fresh process",
+            why="modules that are imported already go on using it",
+            fix="call `flambeau.as_torch()` before anything imports torch",
+        )
     if not any(isinstance(f, _Alias) for f in sys.meta_path):
         sys.meta_path.insert(0, _Alias())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import DeviceError
+from .errors import ArgumentTypeError, DeviceError
 
 TYPES = ("cpu", "cuda", "mps", "xpu", "mtia", "meta", "hpu", "xla", "privateuseone")
 AVAILABLE = ("cpu", "meta")
@@ -34,19 +34,32 @@ class device:
             self.type, self.index = "cuda", type
             return
         if not isinstance(type, str):
-            raise TypeError(f"device(): argument 'type' must be str, not {type.__class__.__name__}")
+            raise ArgumentTypeError(
+                f"device(): argument 'type' must be str, not {type.__class__.__name__}",
+                why="it is the name of a device",
+                fix='use `torch.device("cpu")`',
+            )
         match = re.fullmatch(r"([a-z_]+)(?::(\d+))?", type)
         if not match:
-            raise DeviceError(f"Invalid device string: '{type}'")
+            raise DeviceError(
+                f"Invalid device string: '{type}'",
+                why="a device is named by its type, with a number where there are several",
+                fix='use `torch.device("cpu")`',
+            )
         name, number = match.groups()
         if name not in TYPES:
             raise DeviceError(
                 "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, "
                 f"vulkan, mps, meta, hpu, mtia, privateuseone device type at start of device string: {name}",
-                fix="use torch.device('cpu')",
+                why=f"there is no kind of device called '{name}'",
+                fix='use `torch.device("cpu")`',
             )
         if number is not None and index is not None:
-            raise DeviceError(f"type (string) must not include an index because index was passed explicitly: {type}")
+            raise DeviceError(
+                f"type (string) must not include an index because index was passed explicitly: {type}",
+                why="nothing says which of the two numbers holds",
+                fix=f"use `torch.device({type!r})`",
+            )
         self.type = name
         self.index = int(number) if number is not None else index
 

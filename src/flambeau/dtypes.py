@@ -105,7 +105,11 @@ def set_default_dtype(d: dtype) -> None:
     """
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point or d.itemsize < 2:
-        raise ArgumentTypeError("only floating-point types are supported as the default type")
+        raise ArgumentTypeError(
+            "only floating-point types are supported as the default type",
+            why=f"it is {d!r}, and the default is what new tensors of fractions get",
+            fix="use `torch.float32` or `torch.float64`",
+        )
     _default = d
 
 
@@ -117,7 +121,8 @@ def from_numpy_dtype(np_dtype) -> dtype:
         raise ArgumentTypeError(
             f"can't convert np.ndarray of type {np_dtype}. The only supported types are: float64, float32, float16, "
             "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.",
-            fix="convert it first, e.g. array.astype(np.float32)",
+            why="tensors hold numbers" if np_dtype.kind in "OSUMmV" else "no tensor has numbers of that size",
+            fix="use `array.astype(np.float32)` first",
         )
     return found
 
@@ -143,7 +148,9 @@ def _promote(a: dtype, b: dtype) -> dtype:
             if u.name.startswith("u") and u is not uint8 and s.is_signed:
                 raise DtypeError(
                     f"Promotion for uint16, uint32, uint64 types is not supported, "
-                    f"attempted to promote {u.name.title().replace('i', 'I')} and {s.name.title()}"
+                    f"attempted to promote {u.name.title().replace('i', 'I')} and {s.name.title()}",
+                    why="no integer type holds the numbers of both",
+                    fix="use `x.long()` for both",
                 )
     return a if a.rank >= b.rank else b
 
@@ -187,9 +194,9 @@ class finfo:
         type = type or _default
         if not (type.is_floating_point or type.is_complex):
             raise ArgumentTypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type!r}'".replace(
-                    "torch.", "torch.", 1
-                )
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type!r}'",
+                why="only floating-point types have a smallest step",
+                fix=f"use `torch.iinfo({type!r})`",
             )
         real = type.to_real()
         info = ml_dtypes.finfo(real.numpy)
@@ -217,7 +224,9 @@ class iinfo:
     def __init__(self, type: dtype):
         if type.category != 1:
             raise ArgumentTypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'",
+                why="it tells the smallest and largest whole number",
+                fix=f"use `torch.finfo({type!r})`",
             )
         info = np.iinfo(type.numpy)
         self.bits, self.max, self.min, self.dtype = info.bits, info.max, info.min, type.name

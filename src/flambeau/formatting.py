@@ -56,7 +56,11 @@ def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=N
     """
     if profile is not None:
         if profile not in _PROFILES:
-            raise ArgumentError(f"unknown profile {profile!r}", fix=f"one of {', '.join(_PROFILES)}")
+            raise ArgumentError(
+                f"unknown profile {profile!r}",
+                why="a profile is a set of options for printing",
+                fix=f"use one of {', '.join(_PROFILES)}",
+            )
         vars(PRINT_OPTS).update(_PROFILES[profile])
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     vars(PRINT_OPTS).update({k: v for k, v in given.items() if v is not None})

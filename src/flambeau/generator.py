@@ -50,8 +50,11 @@ class Generator:
     def __init__(self, device="cpu"):
         device = _device(device)
         if device.type != "cpu":
-            raise DeviceError(f"{device.type.upper()} device type not an accelerator.",
-                              fix="use torch.Generator(): random numbers are drawn on the CPU")  # fmt: skip
+            raise DeviceError(
+                f"{device.type.upper()} device type not an accelerator.",
+                why="random numbers are drawn on the CPU",
+                fix="use `torch.Generator()`",
+            )
         self._reset(DEFAULT_SEED)
 
     # ------------------------------------------------------------------ seed and state
@@ -117,17 +120,26 @@ class Generator:
         problem("the state of a generator is set")
         array = getattr(new_state, "_array", new_state)
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-            raise ArgumentTypeError("RNG state must be a torch.ByteTensor")
+            raise ArgumentTypeError(
+                "RNG state must be a torch.ByteTensor",
+                why="the state is a tensor of bytes",
+                fix="pass what `get_rng_state()` or `Generator.get_state()` returned",
+            )
         if array.size != STATE_SIZE:
             raise DtypeError(
                 f"Expected a CPUGeneratorImplState of size {STATE_SIZE} but found the input RNG state size to be "
                 f"{array.size}",
-                fix="pass what get_rng_state() or Generator.get_state() returned",
+                why="the state was taken from another kind of generator",
+                fix="pass what `get_rng_state()` or `Generator.get_state()` returned",
             )
         raw = np.ascontiguousarray(array).tobytes()
         seed, left, seeded, next_ = _HEAD.unpack_from(raw)
         if not (seeded and 0 < left <= 624 and 0 <= next_ <= 624):
-            raise DtypeError("Invalid mt19937 state")
+            raise DtypeError(
+                "Invalid mt19937 state",
+                why="its counters are out of range",
+                fix="pass what `get_rng_state()` or `Generator.get_state()` returned",
+            )
         key = np.frombuffer(raw, "<u8", 624, _HEAD.size).astype(np.uint32)
         _, y, _, valid, _, _ = _TAIL.unpack_from(raw, _HEAD.size + 624 * 8)
         self._fresh = left == 1 and next_ == 0
@@ -147,10 +159,18 @@ class Generator:
         return made
 
     def get_offset(self):
-        raise DtypeError("CPU Generator does not use offset")
+        raise DtypeError(
+            "CPU Generator does not use offset",
+            why="its numbers follow one after another, without a position to jump to",
+            fix="use `get_state()`",
+        )
 
     def set_offset(self, offset):
-        raise DtypeError("CPU Generator does not use offset")
+        raise DtypeError(
+            "CPU Generator does not use offset",
+            why="its numbers follow one after another, without a position to jump to",
+            fix="use `set_state(state)`",
+        )
 
     def __reduce__(self):
         return (_restore, (self.state_bytes().tobytes(),))
@@ -387,10 +407,18 @@ def _restore(raw):
 def check_seed(seed) -> int:
     """`seed` as the unsigned number of 64 bits that PyTorch makes of it."""
     if not isinstance(seed, (int, np.integer)):
-        raise DtypeError(f"manual_seed expected a long, but got {type(seed).__name__}", fix="pass an integer")
+        raise DtypeError(
+            f"manual_seed expected a long, but got {type(seed).__name__}",
+            why="a seed is a whole number",
+            fix=f"use `manual_seed({int(seed)})`" if isinstance(seed, float) else "use an int such as `manual_seed(0)`",
+        )
     seed = int(seed)
     if not -(1 << 63) <= seed < 1 << 64:
-        raise ArgumentError("Overflow when unpacking long long", why=f"the seed {seed} needs more than 64 bits")
+        raise ArgumentError(
+            "Overflow when unpacking long long",
+            why=f"the seed {seed} needs more than 64 bits",
+            fix=f"use `manual_seed({seed % (1 << 64)})`",
+        )
     return seed % (1 << 64)
 
 

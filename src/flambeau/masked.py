@@ -12,7 +12,7 @@ import math
 import flambeau as torch
 
 from .dtypes import iinfo
-from .errors import ArgumentError, NotSupported
+from .errors import ArgumentError, IndexOutOfRange, NotSupported, StateError
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "as_masked_tensor", "cumprod", "cumsum", "is_masked_tensor", "log_softmax",
@@ -29,7 +29,11 @@ def _dims(input, dim):
     found = tuple(input._dim(d) for d in dims)
     if len(set(found)) != len(found):
         repeated = next(d for d in found if found.count(d) > 1)
-        raise RuntimeError(f"dim={repeated} appears multiple times in the list of dims")
+        raise StateError(
+            f"dim={repeated} appears multiple times in the list of dims",
+            why=f"they are {dims}",
+            fix="name each dimension once",
+        )
     return found if input.ndim else ()
 
 
@@ -38,7 +42,11 @@ def _mask(input, mask):
     if mask is None:
         return torch.ones(input.shape, dtype=torch.bool, device=input.device)
     if mask.ndim > input.ndim:
-        raise IndexError("_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)")
+        raise IndexOutOfRange(
+            "_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)",
+            why=f"the mask has shape {tuple(mask.shape)}, the input {tuple(input.shape)}",
+            fix="use a mask of the input's shape",
+        )
     return mask.to(torch.bool).expand(input.shape)
 
 
@@ -122,7 +130,8 @@ def _need_float(input, dtype, name):
         raise ArgumentError(
             f"{name}(): Could not infer output dtype. Input dtype must be either a floating point or "
             f"complex dtype. Got: {input.dtype}",
-            fix="x.float()",
+            why="what is masked out becomes NaN or infinite, which integers do not have",
+            fix="use `x.float()`",
         )
 
 
@@ -168,7 +177,11 @@ def median(input, dim=-1, *, keepdim=False, dtype=None, mask=None):
     wide = dtype or input.dtype
     if not wide.is_floating_point:
         if mask is not None and not _mask(input, mask).all():
-            raise ArgumentError("masked median expects no fully masked out rows if dtype is not floating point")
+            raise ArgumentError(
+                "masked median expects no fully masked out rows if dtype is not floating point",
+                why="the median of nothing is NaN, which integers do not have",
+                fix="use `x.float()`",
+            )
         return input.to(wide).median(dim, keepdim=keepdim).values
     return _filled(input, mask, math.nan, wide).nanmedian(dim, keepdim=keepdim).values
 
@@ -223,7 +236,9 @@ class MaskedTensor:
 
     def __init__(self, data, mask, requires_grad=False):
         raise NotSupported(
-            "MaskedTensor is not supported", fix="torch.masked.sum(x, mask=mask) and the like take the mask"
+            "MaskedTensor is not supported",
+            why="flambeau has functions that take a mask instead",
+            fix="use `torch.masked.sum(x, mask=mask)` and the like",
         )
 
 

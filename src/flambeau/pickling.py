@@ -18,7 +18,7 @@ from typing import ClassVar
 from . import constants, dtypes
 from .arrays import MetaArray, as_strided, element_strides, meta_empty, storage_offset
 from .devices import device
-from .errors import DtypeError, FlambeauError
+from .errors import DtypeError, FlambeauError, MissingAttribute
 from .ops.copying import own_attributes
 from .storage import STORAGE_CLASSES, STORAGE_DTYPES, STORAGE_NAMES, TypedStorage, UntypedStorage
 from .tensor import Size, Tensor, wrap
@@ -95,7 +95,11 @@ def _layout(name):
 
 def _encode(text, encoding="latin1", errors="strict"):
     if encoding not in ("latin1", "latin-1"):
-        raise UnsafeLoad(f"_codecs.encode is allowed with latin1 only, got {encoding!r}")
+        raise UnsafeLoad(
+            f"_codecs.encode is allowed with latin1 only, got {encoding!r}",
+            why="another encoding could run code",
+            fix="use `weights_only=False` only for files from someone you trust",
+        )
     return text.encode("latin1", errors)
 
 
@@ -164,7 +168,11 @@ def _resolve(module, name):
         module = module.rpartition(".")[0]
         with contextlib.suppress(ImportError, AttributeError):
             return getattr(importlib.import_module(f"{PACKAGE}.{module}" if module else PACKAGE), name)
-    raise AttributeError(f"torch has no counterpart of {path}.{name} here")
+    raise MissingAttribute(
+        f"torch has no counterpart of {path}.{name} here",
+        why="the file refers to a class or function of PyTorch that flambeau does not have",
+        fix="save the state_dict in PyTorch: `torch.save(model.state_dict(), path)`",
+    )
 
 
 # ---------------------------------------------------------------------- writing
@@ -348,7 +356,9 @@ class WeightsUnpickler(pickle._Unpickler):
         if not allowed:
             raise UnsafeLoad(
                 f"Weights only load failed. Can only build Tensor, Parameter, OrderedDict or types allowlisted "
-                f"via `add_safe_globals`, but got {kind}"
+                f"via `add_safe_globals`, but got {kind}",
+                why="setting the state of other objects can run code",
+                fix=f"use `torch.serialization.add_safe_globals([{kind.__name__}])` if you trust the file",
             )
         if isinstance(made, Tensor):
             # The state of a tensor is attributes of a program; none may replace what the tensor is.
@@ -362,7 +372,9 @@ class WeightsUnpickler(pickle._Unpickler):
 
     def refuse(self):
         raise UnsafeLoad(
-            "Weights only load failed. The file uses a pickle instruction that loading weights has no need of."
+            "Weights only load failed. The file uses a pickle instruction that loading weights has no need of.",
+            why="such an instruction can run code, or the file is damaged",
+            fix="use `weights_only=False` only for files from someone you trust",
         )
 
     for _opcode in (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4):

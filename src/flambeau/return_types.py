@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .errors import ArgumentTypeError
+
 
 def _define(name: str, *fields: str):
     """A tuple class with named fields, made from one sequence, that prints as PyTorch's does."""
@@ -9,8 +11,10 @@ def _define(name: str, *fields: str):
     def new(cls, values):
         values = tuple(values)
         if len(values) != len(fields):
-            raise TypeError(
-                f"torch.return_types.{name}() takes a {len(fields)}-sequence ({len(values)}-sequence given)"
+            raise ArgumentTypeError(
+                f"torch.return_types.{name}() takes a {len(fields)}-sequence ({len(values)}-sequence given)",
+                why=f"its fields are {', '.join(fields)}",
+                fix=f"give {len(fields)} values",
             )
         return tuple.__new__(cls, values)
 

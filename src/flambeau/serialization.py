@@ -20,7 +20,16 @@ from .checks import events
 from .checks.log import log
 from .devices import AVAILABLE
 from .devices import device as _device
-from .errors import ArgumentError, ArgumentTypeError, DeviceError, FlambeauError, NotSupported
+from .errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DeviceError,
+    EndOfFile,
+    FlambeauError,
+    IsAFolder,
+    MissingAttribute,
+    NotSupported,
+)
 from .pickling import FullUnpickler, UnsafeLoad, WeightsUnpickler, dtype_of_storage, dumps
 from .storage import TypedStorage, UntypedStorage
 
@@ -93,8 +102,10 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=DEFAULT_PROTOCOL, _use_ne
     {'w': tensor([1., 1.])}
     """
     if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
-        raise AttributeError(
-            f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, got {type(f)}"
+        raise MissingAttribute(
+            f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, got {type(f)}",
+            why="the object is written there",
+            fix="use a path such as `'model.pt'`",
         )
     if pickle_module is not pickle:
         raise NotSupported(
@@ -156,20 +167,33 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     if weights_only is None:
         weights_only = os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "0").lower() not in ("1", "y", "yes", "true")
     if weights_only and pickle_module is not None:
-        raise FileError("Can not safely load weights when explicit pickle_module is specified",
-                                fix="leave pickle_module out")  # fmt: skip
+        raise FileError(
+            "Can not safely load weights when explicit pickle_module is specified",
+            why="safe loading needs a pickle reader that checks every name",
+            fix="leave pickle_module out",
+        )
     if isinstance(f, (str, os.PathLike)):
         if os.path.isdir(f):
-            raise IsADirectoryError(f"[Errno 21] Is a directory: {os.fspath(f)!r}")
+            raise IsAFolder(
+                f"[Errno 21] Is a directory: {os.fspath(f)!r}",
+                why="a checkpoint is one file",
+                fix=f"name a file in it; it has {sorted(os.listdir(f))[:5]}",
+            )
         with open(f, "rb") as file:
             return _told(_load(file, os.fspath(f), map_location, weights_only, bool(mmap), pickle_load_args), f)
     if not (hasattr(f, "read") and hasattr(f, "seek") and hasattr(f, "tell")):
-        raise AttributeError(
+        raise MissingAttribute(
             f"You can only torch.load from a file that is seekable, got {type(f).__name__}. Please pre-load the data "
-            "into a buffer like io.BytesIO and try to load from it instead."
+            "into a buffer like io.BytesIO and try to load from it instead.",
+            why="its parts are read in an order of their own",
+            fix="use `io.BytesIO(f.read())`",
         )
     if mmap:
-        raise ArgumentError("f must be a file path in order to use the mmap argument")
+        raise ArgumentError(
+            "f must be a file path in order to use the mmap argument",
+            why="memory of a file on disk is mapped",
+            fix="give the path, or leave mmap out",
+        )
     name = getattr(f, "name", f"<{type(f).__name__}>")
     return _told(_load(f, name, map_location, weights_only, False, pickle_load_args), f)
 
@@ -185,7 +209,11 @@ def _load(file, name, map_location, weights_only, mapped, options):
     magic = file.read(4)
     file.seek(start)
     if not magic:
-        raise EOFError(f"Ran out of input: {name} is empty")
+        raise EndOfFile(
+            f"Ran out of input: {name} is empty",
+            why="it has no bytes from here on",
+            fix="save it again; or use `f.seek(0)` if it was just written to",
+        )
     place = _Placer(map_location)
     options = {"encoding": "utf-8", **options}
     if magic[:4] == b"PK\x03\x04":
@@ -195,7 +223,9 @@ def _load(file, name, map_location, weights_only, mapped, options):
     if mapped:
         raise FileError(
             "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True), "
-            f"please torch.save your checkpoint with this option in order to use mmap. ({name})"
+            f"please torch.save your checkpoint with this option in order to use mmap. ({name})",
+            why="the old format cannot be mapped",
+            fix="leave mmap out, or load and save it again",
         )
     return _load_legacy(file, name, place, weights_only, options)
 
@@ -212,7 +242,9 @@ class _Placer:
         ):
             raise ArgumentTypeError(
                 f"map_location must be a device, its name, a dictionary or a function, not "
-                f"{type(map_location).__name__}"
+                f"{type(map_location).__name__}",
+                why="it says where tensors are put",
+                fix='use `map_location="cpu"`',
             )
 
     def target(self, saved: str) -> str:
@@ -237,6 +269,8 @@ class _Placer:
                 "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are "
                 "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map "
                 "your storages to the CPU.",
+                why="the tensors were saved on a GPU, and flambeau computes on the CPU",
+                fix='use `torch.load(path, map_location="cpu")`',
             )
         raise DeviceError(f"don't know how to restore data location of {type(raw).__name__} (tagged with {where})",
                           why=f"the devices here are {', '.join(AVAILABLE)}", fix="map_location='cpu'")  # fmt: skip
@@ -268,14 +302,20 @@ def _unpickle(stream, name, load_storage, weights_only, options):
 
 def _load_archive(archive, place, weights_only, options):
     if "constants.pkl" in archive:
-        raise FileError(f"{archive.name} is a TorchScript archive, which flambeau does not run",
-                        fix="save the state_dict in PyTorch: torch.save(model.state_dict(), path)")  # fmt: skip
+        raise FileError(
+            f"{archive.name} is a TorchScript archive, which flambeau does not run",
+            why="it holds a compiled program beside the weights",
+            fix="save the state_dict in PyTorch: `torch.save(model.state_dict(), path)`",
+        )
     order = archive.read("byteorder").decode() if "byteorder" in archive else "little"
     found = {}
 
     def load_storage(identity):
         if not isinstance(identity, tuple) or len(identity) != 5 or identity[0] != "storage":
-            raise archive.broken("the pickle refers to something that is no storage", repr(identity)[:80])
+            raise archive.broken(
+                "PytorchStreamReader failed reading zip archive: the pickle refers to something that is no storage",
+                f"{archive.name}: {repr(identity)[:80]}",
+            )
         _, kind, key, location, count = identity
         dt = dtype_of_storage(kind)
         if key not in found:
@@ -285,7 +325,10 @@ def _load_archive(archive, place, weights_only, options):
             else:
                 data = archive.array(f"data/{key}")
                 if data.size < size:
-                    raise archive.broken(f"record data/{key} is too short", f"{data.size} bytes instead of {size}")
+                    raise archive.broken(
+                        f"PytorchStreamReader failed reading zip archive: record data/{key} is too short",
+                        f"{archive.name}: {data.size} bytes instead of {size}",
+                    )
                 if order != sys.byteorder and dt is not None:
                     _swap(data, dt)
                 raw = place(UntypedStorage._over(data), location)
@@ -308,8 +351,11 @@ def _load_legacy(file, name, place, weights_only, options):
     """A sequence of pickles (marker, version, system, object, storage keys), then the storages."""
     start = file.tell()
     if _is_tar(file):
-        raise FileError(f"{name} is a tar file of PyTorch 0.1, which is not supported",
-                        fix="load and save it again in PyTorch")  # fmt: skip
+        raise FileError(
+            f"{name} is a tar file of PyTorch 0.1, which is not supported",
+            why="PyTorch itself has not written this format since 2017",
+            fix="load and save it again in PyTorch",
+        )
     file.seek(start)
     pending = {}  # key -> (storage, dtype)
 
@@ -317,7 +363,11 @@ def _load_legacy(file, name, place, weights_only, options):
         kind, *data = identity
         if kind == "module":
             if not data or isinstance(data[0], str):
-                raise FileError(f"{name}: the source of a module is missing")
+                raise FileError(
+                    f"{name}: the source of a module is missing",
+                    why="the whole module was saved, together with the text of its class",
+                    fix="save the state_dict in PyTorch: `torch.save(model.state_dict(), path)`",
+                )
             return data[0]
         storage_kind, key, location, count, view = data
         dt = dtype_of_storage(storage_kind)
@@ -338,10 +388,18 @@ def _load_legacy(file, name, place, weights_only, options):
 
     marker = read()
     if marker != _LEGACY_MAGIC:
-        raise UnsafeLoad("Invalid magic number; corrupt file?", why=f"{name} was not written by torch.save")
+        raise UnsafeLoad(
+            "Invalid magic number; corrupt file?",
+            why=f"{name} was not written by torch.save",
+            fix="use the reader of the library that wrote it",
+        )
     version = read()
     if version != _LEGACY_PROTOCOL:
-        raise FileError(f"Invalid protocol version: {version}")
+        raise FileError(
+            f"Invalid protocol version: {version}",
+            why=f"{name} was written by another version of the format than {_LEGACY_PROTOCOL}",
+            fix="load and save it again in PyTorch",
+        )
     system = read()
     made = read()
     keys = read()
@@ -355,8 +413,11 @@ def _load_legacy(file, name, place, weights_only, options):
         )
         size = raw.nbytes()
         if count * (dt.itemsize if dt else 1) != size or read_into(file, raw._bytes) != size:
-            raise FileError(f"unexpected EOF, expected {size} more bytes. The file might be corrupted.",
-                            why=f"{name}: storage {key} is cut off or has another size")  # fmt: skip
+            raise FileError(
+                f"unexpected EOF, expected {size} more bytes. The file might be corrupted.",
+                why=f"{name}: storage {key} is cut off or has another size",
+                fix="copy or download the file again, or load an older checkpoint",
+            )
         if moved is not raw and moved.device.type == "cpu":
             moved._bytes[...] = raw._bytes
     return made

@@ -2,6 +2,7 @@
 
 from . import dtypes, errors
 from .constants import strided
+from .errors import ArgumentTypeError
 from .tensor import Tensor, attach
 
 __all__ = [
@@ -60,7 +61,11 @@ def set_deterministic_debug_mode(debug_mode) -> None:
     modes = {"default": 0, "warn": 1, "error": 2}
     mode = modes.get(debug_mode, debug_mode)
     if mode not in (0, 1, 2):
-        raise errors.ShapeError(f"invalid value of debug_mode, expected 0, 1, or 2, but got {debug_mode}")
+        raise errors.ShapeError(
+            f"invalid value of debug_mode, expected 0, 1, or 2, but got {debug_mode}",
+            why="it says what happens at operations that are not deterministic",
+            fix='use "default", "warn" or "error"',
+        )
     use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
 
 
@@ -84,7 +89,11 @@ def set_float32_matmul_precision(precision: str) -> None:
     >>> torch.set_float32_matmul_precision("highest")
     """
     if precision not in ("highest", "high", "medium"):
-        raise errors.ShapeError(f"Invalid float32 matmul precision: {precision}. Expected highest, high or medium.")
+        raise errors.ShapeError(
+            f"Invalid float32 matmul precision: {precision}. Expected highest, high or medium.",
+            why="it says how exact matrix products have to be",
+            fix='use "highest"',
+        )
     _state["precision"] = precision
 
 
@@ -106,9 +115,13 @@ def set_flush_denormal(mode: bool) -> bool:
 def set_num_interop_threads(n: int) -> None:
     """Operations run one after the other here: only 1 has an effect, others are refused."""
     if n < 1:
-        raise errors.ShapeError("Expected positive number of threads")
+        raise errors.ShapeError("Expected positive number of threads", why=f"it is {n}", fix="use 1")
     if n != 1:
-        raise errors.NotSupported("flambeau runs one operation at a time", fix="set_num_threads(n) sets their threads")
+        raise errors.NotSupported(
+            "flambeau runs one operation at a time",
+            why=f"{n} threads were asked for",
+            fix=f"use `set_num_threads({n})` for the threads of one operation",
+        )
 
 
 def get_num_interop_threads() -> int:
@@ -150,7 +163,11 @@ def set_default_tensor_type(t) -> None:
              "BFloat16Tensor": dtypes.bfloat16}  # fmt: skip
     found = kinds.get(name.rsplit(".", 1)[-1])
     if found is None:
-        raise TypeError(f"invalid type object: only floating-point types are supported as the default type, got {name}")
+        raise ArgumentTypeError(
+            f"invalid type object: only floating-point types are supported as the default type, got {name}",
+            why="the default is what new tensors of fractions get",
+            fix="use `torch.set_default_dtype(torch.float64)`",
+        )
     dtypes.set_default_dtype(found)
 
 
@@ -229,7 +246,11 @@ def is_nonzero(input) -> bool:
     """
     if input.numel() != 1:
         raise errors.ShapeError(
-            f"Boolean value of Tensor with {'no values' if not input.numel() else 'more than one value'} is ambiguous"
+            "Boolean value of Tensor with no values is ambiguous"
+            if not input.numel()
+            else "Boolean value of Tensor with more than one value is ambiguous",
+            why=f"it has shape {tuple(input.shape)}",
+            fix="use `.any()` or `.all()`, or `x.numel() > 0`",
         )
     return bool(input)
 
@@ -242,7 +263,13 @@ def numel(input) -> int:
     6
     """
     if not isinstance(input, Tensor):
-        raise TypeError(f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise ArgumentTypeError(
+            f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}",
+            why="it counts the elements of a tensor",
+            fix=f"use `len(x)` for a {type(input).__name__}"
+            if hasattr(input, "__len__")
+            else "use `torch.as_tensor(x)`",
+        )
     return input.numel()
 
 

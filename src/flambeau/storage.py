@@ -99,7 +99,11 @@ class UntypedStorage:
     def resize_(self, size):
         """Refused: the size of memory that tensors use is fixed here."""
         if size != self.nbytes():
-            raise NotSupported("a storage cannot be resized in place", fix="make a new tensor and copy_() into it")
+            raise NotSupported(
+                "a storage cannot be resized in place",
+                why="tensors may share this memory",
+                fix="make a new tensor, and use `copy_()` to fill it",
+            )
         return self
 
     def is_shared(self) -> bool:
@@ -186,11 +190,19 @@ class TypedStorage:
 
     def __getitem__(self, index):
         if not isinstance(index, (int, np.integer)):
-            raise ArgumentTypeError(f"can't index a {type(self).__name__} with {type(index).__name__}")
+            raise ArgumentTypeError(
+                f"can't index a {type(self).__name__} with {type(index).__name__}",
+                why="elements are found by number",
+                fix="use an int",
+            )
         try:
             return self._array[index].item()
         except IndexError:
-            raise IndexOutOfRange(f"index {index} out of range for storage of size {len(self)}") from None
+            raise IndexOutOfRange(
+                f"index {index} out of range for storage of size {len(self)}",
+                why="elements are numbered from 0",
+                fix=f"use an index below {len(self)}",
+            ) from None
 
     def __setitem__(self, index, value):
         self._array[index] = value

@@ -39,7 +39,11 @@ class Size(tuple):
         made = tuple.__new__(cls, sizes)
         for s in made:
             if s.__class__ is not int and not hasattr(s, "__index__"):
-                raise TypeError(f"torch.Size() takes an iterable of 'int' (item 0 is '{type(s).__name__}')")
+                raise ArgumentTypeError(
+                    f"torch.Size() takes an iterable of 'int' (item 0 is '{type(s).__name__}')",
+                    why="sizes are whole numbers",
+                    fix="convert them with `int()`",
+                )
         return made
 
     def __repr__(self):
@@ -156,7 +160,8 @@ class Tensor:
         if not -n <= dim < n:
             raise IndexOutOfRange(
                 f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
-                why=f"the tensor has shape {list(self._array.shape)}",
+                why=f"the tensor has shape {tuple(self._array.shape)}",
+                fix=f"use a dim from {-n} to {n - 1}",
             )
         return dim + n if dim < 0 else dim
 
@@ -275,17 +280,21 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, value):
         if not isinstance(value, (bool, np.bool_, int)):
-            raise GradientError("requires_grad must be a bool", why=f"it is a {type(value).__name__}")
+            raise GradientError(
+                "requires_grad must be a bool", why=f"it is {type(value).__name__}", fix="use True or False"
+            )
         if self._node is not None:
             if not value:
                 raise GradientError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
                     "in a subgraph that doesn't require differentiation use var_no_grad = var.detach().",
-                    fix="x = x.detach()",
+                    why=f"this tensor was made by {self._node.name()}, and requires grad as what it was made from does",
+                    fix="use `x = x.detach()`",
                 )
             raise GradientError(
                 "you can only change requires_grad flags of leaf variables.",
                 why=f"this tensor was made by {self._node.name()} and requires grad already",
+                fix="use `x.retain_grad()` to have its gradient kept",
             )
         if value and self._array.dtype.kind not in "fcV":
             raise GradientError(
@@ -294,7 +303,11 @@ class Tensor:
                 fix="x = x.float().requires_grad_()",
             )
         if value and self._inference:
-            raise GradientError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+            raise GradientError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.",
+                why="what is made in inference mode is not tracked",
+                fix="use `x.clone()` outside of it",
+            )
         self._rg = bool(value)
 
     @property
@@ -323,25 +336,39 @@ class Tensor:
     def grad(self, value):
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type "
-                                f"{type(value).__name__}")  # fmt: skip
+                raise ArgumentTypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}",
+                    why="a gradient is a tensor of the parameter's shape",
+                    fix="use None to clear it, or `torch.as_tensor(value)`",
+                )
             if value is self:
-                raise GradientError("can't assign Variable as its own grad")
+                raise GradientError(
+                    "can't assign Variable as its own grad",
+                    why="each step would change both at once",
+                    fix="use `p.grad = p.detach().clone()`",
+                )
             if value.device != self.device:
                 raise GradientError(
                     f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device "
-                    f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
+                    f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device",
+                    why="the optimizer computes with both",
+                    fix=f"use `p.grad = g.to('{self.device}')`",
                 )
             if value._array.dtype != self._array.dtype:
                 raise GradientError(
                     f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with dtype "
                     f"'{self.dtype.name}'. The gradient must match the tensor's dtype",
-                    fix=f"p.grad = g.to({self.dtype})",
+                    why="the optimizer computes with both",
+                    fix=f"use `p.grad = g.to({self.dtype})`",
                 )
             if value._array.shape != self._array.shape:
                 raise ShapeError(
                     f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
-                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size",
+                    why="it holds one number for each element",
+                    fix=f"use `g.reshape({list(self.shape)})`"
+                    if value._array.size == self._array.size
+                    else f"use a gradient of shape {tuple(self.shape)}",
                 )
         if listeners:
             found = listener()
@@ -385,11 +412,16 @@ class Tensor:
     @data.setter
     def data(self, value):
         if not isinstance(value, Tensor):
-            raise ArgumentTypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+            raise ArgumentTypeError(
+                f"Variable data has to be a tensor, but got {type(value).__name__}",
+                why="its memory becomes this tensor's",
+                fix="use `torch.as_tensor(value)`",
+            )
         if self._rg and value._array.dtype.kind not in "fcV":
             raise GradientError(
                 "data set to a tensor that requires gradients must be floating point or complex dtype",
-                why=f"the data is {value.dtype}",
+                why=f"the data is {value.dtype.name}",
+                fix="use `data.float()`",
             )
         self._array = value._array
 
@@ -397,7 +429,11 @@ class Tensor:
 
     def __len__(self):
         if not self._array.ndim:
-            raise TypeError("len() of a 0-d tensor")
+            raise ArgumentTypeError(
+                "len() of a 0-d tensor",
+                why="it holds a single number, without a dimension to count along",
+                fix="use `x.numel()`, or `x.unsqueeze(0)` for a tensor of one element",
+            )
         return self._array.shape[0]
 
     def __hash__(self):
@@ -427,7 +463,11 @@ class Tensor:
                 fix="reduce it first (x.mean(), x.sum()), or take x.tolist()",
             )
         if self.is_meta:
-            raise ShapeError("Tensor.item() cannot be called on meta tensors")
+            raise ShapeError(
+                "Tensor.item() cannot be called on meta tensors",
+                why="tensors on the meta device have a shape, and no numbers",
+                fix="make the tensor on the CPU",
+            )
         value = a.item()
         return value if value.__class__ in _PYTHON_NUMBERS else float(value)
 
@@ -441,7 +481,11 @@ class Tensor:
         if listeners:
             self._observed("tolist()")
         if self.is_meta:
-            raise NotSupported("Cannot copy out of meta tensor; no data!")
+            raise NotSupported(
+                "Cannot copy out of meta tensor; no data!",
+                why="tensors on the meta device have a shape, and no numbers",
+                fix="make the tensor on the CPU",
+            )
         if self._rg and log.on:
             log.cut("tolist", self)
         if self._array.dtype.kind == "V":
@@ -459,10 +503,15 @@ class Tensor:
             self._observed("bool()")
         if self._array.size != 1:
             if self._array.size == 0:
-                raise ShapeError("Boolean value of Tensor with no values is ambiguous")
+                raise ShapeError(
+                    "Boolean value of Tensor with no values is ambiguous",
+                    why=f"it has shape {tuple(self._array.shape)}",
+                    fix="use `x.numel() > 0`",
+                )
             raise ShapeError(
                 "Boolean value of Tensor with more than one value is ambiguous",
-                fix="use .any() or .all(), or x.numel() > 0",
+                why=f"it has shape {tuple(self._array.shape)}, and each element may be true or false",
+                fix="use `.any()` or `.all()`, or `x.numel() > 0`",
             )
         return bool(self._array.item() if type(self._array) is np.ndarray else self.item())
 
@@ -488,7 +537,11 @@ class Tensor:
         if listeners:
             self._observed("int()")
         if self._array.size != 1 or self._array.dtype.kind not in "iub":
-            raise TypeError("only integer tensors of a single element can be converted to an index")
+            raise ArgumentTypeError(
+                "only integer tensors of a single element can be converted to an index",
+                why=f"it is {self.dtype.name} of shape {tuple(self._array.shape)}",
+                fix="use `int(x)`" if self._array.size == 1 else "use `x.tolist()` for its numbers",
+            )
         return int(self._array.item())
 
     def __format__(self, spec):
@@ -498,7 +551,11 @@ class Tensor:
 
     def __iter__(self):
         if not self._array.ndim:
-            raise TypeError("iteration over a 0-d tensor")
+            raise ArgumentTypeError(
+                "iteration over a 0-d tensor",
+                why="it holds a single number, without a dimension to go along",
+                fix="use `x.item()`, or `x.unsqueeze(0)` for a tensor of one element",
+            )
         return iter(self.unbind(0))
 
     def __contains__(self, element):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .dtypes import promote_types
+from .errors import ArgumentError, ArgumentTypeError, FailedAssertion
 from .tensor import Tensor
 
 # Relative and absolute tolerances by dtype; everything else must be equal.
@@ -22,7 +23,11 @@ def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=Non
     >>> torch.testing.assert_close(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0 + 1e-7]))
     """
     if (rtol is None) != (atol is None):
-        raise ValueError("rtol and atol must both be specified or both be unspecified")
+        raise ArgumentError(
+            "rtol and atol must both be specified or both be unspecified",
+            why="both say how far numbers may lie apart",
+            fix="use `rtol=1.3e-6, atol=1e-5`",
+        )
     options = dict(rtol=rtol, atol=atol, equal_nan=equal_nan, check_device=check_device, check_dtype=check_dtype,
                    check_stride=check_stride)  # fmt: skip
     _compare(actual, expected, "", options, msg)
@@ -48,7 +53,11 @@ def _compare(actual, expected, where, options, msg):
 
 def _compare_values(actual, expected, where, options, msg):
     if isinstance(actual, Tensor) != isinstance(expected, Tensor):
-        raise TypeError(f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}.")
+        raise ArgumentTypeError(
+            f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}.",
+            why="a tensor is compared with a tensor",
+            fix="use `torch.as_tensor(value)` for the other",
+        )
     if isinstance(actual, Tensor):
         if actual.shape != expected.shape:
             _fail(f"The values for attribute 'shape' do not match: {actual.shape} != {expected.shape}.", where, msg)
@@ -80,28 +89,38 @@ def _compare_values(actual, expected, where, options, msg):
         at = np.unravel_index(np.argmax(np.nan_to_num(difference, nan=np.inf)), difference.shape)
         relative = difference / np.abs(e)
     count = int((~close).sum())
-    head = ("Scalars are not close!" if a.ndim == 0 else "Tensor-likes are not close!") if rtol or atol else \
-        ("Scalars are not equal!" if a.ndim == 0 else "Tensor-likes are not equal!")  # fmt: skip
     if a.ndim == 0:
         text = (
-            f"{head}\n\nExpected {e} but got {a}.\nAbsolute difference: {difference} (up to {atol} allowed)\n"
+            f"Scalars are not close!\n\nExpected {e} but got {a}.\n"
+            f"Absolute difference: {difference} (up to {atol} allowed)\n"
+            f"Relative difference: {relative} (up to {rtol} allowed)"
+            if rtol or atol
+            else f"Scalars are not equal!\n\nExpected {e} but got {a}.\n"
+            f"Absolute difference: {difference} (up to {atol} allowed)\n"
             f"Relative difference: {relative} (up to {rtol} allowed)"
         )
     else:
-        place = tuple(int(i) for i in at)
+        place, largest, percent = tuple(int(i) for i in at), np.nanmax(relative[~close]), 100 * count / a.size
         text = (
-            f"{head}\n\nMismatched elements: {count} / {a.size} ({100 * count / a.size:.1f}%)\n"
+            f"Tensor-likes are not close!\n\nMismatched elements: {count} / {a.size} ({percent:.1f}%)\n"
             f"Greatest absolute difference: {difference[at]} at index {place} (up to {atol} allowed)\n"
-            f"Greatest relative difference: {np.nanmax(relative[~close])} (up to {rtol} allowed)"
+            f"Greatest relative difference: {largest} (up to {rtol} allowed)"
+            if rtol or atol
+            else f"Tensor-likes are not equal!\n\nMismatched elements: {count} / {a.size} ({percent:.1f}%)\n"
+            f"Greatest absolute difference: {difference[at]} at index {place} (up to {atol} allowed)\n"
+            f"Greatest relative difference: {largest} (up to {rtol} allowed)"
         )
     _fail(text, where, msg)
 
 
 def _fail(text, where, msg):
-    if where:
-        text += f"\n\nThe failure occurred for item {where}"
-    if callable(msg):
-        text = msg(text)
-    elif msg is not None:
-        text = msg
-    raise AssertionError(text)
+    """The error for a comparison that failed; the caller's own message, or function of the message, comes first."""
+    if msg is None:
+        raise FailedAssertion(
+            f"{text}\n\nThe failure occurred for item {where}" if where else text,
+            why="actual and expected are compared element by element, within the tolerances",
+            fix="look at what computed actual, or allow larger differences with `rtol=` and `atol=`",
+        )
+    raise AssertionError(
+        msg(f"{text}\n\nThe failure occurred for item {where}" if where else text) if callable(msg) else msg
+    )

@@ -8,7 +8,7 @@ import warnings
 from .. import dtypes
 from ..autograd.mode import autocasting, state
 from ..devices import device as _device
-from ..errors import DeviceError
+from ..errors import ArgumentError, DeviceError
 from ..tensor import Tensor
 
 __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
@@ -73,7 +73,11 @@ class autocast:
 
     def __init__(self, device_type: str, dtype=None, enabled: bool = True, cache_enabled: bool | None = None):
         if not isinstance(device_type, str):
-            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+            raise ArgumentError(
+                f"Expected `device_type` of type `str`, got: `{type(device_type)}`",
+                why="it is the name of a device",
+                fix='use `torch.autocast("cpu")`',
+            )
         self.device = _device(device_type).type
         self.fast_dtype = get_autocast_dtype(self.device) if dtype is None else dtype
         if enabled and self.device == "cpu" and self.fast_dtype not in (dtypes.bfloat16, dtypes.float16):
@@ -87,7 +91,11 @@ class autocast:
             warnings.warn("CUDA is not available. Disabling autocast.", stacklevel=2)
             enabled = False
         elif enabled and self.device not in ("cpu", "cuda"):
-            raise DeviceError(f"User specified an unsupported autocast device_type '{self.device}'")
+            raise DeviceError(
+                f"User specified an unsupported autocast device_type '{self.device}'",
+                why="flambeau computes on the CPU",
+                fix='use `torch.autocast("cpu")`',
+            )
         self._enabled = enabled
         self._before: list = []
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from ..checks.log import log
+from ..errors import ArgumentError, FailedAssertion, StateError
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
 
@@ -49,9 +50,17 @@ class GradScaler:
             self._enabled = False
         if self._enabled:
             if growth_factor <= 1.0:
-                raise AssertionError("The growth factor must be > 1.0.")
+                raise FailedAssertion(
+                    "The growth factor must be > 1.0.",
+                    why=f"it is {growth_factor}, by which the scale is multiplied after steps without overflow",
+                    fix="use `growth_factor=2.0`",
+                )
             if backoff_factor >= 1.0:
-                raise AssertionError("The backoff factor must be < 1.0.")
+                raise FailedAssertion(
+                    "The backoff factor must be < 1.0.",
+                    why=f"it is {backoff_factor}, by which the scale is multiplied after an overflow",
+                    fix="use `backoff_factor=0.5`",
+                )
             self._init_scale = init_scale
             self._growth_factor = growth_factor
             self._backoff_factor = backoff_factor
@@ -64,9 +73,11 @@ class GradScaler:
     def _started(self, name) -> float:
         """The scale, which the first `scale(loss)` sets."""
         if self._scale is None:
-            raise AssertionError(
+            raise FailedAssertion(
                 f"Attempted {name} but _scale is None.  This may indicate your script did not use "
-                "scaler.scale(loss or outputs) earlier in the iteration."
+                "scaler.scale(loss or outputs) earlier in the iteration.",
+                why="the scale begins with the first loss that is scaled",
+                fix="use `scaler.scale(loss).backward()` before it",
             )
         return self._scale
 
@@ -81,7 +92,11 @@ class GradScaler:
             return outputs * self._scale
         if isinstance(outputs, (list, tuple)):
             return type(outputs)([self.scale(o) for o in outputs])
-        raise ValueError("outputs must be a Tensor or an iterable of Tensors")
+        raise ArgumentError(
+            "outputs must be a Tensor or an iterable of Tensors",
+            why=f"it is {type(outputs).__name__}",
+            fix="give the loss itself, as a tensor",
+        )
 
     def unscale_(self, optimizer: Optimizer) -> None:
         """Divide the optimizer's gradients by the scale now, to clip them before the step."""
@@ -90,9 +105,17 @@ class GradScaler:
         scale = self._started("unscale_")
         key = id(optimizer)
         if key in self._stepped:
-            raise RuntimeError("unscale_() is being called after step().")
+            raise StateError(
+                "unscale_() is being called after step().",
+                why="the gradients were divided by the scale in step() already",
+                fix="call `scaler.unscale_(optimizer)` before `scaler.step(optimizer)`",
+            )
         if key in self._overflow:
-            raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
+            raise StateError(
+                "unscale_() has already been called on this optimizer since the last update().",
+                why="dividing by the scale twice would make the gradients too small",
+                fix="call it once per step, and `scaler.update()` at the end",
+            )
         overflow = False
         found = False
         for group in optimizer.param_groups:
@@ -100,7 +123,11 @@ class GradScaler:
                 if p.grad is None:
                     continue
                 if p.grad.dtype.name == "float16":
-                    raise ValueError("Attempting to unscale FP16 gradients.")
+                    raise ArgumentError(
+                        "Attempting to unscale FP16 gradients.",
+                        why="float16 gradients underflow when divided by the scale",
+                        fix="keep the parameters in float32, and use `torch.autocast` for the forward pass",
+                    )
                 found = True
                 array = p.grad._array
                 overflow |= not bool(np.isfinite(array).all())
@@ -114,15 +141,28 @@ class GradScaler:
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
-            raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
+            raise StateError(
+                "Closure use is not currently supported if GradScaler is enabled.",
+                why="a closure would compute gradients that are not unscaled",
+                fix="use an optimizer that needs no closure, or no GradScaler",
+            )
         self._started("step")
         key = id(optimizer)
         if key in self._stepped:
-            raise RuntimeError("step() has already been called since the last update().")
+            raise StateError(
+                "step() has already been called since the last update().",
+                why="the scale may have to change in between",
+                fix="call `scaler.update()` at the end of each iteration",
+            )
         if key not in self._overflow:
             self.unscale_(optimizer)
         if key not in self._overflow:
-            raise AssertionError("No inf checks were recorded for this optimizer.")
+            raise FailedAssertion(
+                "No inf checks were recorded for this optimizer.",
+                why="none of its parameters has a gradient",
+                fix="call `scaler.scale(loss).backward()` first, and look whether the optimizer has the model's "
+                "parameters",
+            )
         self._stepped.add(key)
         return None if self._overflow[key] else optimizer.step(*args, **kwargs)
 
@@ -135,7 +175,11 @@ class GradScaler:
             self._scale = float(new_scale)
         else:
             if not self._overflow:
-                raise AssertionError("No inf checks were recorded prior to update.")
+                raise FailedAssertion(
+                    "No inf checks were recorded prior to update.",
+                    why="no step was taken since the last update",
+                    fix="call `scaler.step(optimizer)` before `scaler.update()`",
+                )
             if any(self._overflow.values()):
                 self._scale = scale * self._backoff_factor
                 self._growth_tracker = 0
@@ -200,8 +244,10 @@ class GradScaler:
         if not self._enabled:
             return
         if not state_dict:
-            raise RuntimeError(
-                "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
+            raise StateError(
+                "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler.",
+                why="a disabled scaler saves nothing",
+                fix="leave it out when loading, or use `GradScaler(enabled=False)`",
             )
         self._init_scale = state_dict["scale"]
         self._scale = state_dict["scale"] if self._scale is not None else None

@@ -28,23 +28,34 @@ def _seed(t: Tensor, g):
                 fix="reduce it first (loss.mean().backward()), or pass gradient=torch.ones_like(loss)",
             )
         if t._array.dtype.kind == "c":
-            raise GradientError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
+            raise GradientError(
+                f"grad can be implicitly created only for real scalar outputs but got {t.dtype}",
+                why="the gradient of a complex number has a direction that nothing says here",
+                fix="use `loss.abs().backward()` or `loss.real.backward()`, or pass the gradient",
+            )
         if isinstance(t._array, MetaArray):
             return wrap(t._array)
         a = t._array
         return wrap(constant(np.ones(a.shape, a.dtype) if a.shape else np.asarray(1, a.dtype)))
     if not isinstance(g, Tensor):
-        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+        raise ArgumentTypeError(
+            f"gradients can be either Tensors or None, but got {type(g).__name__}",
+            why="a gradient is given for each tensor, or none",
+            fix="use `torch.tensor(value)`, of the shape of the tensor it belongs to",
+        )
     if g._array.shape != t._array.shape:
         raise ShapeError(
             f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}.",
-            fix="the gradient must have the shape of the tensor it belongs to",
+            why="the gradient holds one number for each element of the tensor it belongs to",
+            fix=f"use `gradient=torch.ones_like(output)`, of shape {tuple(t.shape)}",
         )
     if (g._array.dtype.kind == "c") != (t._array.dtype.kind == "c"):
         raise GradientError(
             "For complex Tensors, both grad_output and output are required to have the same dtype. "
             f"Mismatch in dtype: grad_output[0] has a dtype of {g.dtype} and output[0] has a dtype of "
-            f"{t.dtype}."
+            f"{t.dtype}.",
+            why="a complex output has a complex gradient, a real one a real gradient",
+            fix=f"use `gradient.to({t.dtype})`",
         )
     return g
 
@@ -55,14 +66,22 @@ def _tuple(x):
     try:
         return tuple(x)
     except TypeError:
-        raise ArgumentTypeError(f"expected a tensor or a sequence of tensors, got {type(x).__name__}") from None
+        raise ArgumentTypeError(
+            f"expected a tensor or a sequence of tensors, got {type(x).__name__}",
+            why="gradients are computed of tensors, with respect to tensors",
+            fix="give a tensor, or a list of tensors",
+        ) from None
 
 
 def _tensors(items, what):
     """Error unless all are tensors (or edges of the graph)."""
     for t in items:
         if not isinstance(t, (Tensor, GradientEdge)):
-            raise GradientError(f"all {what} have to be Tensors or GradientEdges, but got {type(t).__name__}")
+            raise GradientError(
+                f"all {what} have to be Tensors or GradientEdges, but got {type(t).__name__}",
+                why="gradients are computed of tensors, with respect to tensors",
+                fix="take out what is not a tensor",
+            )
     return items
 
 
@@ -123,11 +142,23 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     given = (None,) * len(tensors) if grad_tensors is None else _tuple(grad_tensors)
     for g in given:
         if g is not None and not isinstance(g, Tensor):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+            raise ArgumentTypeError(
+                f"gradients can be either Tensors or None, but got {type(g).__name__}",
+                why="a gradient is given for each tensor, or none",
+                fix="use `torch.tensor(value)`, of the shape of the tensor it belongs to",
+            )
     if len(given) != len(tensors):
-        raise ArgumentError(f"got {len(tensors)} tensors and {len(given)} gradients")
+        raise ArgumentError(
+            f"got {len(tensors)} tensors and {len(given)} gradients",
+            why="each tensor has its own gradient",
+            fix="give one gradient per tensor, None for scalars",
+        )
     if inputs is not None and len(_tuple(inputs)) == 0:
-        raise GradientError("`inputs` argument to `backward()` cannot be empty.")
+        raise GradientError(
+            "`inputs` argument to `backward()` cannot be empty.",
+            why="there is nothing to compute gradients for",
+            fix="leave inputs out to compute the gradients of all leaves",
+        )
     roots, seeds = [], []
     for i, (t, g) in enumerate(zip(_tensors(tensors, "tensors"), given)):
         t = _at_edge(t, g)
@@ -191,14 +222,24 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         return tuple(_stack(r) for r in zip(*rows))
     if allow_unused is False and materialize_grads:
         raise ArgumentError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.",
+            why="gradients of zero are made for unused inputs, which must be allowed for that",
+            fix="leave allow_unused out",
         )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     given = (None,) * len(outputs) if grad_outputs is None else _tuple(grad_outputs)
     if len(given) != len(outputs):
-        raise ArgumentError(f"got {len(outputs)} tensors and {len(given)} gradients")
+        raise ArgumentError(
+            f"got {len(outputs)} tensors and {len(given)} gradients",
+            why="each output has its own gradient",
+            fix="give one gradient per output, None for scalars",
+        )
     if not inputs:
-        raise ArgumentError("grad requires non-empty inputs.")
+        raise ArgumentError(
+            "grad requires non-empty inputs.",
+            why="there is nothing to compute gradients for",
+            fix="give the tensors to differentiate by: `torch.autograd.grad(loss, [x])`",
+        )
     roots, seeds = [], []
     for i, (t, g) in enumerate(zip(outputs, given)):
         t = _at_edge(t, g)
@@ -221,7 +262,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
                 raise GradientError(
                     f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior.",
-                    why=f"the outputs do not depend on the input of shape {list(t.shape)}",
+                    why=f"the outputs do not depend on the input of shape {tuple(t.shape)}",
+                    fix="use `allow_unused=True` to get None for it, or compute the output from this very tensor",
                 )
             g = t.new_zeros(t.shape) if materialize_grads else None
             if g is not None and create_graph:
@@ -284,7 +326,11 @@ def detach_(self) -> Tensor:
     tensor([2.])
     """
     if self._base is not None:
-        raise GradientError("Can't detach views in-place. Use detach() instead.")
+        raise GradientError(
+            "Can't detach views in-place. Use detach() instead.",
+            why="its base would go on recording",
+            fix="use `x = x.detach()`",
+        )
     self._node, self._index, self._rg = None, 0, False
     return self
 
@@ -315,7 +361,11 @@ def retain_grad(self) -> None:
     tensor([3.])
     """
     if not self.requires_grad:
-        raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
+        raise GradientError(
+            "can't retain_grad on Tensor that has requires_grad=False",
+            why="no gradient will be computed for it",
+            fix="use `x.requires_grad_()` before the forward pass",
+        )
     if self._node is None or self._retains:
         return
     self._retains = True
@@ -337,7 +387,11 @@ def register_hook(self, hook):
     tensor([20.])
     """
     if not self.requires_grad:
-        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
+        raise GradientError(
+            "cannot register a hook on a tensor that doesn't require gradient",
+            why="no gradient will be computed for it, so the hook would never run",
+            fix="use `x.requires_grad_()` before the forward pass",
+        )
     edge = edge_of(self)
     if edge[1] == LEAF:
         return _Handle.add(self, "_hooks", hook)
@@ -364,9 +418,17 @@ def register_post_accumulate_grad_hook(self, hook):
     tensor([2.])
     """
     if not self.requires_grad:
-        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
+        raise GradientError(
+            "cannot register a hook on a tensor that doesn't require gradient",
+            why="no gradient will be computed for it, so the hook would never run",
+            fix="use `x.requires_grad_()` before the forward pass",
+        )
     if self.grad_fn is not None:
-        raise GradientError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        raise GradientError(
+            "post accumulate grad hooks cannot be registered on non-leaf tensors",
+            why=f"this tensor was made by {self.grad_fn.name()}, and only leaves accumulate gradients",
+            fix="use `register_hook`",
+        )
     return _Handle.add(self, "_post_hooks", hook)
 
 

@@ -18,7 +18,7 @@ from sys import getrefcount as _refs
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..errors import GradientError, ShapeError
+from ..errors import ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import into, listener, listeners, unchanged
 from ..tensor import Tensor, wrap
 from .mode import state
@@ -172,7 +172,9 @@ def fit(d: Tensor, shape, np_dtype) -> Tensor:
                 return fit(d.expand(shape), shape, np_dtype)
             except RuntimeError:
                 raise ShapeError(
-                    f"got a gradient of shape {list(a.shape)} for an input of shape {list(shape)}"
+                    f"got a gradient of shape {list(a.shape)} for an input of shape {list(shape)}",
+                    why="the rule that made it belongs to another shape",
+                    fix="return gradients of the shape of the inputs from `backward`",
                 ) from None
         if dims:
             d = d.sum(dims, keepdim=True)
@@ -420,15 +422,25 @@ def _returned(new, count, hook):
     if isinstance(new, Tensor) and count == 1:
         return (new,)
     if not isinstance(new, (tuple, list)):
-        raise TypeError(f"expected tuple, but hook returned '{type(new).__name__}'")
+        raise ArgumentTypeError(
+            f"expected tuple, but hook returned '{type(new).__name__}'",
+            why="a hook of a node replaces all gradients of the node at once",
+            fix=f"return a tuple of {count}, or nothing",
+        )
     if len(new) != count:
         raise GradientError(
             f"hook '{getattr(hook, '__name__', 'hook')}' has returned an incorrect number of values "
-            f"(got {len(new)}, but expected {count})"
+            f"(got {len(new)}, but expected {count})",
+            why="a hook of a node replaces all gradients of the node at once",
+            fix=f"return a tuple of {count}, or nothing",
         )
     for g in new:
         if g is not None and not isinstance(g, Tensor):
-            raise TypeError(f"expected Variable, but hook returned '{type(g).__name__}'")
+            raise ArgumentTypeError(
+                f"expected Variable, but hook returned '{type(g).__name__}'",
+                why="what a hook returns replaces the gradient",
+                fix="return a tensor, or nothing to leave the gradient as it is",
+            )
     return tuple(new)
 
 
@@ -449,14 +461,23 @@ def _leaf_hooks(leaf, g):
 def checked_hook_result(new, g, hook):
     """What a tensor hook returned, if it may stand for the gradient `g`."""
     if not isinstance(new, Tensor):
-        raise TypeError(f"expected Variable, but hook returned '{type(new).__name__}'")
+        raise ArgumentTypeError(
+            f"expected Variable, but hook returned '{type(new).__name__}'",
+            why="what a hook returns replaces the gradient",
+            fix="return a tensor, or nothing to leave the gradient as it is",
+        )
     name = getattr(hook, "__name__", "hook")
     if new._array.dtype != g._array.dtype:
-        raise GradientError(f"hook '{name}' has changed the type of value (was {g.type()} got {new.type()})")
+        raise GradientError(
+            f"hook '{name}' has changed the type of value (was {g.type()} got {new.type()})",
+            why="what a hook returns replaces the gradient",
+            fix=f"return `new.to({g.dtype})`",
+        )
     if new._array.shape != g._array.shape:
         raise ShapeError(
             f"hook '{name}' has changed the size of value",
-            why=f"the gradient has shape {list(g.shape)}, the hook returned {list(new.shape)}",
+            why=f"the gradient has shape {tuple(g.shape)}, the hook returned {tuple(new.shape)}",
+            fix="return a gradient of the same shape",
         )
     return new
 
@@ -480,6 +501,7 @@ def _check_nan(node, found):
             raise GradientError(
                 f"Function '{node.name()}' returned nan values in its {i}th output.",
                 why="the forward call that made it is shown in the warning above",
+                fix="look there for a division by zero, or a root or logarithm of zero",
             )
 
 

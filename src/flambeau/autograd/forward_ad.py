@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..errors import GradientError
+from ..errors import ArgumentError, GradientError, StateError
 from ..tensor import Tensor
 from .api import grad
 from .mode import enable_grad
@@ -28,7 +28,11 @@ class UnpackedDualTensor(NamedTuple):
 def enter_dual_level() -> int:
     """Begin a level; `dual_level` is the better form."""
     if _levels:
-        raise RuntimeError("Nested forward mode AD is not supported at the moment")
+        raise StateError(
+            "Nested forward mode AD is not supported at the moment",
+            why="a level is active already",
+            fix="leave the outer `dual_level()` first",
+        )
     _levels.append([])
     return len(_levels) - 1
 
@@ -36,10 +40,16 @@ def enter_dual_level() -> int:
 def exit_dual_level(*, level: int | None = None) -> None:
     """End the level: its tangents are forgotten."""
     if not _levels:
-        raise RuntimeError("Trying to exit a forward AD level but no level exists")
+        raise StateError(
+            "Trying to exit a forward AD level but no level exists",
+            why="enter_dual_level() was not called, or every level is left already",
+            fix="use `with torch.autograd.forward_ad.dual_level():`",
+        )
     if level is not None and level != len(_levels) - 1:
-        raise RuntimeError(
-            "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
+        raise StateError(
+            "Trying to exit a forward AD level that was not the last one that was created. This is not supported.",
+            why=f"level {level} was given, and the last one is {len(_levels) - 1}",
+            fix="leave level out",
         )
     _levels.pop()
 
@@ -73,15 +83,22 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     tensor(6.)
     """
     if not _levels:
-        raise GradientError(
+        raise StateError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.",
-            fix="with torch.autograd.forward_ad.dual_level(): ...",
+            why="tangents belong to a level",
+            fix="use `with torch.autograd.forward_ad.dual_level():` around it",
         )
     if not (tensor.is_floating_point() or tensor.is_complex()):
-        raise ValueError(f"Expected primal to be floating point or complex, but got: {tensor.dtype}")
+        raise ArgumentError(
+            f"Expected primal to be floating point or complex, but got: {tensor.dtype}",
+            why="whole numbers have no derivative",
+            fix="use `x.float()`",
+        )
     if tangent.shape != tensor.shape:
         raise GradientError(
-            f"Expected tangent to have the shape of the primal, {list(tensor.shape)}, but got {list(tangent.shape)}"
+            f"Expected tangent to have the shape of the primal, {list(tensor.shape)}, but got {list(tangent.shape)}",
+            why="the tangent is the direction of the derivative, with one number for each element",
+            fix=f"use a tangent of shape {tuple(tensor.shape)}",
         )
     with enable_grad():
         dual = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 
-from ..errors import GradientError
+from ..errors import ArgumentTypeError, GradientError, NotSupported, StateError
 from ..tensor import Tensor, wrap
 from .engine import FREED, Node, edge_of
 from .mode import state
@@ -49,8 +49,12 @@ class FunctionCtx:
                 kept.append(None)
                 continue
             if not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument {len(kept)} is of type "
-                                f"{type(t).__name__}")  # fmt: skip
+                raise ArgumentTypeError(
+                    f"save_for_backward can only save variables, but argument {len(kept)} is of type "
+                    f"{type(t).__name__}",
+                    why="saved tensors are checked for changes in place",
+                    fix="use `ctx.value = value` for anything that is not a tensor",
+                )
             index = next((i for i, o in enumerate(outputs) if o is t), None)
             if state.pack is not None:
                 kept.append((state.pack[0](t), None, None, state.pack[1]))
@@ -127,19 +131,26 @@ class _FunctionNode(Node):
                 f"function {self.name()} returned an incorrect number of gradients (expected {len(self.edges)}, got "
                 f"{len(found)})",
                 why="backward must return one gradient (or None) for each argument of forward",
+                fix=f"return {len(self.edges)} values, with None for arguments that need no gradient",
             )
         for i, (d, e) in enumerate(zip(found, self.edges)):
             if d is None or e is None:
                 continue
             if not isinstance(d, Tensor):
-                raise GradientError(f"expected Variable or None (got {type(d).__name__})")
+                raise GradientError(
+                    f"expected Variable or None (got {type(d).__name__})",
+                    why=f"it is what backward of {self.name()} returned at index {i}",
+                    fix="return a tensor, or None for an argument that needs no gradient",
+                )
             if d._array.shape != e[2]:
                 lead = d.ndim - len(e[2])
                 fits = lead >= 0 and all(n in (1, m) for n, m in zip(e[2], d._array.shape[lead:]))
                 if not fits:
                     raise GradientError(
                         f"Function {self.name()} returned an invalid gradient at index {i} - got {list(d.shape)} but "
-                        f"expected shape compatible with {list(e[2])}"
+                        f"expected shape compatible with {list(e[2])}",
+                        why=f"argument {i} of forward has shape {tuple(e[2])}, and so has its gradient",
+                        fix="sum or reshape it in backward to that shape",
                     )
         return found
 
@@ -177,28 +188,40 @@ class Function(metaclass=_FunctionMeta):
     generate_vmap_rule = False
 
     def __init__(self, *args, **kwargs):
-        raise RuntimeError(
+        raise StateError(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so "
             "you should invoke them on the class itself. Instantiating an autograd function will raise "
-            "an error in a future version of PyTorch."
+            "an error in a future version of PyTorch.",
+            why="forward and backward are static methods",
+            fix=f"use `{type(self).__name__}.apply(...)`",
         )
 
     @staticmethod
     def forward(*args, **kwargs):
         """Compute the result; the first argument is the context unless `setup_context` is defined."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotSupported(
+            "You must implement the forward function for custom autograd.Function.",
+            why="apply calls it to compute the result",
+            fix="define `@staticmethod def forward(ctx, ...)`",
+        )
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         """Keep what backward needs, when `forward` takes no context."""
-        raise NotImplementedError("setup_context is not implemented.")
+        raise NotSupported(
+            "setup_context is not implemented.",
+            why="forward takes no ctx, so setup_context is called to save what backward needs",
+            fix="define `@staticmethod def setup_context(ctx, inputs, output)`",
+        )
 
     @staticmethod
     def backward(ctx, *grad_outputs):
         """The gradients of the arguments."""
-        raise NotImplementedError(
+        raise NotSupported(
             "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
-            "backward mode AD."
+            "backward mode AD.",
+            why="the result of this function is differentiated",
+            fix="define `@staticmethod def backward(ctx, *grad_outputs)`",
         )
 
     vjp = backward
@@ -298,4 +321,8 @@ def once_differentiable(backward):
 
 class _Once(Node):
     def pull(self, g, wanted):
-        raise GradientError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise GradientError(
+            "trying to differentiate twice a function that was marked with @once_differentiable",
+            why="its gradients are computed without being recorded",
+            fix="leave @once_differentiable out if backward uses tensor operations only",
+        )

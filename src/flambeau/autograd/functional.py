@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import NotSupported
+from ..errors import ArgumentTypeError, FailedAssertion, NotSupported, StateError
 from ..tensor import Tensor
 from .api import grad
 from .mode import enable_grad, is_grad_enabled, set_grad_enabled
@@ -79,19 +79,25 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
             [0., 4.]])
     """
     if strategy not in ("forward-mode", "reverse-mode"):
-        raise AssertionError(
+        raise FailedAssertion(
             'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs '
-            'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+            'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".',
+            why=f"it is {strategy!r}",
+            fix='use `strategy="reverse-mode"`',
         )
     if strategy == "forward-mode" and not vectorize:
         raise NotSupported(
             "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for "
-            "`vectorize=True`."
+            "`vectorize=True`.",
+            why="without vectorize, rows are computed one by one backward",
+            fix='use `strategy="reverse-mode"`',
         )
     if vectorize and strict:
-        raise RuntimeError(
+        raise StateError(
             "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. "
-            "Please either set `strict=False` or `vectorize=False`."
+            "Please either set `strict=False` or `vectorize=False`.",
+            why="strict looks at each row by itself",
+            fix="leave one of them out",
         )
     with enable_grad():
         many, inputs = _tensors(inputs, "inputs", "jacobian")
@@ -108,15 +114,19 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
                 for j, (g, x, row) in enumerate(zip(found, inputs, rows)):
                     if g is None:
                         if strict:
-                            raise RuntimeError(
+                            raise StateError(
                                 f"Output {i} of the user-provided function is independent of input {j}. This is not "
-                                "allowed in strict mode."
+                                "allowed in strict mode.",
+                                why="the gradient would be zero whatever the input",
+                                fix=f"use input {j} in the function, or `strict=False`",
                             )
                         g = x.new_zeros(x.shape)
                     elif strict and create_graph and not g.requires_grad:
-                        raise RuntimeError(
+                        raise StateError(
                             "The jacobian of the user-provided function is independent of input "
-                            f"{j}. This is not allowed in strict mode when create_graph=True."
+                            f"{j}. This is not allowed in strict mode when create_graph=True.",
+                            why="the function is linear in it, so second derivatives would be zero",
+                            fix="use `strict=False`",
                         )
                     row.append(g)
             blocks.append(tuple(_assemble(row, out, x) for row, x in zip(rows, inputs)))
@@ -137,17 +147,27 @@ def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, out
     """
     many, inputs = _tensors(inputs, "inputs", "hessian")
     if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
-        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
+        raise FailedAssertion(
+            'Expected strategy to be either "forward-mode" or "reverse-mode".',
+            why=f"it is {outer_jacobian_strategy!r}",
+            fix='use `outer_jacobian_strategy="reverse-mode"`',
+        )
 
     def gradient(*args):
         def checked(*args):
             out = func(*args)
             if isinstance(out, Tensor) and out.numel() != 1:
-                raise RuntimeError(
-                    "The Tensor returned by the function given to hessian should contain a single element"
+                raise StateError(
+                    "The Tensor returned by the function given to hessian should contain a single element",
+                    why=f"it has shape {tuple(out.shape)}, and a Hessian is that of one number",
+                    fix="use `.sum()` at the end of the function, or `jacobian` of the gradient",
                 )
             if not isinstance(out, Tensor):
-                raise RuntimeError("The function given to hessian should return a single Tensor")
+                raise StateError(
+                    "The function given to hessian should return a single Tensor",
+                    why=f"it returned {type(out).__name__}",
+                    fix="return one tensor",
+                )
             return out.reshape(())
 
         return jacobian(checked, args if many else args[0], create_graph=True, strict=strict)
@@ -187,9 +207,17 @@ def _hessian_product(name, func, inputs, v, create_graph, strict):
         inputs = _fresh(inputs, create_graph)
         many_out, outputs = _result(func(*inputs), name)
         if many_out:
-            raise RuntimeError(f"The function given to {name} should return a single Tensor")
+            raise StateError(
+                f"The function given to {name} should return a single Tensor",
+                why="a Hessian is that of one number",
+                fix="return one tensor",
+            )
         if outputs[0].numel() != 1:
-            raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
+            raise StateError(
+                f"The Tensor returned by the function given to {name} should contain a single element",
+                why=f"it has shape {tuple(outputs[0].shape)}, and a Hessian is that of one number",
+                fix="use `.sum()` at the end of the function",
+            )
         _check_requires(outputs, strict, create_graph)
         ones = tuple(out.new_ones(out.shape) for out in outputs)
         first = _fill(_grad(outputs, inputs, ones, True), inputs, strict, True)
@@ -213,13 +241,17 @@ def _tensors(value, what, name):
     for i, x in enumerate(values):
         if not isinstance(x, Tensor):
             if many:
-                raise TypeError(
+                raise ArgumentTypeError(
                     f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the value at index "
-                    f"{i} has type {type(x)}."
+                    f"{i} has type {type(x)}.",
+                    why="derivatives are taken of tensors by tensors",
+                    fix=f"use `torch.tensor(value)` for element {i}",
                 )
-            raise TypeError(
+            raise ArgumentTypeError(
                 f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the given {what} has "
-                f"type {type(x)}."
+                f"type {type(x)}.",
+                why="derivatives are taken of tensors by tensors",
+                fix="use a tuple of tensors" if isinstance(x, list) else "use `torch.tensor(value)`",
             )
     return many, values
 
@@ -241,26 +273,41 @@ def _fresh(inputs, create_graph):
 def _check_requires(outputs, strict, create_graph):
     for i, out in enumerate(outputs):
         if strict and not out.requires_grad:
-            raise RuntimeError(
+            raise StateError(
                 f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in "
-                "a differentiable manner from the input when running in strict mode."
+                "a differentiable manner from the input when running in strict mode.",
+                why="nothing in it depends on the inputs by operations that are differentiated",
+                fix="leave out `detach()`, `item()` and `numpy()` in the function, or use `strict=False`",
             )
 
 
 def _vector(v, like, many, message):
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
-            raise RuntimeError(message)
+            raise StateError(message, why="v is 1 by default, which fits a single number only", fix="give v")
         return (like[0].new_ones(like[0].shape),)
     _, v = _tensors(v, "v", "the function")
     if len(v) != len(like):
         if many:
-            raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(v)}.")
-        raise RuntimeError("The given v should contain a single Tensor.")
+            raise StateError(
+                f"v is a tuple of invalid length: should be {len(like)} but got {len(v)}.",
+                why="each tensor has its own vector",
+                fix=f"give a tuple of {len(like)} tensors",
+            )
+        raise StateError(
+            "The given v should contain a single Tensor.",
+            why="there is one tensor, so there is one vector",
+            fix="give one tensor",
+        )
     for i, (u, x) in enumerate(zip(v, like)):
         if u.shape != x.shape:
-            entry = f"Entry {i} in " if many else ""
-            raise RuntimeError(f"{entry}v has invalid size: should be {x.size()} but got {u.size()}.")
+            raise StateError(
+                f"Entry {i} in v has invalid size: should be {x.size()} but got {u.size()}."
+                if many
+                else f"v has invalid size: should be {x.size()} but got {u.size()}.",
+                why="v holds one number for each element",
+                fix=f"use a v of shape {tuple(x.shape)}",
+            )
     return tuple(v)
 
 
@@ -278,9 +325,11 @@ def _fill(found, like, strict, create_graph):
     for i, (g, x) in enumerate(zip(found, like)):
         if g is None:
             if strict:
-                raise RuntimeError(
+                raise StateError(
                     f"The output of the user-provided function is independent of input {i}. This is not allowed in "
-                    "strict mode."
+                    "strict mode.",
+                    why="the gradient would be zero whatever the input",
+                    fix=f"use input {i} in the function, or `strict=False`",
                 )
             g = x.new_zeros(x.shape)
         result.append(g)

@@ -6,14 +6,14 @@ import warnings
 
 import numpy as np
 
-from ..errors import NotSupported
+from ..errors import ArgumentError, FlambeauError, NotSupported, StateError
 from ..tensor import Tensor, wrap
 from .api import grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 
-class GradcheckError(RuntimeError):
+class GradcheckError(FlambeauError, RuntimeError):
     """A gradient that finite differences contradict."""
 
 
@@ -42,9 +42,17 @@ def gradcheck(
     True
     """
     if check_forward_ad or check_batched_forward_grad:
-        raise NotSupported("gradcheck of forward-mode gradients", why="flambeau differentiates in reverse mode")
+        raise NotSupported(
+            "gradcheck of forward-mode gradients",
+            why="flambeau checks gradients in reverse mode",
+            fix="leave check_forward_ad and check_batched_forward_grad out",
+        )
     if not check_backward_ad:
-        raise ValueError("Expected at least one of check_forward_ad and check_backward_ad to be True.")
+        raise ArgumentError(
+            "Expected at least one of check_forward_ad and check_backward_ad to be True.",
+            why="nothing would be checked",
+            fix="leave check_backward_ad out",
+        )
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = _checked(inputs)
     try:
@@ -72,7 +80,11 @@ def gradgradcheck(
     True
     """
     if check_fwd_over_rev:
-        raise NotSupported("gradgradcheck forward over reverse", why="flambeau differentiates in reverse mode")
+        raise NotSupported(
+            "gradgradcheck forward over reverse",
+            why="flambeau checks gradients in reverse mode",
+            fix="leave check_fwd_over_rev out",
+        )
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if grad_outputs is None:
         seeds = [_random_like(out, gen_non_contig_grad_outputs) for out in _differentiable(_outputs(func(*inputs)))]
@@ -102,7 +114,11 @@ def _check(func, inputs, checked, eps, atol, rtol, nondet_tol, check_dtypes, bat
     numerical = _numerical(func, inputs, checked, eps)
     if not live:
         if any(np.any(block != 0) for row in numerical for block in row):
-            raise GradcheckError("Numerical gradient for function expected to be zero")
+            raise GradcheckError(
+                "Numerical gradient for function expected to be zero",
+                why="no output requires grad, and changing the inputs changes the outputs",
+                fix="leave out `detach()`, `item()` and `numpy()` in the function, or write a backward for it",
+            )
         return
     where = [i for i, out in enumerate(outs) if any(out is o for o in live)]
     for i, out in zip(where, live):
@@ -113,13 +129,18 @@ def _check(func, inputs, checked, eps, atol, rtol, nondet_tol, check_dtypes, bat
             if not np.allclose(a, n, rtol, atol, equal_nan=True):
                 raise GradcheckError(
                     f"Jacobian mismatch for output {i} with respect to input {j},\n"
-                    f"numerical:{wrap(n)}\nanalytical:{wrap(a)}\n"
+                    f"numerical:{wrap(n)}\nanalytical:{wrap(a)}\n",
+                    why="backward gives another derivative than differences of the function itself",
+                    fix="look at the rule in `backward`; with float32 inputs, use `x.double()` first, as "
+                    "differences are too inexact",
                 )
             if not np.allclose(a, b, 0.0, nondet_tol, equal_nan=True):
                 raise GradcheckError(
                     "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
                     "gives different values, although analytical gradient matches numerical gradient. The tolerance "
-                    f"for nondeterminism was {nondet_tol}."
+                    f"for nondeterminism was {nondet_tol}.",
+                    why="backward draws random numbers, or changes something that it uses",
+                    fix="save in forward what backward needs, or use a larger nondet_tol",
                 )
         if batched:
             _check_batched(out, [inputs[j] for j in checked])
@@ -139,15 +160,20 @@ def _checked(inputs) -> list[int]:
                 stacklevel=3,
             )
         if any(stride == 0 and size > 1 for stride, size in zip(x._array.strides, x._array.shape)):
-            raise RuntimeError(
+            raise StateError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
                 "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "
-                "on the input before passing it to gradcheck."
+                "on the input before passing it to gradcheck.",
+                why="several of its elements are one number in memory",
+                fix="use `x.contiguous()`",
             )
         x.retain_grad()
     if not found:
-        raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+        raise ArgumentError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them have "
+            "requires_grad=True.",
+            why="there is nothing to check",
+            fix="use `torch.randn(..., dtype=torch.float64, requires_grad=True)`",
         )
     return found
 
@@ -210,7 +236,11 @@ def _analytical(out, inputs, check_dtypes=False) -> list[np.ndarray]:
             if g is None:
                 g = wrap(np.zeros_like(x._array))
             elif check_dtypes and g.dtype is not x.dtype:
-                raise GradcheckError("Backward produced a gradient of another dtype than that of its input")
+                raise GradcheckError(
+                    "Backward produced a gradient of another dtype than that of its input",
+                    why=f"input is {x.dtype.name}, gradient {g.dtype.name}",
+                    fix="return `grad.to(input.dtype)` in backward",
+                )
             column.append(_reals(g._array).astype(np.float64))
     sizes = [_reals(x._array).size for x in inputs]
     return [np.array(column).reshape(-1, size).T for column, size in zip(columns, sizes)]
@@ -223,7 +253,11 @@ def _check_batched(out, inputs):
     found = grad(out, inputs, wrap(np.stack(seeds)), retain_graph=True, allow_unused=True, is_grads_batched=True)
     for g, one in zip(found, _analytical(out, inputs)):
         if g is not None and not np.allclose(np.stack([_reals(row) for row in g._array]).T, one):
-            raise GradcheckError("gradcheck or gradgradcheck failed while testing batched gradient computation.")
+            raise GradcheckError(
+                "gradcheck or gradgradcheck failed while testing batched gradient computation.",
+                why="backward gives other numbers for several gradients at once",
+                fix="use tensor operations only in backward, without `item()` or NumPy",
+            )
 
 
 def _random_like(out, non_contiguous):

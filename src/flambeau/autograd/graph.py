@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import NamedTuple
 
-from ..errors import GradientError
+from ..errors import ArgumentError, GradientError, StateError
 from ..tensor import Tensor
 from .engine import LEAF, Node, accumulator, edge_of
 from .mode import refresh_special, state
@@ -45,7 +45,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     if edge is None:
         raise GradientError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients",
-            fix="set requires_grad=True on the inputs before the forward pass",
+            why="no operation that is differentiated made it",
+            fix="use `x.requires_grad_()` on the inputs before the forward pass",
         )
     if edge[1] == LEAF:
         return GradientEdge(accumulator(tensor), 0)
@@ -86,7 +87,11 @@ class saved_tensors_hooks:
 
     def __enter__(self):
         if state.saving_disabled is not None:
-            raise RuntimeError(state.saving_disabled)
+            raise StateError(
+                state.saving_disabled,
+                why="saved_tensors_hooks are switched off here by `disable_saved_tensors_hooks`",
+                fix="leave that block first",
+            )
         self.before = state.pack
         state.pack = self.hooks
         refresh_special()
@@ -184,7 +189,11 @@ def register_multi_grad_hook(tensors, fn, *, mode="all"):
     [tensor([2.]), tensor([3.])]
     """
     if mode not in ("all", "any"):
-        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+        raise ArgumentError(
+            f"Expects mode to be one of ('all', 'any') but got {mode}",
+            why="the hook runs when all gradients are there, or at the first of them",
+            fix='use `mode="all"` or `mode="any"`',
+        )
     arrived: dict[int, Tensor] = {}
     fired = False
 

@@ -47,7 +47,11 @@ def compile(
         return lambda function: compile(function, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode,
                                         options=options, disable=disable)  # fmt: skip
     if not callable(model):
-        raise ArgumentTypeError(f"torch.compile takes a function or a module, not {type(model).__name__}")
+        raise ArgumentTypeError(
+            f"torch.compile takes a function or a module, not {type(model).__name__}",
+            why="what it returns is called in its place",
+            fix="use `@torch.compile` on a function, or `torch.compile(model)`",
+        )
     if disable:
         return model
     # Loaded at the first use: modules, which know of compile(), are below it.

@@ -32,25 +32,54 @@ here = _Here()
 def check_arguments(backend: Any, mode: Any, options: Any, dynamic: Any) -> None:
     """Raise what PyTorch raises for a backend, mode or option that there is not."""
     if callable(backend):
-        raise NotSupported("torch.compile: a custom backend is not supported", fix="leave `backend` at its default")
+        raise NotSupported(
+            "torch.compile: a custom backend is not supported",
+            why="recordings are run by flambeau itself",
+            fix="leave `backend` at its default",
+        )
     if backend in NOT_HERE:
-        raise NotSupported(f"torch.compile: backend {backend!r} is not here", fix="leave `backend` at its default")
+        raise NotSupported(
+            f"torch.compile: backend {backend!r} is not here",
+            why="it belongs to other machines",
+            fix="leave `backend` at its default",
+        )
     if backend not in BACKENDS:
         raise CompileError(
             f"Invalid backend: {backend!r}, see `torch._dynamo.list_backends()` for available backends.",
-            fix=f"one of {', '.join(BACKENDS)}",
+            why="the backend says how a recording is run",
+            fix=f"use one of {', '.join(BACKENDS)}",
         )
     if mode is not None and options is not None:
-        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+        raise CompileError(
+            "Either mode or options can be specified, but both can't be specified at the same time.",
+            why="a mode is a set of options",
+            fix="leave one of them out",
+        )
     if mode is not None and mode not in MODES:
-        raise CompileError(f"Unrecognized mode={mode}, should be one of: {', '.join(MODES)}")
+        raise CompileError(
+            f"Unrecognized mode={mode}, should be one of: {', '.join(MODES)}",
+            why="the mode is a trade of time for compiling against time for running",
+            fix='use `mode="default"`',
+        )
     for name, value in (options or {}).items():
         if name.replace("-", "_") not in OPTIONS:
-            raise CompileError(f"Unexpected optimization option {name}, known options are {sorted(OPTIONS)}")
+            raise CompileError(
+                f"Unexpected optimization option {name}, known options are {sorted(OPTIONS)}",
+                why="an option that is ignored would mislead",
+                fix="leave it out",
+            )
         if not isinstance(value, bool):
-            raise CompileError(f"Unexpected type of attr {name}, got {type(value).__name__} should be bool")
+            raise CompileError(
+                f"Unexpected type of attr {name}, got {type(value).__name__} should be bool",
+                why="options are switched on or off",
+                fix="use True or False",
+            )
     if dynamic is not None and not isinstance(dynamic, bool):
-        raise ArgumentTypeError(f"torch.compile: `dynamic` is True, False or None, not {type(dynamic).__name__}")
+        raise ArgumentTypeError(
+            f"torch.compile: `dynamic` is True, False or None, not {type(dynamic).__name__}",
+            why="it says whether shapes may change",
+            fix="use None",
+        )
 
 
 def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
@@ -100,7 +129,9 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
         return lambda function: disable(function, recursive, reason=reason)
     if isinstance(fn, type) or not callable(fn):
         raise ArgumentTypeError(
-            f"torch.compiler.disable takes a function or a module, not {fn!r}", fix="decorate the class's methods"
+            f"torch.compiler.disable takes a function or a module, not {fn!r}",
+            why="a class is not run",
+            fix="decorate the class's methods" if isinstance(fn, type) else "use it on a function",
         )
     from ..nn.modules.module import Module
     from .module import OptimizedModule  # both are loaded at the first use only
@@ -136,7 +167,11 @@ def allow_in_graph(fn: Any) -> Any:
     if isinstance(fn, list | tuple):
         return [allow_in_graph(f) for f in fn]
     if not callable(fn):
-        raise ArgumentTypeError(f"allow_in_graph takes a function, not {type(fn).__name__}")
+        raise ArgumentTypeError(
+            f"allow_in_graph takes a function, not {type(fn).__name__}",
+            why="it is called as it is",
+            fix="use it on a function",
+        )
     return fn
 
 
@@ -193,11 +228,23 @@ class set_stance:
 
     def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None):
         if stance in ("eager_then_compile", "aot_eager_then_compile"):
-            raise NotSupported(f"set_stance({stance!r}) is not supported", why="shapes are never generalised here")
+            raise NotSupported(
+                f"set_stance({stance!r}) is not supported",
+                why="shapes are never generalised here",
+                fix='use `set_stance("default")`',
+            )
         if stance not in STANCES:
-            raise CompileError(f"invalid torch.compile stance '{stance}'", fix=f"one of {', '.join(STANCES)}")
+            raise CompileError(
+                f"invalid torch.compile stance '{stance}'",
+                why="a stance says whether recordings are made and used",
+                fix=f"use one of {', '.join(STANCES)}",
+            )
         if skip_guard_eval_unsafe or force_backend is not None:
-            raise NotSupported("set_stance takes the stance only", fix=f"set_stance({stance!r})")
+            raise NotSupported(
+                "set_stance takes the stance only",
+                why="there are no guards to leave out, and one backend",
+                fix=f"use `set_stance({stance!r})`",
+            )
         self.stance, self.before = stance, here.stance
         here.stance = stance
 

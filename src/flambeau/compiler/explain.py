@@ -187,7 +187,11 @@ def explained(function: Any) -> Explanation:
     if isinstance(found, types.MethodType) and isinstance(found.__func__, Compiled):
         found = found.__func__
     if not callable(found):
-        raise ArgumentTypeError(f"explain takes a function or a module, not {type(function).__name__}")
+        raise ArgumentTypeError(
+            f"explain takes a function or a module, not {type(function).__name__}",
+            why="it runs it once",
+            fix="give the function itself, not its result",
+        )
     return Explanation(found if isinstance(found, Compiled) else Compiled(found))
 
 

@@ -64,6 +64,7 @@ class Compiled(Standing):
             raise CompileError(
                 "Detected recompile when torch.compile stance is 'fail_on_recompile'",
                 why=f"{self.label} has {len(self.steps)} recordings, and none fits these arguments",
+                fix="call it with the shapes and dtypes that it was called with before, or use `set_stance('default')`",
             )
         if stance != "default" or not self._may_record():
             self.eager_calls += 1

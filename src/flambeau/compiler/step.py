@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import address, owner
 from ..autograd.engine import next_number
-from ..errors import FlambeauError, IndexOutOfRange, ShapeError
+from ..errors import FlambeauError, IndexOutOfRange, ShapeError, StateError
 from ..tensor import Tensor
 from . import guards, results
 from .backward import Backward, CompiledBackward, CompiledStep, edges_to, spent
@@ -407,7 +407,11 @@ def _call(step: tuple, arrays: list) -> None:
     for maker, value in zip(outs, found):
         target = maker(arrays)
         if np.shape(value) != target.shape:
-            raise RuntimeError(f"{node.name} gave shape {np.shape(value)} where the recorded step had {target.shape}")
+            raise StateError(
+                f"{node.name} gave shape {np.shape(value)} where the recorded step had {target.shape}",
+                why="the operation depends on something that the recording cannot see",
+                fix="use `@torch.compiler.disable` on the function that it is in",
+            )
         if target.size:
             target[...] = value
 

@@ -1,5 +1,6 @@
 """Images: data sets, transforms, models, reading and writing (torchvision's names)."""
 
+from ..errors import ArgumentError
 from ..version import __version__
 from . import datasets, io, models, ops, transforms, tv_tensors, utils
 
@@ -22,7 +23,11 @@ def set_image_backend(backend: str) -> None:
     Errors: ValueError for another.
     """
     if backend != "PIL":
-        raise ValueError(f"Invalid backend '{backend}'. Options are 'PIL'")
+        raise ArgumentError(
+            f"Invalid backend '{backend}'. Options are 'PIL'",
+            why="pictures are read and changed with Pillow",
+            fix='use "PIL"',
+        )
 
 
 def get_image_backend() -> str:

@@ -5,6 +5,8 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+from ..errors import MissingDependency
+
 __all__ = ["is_pil", "pillow"]
 
 
@@ -18,8 +20,10 @@ def pillow() -> Any:
     try:
         return SimpleNamespace(**{name: importlib.import_module(f"PIL.{name}") for name in names})
     except ImportError as error:
-        raise ImportError(
-            "Pillow is needed to read, write or transform images\n  try: pip install 'flambeau[vision]'"
+        raise MissingDependency(
+            "Pillow is needed to read, write or transform images",
+            why="it is an optional dependency, and is not installed",
+            fix="run `pip install 'flambeau[vision]'`",
         ) from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ..errors import ArgumentError, DtypeError, ShapeError, StateError
 from ._pillow import pillow
 from .datasets.utils import atomic_file
 
@@ -44,7 +45,11 @@ def read_file(path: str):
 def write_file(filename: str, data) -> None:
     """Write a one-dimensional uint8 tensor to a file."""
     if data.dtype != fb.uint8 or data.ndim != 1:
-        raise RuntimeError(f"Input data should be a 1-dimensional uint8 tensor, got {data.ndim}-d {data.dtype}")
+        raise StateError(
+            f"Input data should be a 1-dimensional uint8 tensor, got {data.ndim}-d {data.dtype}",
+            why="it holds the bytes of a file",
+            fix="use `encode_png(image)` or `encode_jpeg(image)` to write a picture",
+        )
     with atomic_file(filename) as file:
         file.write(data.numpy().tobytes())
 
@@ -65,14 +70,20 @@ def decode_image(input, mode=ImageReadMode.UNCHANGED, apply_exif_orientation: bo
     if isinstance(input, (str, os.PathLike)):
         input = read_file(str(input))
     if not isinstance(input, fb.Tensor) or input.dtype != fb.uint8 or input.ndim != 1 or input.numel() == 0:
-        raise RuntimeError("Expected a non empty 1-dimensional tensor of dtype torch.uint8")
+        raise StateError(
+            "Expected a non empty 1-dimensional tensor of dtype torch.uint8",
+            why="it holds the bytes of a picture file",
+            fix="give the path, or `read_file(path)`",
+        )
     wanted = _MODES.get(_mode(mode))
     try:
         image = pillow().Image.open(io.BytesIO(input.numpy().tobytes()))
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
-        raise RuntimeError(
-            f"Unsupported image file: {error}\n  try: Pillow reads PNG, JPEG, WebP, GIF, BMP, TIFF and others"
+        raise StateError(
+            f"Unsupported image file: {error}",
+            why="Pillow reads PNG, JPEG, WebP, GIF, BMP, TIFF and others",
+            fix="open the file in another program: it may be damaged, or no picture",
         ) from error
     if apply_exif_orientation:
         image = pillow().ImageOps.exif_transpose(image)
@@ -119,9 +130,19 @@ def decode_gif(input):
 
 def _encode(input, name: str, **options):
     if not isinstance(input, fb.Tensor) or input.dtype != fb.uint8:
-        raise RuntimeError(f"Input tensor dtype should be uint8, got {getattr(input, 'dtype', type(input))}")
+        raise DtypeError(
+            f"Input tensor dtype should be uint8, got {getattr(input, 'dtype', type(input))}",
+            why="a picture file holds a byte per pixel and channel",
+            fix="use `(image * 255).to(torch.uint8)` for an image in 0 to 1",
+        )
     if input.ndim != 3 or input.shape[0] not in (1, 3):
-        raise RuntimeError(f"The number of channels should be 1 or 3, got a tensor of shape {list(input.shape)}")
+        raise ShapeError(
+            f"The number of channels should be 1 or 3, got a tensor of shape {list(input.shape)}",
+            why="an image is (channels, height, width), grey or red-green-blue",
+            fix="use `image.unsqueeze(0)` for a grey one without channels"
+            if input.ndim == 2
+            else ("use `image.permute(2, 0, 1)` if the channels come last, or `image[:3]` to leave out transparency"),
+        )
     a = input.numpy()
     image = pillow().Image.fromarray(a[0] if len(a) == 1 else np.ascontiguousarray(a.transpose(1, 2, 0)))
     buffer = io.BytesIO()
@@ -132,14 +153,22 @@ def _encode(input, name: str, **options):
 def encode_png(input, compression_level: int = 6):
     """A uint8 tensor (1 or 3, H, W) as the bytes of a PNG file."""
     if not 0 <= compression_level <= 9:
-        raise RuntimeError("Compression level should be between 0 and 9")
+        raise StateError(
+            "Compression level should be between 0 and 9",
+            why=f"it is {compression_level}",
+            fix="use `compression_level=6`",
+        )
     return _encode(input, "PNG", compress_level=compression_level)
 
 
 def encode_jpeg(input, quality: int = 75):
     """A uint8 tensor (1 or 3, H, W), or a list of them, as the bytes of JPEG files."""
     if not 1 <= quality <= 100:
-        raise ValueError("Image quality should be a positive number between 1 and 100")
+        raise ArgumentError(
+            "Image quality should be a positive number between 1 and 100",
+            why=f"it is {quality}",
+            fix="use `quality=75`",
+        )
     if isinstance(input, list):
         return [_encode(one, "JPEG", quality=quality) for one in input]
     return _encode(input, "JPEG", quality=quality)

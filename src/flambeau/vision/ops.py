@@ -2,6 +2,7 @@
 
 import flambeau as fb
 
+from ..errors import ArgumentError
 from .models._layers import Conv2dNormActivation, SqueezeExcitation
 
 __all__ = [
@@ -31,7 +32,12 @@ def box_convert(boxes, in_fmt: str, out_fmt: str):
         tensor([[1., 2., 2., 4.]])
     """
     if in_fmt not in ("xyxy", "xywh", "cxcywh") or out_fmt not in ("xyxy", "xywh", "cxcywh"):
-        raise ValueError(f"Unsupported Bounding Box Conversions for given in_fmt {in_fmt} and out_fmt {out_fmt}")
+        raise ArgumentError(
+            f"Unsupported Bounding Box Conversions for given in_fmt {in_fmt} and out_fmt {out_fmt}",
+            why="a box is given by two corners (xyxy), by a corner and its size (xywh), or by its centre and size "
+            "(cxcywh)",
+            fix='use "xyxy", "xywh" or "cxcywh"',
+        )
     if in_fmt == out_fmt:
         return boxes.clone()
     a, b, c, d = boxes.unbind(-1)
@@ -120,7 +126,9 @@ def sigmoid_focal_loss(inputs, targets, alpha: float = 0.25, gamma: float = 2, r
     if alpha >= 0:
         loss = (alpha * targets + (1 - alpha) * (1 - targets)) * loss
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(
-            f"Invalid Value for arg 'reduction': '{reduction}' \n Supported reduction modes: 'none', 'mean', 'sum'"
+        raise ArgumentError(
+            f"Invalid Value for arg 'reduction': '{reduction}' \n Supported reduction modes: 'none', 'mean', 'sum'",
+            why="the losses are returned as they are, averaged or summed",
+            fix='use "none", "mean" or "sum"',
         )
     return loss if reduction == "none" else getattr(loss, reduction)()

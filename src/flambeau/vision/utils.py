@@ -8,6 +8,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ..errors import ArgumentError, ArgumentTypeError
 from ._pillow import pillow
 
 __all__ = ["draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "make_grid", "save_image"]
@@ -37,10 +38,18 @@ def make_grid(
     """
     if not isinstance(tensor, fb.Tensor):
         if not isinstance(tensor, list):
-            raise TypeError(f"tensor or list of tensors expected, got {type(tensor)}")
+            raise ArgumentTypeError(
+                f"tensor or list of tensors expected, got {type(tensor)}",
+                why="images are put side by side",
+                fix="use `torch.as_tensor(array)`, or `list(images)`",
+            )
         for t in tensor:
             if not isinstance(t, fb.Tensor):
-                raise TypeError(f"tensor or list of tensors expected, got a list containing {type(t)}")
+                raise ArgumentTypeError(
+                    f"tensor or list of tensors expected, got a list containing {type(t)}",
+                    why="images are put side by side",
+                    fix="use `to_tensor(image)` for each PIL image",
+                )
         tensor = fb.stack(tensor, dim=0)
     a = tensor.detach().numpy()
     if a.ndim == 2:
@@ -52,7 +61,11 @@ def make_grid(
         a = np.concatenate([a] * 3, axis=1)
     if normalize:
         if value_range is not None and not isinstance(value_range, tuple):
-            raise TypeError("value_range has to be a tuple (min, max) if specified. min and max are numbers")
+            raise ArgumentTypeError(
+                "value_range has to be a tuple (min, max) if specified. min and max are numbers",
+                why="the range is moved to 0 to 1",
+                fix="use `value_range=(-1, 1)`",
+            )
         a = a.astype(np.float32) if a.dtype.kind != "f" else a.copy()
         for part in a if scale_each else [a]:
             low, high = value_range if value_range is not None else (float(part.min()), float(part.max()))
@@ -86,8 +99,11 @@ def _colours(colors, count: int) -> list[tuple[int, ...]]:
         return [tuple(int(v) for v in (k * palette) % 255) for k in range(count)]
     if isinstance(colors, list):
         if len(colors) < count:
-            raise ValueError(
-                f"Number of colors must be equal or larger than the number of objects, but got {len(colors)} < {count}."
+            raise ArgumentError(
+                f"Number of colors must be equal or larger than the number of objects, but got {len(colors)} < "
+                f"{count}.",
+                why="each object has its own colour",
+                fix=f"give {count} colours, or None to have them chosen",
             )
     else:
         colors = [colors] * count
@@ -97,13 +113,29 @@ def _colours(colors, count: int) -> list[tuple[int, ...]]:
 def _canvas(image):
     """An RGB picture of an image tensor, to draw on."""
     if not isinstance(image, fb.Tensor):
-        raise TypeError(f"Tensor expected, got {type(image)}")
+        raise ArgumentTypeError(
+            f"Tensor expected, got {type(image)}",
+            why="what is drawn becomes part of a tensor",
+            fix="use `pil_to_tensor(image)`",
+        )
     if not (image.dtype == fb.uint8 or image.is_floating_point()):
-        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
+        raise ArgumentError(
+            f"The image dtype must be uint8 or float, got {image.dtype}",
+            why="pixels are bytes, or numbers from 0 to 1",
+            fix="use `image.to(torch.uint8)`",
+        )
     if image.ndim != 3:
-        raise ValueError("Pass individual images, not batches")
+        raise ArgumentError(
+            "Pass individual images, not batches",
+            why=f"an image is (channels, height, width), and this has shape {tuple(image.shape)}",
+            fix="use `image[0]`, or a loop over the batch",
+        )
     if image.shape[0] not in (1, 3):
-        raise ValueError("Only grayscale and RGB images are supported")
+        raise ArgumentError(
+            "Only grayscale and RGB images are supported",
+            why=f"the image has {image.shape[0]} channels",
+            fix="use `image[:3]`",
+        )
     a = image.detach().numpy()
     if a.dtype != np.uint8:
         a = (a * 255).astype(np.uint8)
@@ -136,12 +168,19 @@ def draw_bounding_boxes(
     picture = _canvas(image)
     corners = boxes.tolist()
     if any(x1 > x2 or y1 > y2 for x1, y1, x2, y2 in corners):
-        raise ValueError("Boxes need to be in (xmin, ymin, xmax, ymax) format")
+        raise ArgumentError(
+            "Boxes need to be in (xmin, ymin, xmax, ymax) format",
+            why="a box ends before it begins",
+            fix="use `torchvision.ops.box_convert(boxes, 'xywh', 'xyxy')` for boxes given by a corner and their size",
+        )
     if not corners:
         return image
     if labels is not None and len(labels) != len(corners):
-        raise ValueError(
-            f"Number of boxes ({len(corners)}) and labels ({len(labels)}) mismatch. Please specify labels for each box."
+        raise ArgumentError(
+            f"Number of boxes ({len(corners)}) and labels ({len(labels)}) mismatch. Please specify labels for "
+            "each box.",
+            why="each box has its own label",
+            fix="use None as label of boxes without one",
         )
     colours = _colours(colors, len(corners))
     text_colours = _colours(label_colors, len(corners)) if label_colors is not None else colours
@@ -164,9 +203,17 @@ def draw_segmentation_masks(image, masks, alpha: float = 0.8, colors=None):
     m = masks.numpy()
     m = m[None] if m.ndim == 2 else m
     if m.dtype != np.bool_:
-        raise ValueError(f"The masks must be of dtype bool. Got {masks.dtype}")
+        raise ArgumentError(
+            f"The masks must be of dtype bool. Got {masks.dtype}",
+            why="a mask says which pixels belong to an object",
+            fix="use `masks.bool()`, or `masks > 0.5`",
+        )
     if m.shape[-2:] != tuple(image.shape[-2:]):
-        raise ValueError("The image and the masks must have the same height and width")
+        raise ArgumentError(
+            "The image and the masks must have the same height and width",
+            why=f"the image has shape {tuple(image.shape)}, the masks {tuple(m.shape)}",
+            fix="resize the masks to the image's height and width",
+        )
     base = np.array(_canvas(image)).astype(np.float32)
     over = base.copy()
     for mask, colour in zip(m, _colours(colors, len(m)), strict=True):

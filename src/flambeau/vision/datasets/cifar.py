@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import StateError
 from .utils import atomic_folder, download_from, extract_archive
 from .vision import ArrayDataset
 
@@ -66,10 +67,10 @@ class CIFAR10(ArrayDataset):
         if download:
             self.download()
         if missing := self._missing():
-            raise RuntimeError(
-                "Dataset not found or corrupted. You can use download=True to download it\n"
-                f"  why: {self._folder.absolute()} lacks {', '.join(missing)}\n"
-                f"  try: download=True, or unpack {self.filename} there"
+            raise StateError(
+                "Dataset not found or corrupted. You can use download=True to download it",
+                why=f"{self._folder.absolute()} lacks {', '.join(missing)}",
+                fix=f"use `download=True`, or unpack {self.filename} there",
             )
         parts = [self._read(name) for name, _ in (self.train_list if train else self.test_list)]
         planes = np.concatenate([part["data"] for part in parts]).reshape(-1, 3, 32, 32)
@@ -96,7 +97,11 @@ class CIFAR10(ArrayDataset):
             try:
                 return _ArraysOnly(file, encoding="latin1").load()
             except (pickle.UnpicklingError, EOFError, ValueError) as error:
-                raise RuntimeError(f"{self._folder / name} is damaged: {error}") from error
+                raise StateError(
+                    f"{self._folder / name} is damaged: {error}",
+                    why="the file cannot be read to its end",
+                    fix="delete it, and use `download=True`",
+                ) from error
 
     def _pixels(self) -> np.ndarray:
         return self.data

@@ -5,6 +5,7 @@ from typing import Any
 
 import flambeau as fb
 
+from ...errors import IndexOutOfRange
 from .. import transforms
 from .vision import VisionDataset
 
@@ -37,7 +38,11 @@ class FakeData(VisionDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         if index >= len(self):
-            raise IndexError(f"{type(self).__name__} index out of range")
+            raise IndexOutOfRange(
+                f"{type(self).__name__} index out of range",
+                why=f"there are {len(self)} images, numbered from 0",
+                fix=f"use an index below {len(self)}",
+            )
         # The global generator is left as it was.
         state = fb.get_rng_state()
         fb.manual_seed(index + self.random_offset)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...errors import ArgumentError, MissingFile
 from .._pillow import pillow
 from .vision import VisionDataset
 
@@ -32,7 +33,11 @@ def find_classes(directory: str | Path) -> tuple[list[str], dict[str, int]]:
     """The names of the folders in a folder, sorted, and the number of each."""
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not classes:
-        raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")
+        raise MissingFile(
+            f"Couldn't find any class folder in {directory}.",
+            why="each class has a folder of its own: root/dog/1.png, root/cat/2.png",
+            fix="give the folder above them, or move the pictures into one folder per class",
+        )
     return classes, {name: k for k, name in enumerate(classes)}
 
 
@@ -48,9 +53,17 @@ def make_dataset(
     if class_to_idx is None:
         _, class_to_idx = find_classes(directory)
     elif not class_to_idx:
-        raise ValueError("'class_to_index' must have at least one entry to collect any samples.")
+        raise ArgumentError(
+            "'class_to_index' must have at least one entry to collect any samples.",
+            why="without classes there are no samples",
+            fix="leave class_to_idx out to take the names of the folders",
+        )
     if (extensions is None) == (is_valid_file is None):
-        raise ValueError("Both extensions and is_valid_file cannot be None or not None at the same time")
+        raise ArgumentError(
+            "Both extensions and is_valid_file cannot be None or not None at the same time",
+            why="either the end of a file's name says whether it counts, or a function",
+            fix='use `extensions=(".png", ".jpg")`',
+        )
     if extensions is not None:
 
         def is_valid_file(path: str) -> bool:
@@ -67,11 +80,14 @@ def make_dataset(
         if not found:
             empty.append(name)
     if empty and not allow_empty:
-        message = f"Found no valid file for the classes {', '.join(empty)}. "
-        if extensions is not None:
-            kinds = extensions if isinstance(extensions, str) else ", ".join(extensions)
-            message += f"Supported extensions are: {kinds}"
-        raise FileNotFoundError(message)
+        kinds = extensions if isinstance(extensions, str) or extensions is None else ", ".join(extensions)
+        raise MissingFile(
+            f"Found no valid file for the classes {', '.join(empty)}. "
+            if extensions is None
+            else f"Found no valid file for the classes {', '.join(empty)}. Supported extensions are: {kinds}",
+            why=f"their folders in {directory} have no file that counts",
+            fix="use `allow_empty=True` to leave these classes without samples, or look at the names of the files",
+        )
     return samples
 
 
@@ -118,7 +134,11 @@ class DatasetFolder(VisionDataset):
     def make_dataset(directory, class_to_idx, extensions=None, is_valid_file=None, allow_empty=False):
         """See `make_dataset`; override to look for samples in another way."""
         if class_to_idx is None:
-            raise ValueError("The class_to_idx parameter cannot be None.")
+            raise ArgumentError(
+                "The class_to_idx parameter cannot be None.",
+                why="it tells the number of each class",
+                fix="use `find_classes(directory)[1]`",
+            )
         return make_dataset(directory, class_to_idx, extensions, is_valid_file, allow_empty)
 
     def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:

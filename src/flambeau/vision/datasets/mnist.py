@@ -12,6 +12,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ...errors import StateError
 from .utils import atomic_folder, download_from, extract_archive, gunzip, verify_str_arg
 from .vision import ArrayDataset
 
@@ -27,16 +28,24 @@ def read_idx(path: str | Path) -> np.ndarray:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise RuntimeError(f"{path} is damaged ({error})\n  try: delete it and load with download=True") from error
+        raise StateError(
+            f"{path} is damaged ({error})", why="it cannot be unpacked", fix="delete it, and use `download=True`"
+        ) from error
     rank = raw[3] if len(raw) > 3 else 0
     if raw[:3] != b"\x00\x00\x08" or len(raw) < 4 + 4 * rank:
-        raise RuntimeError(f"{path} is not an IDX file of bytes: it starts with {raw[:4].hex(' ')}, not with 00 00 08")
+        raise StateError(
+            f"{path} is not an IDX file of bytes: it starts with {raw[:4].hex(' ')}, not with 00 00 08",
+            why="the first bytes of a file of this format say what it holds",
+            fix="delete it, and use `download=True`",
+        )
     shape = tuple(np.frombuffer(raw, ">u4", rank, 4).tolist())
     data = np.frombuffer(raw, np.uint8, offset=4 + 4 * rank)
     if len(data) != np.prod(shape, dtype=np.int64):
-        raise RuntimeError(
-            f"{path} is truncated: its header says {list(shape)}, that is {np.prod(shape)} bytes, "
-            f"but {len(data)} follow\n  try: delete it and load with download=True"
+        raise StateError(
+            f"{path} is truncated: its header says {list(shape)}, that is {np.prod(shape)} bytes, but "
+            f"{len(data)} follow",
+            why="it was copied or downloaded in part",
+            fix="delete it, and use `download=True`",
         )
     return data.reshape(shape)
 
@@ -109,14 +118,18 @@ class MNIST(ArrayDataset):
         paths = [self._file(name) for name in self._names()]
         if None in paths:
             absent = [name for name, path in zip(self._names(), paths, strict=True) if path is None]
-            raise RuntimeError(
-                "Dataset not found. You can use download=True to download it\n"
-                f"  why: {Path(self.raw_folder).absolute()} lacks {', '.join(absent)}\n"
-                f"  try: download=True, or put the files there (packed with gzip or not)"
+            raise StateError(
+                "Dataset not found. You can use download=True to download it",
+                why=f"{Path(self.raw_folder).absolute()} lacks {', '.join(absent)}",
+                fix="use `download=True`, or put the files there (packed with gzip or not)",
             )
         images, labels = (read_idx(path) for path in paths)  # type: ignore[arg-type]
         if len(images) != len(labels):
-            raise RuntimeError(f"{paths[0]} has {len(images)} images, but {paths[1]} has {len(labels)} labels")
+            raise StateError(
+                f"{paths[0]} has {len(images)} images, but {paths[1]} has {len(labels)} labels",
+                why="each image has one label, so the files belong to different data sets",
+                fix="delete both, and use `download=True`",
+            )
         return fb.from_numpy(images.copy()), fb.from_numpy(labels.astype(np.int64))
 
     def _pixels(self) -> np.ndarray:

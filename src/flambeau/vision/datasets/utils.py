@@ -14,6 +14,8 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ...errors import ArgumentError, StateError
+
 __all__ = [
     "calculate_md5",
     "check_integrity",
@@ -128,8 +130,10 @@ def download_url(
                 show(len(chunk))
             show(0, done=True)
         if md5 is not None and digest.hexdigest() != md5:
-            raise RuntimeError(
-                f"File not found or corrupted.\n  why: {url} has the MD5 sum {digest.hexdigest()}, not {md5}"
+            raise StateError(
+                "File not found or corrupted.",
+                why=f"{url} has the MD5 sum {digest.hexdigest()}, not {md5}",
+                fix="try again later; the download may have been cut off, or the file was replaced",
             )
 
 
@@ -172,7 +176,11 @@ def extract_archive(from_path: str | Path, to_path: str | Path | None = None, re
     elif source.suffix == ".gz":
         gunzip(source, target / source.stem if target.is_dir() else target)
     else:
-        raise RuntimeError(f"File '{source}' is neither a .zip, a .tar nor a .gz file")
+        raise StateError(
+            f"File '{source}' is neither a .zip, a .tar nor a .gz file",
+            why="the end of its name says how it is packed",
+            fix="unpack it by hand",
+        )
     if remove_finished:
         source.unlink()
     return str(target)
@@ -209,22 +217,29 @@ def download_from(mirrors: Iterable[str], root: str | Path, filename: str, md5: 
             return
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             tried.append(f"    {mirror}{filename}: {error}")
-    raise RuntimeError(
-        f"Error downloading {filename}:\n"
-        + "\n".join(tried)
-        + f"\n  why: {data_set} could not be fetched; nothing was written to {root}"
-        + f"\n  try: put {filename} into {Path(root).absolute()} by hand (MD5 {md5}), or check the network"
+    failed = "\n".join(tried)
+    raise StateError(
+        f"Error downloading {filename}:\n{failed}",
+        why=f"{data_set} could not be fetched; nothing was written to {root}",
+        fix=f"put {filename} into {Path(root).absolute()} by hand (MD5 {md5}), or check the network",
     )
 
 
 def verify_str_arg(value, arg: str | None = None, valid_values=None, custom_msg: str | None = None):
     """The value, if it is a string among those allowed; ValueError otherwise."""
     if not isinstance(value, str):
-        where = f" for argument {arg}" if arg is not None else ""
-        raise ValueError(f"Expected type str{where}, but got type {type(value)}.")
+        raise ArgumentError(
+            f"Expected type str, but got type {type(value)}."
+            if arg is None
+            else f"Expected type str for argument {arg}, but got type {type(value)}.",
+            why="it is a name",
+            fix=f"use one of {list(valid_values)}" if valid_values is not None else "use a string",
+        )
     if valid_values is not None and value not in valid_values:
-        raise ValueError(
+        raise ArgumentError(
             custom_msg
-            or f"Unknown value '{value}' for argument {arg}. Valid values are {{{str(list(valid_values))[1:-1]}}}."
+            or f"Unknown value '{value}' for argument {arg}. Valid values are {{{str(list(valid_values))[1:-1]}}}.",
+            why="only these are there to choose from",
+            fix=f"use one of {list(valid_values)}",
         )
     return value

@@ -11,6 +11,7 @@ import flambeau as fb
 from flambeau.utils.data import Dataset
 from flambeau.utils.data._utils.batch import SampleBatch
 
+from ...errors import ArgumentError
 from ..transforms import batched
 
 __all__ = ["ArrayDataset", "StandardTransform", "VisionDataset"]
@@ -38,7 +39,11 @@ class VisionDataset(Dataset):
     ) -> None:
         self.root = os.path.expanduser(root) if isinstance(root, str) else root
         if transforms is not None and (transform is not None or target_transform is not None):
-            raise ValueError("Only transforms or transform/target_transform can be passed as argument")
+            raise ArgumentError(
+                "Only transforms or transform/target_transform can be passed as argument",
+                why="transforms takes image and target together, the others one of them each",
+                fix="leave one of the two ways out",
+            )
         self.transform = transform
         self.target_transform = target_transform
         if transform is not None or target_transform is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import flambeau as fb
-from flambeau.errors import NotSupported
+from flambeau.errors import ArgumentError, NotSupported
 
 from .. import transforms
 
@@ -110,7 +110,11 @@ def get_model_builder(name: str) -> Callable:
     try:
         return _BUILDERS[name.lower()]
     except KeyError:
-        raise ValueError(f"Unknown model {name}\n  try: one of {', '.join(list_models())}") from None
+        raise ArgumentError(
+            f"Unknown model {name}",
+            why="no model of that name is registered",
+            fix=f"use one of {', '.join(list_models())}",
+        ) from None
 
 
 def get_model(name: str, **config: Any):
@@ -153,7 +157,11 @@ def build(make: Callable, weights, options: dict, published=None):
     if isinstance(weights, str) and published is not None:
         if weights not in published.__members__:
             names = ", ".join(published.__members__)
-            raise ValueError(f"'{weights}' is neither a file nor one of the published weights ({names})")
+            raise ArgumentError(
+                f"'{weights}' is neither a file nor one of the published weights ({names})",
+                why=f"the published weights are {names}",
+                fix="give the path of a file with a state_dict",
+            )
         weights = published[weights]
     raise _no_download(getattr(weights, "url", weights), getattr(make, "__name__", "model"))
 
@@ -162,6 +170,7 @@ def _no_download(url, name: str) -> NotSupported:
     return NotSupported(
         f"flambeau does not download trained weights ({url})",
         why="they are files of other projects with their own licences",
-        fix="download the file and pass its path as weights=, or build the model with weights=None and call "
-        "model.load_state_dict(flambeau.load(path)); the keys are torchvision's",
+        fix="download the file and pass its path as `weights=`, or use "
+        "`model.load_state_dict(flambeau.load(path))`; the "
+        "keys are torchvision's",
     )

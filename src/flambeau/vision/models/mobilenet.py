@@ -6,6 +6,7 @@ from functools import partial
 import flambeau as fb
 from flambeau import nn
 
+from ...errors import ArgumentError
 from ._api import build, register, weights_enum
 from ._layers import Conv2dNormActivation, SqueezeExcitation, init_mobile, make_divisible
 
@@ -39,7 +40,11 @@ class InvertedResidual(nn.Module):
     def __init__(self, inp: int, oup: int, stride: int, expand_ratio: float, norm_layer=None) -> None:
         super().__init__()
         if stride not in (1, 2):
-            raise ValueError(f"stride should be 1 or 2 instead of {stride}")
+            raise ArgumentError(
+                f"stride should be 1 or 2 instead of {stride}",
+                why="a block keeps the size or halves it",
+                fix="use 1 or 2",
+            )
         norm_layer = norm_layer or nn.BatchNorm2d
         hidden = round(inp * expand_ratio)
         self.stride = stride
@@ -97,8 +102,10 @@ class MobileNetV2(nn.Module):
         block, norm_layer = block or InvertedResidual, norm_layer or nn.BatchNorm2d
         setting = self._SETTING if inverted_residual_setting is None else inverted_residual_setting
         if not setting or len(setting[0]) != 4:
-            raise ValueError(
-                f"inverted_residual_setting should be non-empty or a 4-element list, got {inverted_residual_setting}"
+            raise ArgumentError(
+                f"inverted_residual_setting should be non-empty or a 4-element list, got {inverted_residual_setting}",
+                why="each row of it is (expansion, channels, repetitions, stride)",
+                fix="leave it out for the published setting",
             )
         conv = partial(Conv2dNormActivation, norm_layer=norm_layer, activation_layer=nn.ReLU6)
         channels = make_divisible(32 * width_mult, round_nearest)
@@ -139,7 +146,9 @@ class InvertedResidualV3(nn.Module):
     def __init__(self, row: Row, norm_layer) -> None:
         super().__init__()
         if not 1 <= row.stride <= 2:
-            raise ValueError("illegal stride value")
+            raise ArgumentError(
+                "illegal stride value", why=f"it is {row.stride}; a block keeps the size or halves it", fix="use 1 or 2"
+            )
         self.use_res_connect = row.stride == 1 and row.input_channels == row.out_channels
         activation = nn.Hardswish if row.activation == "HS" else nn.ReLU
         block = partial(Conv2dNormActivation, norm_layer=norm_layer, activation_layer=activation)
@@ -179,7 +188,11 @@ class MobileNetV3(nn.Module):
     ) -> None:
         super().__init__()
         if not inverted_residual_setting:
-            raise ValueError("The inverted_residual_setting should not be empty")
+            raise ArgumentError(
+                "The inverted_residual_setting should not be empty",
+                why="each row of it describes a block",
+                fix="use `mobilenet_v3_small()` or `mobilenet_v3_large()` for the published settings",
+            )
         block = block or InvertedResidualV3
         norm_layer = norm_layer or partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
         conv = partial(Conv2dNormActivation, norm_layer=norm_layer, activation_layer=nn.Hardswish)

@@ -3,6 +3,7 @@
 import flambeau as fb
 from flambeau import nn
 
+from ...errors import ArgumentError, NotSupported
 from ._api import build, register, weights_enum
 
 __all__ = ["BasicBlock", "Bottleneck", "ResNet"]
@@ -33,9 +34,17 @@ class BasicBlock(nn.Module):
         super().__init__()
         norm_layer = norm_layer or nn.BatchNorm2d
         if groups != 1 or base_width != 64:
-            raise ValueError("BasicBlock only supports groups=1 and base_width=64")
+            raise ArgumentError(
+                "BasicBlock only supports groups=1 and base_width=64",
+                why=f"groups is {groups} and base_width {base_width}",
+                fix="use `Bottleneck`, as resnet50 does",
+            )
         if dilation > 1:
-            raise NotImplementedError("Dilation > 1 not supported in BasicBlock")
+            raise NotSupported(
+                "Dilation > 1 not supported in BasicBlock",
+                why=f"dilation is {dilation}",
+                fix="use `Bottleneck`, as resnet50 does",
+            )
         self.conv1 = _conv3x3(inplanes, planes, stride)
         self.bn1 = norm_layer(planes)
         self.relu = nn.ReLU(inplace=True)
@@ -119,8 +128,10 @@ class ResNet(nn.Module):
         self.inplanes, self.dilation = 64, 1
         dilate = replace_stride_with_dilation or [False, False, False]
         if len(dilate) != 3:
-            raise ValueError(
-                f"replace_stride_with_dilation should be None or a 3-element tuple, got {replace_stride_with_dilation}"
+            raise ArgumentError(
+                f"replace_stride_with_dilation should be None or a 3-element tuple, got {replace_stride_with_dilation}",
+                why="it says for the last three stages whether they dilate instead of halving the size",
+                fix="use `(False, False, True)`",
             )
         self.groups, self.base_width = groups, width_per_group
         self.conv1 = nn.Conv2d(3, self.inplanes, kernel_size=7, stride=2, padding=3, bias=False)

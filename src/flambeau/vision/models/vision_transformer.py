@@ -7,6 +7,7 @@ from functools import partial
 import flambeau as fb
 from flambeau import nn
 
+from ...errors import FailedAssertion
 from ._api import build, register, weights_enum
 
 __all__ = ["VisionTransformer"]
@@ -100,7 +101,12 @@ class VisionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         if image_size % patch_size:
-            raise AssertionError("Input shape indivisible by patch size!")
+            raise FailedAssertion(
+                "Input shape indivisible by patch size!",
+                why=f"{image_size} pixels are divided into patches of {patch_size}, and {image_size % patch_size} "
+                "would be left",
+                fix=f"use `image_size={image_size - image_size % patch_size}`",
+            )
         self.image_size, self.patch_size, self.hidden_dim, self.mlp_dim = image_size, patch_size, hidden_dim, mlp_dim
         self.attention_dropout, self.dropout = attention_dropout, dropout
         self.num_classes, self.representation_size, self.norm_layer = num_classes, representation_size, norm_layer
@@ -131,7 +137,11 @@ class VisionTransformer(nn.Module):
         n, _, h, w = x.shape
         for side, name in ((h, "height"), (w, "width")):
             if side != self.image_size:
-                raise AssertionError(f"Wrong image {name}! Expected {self.image_size} but got {side}!")
+                raise FailedAssertion(
+                    f"Wrong image {name}! Expected {self.image_size} but got {side}!",
+                    why="there is one learned position for each patch of an image of that size",
+                    fix=f"resize the images to ({self.image_size}, {self.image_size})",
+                )
         x = self.conv_proj(x).flatten(2).permute(0, 2, 1)  # (N, patches, E)
         x = fb.cat([self.class_token.expand(n, -1, -1), x], dim=1)
         return self.heads(self.encoder(x)[:, 0])

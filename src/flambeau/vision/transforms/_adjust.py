@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...errors import ArgumentError, ArgumentTypeError
 from .._pillow import is_pil, pillow
 from . import _colour, _pil
 from ._convert import array_of, wrap
@@ -21,7 +22,11 @@ def adjust_brightness(img, brightness_factor: float):
     tensor([0.5000, 0.5000, 0.5000])
     """
     if brightness_factor < 0:
-        raise ValueError(f"brightness_factor ({brightness_factor}) is not non-negative.")
+        raise ArgumentError(
+            f"brightness_factor ({brightness_factor}) is not non-negative.",
+            why="the brightness is multiplied by it: 0 is black, 1 leaves it",
+            fix="use a number from 0 on",
+        )
     if is_pil(img):
         return pillow().ImageEnhance.Brightness(img).enhance(brightness_factor)
     return wrap(_colour.blend(array_of(img), 0.0, brightness_factor))
@@ -30,7 +35,11 @@ def adjust_brightness(img, brightness_factor: float):
 def adjust_contrast(img, contrast_factor: float):
     """0 gives grey, 1 the image, 2 twice the contrast."""
     if contrast_factor < 0:
-        raise ValueError(f"contrast_factor ({contrast_factor}) is not non-negative.")
+        raise ArgumentError(
+            f"contrast_factor ({contrast_factor}) is not non-negative.",
+            why="the contrast is multiplied by it: 0 is grey, 1 leaves it",
+            fix="use a number from 0 on",
+        )
     if is_pil(img):
         return pillow().ImageEnhance.Contrast(img).enhance(contrast_factor)
     return wrap(_colour.adjust_contrast(array_of(img), contrast_factor))
@@ -39,7 +48,11 @@ def adjust_contrast(img, contrast_factor: float):
 def adjust_saturation(img, saturation_factor: float):
     """0 gives grey levels, 1 the image, 2 twice the saturation."""
     if saturation_factor < 0:
-        raise ValueError(f"saturation_factor ({saturation_factor}) is not non-negative.")
+        raise ArgumentError(
+            f"saturation_factor ({saturation_factor}) is not non-negative.",
+            why="the saturation is multiplied by it: 0 is black and white, 1 leaves it",
+            fix="use a number from 0 on",
+        )
     if is_pil(img):
         return pillow().ImageEnhance.Color(img).enhance(saturation_factor)
     return wrap(_colour.adjust_saturation(array_of(img), saturation_factor))
@@ -48,7 +61,11 @@ def adjust_saturation(img, saturation_factor: float):
 def adjust_hue(img, hue_factor: float):
     """Turn the colour circle: -0.5 ... 0.5 is a whole turn."""
     if not -0.5 <= hue_factor <= 0.5:
-        raise ValueError(f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
+        raise ArgumentError(
+            f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].",
+            why="it turns the circle of colours, by half of it at most",
+            fix="use a number from -0.5 to 0.5",
+        )
     return _pil.hue(img, hue_factor) if is_pil(img) else wrap(_colour.adjust_hue(array_of(img), hue_factor))
 
 
@@ -61,14 +78,22 @@ def adjust_gamma(img, gamma: float, gain: float = 1):
     tensor([0.2500, 0.2500, 0.2500])
     """
     if gamma < 0:
-        raise ValueError("Gamma should be a non-negative real number")
+        raise ArgumentError(
+            "Gamma should be a non-negative real number",
+            why=f"it is {gamma}, an exponent: above 1 darkens, below 1 brightens",
+            fix="use a number from 0 on",
+        )
     return _pil.gamma(img, gamma, gain) if is_pil(img) else wrap(_colour.adjust_gamma(array_of(img), gamma, gain))
 
 
 def adjust_sharpness(img, sharpness_factor: float):
     """0 gives a smoothed image, 1 the image, 2 twice the sharpness."""
     if sharpness_factor < 0:
-        raise ValueError(f"sharpness_factor ({sharpness_factor}) is not non-negative.")
+        raise ArgumentError(
+            f"sharpness_factor ({sharpness_factor}) is not non-negative.",
+            why="0 blurs, 1 leaves it, 2 doubles the sharpness",
+            fix="use a number from 0 on",
+        )
     if is_pil(img):
         return pillow().ImageEnhance.Sharpness(img).enhance(sharpness_factor)
     return wrap(_colour.adjust_sharpness(array_of(img), sharpness_factor))
@@ -77,9 +102,17 @@ def adjust_sharpness(img, sharpness_factor: float):
 def to_grayscale(img, num_output_channels: int = 1):
     """A PIL image in grey levels, in 1 or 3 bands."""
     if not is_pil(img):
-        raise TypeError("Input should be PIL Image")
+        raise ArgumentTypeError(
+            "Input should be PIL Image",
+            why=f"it is {type(img).__name__}",
+            fix="use `rgb_to_grayscale`, which takes tensors too",
+        )
     if num_output_channels not in (1, 3):
-        raise ValueError("num_output_channels should be either 1 or 3")
+        raise ArgumentError(
+            "num_output_channels should be either 1 or 3",
+            why=f"it is {num_output_channels}; a grey picture has one channel, or three that are equal",
+            fix="use 1 or 3",
+        )
     return _pil.grey(img, num_output_channels)
 
 
@@ -94,7 +127,11 @@ def rgb_to_grayscale(img, num_output_channels: int = 1):
     if is_pil(img):
         return to_grayscale(img, num_output_channels)
     if num_output_channels not in (1, 3):
-        raise ValueError("num_output_channels should be either 1 or 3")
+        raise ArgumentError(
+            "num_output_channels should be either 1 or 3",
+            why=f"it is {num_output_channels}; a grey picture has one channel, or three that are equal",
+            fix="use 1 or 3",
+        )
     a = _colour.grey(array_of(img))
     return wrap(np.repeat(a, 3, axis=-3) if num_output_channels == 3 and a.shape[-3] == 1 else a.copy())
 
@@ -119,12 +156,20 @@ def posterize(img, bits: int):
     tensor([[[  0, 128]]], dtype=torch.uint8)
     """
     if not 0 <= bits <= 8:
-        raise ValueError(f"The number if bits should be between 0 and 8. Got {bits}")
+        raise ArgumentError(
+            f"The number if bits should be between 0 and 8. Got {bits}",
+            why="that many bits of each byte are kept",
+            fix="use a number from 0 to 8",
+        )
     if is_pil(img):
         return _pil.posterize(img, bits)
     a = array_of(img)
     if a.dtype != np.uint8:
-        raise TypeError(f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}")
+        raise ArgumentTypeError(
+            f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}",
+            why="bits of bytes are kept",
+            fix="use `(img * 255).to(torch.uint8)`",
+        )
     return wrap(_colour.posterize(a, bits))
 
 
@@ -140,7 +185,11 @@ def solarize(img, threshold: float):
         return pillow().ImageOps.solarize(img, threshold)
     a = array_of(img)
     if threshold > _colour.bound(a.dtype):
-        raise TypeError("Threshold should be less than bound of img.")
+        raise ArgumentTypeError(
+            "Threshold should be less than bound of img.",
+            why=f"it is {threshold}, and the largest value of {a.dtype} pixels is {_colour.bound(a.dtype)}",
+            fix=f"use a threshold of at most {_colour.bound(a.dtype)}",
+        )
     return wrap(_colour.solarize(a, threshold))
 
 
@@ -161,5 +210,9 @@ def equalize(img):
         return pillow().ImageOps.equalize(img)
     a = array_of(img)
     if a.dtype != np.uint8:
-        raise TypeError(f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}")
+        raise ArgumentTypeError(
+            f"Only torch.uint8 image tensors are supported, but found torch.{a.dtype}",
+            why="the values of bytes are counted",
+            fix="use `(img * 255).to(torch.uint8)`",
+        )
     return wrap(_colour.equalize(a))

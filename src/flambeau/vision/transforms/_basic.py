@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import flambeau as fb
 
+from ...errors import ArgumentError, ArgumentTypeError
 from . import _draw
 from . import functional as F
 from .functional import InterpolationMode
@@ -148,7 +149,11 @@ class Lambda:
 
     def __init__(self, lambd) -> None:
         if not callable(lambd):
-            raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
+            raise ArgumentTypeError(
+                f"Argument lambd should be callable, got {type(lambd).__name__!r}",
+                why="it is called with each image",
+                fix="use `Lambda(lambda img: ...)`",
+            )
         self.lambd = lambd
 
     def __call__(self, img):
@@ -163,7 +168,11 @@ class RandomTransforms:
 
     def __init__(self, transforms) -> None:
         if not isinstance(transforms, Sequence):
-            raise TypeError("Argument transforms should be a sequence")
+            raise ArgumentTypeError(
+                "Argument transforms should be a sequence",
+                why=f"it is {type(transforms).__name__}",
+                fix="use a list: `[transform1, transform2]`",
+            )
         self.transforms = transforms
 
     def __call__(self, *args, **kwargs):
@@ -226,7 +235,11 @@ class RandomChoice(RandomTransforms):
     def __init__(self, transforms, p=None) -> None:
         super().__init__(transforms)
         if p is not None and not isinstance(p, Sequence):
-            raise TypeError("Argument p should be a sequence")
+            raise ArgumentTypeError(
+                "Argument p should be a sequence",
+                why="each transform has its own probability",
+                fix="use a list of numbers",
+            )
         self.p = p
 
     def __call__(self, *args):
@@ -266,11 +279,17 @@ class LinearTransformation(fb.nn.Module):
         super().__init__()
         rows, columns = transformation_matrix.shape
         if rows != columns:
-            raise ValueError(f"transformation_matrix should be square. Got {rows} x {columns} rectangular matrix.")
+            raise ArgumentError(
+                f"transformation_matrix should be square. Got {rows} x {columns} rectangular matrix.",
+                why="it maps the pixels of an image to as many numbers",
+                fix="use a matrix of shape (D, D) with D = C * H * W",
+            )
         if mean_vector.shape[0] != rows:
-            raise ValueError(
+            raise ArgumentError(
                 f"mean_vector should have the same length {mean_vector.shape[0]} as any one of the dimensions "
-                f"of the transformation_matrix [{rows} x {columns}]"
+                f"of the transformation_matrix [{rows} x {columns}]",
+                why="it is subtracted from the pixels of an image",
+                fix=f"use a vector of {rows} numbers",
             )
         self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
 
@@ -278,9 +297,11 @@ class LinearTransformation(fb.nn.Module):
         shape = tensor.shape
         n = shape[-3] * shape[-2] * shape[-1]
         if n != self.transformation_matrix.shape[0]:
-            raise ValueError(
+            raise ArgumentError(
                 f"Input tensor and transformation matrix have incompatible shape.[{shape[-3]} x {shape[-2]} x "
-                f"{shape[-1]}] != {self.transformation_matrix.shape[0]}"
+                f"{shape[-1]}] != {self.transformation_matrix.shape[0]}",
+                why="the matrix maps the pixels of an image of fixed size",
+                fix=f"resize the image so that it has {self.transformation_matrix.shape[0]} numbers",
             )
         return fb.mm(tensor.reshape(-1, n) - self.mean_vector, self.transformation_matrix).reshape(shape)
 

@@ -5,6 +5,8 @@ Images are (..., C, H, W) with 1 or 3 channels; floating point ones lie in 0 ...
 
 import numpy as np
 
+from ...errors import DtypeError
+
 __all__ = [
     "adjust_contrast",
     "adjust_gamma",
@@ -48,7 +50,11 @@ def convert_dtype(a: np.ndarray, dtype) -> np.ndarray:
         if new.kind == "f":
             return a.astype(new)
         if (old == np.float32 and new in (np.int32, np.int64)) or (old == np.float64 and new == np.int64):
-            raise RuntimeError(f"The cast from torch.{old} to torch.{new} cannot be performed safely.")
+            raise DtypeError(
+                f"The cast from torch.{old} to torch.{new} cannot be performed safely.",
+                why="the largest integers of that type are no float exactly",
+                fix="use a smaller integer type, such as `torch.uint8`",
+            )
         # The small number keeps 1.0 from becoming one too much, and gives every level an equal share.
         return (a * old.type(bound(new) + 1.0 - 1e-3)).astype(new)
     if new.kind == "f":

@@ -7,6 +7,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ...errors import ArgumentError, ArgumentTypeError
 from .._pillow import is_pil, pillow
 from . import _colour, _pil
 
@@ -52,9 +53,11 @@ def interpolation_mode(value) -> InterpolationMode:
         return InterpolationMode(value.lower())
     if isinstance(value, int):
         return _interpolation_modes_from_int(value)
-    raise TypeError(
+    raise ArgumentTypeError(
         "Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, "
-        f"but got {value}"
+        f"but got {value}",
+        why="it says how values between pixels are found",
+        fix="use `InterpolationMode.BILINEAR`",
     )
 
 
@@ -64,7 +67,11 @@ def array_of(image) -> np.ndarray:
     Errors: TypeError for what is neither a tensor nor a PIL image.
     """
     if not isinstance(image, fb.Tensor):
-        raise TypeError(f"img should be PIL Image or Tensor Image. Got {type(image)}")
+        raise ArgumentTypeError(
+            f"img should be PIL Image or Tensor Image. Got {type(image)}",
+            why="pixels are changed",
+            fix="use `to_tensor(array)` for a NumPy array",
+        )
     return image.detach().numpy() if image.requires_grad else image.numpy()
 
 
@@ -108,12 +115,20 @@ def to_tensor(pic):
     """
     if isinstance(pic, np.ndarray):
         if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+            raise ArgumentError(
+                f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.",
+                why="a picture is (height, width, channels) or (height, width)",
+                fix="use `to_tensor` for each picture of a batch",
+            )
         a = pic[:, :, None] if pic.ndim == 2 else pic
         a = a.transpose(2, 0, 1)
         return wrap(scale_bytes(a)) if a.dtype == np.uint8 else wrap(np.array(a))
     if not is_pil(pic):
-        raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
+        raise ArgumentTypeError(
+            f"pic should be PIL Image or ndarray. Got {type(pic)}",
+            why="pixels are copied into a tensor",
+            fix="leave ToTensor out: it is a tensor already" if isinstance(pic, fb.Tensor) else "use `np.asarray(pic)`",
+        )
     a = _pil_array(pic)
     return wrap(scale_bytes(a)) if a.dtype == np.uint8 else wrap(a)
 
@@ -141,7 +156,11 @@ def pil_to_tensor(pic):
     Errors: TypeError for anything but a PIL image.
     """
     if not is_pil(pic):
-        raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
+        raise ArgumentTypeError(
+            f"pic should be PIL Image. Got {type(pic)}",
+            why="pixels are copied into a tensor",
+            fix="use `torch.as_tensor(array).permute(2, 0, 1)` for an array",
+        )
     a = np.array(pic, copy=True)
     if a.dtype == np.bool_:
         a = a.astype(np.uint8)  # mode "1"
@@ -158,37 +177,69 @@ def to_pil_image(pic, mode: str | None = None):
     """
     if isinstance(pic, fb.Tensor):
         if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+            raise ArgumentError(
+                f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.",
+                why="a picture is (channels, height, width) or (height, width)",
+                fix="use `to_pil_image` for each picture of a batch",
+            )
         if pic.ndim == 3 and pic.shape[-3] > 4:
-            raise ValueError(f"pic should not have > 4 channels. Got {pic.shape[-3]} channels.")
+            raise ArgumentError(
+                f"pic should not have > 4 channels. Got {pic.shape[-3]} channels.",
+                why="the channels are dimension 0 of a tensor",
+                fix="use `pic.permute(2, 0, 1)` if they come last",
+            )
         a = array_of(pic)
         if a.dtype.kind == "f" and mode != "F":
             a = (a * a.dtype.type(255)).astype(np.uint8)
         a = a[..., None] if a.ndim == 2 else a.transpose(1, 2, 0)
     elif isinstance(pic, np.ndarray):
         if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+            raise ArgumentError(
+                f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.",
+                why="a picture is (height, width, channels) or (height, width)",
+                fix="use `to_pil_image` for each picture of a batch",
+            )
         a = pic[:, :, None] if pic.ndim == 2 else pic
         if a.shape[-1] > 4:
-            raise ValueError(f"pic should not have > 4 channels. Got {a.shape[-1]} channels.")
+            raise ArgumentError(
+                f"pic should not have > 4 channels. Got {a.shape[-1]} channels.",
+                why="the channels are the last dimension of an array",
+                fix="use `pic.transpose(1, 2, 0)` if they come first",
+            )
     else:
-        raise TypeError(f"pic should be Tensor or ndarray. Got {type(pic)}.")
+        raise ArgumentTypeError(
+            f"pic should be Tensor or ndarray. Got {type(pic)}.",
+            why="pixels are copied into a picture",
+            fix="use `np.asarray(pic)`",
+        )
 
     channels = a.shape[2]
     if channels == 1:
         a = a[:, :, 0]
         expected = {"uint8": "L", "int16": "I;16", "uint16": "I;16", "int32": "I", "float32": "F"}.get(str(a.dtype))
         if mode is not None and mode != expected:
-            raise ValueError(f"Incorrect mode ({mode}) supplied for input type {a.dtype}. Should be {expected}")
+            raise ArgumentError(
+                f"Incorrect mode ({mode}) supplied for input type {a.dtype}. Should be {expected}",
+                why="the mode says what a pixel is",
+                fix=f"use `mode={expected!r}`, or leave it out",
+            )
         mode = expected
     else:
         allowed = {2: ["LA"], 3: ["RGB", "YCbCr", "HSV"], 4: ["RGBA", "CMYK", "RGBX"]}[channels]
         if mode is not None and mode not in allowed:
-            raise ValueError(f"Only modes {allowed} are supported for {channels}D inputs")
+            raise ArgumentError(
+                f"Only modes {allowed} are supported for {channels}D inputs",
+                why="the mode says what a pixel is",
+                fix=f"use `mode={allowed[0]!r}`, or leave it out",
+            )
         if mode is None and a.dtype == np.uint8:
             mode = allowed[0]
     if mode is None:
-        raise TypeError(f"Input type {a.dtype} is not supported")
+        raise ArgumentTypeError(
+            f"Input type {a.dtype} is not supported",
+            why="pictures of several channels hold bytes",
+            fix="use `pic.astype(np.uint8)`",
+        )
     a = np.ascontiguousarray(a)
     # frombuffer takes any mode of the right size, where fromarray guesses from the dtype.
     raw = {"I": "I;32", "F": "F;32F" if sys.byteorder == "little" else "F;32BF"}.get(mode, mode)
@@ -210,7 +261,9 @@ def convert_image_dtype(image, dtype=None):
     """
     dtype = fb.float32 if dtype is None else dtype
     if not isinstance(image, fb.Tensor):
-        raise TypeError("Input img should be Tensor Image")
+        raise ArgumentTypeError(
+            "Input img should be Tensor Image", why=f"it is {type(image).__name__}", fix="use `to_tensor(image)`"
+        )
     if image.dtype == dtype:
         return image
     return wrap(_colour.convert_dtype(array_of(image), numpy_dtype(dtype)))
@@ -232,15 +285,24 @@ def normalize(tensor, mean, std, inplace: bool = False):
     tensor([[[-1.,  1.]]])
     """
     if not isinstance(tensor, fb.Tensor):
-        raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
+        raise ArgumentTypeError(
+            f"img should be Tensor Image. Got {type(tensor)}",
+            why="mean and standard deviation are those of numbers",
+            fix="put `ToTensor()` before Normalize",
+        )
     if not tensor.is_floating_point():
-        raise TypeError(
-            f"Input tensor should be a float tensor. Got {tensor.dtype}."
-            "\n  try: ToTensor() or ConvertImageDtype(flambeau.float32) before Normalize"
+        raise ArgumentTypeError(
+            f"Input tensor should be a float tensor. Got {tensor.dtype}.",
+            why="what is normalised has fractions",
+            fix="put `ToTensor()` or `ConvertImageDtype(torch.float32)` before Normalize",
         )
     if tensor.ndim < 3:
         size = tuple(tensor.shape)
-        raise ValueError(f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {size}")
+        raise ArgumentError(
+            f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {size}",
+            why="each channel has its own mean and standard deviation",
+            fix="use `tensor.unsqueeze(0)` to add the channel dimension",
+        )
     if tensor.requires_grad:  # the only transform that people differentiate through
         mean = fb.as_tensor(mean, dtype=tensor.dtype, device=tensor.device).view(-1, 1, 1)
         std = fb.as_tensor(std, dtype=tensor.dtype, device=tensor.device).view(-1, 1, 1)
@@ -255,7 +317,11 @@ def shift_and_scale(a: np.ndarray, mean, std, out: np.ndarray) -> np.ndarray:
     """(a - mean) / std by channel, written into `out`."""
     mean, std = (np.asarray(v, dtype=a.dtype).reshape(-1, 1, 1) for v in (plain(mean), plain(std)))
     if (std == 0).any():
-        raise ValueError(f"std evaluated to zero after conversion to torch.{a.dtype}, leading to division by zero.")
+        raise ArgumentError(
+            f"std evaluated to zero after conversion to torch.{a.dtype}, leading to division by zero.",
+            why="values are divided by it",
+            fix="use a std above 0, e.g. computed over many images",
+        )
     np.subtract(a, mean, out=out)
     return np.divide(out, std, out=out)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import flambeau as fb
 
+from ...errors import ArgumentError, ArgumentTypeError
 from .._pillow import is_pil
 from . import _check, _draw
 from . import functional as F
@@ -32,9 +33,17 @@ class Resize(Shown):
     def __init__(self, size, interpolation=InterpolationMode.BILINEAR, max_size=None, antialias=True) -> None:
         super().__init__()
         if not isinstance(size, (int, Sequence)):
-            raise TypeError(f"Size should be int or sequence. Got {type(size)}")
+            raise ArgumentTypeError(
+                f"Size should be int or sequence. Got {type(size)}",
+                why="it is the size of the result in pixels",
+                fix="use an int, or (height, width)",
+            )
         if isinstance(size, Sequence) and len(size) not in (1, 2):
-            raise ValueError("If size is a sequence, it should have 1 or 2 values")
+            raise ArgumentError(
+                "If size is a sequence, it should have 1 or 2 values",
+                why=f"it has {len(size)}",
+                fix="use an int, or (height, width)",
+            )
         self.size, self.max_size, self.antialias = size, max_size, antialias
         self.interpolation = F.interpolation_mode(interpolation)
 
@@ -78,14 +87,28 @@ class Pad(Shown):
     def __init__(self, padding, fill=0, padding_mode: str = "constant") -> None:
         super().__init__()
         if not isinstance(padding, (numbers.Number, tuple, list)):
-            raise TypeError("Got inappropriate padding arg")
+            raise ArgumentTypeError(
+                "Got inappropriate padding arg",
+                why=f"it is {type(padding).__name__}",
+                fix="use an int, or (left, top, right, bottom)",
+            )
         if not isinstance(fill, (numbers.Number, str, tuple, list)):
-            raise TypeError("Got inappropriate fill arg")
+            raise ArgumentTypeError(
+                "Got inappropriate fill arg",
+                why=f"it is {type(fill).__name__}",
+                fix="use a number, or one for each channel",
+            )
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
-            raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
+            raise ArgumentError(
+                "Padding mode should be either constant, edge, reflect or symmetric",
+                why=f"it is {padding_mode!r}",
+                fix='use "constant", "edge", "reflect" or "symmetric"',
+            )
         if isinstance(padding, Sequence) and len(padding) not in (1, 2, 4):
-            raise ValueError(
-                f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple"
+            raise ArgumentError(
+                f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple",
+                why="it is one number for all sides, (left and right, top and bottom), or one for each side",
+                fix="use (left, top, right, bottom)",
             )
         self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
 
@@ -113,7 +136,11 @@ class RandomCrop(Shown):
         _, h, w = F.get_dimensions(img)
         th, tw = output_size
         if h < th or w < tw:
-            raise ValueError(f"Required crop size {(th, tw)} is larger than input image size {(h, w)}")
+            raise ArgumentError(
+                f"Required crop size {(th, tw)} is larger than input image size {(h, w)}",
+                why="there are too few pixels to cut from",
+                fix="use `pad_if_needed=True`, or `Resize` before it",
+            )
         if w == tw and h == th:
             return 0, 0, h, w
         return _draw.randint(0, h - th + 1), _draw.randint(0, w - tw + 1), th, tw
@@ -188,7 +215,11 @@ def _fill(fill):
     if fill is None:
         return 0
     if not isinstance(fill, (Sequence, numbers.Number)):
-        raise TypeError("Fill should be either a sequence or a number.")
+        raise ArgumentTypeError(
+            "Fill should be either a sequence or a number.",
+            why=f"it is {type(fill).__name__}",
+            fix="use a number, or one for each channel",
+        )
     return fill
 
 
@@ -222,9 +253,17 @@ class RandomResizedCrop(Shown):
         super().__init__()
         self.size = _check.pair(size, _TWO)
         if not isinstance(scale, Sequence):
-            raise TypeError("Scale should be a sequence")
+            raise ArgumentTypeError(
+                "Scale should be a sequence",
+                why=f"it is {scale!r}, the range of the part that is cut out",
+                fix="use `scale=(0.08, 1.0)`",
+            )
         if not isinstance(ratio, Sequence):
-            raise TypeError("Ratio should be a sequence")
+            raise ArgumentTypeError(
+                "Ratio should be a sequence",
+                why=f"it is {ratio!r}, the range of width to height",
+                fix="use `ratio=(0.75, 1.33)`",
+            )
         if scale[0] > scale[1] or ratio[0] > ratio[1]:
             warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
         self.interpolation = F.interpolation_mode(interpolation)
@@ -349,11 +388,19 @@ class RandomAffine(fb.nn.Module):
         if translate is not None:
             _check.sequence(translate, "translate", (2,))
             if not all(0.0 <= t <= 1.0 for t in translate):
-                raise ValueError("translation values should be between 0 and 1")
+                raise ArgumentError(
+                    "translation values should be between 0 and 1",
+                    why=f"they are {tuple(translate)}, parts of the width and height",
+                    fix="use `translate=(0.1, 0.1)`",
+                )
         if scale is not None:
             _check.sequence(scale, "scale", (2,))
             if any(s <= 0 for s in scale):
-                raise ValueError("scale values should be positive")
+                raise ArgumentError(
+                    "scale values should be positive",
+                    why=f"they are {tuple(scale)}, by which the size is multiplied",
+                    fix="use `scale=(0.8, 1.2)`",
+                )
         self.translate, self.scale = translate, scale
         self.shear = None if shear is None else _check.symmetric_range(shear, "shear", (2, 4))
         if center is not None:

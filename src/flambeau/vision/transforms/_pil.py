@@ -4,6 +4,7 @@ import numbers
 
 import numpy as np
 
+from ...errors import ArgumentError
 from .._pillow import pillow
 
 __all__: list[str] = []
@@ -25,9 +26,11 @@ def fill_colour(image, fill):
         if len(fill) == 1 and bands > 1:
             fill = tuple(fill) * bands
         if len(fill) != bands:
-            raise ValueError(
+            raise ArgumentError(
                 "The number of elements in 'fill' does not match the number of channels of the image "
-                f"({len(fill)} != {bands})"
+                f"({len(fill)} != {bands})",
+                why="each channel is filled with its own number",
+                fix=f"use one number, or {bands}",
             )
         fill = tuple(fill) if bands > 1 else fill[0]
     if image.mode != "F":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import flambeau as fb
 
+from ...errors import ArgumentError, ArgumentTypeError
 from . import _check, _draw
 from . import functional as F
 from ._basic import OneNumber, Shown, WithProbability
@@ -180,19 +181,39 @@ class RandomErasing(Shown):
     def __init__(self, p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False) -> None:
         super().__init__()
         if not isinstance(value, (numbers.Number, str, tuple, list)):
-            raise TypeError("Argument value should be either a number or str or a sequence")
+            raise ArgumentTypeError(
+                "Argument value should be either a number or str or a sequence",
+                why=f"it is {type(value).__name__}",
+                fix='use `value=0`, or `value="random"`',
+            )
         if isinstance(value, str) and value != "random":
-            raise ValueError("If value is str, it should be 'random'")
+            raise ArgumentError(
+                "If value is str, it should be 'random'", why=f"it is {value!r}", fix='use `value="random"`'
+            )
         if not isinstance(scale, Sequence):
-            raise TypeError("Scale should be a sequence")
+            raise ArgumentTypeError(
+                "Scale should be a sequence",
+                why=f"it is {scale!r}, the range of the part that is erased",
+                fix="use `scale=(0.02, 0.33)`",
+            )
         if not isinstance(ratio, Sequence):
-            raise TypeError("Ratio should be a sequence")
+            raise ArgumentTypeError(
+                "Ratio should be a sequence",
+                why=f"it is {ratio!r}, the range of width to height",
+                fix="use `ratio=(0.3, 3.3)`",
+            )
         if scale[0] > scale[1] or ratio[0] > ratio[1]:
             warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
         if scale[0] < 0 or scale[1] > 1:
-            raise ValueError("Scale should be between 0 and 1")
+            raise ArgumentError(
+                "Scale should be between 0 and 1",
+                why=f"it is {tuple(scale)}, the range of the part that is erased",
+                fix="use `scale=(0.02, 0.33)`",
+            )
         if p < 0 or p > 1:
-            raise ValueError("Random erasing probability should be between 0 and 1")
+            raise ArgumentError(
+                "Random erasing probability should be between 0 and 1", why=f"it is {p}", fix="use `p=0.5`"
+            )
         self.p, self.scale, self.ratio, self.value, self.inplace = p, scale, ratio, value, inplace
 
     @staticmethod
@@ -212,9 +233,11 @@ class RandomErasing(Shown):
         else:
             value = [float(v) for v in value]
         if value is not None and len(value) not in (1, img.shape[-3]):
-            raise ValueError(
+            raise ArgumentError(
                 f"If value is a sequence, it should have either a single value or "
-                f"{img.shape[-3]} (number of input channels)"
+                f"{img.shape[-3]} (number of input channels)",
+                why=f"it has {len(value)} values, and each channel is filled with its own",
+                fix="use one number",
             )
         return F.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
 
@@ -237,16 +260,32 @@ class GaussianBlur(Shown):
         super().__init__()
         self.kernel_size = _check.pair(kernel_size, "Kernel size should be a tuple/list of two integers")
         if any(k <= 0 or k % 2 == 0 for k in self.kernel_size):
-            raise ValueError("Kernel size value should be an odd and positive number.")
+            raise ArgumentError(
+                "Kernel size value should be an odd and positive number.",
+                why=f"it is {self.kernel_size}; a kernel has a pixel in its middle",
+                fix="use `kernel_size=5`",
+            )
         if isinstance(sigma, numbers.Number):
             if sigma <= 0:  # type: ignore[operator]
-                raise ValueError("If sigma is a single number, it must be positive.")
+                raise ArgumentError(
+                    "If sigma is a single number, it must be positive.",
+                    why=f"it is {sigma}, the width of the blur in pixels",
+                    fix="use `sigma=1.0`",
+                )
             sigma = (sigma, sigma)
         elif isinstance(sigma, Sequence) and len(sigma) == 2:
             if not 0.0 < sigma[0] <= sigma[1]:
-                raise ValueError("sigma values should be positive and of the form (min, max).")
+                raise ArgumentError(
+                    "sigma values should be positive and of the form (min, max).",
+                    why=f"they are {tuple(sigma)}, the range of the width of the blur in pixels",
+                    fix="use `sigma=(0.1, 2.0)`",
+                )
         else:
-            raise ValueError("sigma should be a single number or a list/tuple with length 2.")
+            raise ArgumentError(
+                "sigma should be a single number or a list/tuple with length 2.",
+                why=f"it is {sigma!r}, the width of the blur in pixels",
+                fix="use `sigma=(0.1, 2.0)`",
+            )
         self.sigma = sigma
 
     @staticmethod

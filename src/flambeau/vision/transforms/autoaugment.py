@@ -7,6 +7,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ...errors import ArgumentError
 from .._pillow import is_pil
 from . import _draw
 from . import functional as F
@@ -104,7 +105,11 @@ def apply_op(img, name: str, magnitude: float, interpolation, fill, functions=F)
         return F.solarize(img, magnitude if is_pil(img) or img.dtype == fb.uint8 else magnitude / 255.0)
     plain = {"AutoContrast": F.autocontrast, "Equalize": F.equalize, "Invert": F.invert}
     if name not in plain:
-        raise ValueError(f"The provided operator {name} is not recognized.")
+        raise ArgumentError(
+            f"The provided operator {name} is not recognized.",
+            why="an operator is named by what it does to the picture",
+            fix='use a name such as "Rotate", "Color" or "Posterize"',
+        )
     return plain[name](img)
 
 
@@ -182,7 +187,11 @@ class AutoAugment(_Augment):
         super().__init__(interpolation, fill)
         self.policy = policy
         if policy not in _POLICIES:
-            raise ValueError(f"The provided policy {policy} is not recognized.")
+            raise ArgumentError(
+                f"The provided policy {policy} is not recognized.",
+                why="a policy is a list of operators found for a data set",
+                fix="use `AutoAugmentPolicy.IMAGENET`, `CIFAR10` or `SVHN`",
+            )
         self.policies = _parse(_POLICIES[policy])
 
     @staticmethod
@@ -306,7 +315,11 @@ class AugMix(_Augment):
     ) -> None:
         super().__init__(interpolation, fill)
         if not 1 <= severity <= self._LEVELS:
-            raise ValueError(f"The severity must be between [1, {self._LEVELS}]. Got {severity} instead.")
+            raise ArgumentError(
+                f"The severity must be between [1, {self._LEVELS}]. Got {severity} instead.",
+                why="it says how far the operators go",
+                fix="use `severity=3`",
+            )
         self.severity, self.mixture_width, self.chain_depth = severity, mixture_width, chain_depth
         self.alpha, self.all_ops = alpha, all_ops
 

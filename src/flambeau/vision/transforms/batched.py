@@ -16,6 +16,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ...errors import ArgumentError, IndexOutOfRange
 from ...kernels.images import BYTES, images
 from .._pillow import pillow
 from . import _colour
@@ -157,7 +158,11 @@ class _Crop(_Step):
         h, w = height + top + bottom, width + left + right
         th, tw = self.t.size
         if h < th or w < tw:
-            raise ValueError(f"Required crop size {(th, tw)} is larger than input image size {(h, w)}")
+            raise ArgumentError(
+                f"Required crop size {(th, tw)} is larger than input image size {(h, w)}",
+                why="there are too few pixels to cut from",
+                fix="use `pad_if_needed=True`, or `Resize` before it",
+            )
         return h - th + 1, w - tw + 1
 
     def words(self, height, width):
@@ -244,7 +249,11 @@ class _Plan:
     def __call__(self, pixels: np.ndarray, index: np.ndarray):
         count = len(pixels)
         if index.size and not -count <= int(index.min()) <= int(index.max()) < count:
-            raise IndexError(f"there are {count} images; asked for {index.min()} ... {index.max()}")
+            raise IndexOutOfRange(
+                f"there are {count} images; asked for {index.min()} ... {index.max()}",
+                why=f"images are numbered 0 to {count - 1}",
+                fix="use indices in that range",
+            )
         if self.moves:
             pixels = self._moved(pixels[index])
             index = np.arange(len(pixels))

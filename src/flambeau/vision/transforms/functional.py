@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import ArgumentError, ArgumentTypeError
 from .._pillow import is_pil
 from . import _pil, _resample
 from ._adjust import (
@@ -57,7 +58,11 @@ __all__ = [
 def _warp_mode(mode) -> str:
     mode = interpolation_mode(mode)
     if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
-        raise ValueError(f"This interpolation mode ({mode.value}) is unsupported with Tensor input")
+        raise ArgumentError(
+            f"This interpolation mode ({mode.value}) is unsupported with Tensor input",
+            why="it is for PIL images",
+            fix="use `InterpolationMode.BILINEAR`",
+        )
     return mode.value
 
 
@@ -66,9 +71,11 @@ def _warp_fill(a: np.ndarray, fill):
         return None
     fill = [float(fill)] if isinstance(fill, (int, float)) else [float(f) for f in fill]
     if len(fill) not in (1, a.shape[-3]):
-        raise ValueError(
+        raise ArgumentError(
             "The number of elements in 'fill' cannot broadcast to match the number of "
-            f"channels of the image ({len(fill)} != {a.shape[-3]})"
+            f"channels of the image ({len(fill)} != {a.shape[-3]})",
+            why="each channel is filled with its own number",
+            fix=f"use one number, or {a.shape[-3]}",
         )
     return fill
 
@@ -80,16 +87,22 @@ def resized_size(height: int, width: int, size, max_size: int | None = None) -> 
     short, long = min(height, width), max(height, width)
     if size is None:
         if not isinstance(max_size, int):
-            raise ValueError(f"max_size must be an integer when size is None, but got {max_size} instead.")
+            raise ArgumentError(
+                f"max_size must be an integer when size is None, but got {max_size} instead.",
+                why="nothing else says how large the result is",
+                fix="use an int",
+            )
         new_short, new_long = int(max_size * short / long), max_size
     else:
         new_short = int(size if isinstance(size, int) else size[0])
         new_long = int(new_short * long / short)
         if max_size is not None:
             if max_size <= new_short:
-                raise ValueError(
+                raise ArgumentError(
                     f"max_size = {max_size} must be strictly greater than the requested "
-                    f"size for the smaller edge size = {size}"
+                    f"size for the smaller edge size = {size}",
+                    why="the larger edge is at least as long as the smaller one",
+                    fix=f"use a max_size above {new_short}",
                 )
             if new_long > max_size:
                 new_short, new_long = int(max_size * new_short / new_long), max_size
@@ -111,13 +124,17 @@ def resize(img, size, interpolation=InterpolationMode.BILINEAR, max_size: int | 
     mode = interpolation_mode(interpolation)
     if isinstance(size, (list, tuple)):
         if len(size) not in (1, 2):
-            raise ValueError(
-                f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element tuple/list"
+            raise ArgumentError(
+                f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element tuple/list",
+                why="it is the length of the smaller edge, or (height, width)",
+                fix="use an int, or (height, width)",
             )
         if max_size is not None and len(size) != 1:
-            raise ValueError(
+            raise ArgumentError(
                 "max_size should only be passed if size specifies the length of the smaller edge, "
-                "i.e. size should be an int or a sequence of length 1 in torchscript mode."
+                "i.e. size should be an int or a sequence of length 1 in torchscript mode.",
+                why=f"size {tuple(size)} says how long both edges are",
+                fix="leave max_size out",
             )
     _, height, width = get_dimensions(img)
     new_height, new_width = resized_size(height, width, size, max_size)
@@ -126,7 +143,11 @@ def resize(img, size, interpolation=InterpolationMode.BILINEAR, max_size: int | 
     if is_pil(img):
         return img.resize((new_width, new_height), PIL_CODES[mode])
     if mode.value not in ("nearest", "nearest-exact", "bilinear", "bicubic"):
-        raise ValueError("This interpolation mode is unsupported with Tensor input")
+        raise ArgumentError(
+            "This interpolation mode is unsupported with Tensor input",
+            why=f"{mode.value} is for PIL images",
+            fix="use `InterpolationMode.BILINEAR`",
+        )
     return wrap(_resample.resize(array_of(img), new_height, new_width, mode.value, bool(antialias)))
 
 
@@ -135,10 +156,18 @@ def _parse_padding(padding) -> list[int]:
     if isinstance(padding, int):
         return [padding] * 4
     if not isinstance(padding, (list, tuple)):
-        raise TypeError("Got inappropriate padding arg")
+        raise ArgumentTypeError(
+            "Got inappropriate padding arg",
+            why=f"it is {type(padding).__name__}",
+            fix="use an int, or (left, top, right, bottom)",
+        )
     padding = [int(p) for p in padding]
     if len(padding) not in (1, 2, 4):
-        raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
+        raise ArgumentError(
+            f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple",
+            why="it is one number for all sides, (left and right, top and bottom), or one for each side",
+            fix="use (left, top, right, bottom)",
+        )
     return padding if len(padding) == 4 else (padding * (4 // len(padding)))
 
 
@@ -157,9 +186,17 @@ def pad(img, padding, fill=0, padding_mode: str = "constant"):
                  [0., 0., 0.]]])
     """
     if not isinstance(padding_mode, str):
-        raise TypeError("Got inappropriate padding_mode arg")
+        raise ArgumentTypeError(
+            "Got inappropriate padding_mode arg",
+            why=f"it is {type(padding_mode).__name__}",
+            fix='use "constant", "edge", "reflect" or "symmetric"',
+        )
     if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
-        raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
+        raise ArgumentError(
+            "Padding mode should be either constant, edge, reflect or symmetric",
+            why=f"it is {padding_mode!r}",
+            fix='use "constant", "edge", "reflect" or "symmetric"',
+        )
     sides = _parse_padding(padding)
     if is_pil(img):
         return _pil.pad(img, sides, fill, padding_mode)
@@ -284,7 +321,11 @@ def five_crop(img, size):
     height, width = pair(size, "Please provide only two dimensions (h, w) for size.")
     _, h, w = get_dimensions(img)
     if width > w or height > h:
-        raise ValueError(f"Requested crop size {size} is bigger than input size {(h, w)}")
+        raise ArgumentError(
+            f"Requested crop size {size} is bigger than input size {(h, w)}",
+            why="there are too few pixels to cut from",
+            fix="use `resize` before it",
+        )
     corners = [(0, 0), (0, w - width), (h - height, 0), (h - height, w - width)]
     return (*(crop(img, top, left, height, width) for top, left in corners), center_crop(img, [height, width]))
 
@@ -310,22 +351,50 @@ def affine(
     """
     mode = interpolation_mode(interpolation)
     if not isinstance(angle, numbers.Number):
-        raise TypeError("Argument angle should be int or float")
+        raise ArgumentTypeError(
+            "Argument angle should be int or float",
+            why=f"it is {type(angle).__name__}",
+            fix="use degrees, such as `angle=30`",
+        )
     if not isinstance(translate, (list, tuple)):
-        raise TypeError("Argument translate should be a sequence")
+        raise ArgumentTypeError(
+            "Argument translate should be a sequence",
+            why=f"it is {type(translate).__name__}",
+            fix="use pixels to the right and down: `translate=(5, 0)`",
+        )
     if len(translate) != 2:
-        raise ValueError("Argument translate should be a sequence of length 2")
+        raise ArgumentError(
+            "Argument translate should be a sequence of length 2",
+            why=f"it has length {len(translate)}",
+            fix="use pixels to the right and down: `translate=(5, 0)`",
+        )
     if scale <= 0.0:
-        raise ValueError("Argument scale should be positive")
+        raise ArgumentError(
+            "Argument scale should be positive",
+            why=f"it is {scale}, by which the size is multiplied",
+            fix="use `scale=1.0` to leave the size",
+        )
     if isinstance(shear, numbers.Number):
         shear = [shear, 0.0]
     elif not isinstance(shear, (list, tuple)):
-        raise TypeError("Shear should be either a single value or a sequence of two values")
+        raise ArgumentTypeError(
+            "Shear should be either a single value or a sequence of two values",
+            why=f"it is {type(shear).__name__}",
+            fix="use degrees, such as `shear=10`",
+        )
     shear = [shear[0], shear[0]] if len(shear) == 1 else list(shear)
     if len(shear) != 2:
-        raise ValueError(f"Shear should be a sequence containing two values. Got {shear}")
+        raise ArgumentError(
+            f"Shear should be a sequence containing two values. Got {shear}",
+            why="they are degrees along x and y",
+            fix="use `shear=(10, 0)`",
+        )
     if center is not None and not isinstance(center, (list, tuple)):
-        raise TypeError("Argument center should be a sequence")
+        raise ArgumentTypeError(
+            "Argument center should be a sequence",
+            why=f"it is {type(center).__name__}",
+            fix="use (x, y) in pixels from the upper left corner",
+        )
     _, height, width = get_dimensions(img)
     if is_pil(img):
         centre = [width * 0.5, height * 0.5] if center is None else center
@@ -352,9 +421,17 @@ def rotate(img, angle: float, interpolation=InterpolationMode.NEAREST, expand: b
     """
     mode = interpolation_mode(interpolation)
     if not isinstance(angle, numbers.Number):
-        raise TypeError("Argument angle should be int or float")
+        raise ArgumentTypeError(
+            "Argument angle should be int or float",
+            why=f"it is {type(angle).__name__}",
+            fix="use degrees, such as `angle=30`",
+        )
     if center is not None and not isinstance(center, (list, tuple)):
-        raise TypeError("Argument center should be a sequence")
+        raise ArgumentTypeError(
+            "Argument center should be a sequence",
+            why=f"it is {type(center).__name__}",
+            fix="use (x, y) in pixels from the upper left corner",
+        )
     if is_pil(img):
         return img.rotate(angle, PIL_CODES[mode], expand=expand, center=center, fillcolor=_pil.fill_colour(img, fill))
     _, height, width = get_dimensions(img)
@@ -397,20 +474,36 @@ def gaussian_blur(img, kernel_size, sigma=None):
     """
     sizes = [kernel_size] * 2 if isinstance(kernel_size, int) else list(kernel_size)
     if len(sizes) != 2:
-        raise ValueError(f"If kernel_size is a sequence its length should be 2. Got {len(sizes)}")
+        raise ArgumentError(
+            f"If kernel_size is a sequence its length should be 2. Got {len(sizes)}",
+            why="it is one number, or (width, height)",
+            fix="use `kernel_size=5`",
+        )
     for size in sizes:
         if size % 2 == 0 or size < 0:
-            raise ValueError(f"kernel_size should have odd and positive integers. Got {sizes}")
+            raise ArgumentError(
+                f"kernel_size should have odd and positive integers. Got {sizes}",
+                why="a kernel has a pixel in its middle",
+                fix="use `kernel_size=5`",
+            )
     if sigma is None:
         sigma = [k * 0.15 + 0.35 for k in sizes]
     sigmas = [float(sigma)] * 2 if isinstance(sigma, (int, float)) else [float(s) for s in sigma]
     if len(sigmas) == 1:
         sigmas *= 2
     if len(sigmas) != 2:
-        raise ValueError(f"If sigma is a sequence, its length should be 2. Got {len(sigmas)}")
+        raise ArgumentError(
+            f"If sigma is a sequence, its length should be 2. Got {len(sigmas)}",
+            why="it is one number, or one along each direction",
+            fix="use `sigma=1.0`",
+        )
     for s in sigmas:
         if s <= 0.0:
-            raise ValueError(f"sigma should have positive values. Got {sigmas}")
+            raise ArgumentError(
+                f"sigma should have positive values. Got {sigmas}",
+                why="it is the width of the blur in pixels",
+                fix="use `sigma=1.0`",
+            )
     if is_pil(img):
         return to_pil_image(gaussian_blur(pil_to_tensor(img), sizes, sigmas), img.mode)
     row, column = (_resample.gaussian_kernel(k, s) for k, s in zip(sizes, sigmas, strict=True))
@@ -423,7 +516,11 @@ def erase(img, i: int, j: int, h: int, w: int, v, inplace: bool = False):
     Errors: TypeError for a PIL image.
     """
     if is_pil(img):
-        raise TypeError("PIL images cannot be erased\n  try: ToTensor() before RandomErasing")
+        raise ArgumentTypeError(
+            "PIL images cannot be erased",
+            why="pixels of a tensor are overwritten",
+            fix="put `ToTensor()` before RandomErasing",
+        )
     if not inplace:
         img = img.clone()
     img[..., i : i + h, j : j + w] = v

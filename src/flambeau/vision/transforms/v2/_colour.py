@@ -2,6 +2,7 @@
 
 import flambeau as fb
 
+from ....errors import ArgumentError, ArgumentTypeError
 from .. import _check, _draw
 from .. import autoaugment as A
 from .. import transforms as T
@@ -206,7 +207,11 @@ class _OfImages(Transform):
 
     def transform(self, inpt, params):
         if not is_picture(inpt):
-            raise TypeError(f"Inputs of type {type(inpt).__name__} are not supported by {type(self).__name__}()")
+            raise ArgumentTypeError(
+                f"Inputs of type {type(inpt).__name__} are not supported by {type(self).__name__}()",
+                why="it changes the colours of images and videos",
+                fix="use `v2.ToImage()` before it",
+            )
         return F._map(inpt, self._inner)
 
 
@@ -225,7 +230,11 @@ class RandAugment(_OfImages):
     def __init__(self, num_ops=2, magnitude=9, num_magnitude_bins=31, interpolation="nearest", fill=None) -> None:
         super().__init__()
         if not isinstance(num_ops, int) or num_ops < 0:
-            raise ValueError(f"num_ops should be a non-negative integer, but got {num_ops} instead.")
+            raise ArgumentError(
+                f"num_ops should be a non-negative integer, but got {num_ops} instead.",
+                why="it is the number of operators applied to each image",
+                fix="use `num_ops=2`",
+            )
         self._use(_RandAugment(num_ops, magnitude, num_magnitude_bins, interpolation, fill), interpolation)
         self.num_ops, self.magnitude, self.num_magnitude_bins = num_ops, magnitude, num_magnitude_bins
 

@@ -2,6 +2,7 @@
 
 import flambeau as fb
 
+from ....errors import ArgumentError
 from ... import tv_tensors
 from .. import _check, _draw
 from .. import transforms as T
@@ -40,8 +41,10 @@ class Resize(Transform):
         if isinstance(size, int):
             size = [size]
         elif size is not None and not (isinstance(size, (list, tuple)) and len(size) in (1, 2)):
-            raise ValueError(
-                f"size can be an integer, a sequence of one or two integers, or None, but got {size} instead."
+            raise ArgumentError(
+                f"size can be an integer, a sequence of one or two integers, or None, but got {size} instead.",
+                why="it is the length of the smaller edge, or (height, width)",
+                fix="use an int, or (height, width)",
             )
         self.size = None if size is None else list(size)
         self.interpolation = interpolation
@@ -134,7 +137,11 @@ class RandomZoomOut(RandomApplyTransform):
         self.fill = fill
         _check.sequence(side_range, "side_range", (2,))
         if side_range[0] < 1.0 or side_range[0] > side_range[1]:
-            raise ValueError(f"Invalid side range provided {side_range}.")
+            raise ArgumentError(
+                f"Invalid side range provided {side_range}.",
+                why="the sides become that many times as long, from the first number to the second",
+                fix="use `side_range=(1.0, 4.0)`",
+            )
         self.side_range = side_range
 
     def make_params(self, flat_inputs):
@@ -218,9 +225,12 @@ class RandomCrop(Transform):
             left, right = left + max(need[1], 0), right + max(need[1], 0)
         height, width = height + top + bottom, width + left + right
         if height < self.size[0] or width < self.size[1]:
-            padded = "padded " if self.padding is not None else ""
-            raise ValueError(
-                f"Required crop size {self.size} is larger than {padded}input image size {(height, width)}."
+            raise ArgumentError(
+                f"Required crop size {self.size} is larger than input image size {(height, width)}."
+                if self.padding is None
+                else f"Required crop size {self.size} is larger than padded input image size {(height, width)}.",
+                why="there are too few pixels to cut from",
+                fix="use `pad_if_needed=True`, or `v2.Resize` before it",
             )
         at = [
             int(fb.randint(0, have - want + 1, size=()).item()) if have > want else 0
@@ -240,7 +250,11 @@ class RandomPerspective(RandomApplyTransform):
     def __init__(self, distortion_scale=0.5, p=0.5, interpolation="bilinear", fill=0) -> None:
         super().__init__(p)
         if not 0 <= distortion_scale <= 1:
-            raise ValueError("Argument distortion_scale value should be between 0 and 1")
+            raise ArgumentError(
+                "Argument distortion_scale value should be between 0 and 1",
+                why=f"it is {distortion_scale}, the part of the picture by which corners move",
+                fix="use `distortion_scale=0.5`",
+            )
         self.distortion_scale = distortion_scale
         self.interpolation, self.fill = interpolation, fill
 

@@ -10,6 +10,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ....errors import ArgumentError, ArgumentTypeError
 from ... import tv_tensors
 from ..._pillow import is_pil, pillow
 from .. import _check, _draw
@@ -33,9 +34,17 @@ class Compose(Transform):
     def __init__(self, transforms: Sequence[Callable]) -> None:
         super().__init__()
         if not isinstance(transforms, Sequence):
-            raise TypeError("Argument transforms should be a sequence of callables")
+            raise ArgumentTypeError(
+                "Argument transforms should be a sequence of callables",
+                why=f"it is {type(transforms).__name__}",
+                fix="use a list: `[transform1, transform2]`",
+            )
         if not transforms:
-            raise ValueError("Pass at least one transform")
+            raise ArgumentError(
+                "Pass at least one transform",
+                why="there is nothing to apply",
+                fix="use a list: `[transform1, transform2]`",
+            )
         self.transforms = transforms
 
     def forward(self, *inputs: Any) -> Any:
@@ -51,9 +60,15 @@ class RandomApply(Transform):
     def __init__(self, transforms, p: float = 0.5) -> None:
         super().__init__()
         if not isinstance(transforms, (Sequence, fb.nn.ModuleList)):
-            raise TypeError("Argument transforms should be a sequence of callables or a `nn.ModuleList`")
+            raise ArgumentTypeError(
+                "Argument transforms should be a sequence of callables or a `nn.ModuleList`",
+                why=f"it is {type(transforms).__name__}",
+                fix="use a list: `[transform1, transform2]`",
+            )
         if not 0.0 <= p <= 1.0:
-            raise ValueError("`p` should be a floating point value in the interval [0.0, 1.0].")
+            raise ArgumentError(
+                "`p` should be a floating point value in the interval [0.0, 1.0].", why=f"it is {p}", fix="use `p=0.5`"
+            )
         self.transforms, self.p = transforms, p
 
     def forward(self, *inputs: Any) -> Any:
@@ -71,11 +86,19 @@ class RandomChoice(Transform):
     def __init__(self, transforms: Sequence[Callable], p: list[float] | None = None) -> None:
         super().__init__()
         if not isinstance(transforms, Sequence):
-            raise TypeError("Argument transforms should be a sequence of callables")
+            raise ArgumentTypeError(
+                "Argument transforms should be a sequence of callables",
+                why=f"it is {type(transforms).__name__}",
+                fix="use a list: `[transform1, transform2]`",
+            )
         if p is None:
             p = [1.0] * len(transforms)
         elif len(p) != len(transforms):
-            raise ValueError(f"Length of p doesn't match the number of transforms: {len(p)} != {len(transforms)}")
+            raise ArgumentError(
+                f"Length of p doesn't match the number of transforms: {len(p)} != {len(transforms)}",
+                why="each transform has its own weight",
+                fix=f"give {len(transforms)} numbers, or None for equal weights",
+            )
         self.transforms, self.p = transforms, [w / sum(p) for w in p]
 
     def forward(self, *inputs: Any) -> Any:
@@ -88,7 +111,11 @@ class RandomOrder(Transform):
     def __init__(self, transforms: Sequence[Callable]) -> None:
         super().__init__()
         if not isinstance(transforms, Sequence):
-            raise TypeError("Argument transforms should be a sequence of callables")
+            raise ArgumentTypeError(
+                "Argument transforms should be a sequence of callables",
+                why=f"it is {type(transforms).__name__}",
+                fix="use a list: `[transform1, transform2]`",
+            )
         self.transforms = transforms
 
     def forward(self, *inputs: Any) -> Any:
@@ -202,7 +229,11 @@ class ToDtype(Transform):
             for kind, dtype in self.dtype.items():
                 if kind == "others" or isinstance(inpt, kind):
                     return inpt if dtype is None or is_pil(inpt) else F.to_dtype(inpt, dtype, self.scale)
-            raise ValueError(f"No dtype was specified for type {type(inpt)}")
+            raise ArgumentError(
+                f"No dtype was specified for type {type(inpt)}",
+                why=f"dtypes are given for {', '.join(getattr(k, '__name__', str(k)) for k in self.dtype)}",
+                fix='use `"others": None` to leave other inputs as they are',
+            )
         wanted = is_pure(inpt) or isinstance(inpt, (tv_tensors.Image, tv_tensors.Video))
         return F.to_dtype(inpt, self.dtype, self.scale) if wanted else inpt
 
@@ -227,7 +258,11 @@ class Normalize(Transform):
 
     def check_inputs(self, flat_inputs):
         if any(is_pil(x) for x in flat_inputs):
-            raise TypeError(f"{type(self).__name__}() does not support PIL images.")
+            raise ArgumentTypeError(
+                f"{type(self).__name__}() does not support PIL images.",
+                why="it computes with the numbers of a tensor",
+                fix="put `v2.ToImage()` and `v2.ToDtype(torch.float32, scale=True)` before it",
+            )
 
     def transform(self, inpt, params):
         return F.normalize(inpt, self.mean, self.std, self.inplace)
@@ -280,7 +315,11 @@ class JPEG(Transform):
         quality = [quality, quality] if isinstance(quality, int) else list(quality)
         _check.sequence(quality, "quality", (2,))
         if not 1 <= quality[0] <= quality[1] <= 100:
-            raise ValueError(f"quality must be an integer from 1 to 100, got {quality=}")
+            raise ArgumentError(
+                f"quality must be an integer from 1 to 100, got {quality=}",
+                why="it is one number, or (smallest, largest)",
+                fix="use `quality=75`",
+            )
         self.quality = quality
 
     def make_params(self, flat_inputs):
@@ -315,8 +354,10 @@ class RandomErasing(RandomApplyTransform):
         height, width = image_size(flat_inputs)
         channels = F.get_image_num_channels(picture)
         if self.value is not None and len(self.value) not in (1, channels):
-            raise ValueError(
-                f"If value is a sequence, it should have either a single value or {channels} (number of inpt channels)"
+            raise ArgumentError(
+                f"If value is a sequence, it should have either a single value or {channels} (number of inpt channels)",
+                why=f"it has {len(self.value)} values, and each channel is filled with its own",
+                fix="use one number",
             )
         return {"box": _draw.erase_box(channels, height, width, self.scale, self.ratio, self.value)}
 
@@ -344,22 +385,38 @@ class _Mixing(Transform):
         leaves, build = flatten(packed)
         name = type(self).__name__
         if any(is_pil(x) or isinstance(x, (tv_tensors.BoundingBoxes, tv_tensors.Mask)) for x in leaves):
-            raise ValueError(f"{name}() does not support PIL images, bounding boxes, keypoints and masks.")
+            raise ArgumentError(
+                f"{name}() does not support PIL images, bounding boxes, keypoints and masks.",
+                why="images are mixed with one another, together with their labels",
+                fix="put `v2.ToImage()` before it, and leave boxes and masks out",
+            )
         labels = self._labels(packed)
         if not isinstance(labels, fb.Tensor):
-            raise ValueError(f"The labels must be a tensor, but got {type(labels)} instead.")
+            raise ArgumentError(
+                f"The labels must be a tensor, but got {type(labels)} instead.",
+                why="labels are mixed in the same proportion as images",
+                fix="use `torch.tensor(labels)`",
+            )
         if labels.ndim not in (1, 2):
-            raise ValueError(
+            raise ArgumentError(
                 "labels should be index based with shape (batch_size,) or probability based with shape "
-                f"(batch_size, num_classes), but got a tensor of shape {labels.shape} instead."
+                f"(batch_size, num_classes), but got a tensor of shape {labels.shape} instead.",
+                why="labels are mixed in the same proportion as images",
+                fix="use `labels.flatten()` for class indices",
             )
         if labels.ndim == 2 and self.num_classes is not None and labels.shape[-1] != self.num_classes:
-            raise ValueError(
+            raise ArgumentError(
                 "When passing 2D labels, the number of elements in last dimension must match num_classes: "
-                f"{labels.shape[-1]} != {self.num_classes}. You can Leave num_classes to None."
+                f"{labels.shape[-1]} != {self.num_classes}. You can Leave num_classes to None.",
+                why="each class has its own probability",
+                fix=f"use `num_classes={labels.shape[-1]}`, or leave it out",
             )
         if labels.ndim == 1 and self.num_classes is None:
-            raise ValueError("num_classes must be passed if the labels are index-based (1D)")
+            raise ArgumentError(
+                "num_classes must be passed if the labels are index-based (1D)",
+                why="the indices become vectors of probabilities, one for each class",
+                fix=f"use `{type(self).__name__}(num_classes=...)`",
+            )
         chosen = self._selected(leaves)
         params = self.make_params([x for x, c in zip(leaves, chosen, strict=True) if c])
         out = []
@@ -368,11 +425,18 @@ class _Mixing(Transform):
                 out.append(self._mix_labels(x, params["share"]))
             elif c and is_picture(x):
                 if x.ndim != 4 + isinstance(x, tv_tensors.Video):
-                    raise ValueError(f"Expected a batched input with 4 dims, but got {x.ndim} dimensions instead.")
+                    raise ArgumentError(
+                        f"Expected a batched input with 4 dims, but got {x.ndim} dimensions instead.",
+                        why="images of a batch are mixed with one another: (N, C, H, W); this has shape "
+                        f"{tuple(x.shape)}",
+                        fix="use it after the DataLoader, or in collate_fn",
+                    )
                 if x.shape[0] != labels.shape[0]:
-                    raise ValueError(
+                    raise ArgumentError(
                         "The batch size of the image or video does not match the batch size of the labels: "
-                        f"{x.shape[0]} != {labels.shape[0]}."
+                        f"{x.shape[0]} != {labels.shape[0]}.",
+                        why="each image has one label",
+                        fix="give images and labels of the same batch",
                     )
                 out.append(self.transform(x, params))
             else:

@@ -6,6 +6,7 @@ from typing import Any
 
 import flambeau as fb
 
+from ....errors import ArgumentError, ArgumentTypeError
 from ... import tv_tensors
 from ..._pillow import is_pil
 from .. import _draw
@@ -58,9 +59,17 @@ def image_size(leaves: list) -> list[int]:
         if is_picture(x) or isinstance(x, (tv_tensors.Mask, tv_tensors.BoundingBoxes))
     }
     if not sizes:
-        raise TypeError("No image, video, mask, bounding box of keypoint was found in the sample")
+        raise ArgumentTypeError(
+            "No image, video, mask, bounding box of keypoint was found in the sample",
+            why="sizes are those of a picture, mask or boxes",
+            fix="use `v2.ToImage()` before it, or wrap tensors: `tv_tensors.Image(tensor)`",
+        )
     if len(sizes) > 1:
-        raise ValueError(f"Found multiple HxW dimensions in the sample: {', '.join(map(str, sorted(sizes)))}")
+        raise ArgumentError(
+            f"Found multiple HxW dimensions in the sample: {', '.join(map(str, sorted(sizes)))}",
+            why="one change of geometry is applied to all of them",
+            fix="use `v2.Resize` on each of them before",
+        )
     return list(sizes.pop())
 
 
@@ -118,7 +127,9 @@ class RandomApplyTransform(Transform):
 
     def __init__(self, p: float = 0.5) -> None:
         if not 0.0 <= p <= 1.0:
-            raise ValueError("`p` should be a floating point value in the interval [0.0, 1.0].")
+            raise ArgumentError(
+                "`p` should be a floating point value in the interval [0.0, 1.0].", why=f"it is {p}", fix="use `p=0.5`"
+            )
         super().__init__()
         self.p = p
 

@@ -4,6 +4,7 @@ import numpy as np
 
 import flambeau as fb
 
+from ....errors import ArgumentError, ArgumentTypeError
 from ... import tv_tensors
 from ..._pillow import is_pil
 from .. import _colour
@@ -89,7 +90,11 @@ def to_image(inpt):
         return tv_tensors.Image(pil_to_tensor(inpt))
     if isinstance(inpt, fb.Tensor):
         return tv_tensors.Image(_plain(inpt))
-    raise TypeError(f"Input can either be a pure Tensor, a numpy array, or a PIL image, but got {type(inpt)} instead.")
+    raise ArgumentTypeError(
+        f"Input can either be a pure Tensor, a numpy array, or a PIL image, but got {type(inpt)} instead.",
+        why="pixels are copied into a tensor",
+        fix="use `np.asarray(inpt)`",
+    )
 
 
 def to_dtype(inpt, dtype=None, scale: bool = False):
@@ -246,16 +251,28 @@ def gaussian_noise(inpt, mean: float = 0.0, sigma: float = 0.1, clip: bool = Tru
     """Normal noise added to a floating point image."""
 
     if sigma < 0:
-        raise ValueError(f"sigma shouldn't be negative. Got {sigma}")
+        raise ArgumentError(
+            f"sigma shouldn't be negative. Got {sigma}",
+            why="it is the standard deviation of the noise",
+            fix=f"use `sigma={abs(sigma)}`",
+        )
 
     def noisy(x):
         if is_pil(x):
-            raise ValueError("Gaussian Noise is not implemented for PIL images.")
+            raise ArgumentError(
+                "Gaussian Noise is not implemented for PIL images.",
+                why="noise is added to the numbers of a tensor",
+                fix="put `v2.ToImage()` before it",
+            )
         if x.is_floating_point():
             out = x + (mean + fb.randn_like(x) * sigma)
             return fb.clamp(out, 0, 1) if clip else out
         if x.dtype != fb.uint8:
-            raise ValueError(f"Input tensor is expected to be in uint8 or float dtype, got dtype={x.dtype}")
+            raise ArgumentError(
+                f"Input tensor is expected to be in uint8 or float dtype, got dtype={x.dtype}",
+                why="noise is added to bytes, or to numbers from 0 to 1",
+                fix="use `x.to(torch.float32)`",
+            )
         out = x + (mean * 255 + fb.randn(x.shape) * (sigma * 255)).to(fb.int16)
         return (fb.clamp(out, 0, 255) if clip else out).to(fb.uint8)
 
