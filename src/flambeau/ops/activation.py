@@ -328,8 +328,8 @@ def prelu(input, weight):
             raise ShapeError(
                 f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} and "
                 f"channel size = {channels}.",
-                why=f"the input {list(input.shape)} has its channels in dimension 1",
-                fix=f"PReLU(num_parameters={channels})",
+                why=f"the input {tuple(input.shape)} has its channels in dimension 1",
+                fix=f"make it with `PReLU(num_parameters={channels})`",
             )
     if weight.ndim > 1:
         raise ShapeError(

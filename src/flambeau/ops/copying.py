@@ -58,7 +58,7 @@ def _deepcopy(self, memo):
             "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
             "see https://github.com/pytorch/pytorch/pull/103001",
             why=f"this tensor is the result of {self.grad_fn.name()}, and its graph is not copied",
-            fix="copy.deepcopy(x.detach())",
+            fix="use `copy.deepcopy(x.detach())`",
         )
     a = self._array
     if isinstance(a, MetaArray):

@@ -77,8 +77,8 @@ def finish(array, requires_grad=False) -> Tensor:
         if array.dtype.kind in "iub":
             raise GradientError(
                 "Only Tensors of floating point and complex dtype can require gradients",
-                why=f"this tensor is {t.dtype}",
-                fix="pass a floating-point dtype, such as dtype=torch.float32",
+                why=f"this tensor is {t.dtype.name}",
+                fix="pass a floating point dtype, such as `dtype=torch.float32`",
             )
         t._rg = True
     if inference_depth and state.inference:

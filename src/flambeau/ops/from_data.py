@@ -46,7 +46,7 @@ def check_array(a: np.ndarray) -> np.ndarray:
             "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, "
             "uint16, uint8, and bool.",
             why="strings and mixed objects have no numeric value" if a.dtype.kind in "OUS" else "",
-            fix="convert it first, e.g. array.astype(np.float32)",
+            fix="convert it first: `array.astype(np.float32)`",
         )
     for s in a.strides:
         if s < 0:
@@ -148,7 +148,7 @@ def _explain(data, shape, dim=0):
         raise ArgumentError(
             f"expected sequence of length {shape[dim]} at dim {dim} (got {len(data)})",
             why="the rows of a tensor have one length",
-            fix="pad them, for example with torch.nn.utils.rnn.pad_sequence, or keep a list of tensors",
+            fix="pad them, for example with `torch.nn.utils.rnn.pad_sequence`, or keep a list of tensors",
         )
     for item in data:
         _explain(item, shape, dim + 1)
@@ -192,11 +192,11 @@ def _plain(data):
             return data.item()
         if data._array.dtype.kind == "f":
             raise ArgumentError("only one element tensors can be converted to Python scalars",
-                                why=f"the list holds a tensor of shape {list(data.shape)}",
-                                fix="torch.stack(list_of_tensors)")  # fmt: skip
+                                why=f"the list holds a tensor of shape {tuple(data.shape)}",
+                                fix="use `torch.stack(tensors)`")  # fmt: skip
         raise ArgumentTypeError("only integer tensors of a single element can be converted to an index",
-                                why=f"the list holds a tensor of shape {list(data.shape)}",
-                                fix="torch.stack(list_of_tensors)")  # fmt: skip
+                                why=f"the list holds a tensor of shape {tuple(data.shape)}",
+                                fix="use `torch.stack(tensors)`")  # fmt: skip
     if isinstance(data, np.ndarray):
         return data.tolist()
     if isinstance(data, np.generic):
@@ -523,7 +523,7 @@ def numpy(self, *, force=False):
         raise ArgumentTypeError(
             f"Got unsupported ScalarType {'BFloat16' if self.dtype is dtypes.bfloat16 else self.dtype.name.title()}",
             why="NumPy has no such dtype of its own",
-            fix="x.float().numpy()",
+            fix="use `x.float().numpy()`",
         )
     if self._rg and log.on:
         log.cut("numpy", self)

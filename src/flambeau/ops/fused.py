@@ -136,7 +136,7 @@ def need_float(t, kernel, complex=False):
     category = FROM_NUMPY[t._array.dtype].category
     if category != 2 and not (complex and category == 3):
         raise NotSupported(f"\"{kernel}\" not implemented for '{title(t)}'",
-                           why="it is defined for floating-point tensors", fix="x.float()")  # fmt: skip
+                           why="it is defined for floating point numbers", fix="convert it first: `x.float()`")  # fmt: skip
 
 
 def constant(array, like=None) -> Tensor:

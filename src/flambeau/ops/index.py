@@ -194,7 +194,7 @@ def _index_array(k) -> np.ndarray:
     raise IndexOutOfRange(
         "tensors used as indices must be long, int, byte or bool tensors",
         why=f"this one is {FROM_NUMPY.get(a.dtype, a.dtype)}",
-        fix="index.long()",
+        fix="convert it: `index.long()`",
     )
 
 
@@ -408,7 +408,9 @@ def _index_error(error, key, shape):
     if "broadcast" in text and isinstance(key, tuple):
         return _unlike(key)
     return IndexOutOfRange(
-        text, why=f"the tensor has shape {tuple(shape)}", fix=f"use at most {len(shape)} indices, each inside its size"
+        f"{text}",
+        why=f"the tensor has shape {tuple(shape)}",
+        fix=f"use at most {len(shape)} indices, each inside its size",
     )
 
 

@@ -44,7 +44,7 @@ def check_writable(t: Tensor):
         raise ShapeError(
             "the memory of this tensor is read-only",
             why="it belongs to a NumPy array or buffer that may not be written to",
-            fix="x = x.clone()",
+            fix="use `x = x.clone()` before it",
         )
     if t._inference and not state.inference:
         raise GradientError(

@@ -84,8 +84,8 @@ def cat(tensors, dim=0):
     if isinstance(tensors, Tensor):
         raise ArgumentTypeError(
             "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
-            why="cat() joins several tensors",
-            fix="torch.cat([a, b])",
+            why="several tensors are joined",
+            fix="pass them as one list: `torch.cat([a, b])`",
         )
     try:  # tensors of one dtype that fit: the common case
         arrays = [t._array for t in tensors]

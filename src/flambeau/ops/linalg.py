@@ -166,8 +166,8 @@ def _ranks(name, *expected):
             what = {1: "vector", 2: "matrix", 3: "batch of matrices"}[ndim]
             raise ShapeError(
                 f"{name}: {argument} must be a {what}, got {t.ndim}-D tensor",
-                why=f"its shape is {list(t.shape)}",
-                fix="torch.matmul takes all ranks",
+                why=f"its shape is {tuple(t.shape)}",
+                fix="use `torch.matmul`, which takes any number of dimensions",
             )
 
 

@@ -521,7 +521,7 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     if type(input._array) is np.ndarray and not ((input._array >= 0) & (input._array <= 1)).all():
         raise ShapeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
                          why="probabilities lie between 0 and 1",
-                         fix="torch.sigmoid(x) makes scores probabilities")  # fmt: skip
+                         fix="use `torch.sigmoid(x)`, which makes scores probabilities")  # fmt: skip
     return _bernoulli(input, generator=generator_of(generator))
 
 

@@ -24,7 +24,11 @@ def need_index(index, name, argument="index", position=3, kinds=("int64", "int32
     """Errors unless `index` is a tensor of integers."""
     need_tensor(index, name, argument, position)
     if index._array.dtype.name not in kinds:
-        raise error(f"{name}(): Expected dtype int64 for index", why=f"this index is {index.dtype}", fix="index.long()")
+        raise error(
+            f"{name}(): Expected dtype int64 for index",
+            why=f"this index is {index.dtype.name}",
+            fix="convert it: `index.long()`",
+        )
 
 
 def check_bounds(index: np.ndarray, size: int, dim: int, error=ShapeError, negative=False) -> None:

@@ -30,9 +30,9 @@ def _view_array(input, shape):
         raise ShapeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead.",
-            why=f"the tensor of shape {list(input.shape)} has strides {list(element_strides(input))}: it was permuted, "
+            why=f"the tensor of shape {tuple(input.shape)} has strides {tuple(element_strides(input))}: it was permuted, "
             "transposed or sliced, and its elements do not lie in the order that the new shape needs",
-            fix="x.reshape(...) (copies if it must) or x.contiguous().view(...)",
+            fix="use `x.reshape(...)`, which copies if it must, or `x.contiguous().view(...)`",
         ) from None
     return a
 
