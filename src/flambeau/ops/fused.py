@@ -135,8 +135,11 @@ def need_float(t, kernel, complex=False):
     """NotImplementedError unless `t` is floating-point (or complex where that is allowed)."""
     category = FROM_NUMPY[t._array.dtype].category
     if category != 2 and not (complex and category == 3):
-        raise NotSupported(f"\"{kernel}\" not implemented for '{title(t)}'",
-                           why="it is defined for floating point numbers", fix="convert it first: `x.float()`")  # fmt: skip
+        raise NotSupported(
+            f"\"{kernel}\" not implemented for '{title(t)}'",
+            why="it is defined for floating point numbers",
+            fix="convert it first: `x.float()`",
+        )
 
 
 def constant(array, like=None) -> Tensor:

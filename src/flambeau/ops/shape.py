@@ -30,8 +30,8 @@ def _view_array(input, shape):
         raise ShapeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead.",
-            why=f"the tensor of shape {tuple(input.shape)} has strides {tuple(element_strides(input))}: it was permuted, "
-            "transposed or sliced, and its elements do not lie in the order that the new shape needs",
+            why=f"the tensor of shape {tuple(input.shape)} has strides {tuple(element_strides(input))}: it was "
+            "permuted, transposed or sliced, and its elements do not lie in the order that the new shape needs",
             fix="use `x.reshape(...)`, which copies if it must, or `x.contiguous().view(...)`",
         ) from None
     return a
