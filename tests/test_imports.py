@@ -9,7 +9,7 @@ ROOT = Path(flambeau.__file__).parent
 LAYERS = (
     ("language", "translation"), ("place",), ("calls",), ("errors",), ("holders",), ("pages",), ("checks",),
     ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
-    ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
+    ("mistakes",), ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),
     ("archive",), ("pickling",), ("serialization",),
     ("nn", "optim", "utils", "func", "distributions"), ("compiler",), ("_dynamo",),

@@ -121,10 +121,9 @@ def device_of(array: np.ndarray) -> device:
 
 def mixed(a: device, b: device) -> DeviceError:
     """The error for operands on two devices."""
-    return DeviceError(
-        f"Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!",
-        fix=f"move them together: x = x.to('{a}')",
-    )
+    from .mistakes.devices import mixed_devices  # stands above this module, and is only needed for the message
+
+    return mixed_devices(a, b)
 
 
 def as_array(x) -> np.ndarray:

@@ -7,6 +7,7 @@ function of this package that the user's code called, or, inside a layer, that t
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from types import FrameType
 from typing import Any
@@ -24,6 +25,8 @@ _WRITTEN = {
 }
 _PLAIN = (bool, int, float, complex, str, type(None))
 _LONGEST = 60
+_HERE = os.path.dirname(os.path.abspath(__file__)).replace("\\", "/") + "/"
+_SKIPPED = (_HERE + "errors.py", _HERE + "mistakes/", _HERE + "compiler/", _HERE + "kernels/")
 
 
 def _class(module: str, name: str) -> Any:
@@ -80,6 +83,12 @@ def text_of(name: str, arguments: dict[str, Any]) -> str:
 
 def call_of(start: FrameType | None, user: FrameType | None) -> str:
     """The call that failed at the frame `start`, below the user's frame; empty where none is found."""
+    found = failed_call(start, user)
+    return text_of(*found) if found is not None else ""
+
+
+def failed_call(start: FrameType | None, user: FrameType | None) -> tuple[str, dict[str, Any]] | None:
+    """(name, arguments by name) of the call that failed."""
     inside: list[FrameType] = []
     frame = start
     while frame is not None and frame is not user:
@@ -94,15 +103,33 @@ def call_of(start: FrameType | None, user: FrameType | None) -> str:
     for frame in reversed(inside[:at]):
         found = _public(frame)
         if found is not None:
-            return text_of(*found)
-    return text_of(type(layer.f_locals["self"]).__name__, _arguments(layer)) if layer is not None else ""
+            return found
+    return (type(layer.f_locals["self"]).__name__, _arguments(layer)) if layer is not None else None
+
+
+def called_by(start: FrameType | None, user: FrameType | None) -> dict[str, Any]:
+    """The arguments of what the user's line itself called: a public function, or the `forward` of a module."""
+    inside: list[FrameType] = []
+    frame = start
+    while frame is not None and frame is not user:
+        inside.append(frame)
+        frame = frame.f_back
+    for frame in reversed(inside):
+        if frame.f_code.co_name == "__call__" and isinstance(
+            frame.f_locals.get("self"), _class("nn.modules.module", "Module")
+        ):
+            continue
+        found = _public(frame)
+        if found is not None:
+            return found[1]
+    return {}
 
 
 def _public(frame) -> tuple[str, dict[str, Any]] | None:
     """(name, arguments) of a frame if it runs a public function of the package."""
     code = frame.f_code
     file, name = code.co_filename.replace("\\", "/"), code.co_name
-    if kind_of(code.co_filename) != NEVER or "/flambeau/" not in file or file.endswith("/flambeau/errors.py"):
+    if kind_of(code.co_filename) != NEVER or not file.startswith(_HERE) or file.startswith(_SKIPPED):
         return None
     local = frame.f_locals
     if any(file.endswith(end) and name == function for end, function in _AROUND):

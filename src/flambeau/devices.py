@@ -115,14 +115,20 @@ def usable(d) -> device:
         return CPU
     if d.type == "meta":
         return META
-    wording = {
-        "cuda": "Torch not compiled with CUDA enabled",
-        "mps": "The MPS backend is supported on MacOS 14.0+. Current OS version can be queried using `sw_vers`",
-    }.get(d.type, f"PyTorch is not linked with support for {d.type} devices")
+    there = ", ".join(AVAILABLE)
     # PyTorch raises AssertionError for a missing CUDA build, RuntimeError for the others.
-    kind = CudaMissing if d.type == "cuda" else DeviceError
-    raise kind(
-        wording,
-        why=f"device '{d}' is not available here; available: {', '.join(AVAILABLE)}",
-        fix="device = 'cuda' if torch.cuda.is_available() else 'cpu', or torch.accelerator.current_accelerator()",
+    if d.type == "cuda":
+        raise CudaMissing(
+            "Torch not compiled with CUDA enabled",
+            why=f"'{d}' was requested, but this machine has only: {there}",
+            fix='write `device = "cuda" if torch.cuda.is_available() else "cpu"`, then `.to(device)`',
+            code="FB-DEV-04",
+        )
+    raise DeviceError(
+        "The MPS backend is supported on MacOS 14.0+. Current OS version can be queried using `sw_vers`"
+        if d.type == "mps"
+        else f"PyTorch is not linked with support for {d.type} devices",
+        why=f"'{d}' was requested, but this machine has only: {there}",
+        fix='write `device = torch.accelerator.current_accelerator() or "cpu"`, then `.to(device)`',
+        code="FB-DEV-04",
     )

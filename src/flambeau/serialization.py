@@ -269,11 +269,16 @@ class _Placer:
                 "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are "
                 "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map "
                 "your storages to the CPU.",
-                why="the tensors were saved on a GPU, and flambeau computes on the CPU",
-                fix='use `torch.load(path, map_location="cpu")`',
+                why=f"the file's tensors were saved on '{saved}', and this machine has only: {', '.join(AVAILABLE)}",
+                fix="use `torch.load(..., map_location='cpu')`, or `map_location=device` with the device in use",
+                code="FB-DEV-04",
             )
-        raise DeviceError(f"don't know how to restore data location of {type(raw).__name__} (tagged with {where})",
-                          why=f"the devices here are {', '.join(AVAILABLE)}", fix="map_location='cpu'")  # fmt: skip
+        raise DeviceError(
+            f"don't know how to restore data location of {type(raw).__name__} (tagged with {where})",
+            why=f"the file's tensors were saved on '{saved}', and this machine has only: {', '.join(AVAILABLE)}",
+            fix="use `torch.load(..., map_location='cpu')`",
+            code="FB-DEV-04",
+        )
 
 
 def _unpickle(stream, name, load_storage, weights_only, options):

@@ -6,7 +6,7 @@ import weakref
 
 import numpy as np
 
-from ..arrays import MetaArray
+from ..arrays import MetaArray, mixed
 from ..checks import events
 from ..checks.log import log
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
@@ -43,6 +43,8 @@ def _seed(t: Tensor, g):
             why="a gradient is given for each tensor, or none",
             fix="use `torch.tensor(value)`, of the shape of the tensor it belongs to",
         )
+    if type(g._array) is not type(t._array):
+        raise mixed(t.device, g.device)
     if g._array.shape != t._array.shape:
         raise ShapeError(
             f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}.",

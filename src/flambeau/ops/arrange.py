@@ -16,6 +16,7 @@ from .entry import primitive, public
 from .index import accumulate_at
 from .join import cat, stack, tensor_list
 from .meta import array_primitive
+from .promotion import check_devices
 from .scatter import index_select
 from .shape import contiguous_format, need_tensor, normal_dim, normal_dims, preserve_format, reshape, sizes_of
 from .views import _diagonal_array, diagonal
@@ -276,6 +277,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         dim = normal_dim(dim, input.ndim)
     n = input.shape[dim]
     if isinstance(repeats, Tensor):
+        check_devices(input, repeats)
         if repeats.ndim > 1:
             raise ShapeError(
                 "repeats must be 0-dim or 1-dim tensor",
@@ -490,6 +492,7 @@ def meshgrid(*tensors, indexing=None):
             why="a grid is made from the coordinates along its axes",
             fix="pass at least one vector",
         )
+    check_devices(*tensors)
     for t in tensors:
         if t.ndim > 1:
             raise ShapeError(

@@ -17,10 +17,10 @@ from ..errors import (
     DeviceError,
     DtypeError,
     ExportError,
-    GradientError,
     MissingAttribute,
 )
 from ..kernels.record import constant, listeners
+from ..mistakes.devices import not_numpy
 from ..tensor import Tensor, attach, wrap
 from .creation import dtype_of, dtype_of_number, finish
 from .entry import REGISTRY, public
@@ -506,19 +506,10 @@ def numpy(self, *, force=False):
     if force:
         self = self.detach().cpu()
     elif self.requires_grad and is_grad_enabled():
-        raise GradientError(
-            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
-            why="changes made through NumPy would not be recorded for differentiation",
-            fix="use `x.detach().numpy()`",
-        )
+        raise not_numpy(self)
     a = self._array
     if type(a) is not np.ndarray:
-        raise ArgumentTypeError(
-            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
-            "tensor to host memory first.",
-            why=f"a NumPy array lies in the memory of the CPU, this tensor on `{self.device}`",
-            fix="use `x.cpu().numpy()`",
-        )
+        raise not_numpy(self)
     if a.dtype.kind not in "biufc":
         raise ArgumentTypeError(
             f"Got unsupported ScalarType {'BFloat16' if self.dtype is dtypes.bfloat16 else self.dtype.name.title()}",

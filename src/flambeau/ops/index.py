@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from ..arrays import MetaArray, meta_empty
+from ..arrays import CPU, META, MetaArray, device_of, meta_empty, mixed
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
@@ -17,7 +17,7 @@ from ..kernels.elementwise import chosen
 from ..kernels.record import change, constant, into, listeners, unchanged
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
-from .promotion import NUMBERS, as_tensor, stored_scalar
+from .promotion import NUMBERS, as_tensor, check_devices, stored_scalar
 from .shape import _select_array, _select_key, _unslice, linked, need_tensor, reshape
 
 # ---------------------------------------------------------------------- whole-tensor writes
@@ -130,6 +130,8 @@ def masked_fill(input, mask, value):
     """
     need_tensor(input, "masked_fill")
     need_tensor(mask, "masked_fill", "mask", 2)
+    if type(input._array) is not type(mask._array):
+        check_devices(input, mask)
     if mask._array.dtype != np.bool_:
         raise ShapeError(
             f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}",
@@ -437,6 +439,8 @@ def _getitem(self, key):
             self = _slow_view(self, basic)
         if arrays is None:
             return self
+    if type(self._array) is np.ndarray and MetaArray in map(type, arrays):
+        raise mixed(META, CPU)  # index tensors of an accelerator; those on the CPU serve any tensor
     try:
         return _gather_key(self, key=arrays)
     except IndexError as error:
@@ -549,6 +553,8 @@ def index_put(target, key, source, accumulate):
     except IndexError as error:
         raise _index_error(error, key, a.shape) from None
     b = source._array
+    if type(a) is not type(b) and b.ndim or type(a) is np.ndarray and MetaArray in map(type, key):
+        raise mixed(device_of(a), device_of(b) if b.ndim and type(a) is not type(b) else META)
     while b.ndim > len(shape) and b.shape[0] == 1:
         source = reshape(source, b.shape[1:])
         b = source._array

@@ -18,7 +18,7 @@ from .linalg_array import flat_batch
 from .linalg_solve import eye, inv, is_vector, need_float, need_matrix, need_square, solve
 from .linalg_spectral import _svd, linalg_qr
 from .meta import array_primitive, on_device_of, plain
-from .promotion import broadcast_error, result_type
+from .promotion import broadcast_error, check_devices, result_type
 from .reduce import title
 from .shape import need_tensor, normal_dim, reshape
 from .views import diagonal
@@ -539,6 +539,7 @@ def cross(input, other, dim=None):
     """
     need_tensor(input, "cross")
     need_tensor(other, "cross", "other", 2)
+    check_devices(input, other)
     if dim is None:
         dim = next((i for i, n in enumerate(input.shape) if n == 3), None)
         if dim is None:

@@ -19,6 +19,7 @@ from .linalg_array import (
     lu_factor as _lu_array,
 )
 from .meta import array_primitive, on_device_of
+from .promotion import check_devices
 from .reduce import title
 from .shape import need_tensor
 
@@ -324,6 +325,7 @@ def _solved(A, B, left, name):
     need_square(A, name)
     need_tensor(B, name, "B", 2)
     need_same(A, B, name)
+    check_devices(A, B)
     vector = is_vector(A, B)
     if vector:
         if not left:

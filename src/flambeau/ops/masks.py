@@ -138,6 +138,7 @@ def masked_select(input, mask):
     """
     need_tensor(input, "masked_select")
     _need_mask(mask, "masked_select")
+    check_devices(input, mask)
     try:
         return _masked_select(input, mask)
     except ShapeError:
@@ -176,6 +177,7 @@ def masked_scatter(input, mask, source):
     need_tensor(input, "masked_scatter")
     _need_mask(mask, "masked_scatter")
     need_tensor(source, "masked_scatter", "source", 3)
+    check_devices(input, mask, source)
     if source.dtype is not input.dtype:
         raise DtypeError(
             f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}",
@@ -229,6 +231,7 @@ def take(input, index, *, out=None):
     """
     need_tensor(input, "take")
     need_tensor(index, "take", "index", 2)
+    check_devices(input, index)
     if index.dtype is not dtypes.int64:
         raise DtypeError(
             f"take(): Expected a long tensor for index, but got {index.dtype}",
@@ -277,6 +280,7 @@ def put(input, index, source, accumulate=False):
     need_tensor(input, "put")
     need_tensor(index, "put", "index", 2)
     need_tensor(source, "put", "source", 3)
+    check_devices(input, index, source)
     if index.dtype is not dtypes.int64:
         raise DtypeError(
             f"put_(): Expected a long tensor for index, but got {index.dtype}",
@@ -455,6 +459,7 @@ def searchsorted(sorted_sequence, input=None, *, out_int32=False, right=False, s
     input = self if input is None else input
     number = not isinstance(input, Tensor)
     values = as_tensor(input, "searchsorted", 2, "self")
+    check_devices(sorted_sequence, values)
     if number:
         values = wrap(np.asarray(input).astype(sorted_sequence._array.dtype))
     if side not in (None, "left", "right"):

@@ -7,6 +7,7 @@ from ..errors import ArgumentTypeError, ShapeError
 from ..tensor import Tensor
 from .entry import REGISTRY, public
 from .precision import lower
+from .promotion import check_devices
 from .recurrent import gru_layer, lstm_layer, rnn_layer
 
 # ---------------------------------------------------------------------------------------------- stacks of layers
@@ -77,6 +78,8 @@ def _run(name, layer, states, biases_of, args, kw):
     hx = list(hx) if states > 1 else [hx]
     if autocasting:
         (given[names[0]],), hx, params = lower(given[names[0]]), list(lower(*hx)), list(lower(*params))
+    if not given[names[0]].is_cpu or not params[0].is_cpu:
+        check_devices(given[names[0]], params[0], *hx)
     if len(hx) != states:
         raise ShapeError(
             f"{name} expects {states} hidden states",
@@ -205,6 +208,7 @@ def rnn_relu(*args, **kwargs):
 
 
 def _check_cell(name, input, hidden, w_hh, w_ih):
+    check_devices(input, w_ih, *hidden)
     if input.dim() != 2:
         raise ShapeError(
             f"{name}: expected a 2-D input, got {input.dim()}-D",

@@ -14,7 +14,7 @@ from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .entry import check_writable, primitive, public, write_out
 from .index import accumulate_at
-from .promotion import scalar_array, stored_scalar
+from .promotion import check_devices, scalar_array, stored_scalar
 from .shape import need_tensor, normal_dim, reshape
 
 # ---------------------------------------------------------------------- positions
@@ -158,6 +158,8 @@ def _scatter_key_corner(full, d):
 def _check_scatter(input, dim, index, src, name):
     need_tensor(input, name)
     need_tensor(index, name, "index", 3)
+    if type(input._array) is not type(index._array) or src is not None and type(src._array) is not type(input._array):
+        check_devices(input, index, src)
     if index.numel():
         need_index(index, name, kinds=("int64", "int32"))
     n, m = input.ndim or 1, index.ndim or 1
@@ -419,6 +421,8 @@ _index_select = primitive("index_select", _index_select_array, vjp={"input": _se
 def _vector_index(input, dim, index, name, kinds=("int64", "int32"), error=IndexOutOfRange):
     need_tensor(input, name)
     need_tensor(index, name, "index", 3)
+    if type(input._array) is not type(index._array):
+        check_devices(input, index)
     dim = normal_dim(dim, input.ndim)
     if index.ndim > 1:
         raise error(
@@ -485,6 +489,8 @@ _index_add = primitive(
 
 def _check_source(input, dim, index, source, name):
     need_tensor(source, name, "source", 4)
+    if type(input._array) is not type(source._array):
+        check_devices(input, source)
     if source.dtype is not input.dtype:
         raise DtypeError(
             f"{name}(): self and source expected to have the same dtype, but got (self) {input.dtype} and "

@@ -14,6 +14,7 @@ from .elementwise import conj, not_implemented
 from .entry import public
 from .join import cat, narrow_to
 from .linalg import matmul
+from .promotion import check_devices
 from .scatter import gather
 from .shape import need_tensor, normal_dim, reshape
 from .sort import _sort
@@ -140,6 +141,7 @@ def bincount(input, weights=None, minlength=0):
     tensor([1, 2, 0, 1])
     """
     need_tensor(input, "bincount")
+    check_devices(input, weights)
     if input.dtype.category != 1:
         raise not_implemented("bincount_cpu", input.dtype)
     if minlength < 0:

@@ -12,6 +12,7 @@ from ...ops import norm as N
 from ...ops.entry import public, write_out
 from ...ops.fused import need_float
 from ...ops.join import cat as _join
+from ...ops.promotion import check_devices
 from ...ops.shape import need_tensor
 from ...tensor import Tensor, wrap
 
@@ -232,6 +233,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         )
     if input._array.dtype.kind != "f":
         need_float(input, "batch_norm")
+    if running_mean is not None and type(running_mean._array) is not type(input._array):
+        check_devices(input, running_mean)
     _same_dtype(input, weight, bias, "batch_norm")
     if input._array.ndim < 2:
         return input * 1

@@ -8,7 +8,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops.elementwise import relu as _relu
 from ...ops.entry import public
 from ...ops.fused import need_float, title
-from ...ops.promotion import broadcast_error
+from ...ops.promotion import broadcast_error, check_devices
 from ...ops.shape import need_tensor
 from ...tensor import wrap
 from .distance import pairwise_distance
@@ -30,6 +30,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
 def _hinge(input, target, margin):
     need_tensor(input, "hinge_embedding_loss")
     need_tensor(target, "hinge_embedding_loss", "target", 2)
+    check_devices(input, target)
     near = wrap(np.asarray(target._array == 1))
     far = wrap(np.asarray(target._array == -1))
     # Both terms count for targets that are neither 1 nor -1.

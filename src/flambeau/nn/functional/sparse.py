@@ -9,6 +9,7 @@ from ...errors import ArgumentError, DtypeError, FailedAssertion, NotSupported, 
 from ...ops.embedding import _embedding, check_rows
 from ...ops.entry import public
 from ...ops.fused import title
+from ...ops.promotion import check_devices
 from ...ops.shape import need_tensor
 from ...tensor import Tensor, wrap
 
@@ -43,6 +44,8 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     need_tensor(input, "embedding")
     need_tensor(weight, "embedding", "weight", 2)
     _check_indices(input, "embedding")
+    if type(input._array) is not type(weight._array):
+        check_devices(input, weight)
     if weight.ndim != 2:
         raise ShapeError(
             "'weight' must be 2-D",
@@ -123,6 +126,7 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
             fix="use `embedding_bag(input, weight, ...)`",
         )
     _check_indices(input, "embedding_bag")
+    check_devices(input, weight, per_sample_weights)
     if mode not in ("sum", "mean", "max"):
         raise ArgumentError(
             "mode has to be one of sum, mean or max",
