@@ -285,8 +285,11 @@ class Pickler(pickle._Pickler):
         where = (raw.data_ptr(), raw.nbytes()) if raw.nbytes() else id(raw)
         key, before = self._keys.setdefault(where, (str(len(self._keys)), dt))
         if dt is not None and before is not None and before is not dt:
-            raise DtypeError("Cannot save multiple tensors or storages that view the same data as different types",
-                             why=f"one is {before}, one {dt}", fix="clone() one of them before saving")  # fmt: skip
+            raise DtypeError(
+                "Cannot save multiple tensors or storages that view the same data as different types",
+                why=f"one is {before.name}, one {dt.name}",
+                fix="use `clone()` on one of them before saving",
+            )
         self.storages[key] = raw._bytes
         self._alive.append(raw)
         if dt is None:
@@ -345,7 +348,7 @@ class WeightsUnpickler(pickle._Unpickler):
                 "trust this class/function.",
                 why=f"the file wants to make objects of {path}, which runs that code; by default only tensors and "
                 "plain containers are loaded",
-                fix="if you trust where the file comes from, allow the class as above, or pass weights_only=False",
+                fix="if you trust where the file comes from, allow the class as above, or use `weights_only=False`",
             )
         return found
 

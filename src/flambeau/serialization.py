@@ -111,7 +111,7 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=DEFAULT_PROTOCOL, _use_ne
         raise NotSupported(
             "save() writes with Python's own pickle module",
             why="tensors are written by a pickler of its own",
-            fix="leave pickle_module= out",
+            fix="leave pickle_module out",
         )
     text, storages = dumps(obj, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):

@@ -459,8 +459,8 @@ class Tensor:
         if a.size != 1:
             raise ShapeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar",
-                why=f"its shape is {list(self._array.shape)}",
-                fix="reduce it first (x.mean(), x.sum()), or take x.tolist()",
+                why=f"its shape is {tuple(self._array.shape)}",
+                fix="reduce it first with `x.mean()` or `x.sum()`, or use `x.tolist()`",
             )
         if self.is_meta:
             raise ShapeError(
@@ -519,8 +519,8 @@ class Tensor:
         if self._array.size != 1:
             raise ArgumentError(
                 "only one element tensors can be converted to Python scalars",
-                why=f"the tensor has shape {list(self._array.shape)}",
-                fix="x.tolist(), or reduce it first",
+                why=f"the tensor has shape {tuple(self._array.shape)}",
+                fix="use `x.tolist()`, or reduce it first",
             )
         return self.item()
 

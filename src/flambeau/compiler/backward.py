@@ -134,7 +134,7 @@ class CompiledStep(Node):
 
     def pull(self, g: Any, wanted: Any) -> Any:
         raise GradientError(FREED, why="the compiled step has run backward() itself",
-                            fix="call backward() either inside the step or outside of it")  # fmt: skip
+                            fix="call `backward()` either inside the step or outside of it")  # fmt: skip
 
 
 class CompiledBackward(Node):
@@ -152,12 +152,16 @@ class CompiledBackward(Node):
 
     def pull(self, g: Any, wanted: Any) -> Any:
         if self.arrays is None:
-            raise GradientError(FREED, fix="call backward() once on the sum of the losses, or pass retain_graph=True")
+            raise GradientError(
+                FREED,
+                why="the memory of the compiled function's values was given back by the first backward pass",
+                fix="call `backward()` once on the sum of the losses, or use `retain_graph=True` the first time",
+            )
         if state.grad:
             raise GradientError(
                 "torch.compile does not support gradients of gradients",
                 why="the backward pass of a compiled function is compiled too, and records nothing",
-                fix="call the function without torch.compile where create_graph=True is needed",
+                fix="call the function without torch.compile where `create_graph=True` is needed",
             )
         for cell, version in self.versions:
             if cell[0] != version:
@@ -165,7 +169,8 @@ class CompiledBackward(Node):
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
                     f"a tensor is at version {cell[0]}; expected version {version} instead.",
                     why="the compiled function keeps its arguments and parameters for its gradient",
-                    fix="call backward() before the optimizer's step, or clone() before changing a tensor in place",
+                    fix="call `backward()` before the optimizer's step, or use `clone()` before changing a "
+                    "tensor in place",
                 )
         return self.step.pull(self, [g] if self.outputs == 1 else g)
 

@@ -88,7 +88,7 @@ class Compiled(Standing):
             raise CompileError(
                 f"torch.compile(fullgraph=True): {self.label} has been recorded for {MOST_STEPS} signatures already",
                 why="each set of shapes, dtypes and values of plain arguments is recorded for itself",
-                fix="pad to a few shapes, or leave out fullgraph=True: further ones run eagerly then",
+                fix="pad to a few shapes, or leave `fullgraph=True` out: further ones run eagerly then",
             )
         return True
 
@@ -153,7 +153,8 @@ class Compiled(Standing):
                 raise CompileError(
                     f"torch.compile(fullgraph=True): {self.label} cannot be replayed without Python",
                     why="; ".join(f"{reason} ({line})" for reason, line in self.splits),
-                    fix="torch.compile.explain(function) lists all reasons; without fullgraph=True it runs eagerly",
+                    fix="use `torch.compile.explain(function)` to see all reasons; without `fullgraph=True` it "
+                    "runs eagerly",
                 )
         return result
 

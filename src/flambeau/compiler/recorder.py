@@ -498,8 +498,8 @@ def _outside(index: np.ndarray, low: int, high: int) -> None:
     place = int(np.flatnonzero((index < low) | (index >= high))[0])
     raise IndexOutOfRange(
         f"index {int(index.reshape(-1)[place])} is out of bounds for dimension with size {high}",
-        why=f"it is number {place} of {index.size} in a compiled step's index of shape {list(index.shape)}",
-        fix=f"indices go from {low} to {high - 1}",
+        why=f"it is number {place} of {index.size} in a compiled step's index of shape {tuple(index.shape)}",
+        fix=f"use indices from {low} to {high - 1}",
     )
 
 

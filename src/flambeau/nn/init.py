@@ -253,8 +253,8 @@ def _calculate_fan_in_and_fan_out(tensor):
     if tensor.dim() < 2:
         raise ArgumentError(
             "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions",
-            why=f"the tensor has shape {list(tensor.shape)}",
-            fix="biases are usually set with zeros_ or uniform_",
+            why=f"the tensor has shape {tuple(tensor.shape)}",
+            fix="use `nn.init.zeros_` or `nn.init.uniform_` for biases",
         )
     out_channels, in_channels, *kernel = tensor.shape
     area = math.prod(kernel)

@@ -232,7 +232,7 @@ class Optimizer:
                 raise ArgumentError(
                     "can't optimize a non-leaf Tensor",
                     why="it is the result of an operation, so changing it would not change what it was made from",
-                    fix="optimize the tensor it was made from, or x = x.detach().requires_grad_()",
+                    fix="optimize the tensor it was made from, or use `x = x.detach().requires_grad_()`",
                 )
         for name, default in self.defaults.items():
             if default is required and name not in param_group:

@@ -53,8 +53,8 @@ def _check_normalized(input, shape, weight, bias):
         raise ShapeError(
             f"Given normalized_shape={list(shape)}, expected input with shape [*{stars}], but got input of size"
             f"{list(input.shape)}",
-            why=f"the last {len(shape)} dimension(s) of the input are {list(input.shape[-len(shape) :])}",
-            fix=f"LayerNorm({list(input.shape[-len(shape) :])})",
+            why=f"the last {len(shape)} dimension(s) of the input are {tuple(input.shape[-len(shape) :])}",
+            fix=f"use `nn.LayerNorm({list(input.shape[-len(shape) :])})`",
         )
 
 
@@ -63,10 +63,13 @@ def _same_dtype(input, weight, bias, name):
         if t is not None and t._array.dtype != input._array.dtype:
             if t.dtype.name == "float32" and input.dtype.itemsize == 2:
                 continue  # parameters in single precision with 16-bit activations
-            wrong = "expect parameter to have scalar type of Float" if input.dtype.name == "float32" else ""
-            raise DtypeError(f"mixed dtype (CPU): {wrong or 'all inputs must share same datatype.'}",
-                             why=f"the input of {name} is {input.dtype}, its parameters are {t.dtype}",
-                             fix=f"layer.to({input.dtype}), or x = x.to({t.dtype})")  # fmt: skip
+            raise DtypeError(
+                "mixed dtype (CPU): expect parameter to have scalar type of Float"
+                if input.dtype.name == "float32"
+                else "mixed dtype (CPU): all inputs must share same datatype.",
+                why=f"the input of {name} is {input.dtype.name}, its parameters are {t.dtype.name}",
+                fix=f"use `layer.to({input.dtype})`, or `x.to({t.dtype})`",
+            )
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -215,8 +218,11 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     if training:
         _check_values_per_channel(input.shape)
         if eps <= 0.0:
-            raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}",
-                                why="it keeps the division safe where the variance is 0", fix="eps=1e-5")  # fmt: skip
+            raise ArgumentError(
+                f"batch_norm eps must be positive during training, but got {eps}",
+                why="it keeps the division safe where the variance is 0",
+                fix="use `eps=1e-5`",
+            )
     given = (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias))
     channels = input._array.shape[1] if input._array.ndim > 1 else 0
     for name, t in given:

@@ -153,7 +153,7 @@ def _by_position(input, pairs, mode):
                 "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
                 f"({low}, {high}) at dimension {axis} of input {list(shape)}",
                 why=f"reflection leaves the edge itself out, so there are only {size - 1} element(s) to reflect",
-                fix='a smaller padding, or mode="replicate"',
+                fix='use a smaller padding, or `mode="replicate"`',
             )
         if mode == "circular" and (low > size or high > size):
             raise ShapeError(

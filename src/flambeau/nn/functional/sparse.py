@@ -21,7 +21,7 @@ def _check_indices(t, name, position=1, argument="indices"):
             f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
             f"torch.{title(t)}Tensor instead (while checking arguments for {name})",
             why="row numbers are integers",
-            fix="indices.long()",
+            fix="use `indices.long()`",
         )
 
 
@@ -304,8 +304,11 @@ def one_hot(tensor, num_classes=-1):
     if tensor.is_meta and num_classes > 0:
         return tensor.unsqueeze(-1).expand(*tensor.shape, num_classes).clone()
     if a.dtype != np.int64:
-        raise DtypeError("one_hot is only applicable to index tensor of type LongTensor.",
-                         why=f"the tensor is {tensor.dtype}", fix="tensor.long()")  # fmt: skip
+        raise DtypeError(
+            "one_hot is only applicable to index tensor of type LongTensor.",
+            why=f"the tensor is {tensor.dtype.name}, and classes are numbered",
+            fix="use `tensor.long()`",
+        )
     if not a.size:
         if num_classes <= 0:
             raise ShapeError(

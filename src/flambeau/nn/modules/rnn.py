@@ -211,14 +211,18 @@ class RNNBase(Module):
         """The error of a hidden state of the wrong shape."""
         if hx.size() != expected_hidden_size:
             wanted, got = tuple(expected_hidden_size), list(hx.size())
+            if not msg.startswith("Expected hidden"):
+                raise ShapeError(
+                    msg.format(wanted, got),
+                    why="a state is (layers x directions, batch, hidden_size)",
+                    fix=f"use `torch.zeros{wanted}`, or leave it out to begin with zeros",
+                )
             raise ShapeError(
                 f"Expected hidden size {wanted}, got {got}"
-                if msg == "Expected hidden size {}, got {}"
+                if msg.startswith("Expected hidden size")
                 else f"Expected hidden[0] size {wanted}, got {got}"
-                if msg == "Expected hidden[0] size {}, got {}"
-                else f"Expected hidden[1] size {wanted}, got {got}"
-                if msg == "Expected hidden[1] size {}, got {}"
-                else msg.format(wanted, got),
+                if msg.startswith("Expected hidden[0]")
+                else f"Expected hidden[1] size {wanted}, got {got}",
                 why="a state is (layers x directions, batch, hidden_size)",
                 fix=f"use `torch.zeros{wanted}`, or leave it out to begin with zeros",
             )

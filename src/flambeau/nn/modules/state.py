@@ -308,7 +308,11 @@ def _load_one(module, name, present, key, given, assign):
                 setattr(module, name, given)
             else:
                 if given.is_meta and not present.is_meta:
-                    raise NotSupported("Cannot copy out of meta tensor; no data!")
+                    raise NotSupported(
+                        "Cannot copy out of meta tensor; no data!",
+                        why=f"'{key}' was saved from the meta device, where tensors have shapes only",
+                        fix="save the model after `to_empty()` and loading or initialising its parameters",
+                    )
                 if not present.is_meta:
                     present.copy_(given)
     except Exception as error:

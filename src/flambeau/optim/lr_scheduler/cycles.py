@@ -69,7 +69,7 @@ class CyclicLR(LRScheduler):
             raise ArgumentError(
                 "mode is invalid and scale_fn is None",
                 why=f"mode is {mode!r}",
-                fix="mode='triangular', 'triangular2' or 'exp_range', or a scale_fn",
+                fix="use `mode='triangular'`, `'triangular2'` or `'exp_range'`, or give a scale_fn",
             )
         self.mode = mode
         self.gamma = gamma
@@ -252,7 +252,7 @@ class OneCycleLR(LRScheduler):
             raise ArgumentError(
                 f"Tried to step {t} times. The specified number of total steps is {self.total_steps}",
                 why="step() is called once per batch, and the cycle is over",
-                fix="total_steps = epochs * len(loader)",
+                fix="use `total_steps=epochs * len(loader)`",
             )
         rates = []
         for group in self.optimizer.param_groups:
