@@ -50,12 +50,12 @@ def made_optimizer(optimizer) -> None:
         rule(optimizer, state)
 
 
-def steps(optimizer, closure: bool) -> OptimizerState:
-    """An optimizer is about to step. closure: the gradients are computed within the step."""
+def steps(optimizer, args=(), kwargs=None) -> OptimizerState:
+    """An optimizer is about to step; args, kwargs: of its `step`, the optimizer itself first."""
     state = optimizer.__dict__.get("_fb_state") or log.of(optimizer)
     log.steps += 1
     state.steps += 1
-    state.closure = closure
+    state.closure = len(args) > 1 and args[1] is not None or bool(kwargs) and kwargs.get("closure") is not None
     for rule in before_step:
         rule(optimizer, state)
     if state.steps <= EARLY:

@@ -21,6 +21,8 @@ from ..language import text as _
 from .history import History, Sample, size
 from .report import Curve, Report, Table, merged, of_error
 
+FIRST = 50  # steps that are all looked at
+LOOK = 5e-6  # seconds that a look at a step costs which is not sampled
 LARGEST = 1 << 22  # elements that a sampled step copies at most to see how far they move
 
 
@@ -82,11 +84,14 @@ class watch:
         self._names: dict[int, str] = {}
         self._before: list | None = None
         self._spent = 0.0  # seconds of sampling
+        self._wake = 1  # the step at which to look next
+        self._sampled = 0
+        self._looked = 0  # the step of the last look
         self._began = self._last = time.perf_counter()
         self._waited = 0.0
         self._lists = (
-            (events.before_backward, self._loss), (events.after_backward, self._gradients),
-            (events.before_step, self._step), (events.after_step, self._stepped), (events.batch_given, self._batch),
+            (events.before_step, self._step), (events.batch_given, self._batch), (events.before_backward, self._loss),
+            (events.after_backward, self._gradients),
         )  # fmt: skip
         self.open = True
         for rules, rule in self._lists:
@@ -123,7 +128,8 @@ class watch:
             return
         self.open = False
         for rules, rule in self._lists:
-            rules.remove(rule)
+            self._listen(rules, rule, False)
+        self._listen(events.after_step, self._stepped, False)
         log.watches.remove(self)
         findings.unlisten(self.findings.append)
         self._run_rules()
@@ -167,6 +173,12 @@ class watch:
 
     # ------------------------------------------------------------------ events
 
+    @staticmethod
+    def _listen(rules, rule, wanted):
+        """Add a rule to an event, or take it off: what is needed now and then costs nothing in between."""
+        if wanted != (rule in rules):
+            (rules.append if wanted else rules.remove)(rule)
+
     def _batch(self, loader, iterator, data, seconds):
         self._waited += seconds
 
@@ -188,7 +200,7 @@ class watch:
             return
         # What is not finite spreads to everything upstream: one element of the last leaf shows it nearly always, and
         # costs nothing. Sampled steps look at all of them.
-        whole = (self.history.step + 1) % self.every == 0
+        whole = self._due(self.history.step + 1)
         for leaf in leaves if whole else leaves[-1:]:
             g = leaf._grad
             if g is None or g._array.dtype.kind != "f" or g._array.__class__ is not np.ndarray or not g._array.size:
@@ -211,17 +223,42 @@ class watch:
         return not self._optimizers or any(r() is optimizer for r in self._optimizers)
 
     def _step(self, optimizer, state):
-        if not self._ours(optimizer):
+        if self._optimizers and not any(r() is optimizer for r in self._optimizers):
             return
         h = self.history
         h.step += 1
-        now = time.perf_counter()
-        h.seconds.append(now - self._last)
-        h.waiting.append(self._waited)
-        self._last, self._waited = now, 0.0
-        if h.step % self.every == 0 or h.step <= 3:
+        if h.step + 1 >= self._wake:
+            self._look(optimizer)
+
+    def _look(self, optimizer):
+        """Once in a while: note the time, sample what is due, and say when to look next."""
+        h, now = self.history, time.perf_counter()
+        if h.step < self._wake:
+            self._hear(True)  # of the step that will be looked at
+            return
+        steps = h.step - self._looked
+        h.seconds.append((now - self._last) / steps)
+        h.waiting.append(self._waited / steps)
+        self._last, self._waited, self._looked = now, 0.0, h.step
+        if self._due(h.step):
             self._before = self._sample(optimizer)
+            self._listen(events.after_step, self._stepped, True)
             self._spent += time.perf_counter() - now
+        rest = 1 if self._fixed or h.step < FIRST else math.ceil(LOOK / (self.budget / 2 * self._typical()))
+        self._wake = min(h.step + rest, (h.step // self.every + 1) * self.every) if h.step >= 3 else h.step + 1
+        self._hear(self._wake == h.step + 1)
+
+    def _typical(self) -> float:
+        """The seconds of a step, by the median."""
+        seconds = sorted(self.history.seconds)
+        return max(seconds[len(seconds) // 2], 1e-6) if seconds else 1e-6
+
+    def _hear(self, wanted):
+        self._listen(events.before_backward, self._loss, wanted)
+        self._listen(events.after_backward, self._gradients, wanted)
+
+    def _due(self, step) -> bool:
+        return step % self.every == 0 or step <= 3
 
     def _sample(self, optimizer):
         """(sample, parameters, copies of the weights) of this step."""
@@ -251,12 +288,14 @@ class watch:
         began = time.perf_counter()
         sample, parameters, copies = self._before
         self._before = None
+        self._listen(events.after_step, self._stepped, False)
         for i, (p, c) in enumerate(zip(parameters, copies)):
             if c is not None and c.shape == p._array.shape:
                 np.subtract(p._array, c, out=c)
                 sample.update[i] = size(c)
         h = self.history
         h.samples.append(sample)
+        self._sampled += 1
         h.rates.append((h.step, tuple(float(g["lr"]) for g in optimizer.param_groups if "lr" in g)))
         self._run_rules()
         now = time.perf_counter()
@@ -264,9 +303,8 @@ class watch:
         self._last = now
         if not self._fixed and h.step > 3:
             # The next sample is due when this one's cost is within the budget of the time passed since.
-            cost = self._spent / len(h.samples)
-            typical = sorted(h.seconds)[len(h.seconds) // 2]
-            self.every = max(1, math.ceil(cost / (self.budget * max(typical, 1e-6))))
+            cost = self._spent / max(1, self._sampled)
+            self.every = max(1, math.ceil(cost / (self.budget / 2 * self._typical())))
 
     def _run_rules(self):
         for _name, rule in events.watch_rules:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import dtypes
 from ..checks import events
-from ..checks.log import log
+from ..checks.log import EARLY, log
 from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..kernels.record import listeners
 from ..tensor import Tensor
@@ -86,24 +86,14 @@ def _with_hooks(step):
     def hooked(*args, **kwargs):
         self = args[0]
         self._opt_called = True  # read by schedulers, which warn when they are stepped first
-        if log.on and not self._stepping:
-            return watched(*args, **kwargs)
-        return plain(*args, **kwargs)
-
-    def watched(*args, **kwargs):
-        self = args[0]
-        state = events.steps(self, len(args) > 1 and args[1] is not None or kwargs.get("closure") is not None)
-        result = plain(*args, **kwargs)
-        events.stepped(self, state)
-        return result
-
-    def plain(*args, **kwargs):
-        self = args[0]
-        before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
-        if self._stepping or not (before or after or _step_pre_hooks or _step_post_hooks):
+        if self._stepping:  # a subclass may call super().step(): hooks and checks come once
             return step(*args, **kwargs)
-        self._stepping = True  # a subclass may call super().step(): the hooks run once
+        before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
+        state = events.steps(self, args, kwargs) if log.on else None
+        self._stepping = True
         try:
+            if not (before or after or _step_pre_hooks or _step_post_hooks):
+                return step(*args, **kwargs)
             for hook in [*_step_pre_hooks.values(), *before.values()]:
                 changed = hook(self, args, kwargs)
                 if changed is not None:
@@ -117,9 +107,11 @@ def _with_hooks(step):
             result = step(*args, **kwargs)
             for hook in [*after.values(), *_step_post_hooks.values()]:
                 hook(self, args, kwargs)
+            return result
         finally:
             self._stepping = False
-        return result
+            if state is not None and (events.after_step or state.steps <= EARLY):
+                events.stepped(self, state)
 
     return hooked
 
