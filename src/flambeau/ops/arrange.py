@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes
 from ..arrays import meta_empty
-from ..errors import DtypeError, GradientError, NotSupported, ShapeError
+from ..errors import ArgumentTypeError, DtypeError, GradientError, NotSupported, ShapeError
 from ..tensor import Tensor, wrap
 from .entry import primitive, public
 from .index import accumulate_at
@@ -37,7 +37,15 @@ def flip(input, *dims, **named):
     """
     need_tensor(input, "flip")
     if "dims" in named:
-        dims = (named["dims"],) if isinstance(named["dims"], int) else (tuple(named["dims"]),)
+        given = named.pop("dims")
+        dims = (given,) if isinstance(given, int) else (tuple(given),)
+    if named:
+        unknown = next(iter(named))
+        raise ArgumentTypeError(
+            f"flip() got an unexpected keyword argument '{unknown}'",
+            why="the parameters are input, dims",
+            fix=f"leave out `{unknown}=`",
+        )
     return _flip(input, dims=normal_dims(sizes_of(dims), input.ndim) if input.ndim else _no_dims(sizes_of(dims)))
 
 

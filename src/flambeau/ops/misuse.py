@@ -7,6 +7,7 @@ function.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import numbers
@@ -157,6 +158,56 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
     return None
 
 
+_UNKNOWN = re.compile(r"([\w.<>]+)\(\) got an unexpected keyword argument '(\w+)'")
+_MISSING = re.compile(r"([\w.<>]+)\(\) missing (\d+) required (positional|keyword-only) arguments?: (.*)")
+_TOO_MANY = re.compile(
+    r"([\w.<>]+)\(\) takes (.*) positional arguments? but (\d+)(?: positional arguments .*)? w(?:as|ere) given"
+)
+
+
+def miscalled(fn, args, kwargs, text) -> ArgumentTypeError | None:
+    """The error for a call that does not fit the function's parameters; `text` is Python's sentence."""
+    signature = inspect.signature(fn)
+    try:
+        signature.bind(*args, **kwargs)
+        return None
+    except TypeError:
+        pass
+    names = [n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD and n[0] != "_"]
+    takes = ", ".join(names)
+    if found := _UNKNOWN.match(text):
+        name, unknown = found.groups()
+        near = next(iter(difflib.get_close_matches(unknown, names, 1)), None)
+        return ArgumentTypeError(
+            f"{name}() got an unexpected keyword argument '{unknown}'",
+            why=f"the parameters are {takes}",
+            fix=f"did you mean `{near}`?" if near else f"leave out `{unknown}=`",
+        )
+    if found := _MISSING.match(text):
+        name, count, kind, missing = found.groups()
+        return ArgumentTypeError(
+            f"{name}() missing {count} required positional argument: {missing}"
+            if kind == "positional" and count == "1"
+            else f"{name}() missing {count} required positional arguments: {missing}"
+            if kind == "positional"
+            else f"{name}() missing {count} required keyword-only argument: {missing}"
+            if count == "1"
+            else f"{name}() missing {count} required keyword-only arguments: {missing}",
+            why=f"the parameters are {takes}",
+            fix=f"pass {missing} too",
+        )
+    if found := _TOO_MANY.match(text):
+        name, most, count = found.groups()
+        return ArgumentTypeError(
+            f"{name}() takes {most} positional argument but {count} were given"
+            if most == "1"
+            else f"{name}() takes {most} positional arguments but {count} were given",
+            why=f"the parameters are {takes}",
+            fix="leave out the rest, or pass options by name",
+        )
+    return None
+
+
 _NUMPYISH = re.compile(
     r"operands could not|could not be broadcast|cannot reshape|\baxis\b|\baxes\b|shape mismatch|ufunc|array|newaxis|"
     r"zero-size|dimensions must|is not in list|read-only|unpack|min\(\)|max\(\)|cannot convert|empty sequence|"
@@ -183,6 +234,8 @@ def explained(fn, name, args, kwargs, error) -> Exception | None:
     if isinstance(error, (FlambeauError, AssertionError)):
         return None
     text = str(error)
+    if type(error) is TypeError and (found := miscalled(fn, args, kwargs, text)):
+        return found
     if isinstance(error, MemoryError):
         return no_memory(name, error)
     if isinstance(error, np.exceptions.AxisError):
