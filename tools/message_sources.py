@@ -14,7 +14,7 @@ from pathlib import Path
 
 # What takes messages: positions and keywords. Every subclass of FlambeauError is added to these.
 TAKERS = {
-    "found": ((), ("saw", "why", "fix")),
+    "found": ((1, 2, 3), ("saw", "why", "fix")),
     "warn": ((0,), ("message",)),
     "_": ((0,), ()),
     "both": ((0,), ()),

@@ -14,6 +14,7 @@ import numpy as np
 from . import devices, dtypes
 from .arrays import address, device_of, element_strides, storage_offset
 from .checks.log import log
+from .checks.tags import pass_on
 from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
 from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange, NotSupported, ShapeError
 from .kernels.record import listener, listeners
@@ -405,8 +406,11 @@ class Tensor:
         """The same memory without history; changes to it are not seen by autograd (use `detach()` instead)."""
         t = _new(Tensor)
         t._array = self._array
-        if self._rg and log.on:
-            log.cut("data", self)
+        if log.on:
+            if self._rg:
+                log.cut("data", self)
+            if self._tag is not None or self._rg or self._base is not None:
+                pass_on(self, t)
         return t
 
     @data.setter

@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays import MetaArray, mixed
 from ..checks import events
 from ..checks.log import log
+from ..checks.tags import pass_on
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import constant
 from ..tensor import Tensor, attach, wrap
@@ -311,8 +312,8 @@ def detach(self) -> Tensor:
     if log.on:
         if self._rg:
             log.cut("detach", self)
-        if self._tag is not None:
-            t._tag = self._tag
+        if self._tag is not None or self._rg or self._base is not None:
+            pass_on(self, t)
     cell = self._cell
     if cell is None:
         cell = self._cell = [0]

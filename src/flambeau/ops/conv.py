@@ -18,6 +18,7 @@ import numpy as np
 
 from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import autocasting
+from ..checks.tags import CONVOLUTION
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import convolve as kernels
@@ -324,6 +325,8 @@ def _convolve(n, input, weight, bias, stride, padding, dilation, groups):
             fix="use padding, a smaller kernel, or fewer pooling layers before this one",
         )
     out = _conv(batched, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    if out._node is None:
+        out._tag = CONVOLUTION
     return out if batched.ndim == input.ndim else out.squeeze(0)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import meta_empty
+from ..checks.tags import FROM_INTEGERS
 from ..errors import ArgumentTypeError, NotSupported
 from ..kernels.casts import cast
 from ..tensor import Tensor, attach, wrap
@@ -74,6 +75,8 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         made = _to_device(made, devices.usable(device))
     if dtype is not None and dtype.numpy != made._array.dtype:
         made = _to_copy(made, dt=dtype.numpy)
+        if made._tag is None and self._array.dtype.kind in "iu" and dtype.is_floating_point:
+            made._tag = FROM_INTEGERS
     elif copy and made is self:
         made = _clone(made)
     if memory_format is not preserve_format:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..autograd.mode import autocasting, state
+from ..checks.tags import LINEAR
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.record import listeners
@@ -112,10 +113,14 @@ def linear(input, weight, bias=None, *, out=None):
         made._array = _affine(a, w, None if bias is None else bias._array)
         if state.grad:
             _linear.record((input, weight, bias), (made,), {})
-        elif state.inference:
-            made._inference = True
+        else:
+            made._tag = LINEAR
+            if state.inference:
+                made._inference = True
         return made
     made = _linear(input, weight, bias)
+    if made._node is None:
+        made._tag = LINEAR
     return made if out is None else write_out(made, out, "linear")
 
 

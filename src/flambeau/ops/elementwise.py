@@ -11,6 +11,8 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd.mode import inference_depth, state
+from ..checks.log import log as happened
+from ..checks.tags import mark
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentTypeError, NotSupported
 from ..kernels import elementwise
@@ -80,7 +82,7 @@ def conj(x: Tensor) -> Tensor:
 
 
 def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases=(), inplace=True, method=True,
-          result=None, function=True, refuse=(), node=None):  # fmt: skip
+          result=None, function=True, refuse=(), node=None, marked=False):  # fmt: skip
     """Define an element-wise function of one tensor.
 
     Arguments:
@@ -89,6 +91,7 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
         integers: None, or what computes integer and bool arrays instead of `ufunc`.
         result: None, or the dtype of the result (torch.bool for predicates).
         refuse: dtype categories (0 bool, 1 integer, 2 float, 3 complex) that raise.
+        marked: results remember where they were made (checks/tags.py).
     """
     short = name.rsplit(".", 1)[-1]
 
@@ -147,8 +150,22 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
 
     if 2 in refuse:  # floats must not take the fast way past the check
         fn = lambda input, *, out=None: slow(input, out)
+    if marked:
+        fn = _marked(fn, short)
     doc = _documented(doc, ("input",), floats, result, refuse)
     return _publish(fn, name, doc, aliases, inplace, method, function)
+
+
+def _marked(function, name):
+    """A function of one tensor whose results remember where they were made."""
+
+    def fn(input, *, out=None):
+        made = function(input, out=out)
+        if happened.on and out is None:
+            mark(made, name)
+        return made
+
+    return fn
 
 
 def _node(name):
@@ -409,7 +426,7 @@ def _sigmoid(a):
     return np.divide(out, d, out)
 
 
-sigmoid = unary("sigmoid", kernels.prefer("sigmoid", _sigmoid), _sigmoid_rule, floats=True,
+sigmoid = unary("sigmoid", kernels.prefer("sigmoid", _sigmoid), _sigmoid_rule, floats=True, marked=True,
                 aliases=("special.expit",), doc="1 / (1 + exp(-x)) of each element."
                 "\n>>> torch.sigmoid(torch.tensor([0.0, 2.0]))\ntensor([0.5000, 0.8808])")  # fmt: skip
 relu = unary("relu", kernels.prefer("relu", lambda a: np.maximum(a, _ZERO.get(a.dtype, 0))),

@@ -9,6 +9,8 @@ import numpy as np
 from ..arrays import as_array
 from ..autograd.engine import LEAF, next_number
 from ..autograd.mode import state
+from ..checks.log import log
+from ..checks.tags import SAME, pass_on
 from ..errors import FlambeauError, GradientError, ShapeError
 from ..kernels.record import listener, listeners
 from ..tensor import Tensor, wrap
@@ -247,8 +249,18 @@ def forward_parameters(forward):
 def primitive(name, forward=None, *, vjp=None, node=None, names=None):
     """Define a primitive (see the module's docstring); also usable as a decorator of its forward."""
     if forward is None:
-        return lambda f: Primitive(name, f, vjp, node, names)
-    return Primitive(name, forward, vjp, node, names)
+        return lambda f: primitive(name, f, vjp=vjp, node=node, names=names)
+    return (CopyPrimitive if name in SAME else Primitive)(name, forward, vjp, node, names)
+
+
+class CopyPrimitive(Primitive):
+    """A primitive whose result holds values of its first argument: what made those is remembered (checks/tags.py)."""
+
+    def __call__(self, *tensors, **options):
+        made = Primitive.__call__(self, *tensors, **options)
+        if made._node is None and log.on:
+            pass_on(tensors[0], made)
+        return made
 
 
 class ViewPrimitive(Primitive):

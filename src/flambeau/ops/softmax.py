@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..checks.log import log
+from ..checks.tags import mark
 from ..dtypes import dtype as dtype_
 from ..errors import ArgumentTypeError
 from ..kernels import fused as kernels
@@ -113,7 +115,10 @@ def softmax(input, dim, dtype=None):
     tensor([0.5000, 0.5000])
     """
     input, axis = _prepared(input, dim, dtype, "softmax")
-    return _softmax(input, axis=axis)
+    made = _softmax(input, axis=axis)
+    if log.on:
+        mark(made, "softmax", axis)
+    return made
 
 
 @public(method=True, out=True, aliases=("special.log_softmax",))
@@ -125,4 +130,7 @@ def log_softmax(input, dim, dtype=None):
     tensor([-0.6931, -0.6931])
     """
     input, axis = _prepared(input, dim, dtype, "log_softmax")
-    return _log_softmax(input, axis=axis)
+    made = _log_softmax(input, axis=axis)
+    if log.on:
+        mark(made, "log_softmax", axis)
+    return made

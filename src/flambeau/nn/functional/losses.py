@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from ...checks import losses as checks
+from ...checks.log import log
+from ...checks.sites import user_site
+from ...checks.targets import classes_first, same_shape
 from ...dtypes import promote_types
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...ops import losses as L
@@ -11,7 +15,7 @@ from ...ops.fused import need_float, title
 from ...ops.precision import full_precision
 from ...ops.promotion import check_devices
 from ...ops.shape import need_tensor
-from ...ops.softmax import log_softmax
+from ...ops.softmax import _log_softmax
 from .. import _reduction as _Reduction
 
 _WORDS = ("none", "mean", "sum")
@@ -60,6 +64,8 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
             fix="use a value such as `label_smoothing=0.1`",
         )
     a, t = input._array, target._array
+    if log.on and checks.fresh("cross_entropy", input, target):
+        checks.cross_entropy(input, target, weight, ignore_index, reduction)
     if a.shape == t.shape:
         if ignore_index >= 0:
             raise DtypeError("ignore_index is not supported for floating point target",
@@ -89,7 +95,7 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
         raise _wrong_weights(weight, classes)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
-    terms = log_softmax(input, axis) * target
+    terms = _log_softmax(input, axis=axis) * target
     if weight is not None:
         terms = terms * weight.reshape([-1 if i == axis else 1 for i in range(input.ndim)])
     if reduction == "none":
@@ -129,6 +135,8 @@ def _check_classes(input, target, weight, name="cross_entropy"):
                              why=f"the target has shape {list(t.shape)}",
                              fix="target.squeeze(1)" if t.shape[1:] == (1,) else "one class index per sample, or "
                              f"probabilities of the input's shape {list(a.shape)}")  # fmt: skip
+        if t.shape == a.shape[:-1]:
+            raise _classes_last(a.shape, t.shape)
         if a.ndim != 4:
             raise ShapeError(
                 f"Expected target size {wanted}, got {list(t.shape)}",
@@ -157,6 +165,21 @@ def _check_classes(input, target, weight, name="cross_entropy"):
     check_devices(input, target, weight)
 
 
+def _classes_last(a, t):
+    """The error for scores (N, ..., C) where the classes have to be in dimension 1."""
+    text, other = checks.arguments(user_site(), "input", "target")
+    return ShapeError(
+        f"size mismatch (got input: {list(a)} , target: {list(t)}"
+        if len(a) == 4
+        else f"Expected target size {[a[0], *a[2:]]}, got {list(t)}",
+        why=f"dimension 1 is taken as the classes, and `{text}` {tuple(a)} has them last: the target has the shape of "
+        "all its other dimensions",
+        fix=classes_first(a, text, other),
+        code="FB-LOSS-04",
+        cause="last",
+    )
+
+
 def _batch_fix(a, t):
     if len(a) == 3 and t == (a[0] * a[1],):
         return f"input.flatten(0, 1), of shape {[a[0] * a[1], a[2]]}"
@@ -180,6 +203,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     need_tensor(target, "nll_loss_nd", "target", 2)
     _check_classes(input, target, weight, "nll_loss")
     need_float(input, "nll_loss_out_frame")
+    if log.on and checks.fresh("nll_loss", input, target):
+        checks.nll_loss(input, target, weight, ignore_index, reduction)
     single = input.ndim == 1
     if single:
         input, target = input.unsqueeze(0), target.reshape(1)
@@ -271,9 +296,11 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     if target.size() != input.size():
         raise ArgumentError(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
-            "deprecated. "
-            "Please ensure they have the same size.",
-            fix=f"target.reshape({list(input.shape)})" if target.numel() == input.numel() else "one target per input",
+            "deprecated. Please ensure they have the same size.",
+            why=f"each prediction needs its own target: {input.numel()} predictions, {target.numel()} targets",
+            fix=same_shape(input, target),
+            code="FB-LOSS-07",
+            cause="sizes",
         )
     if target.dtype is not input.dtype:
         raise DtypeError(f"Found dtype {title(target)} but expected {title(input)}", fix=f"target.to({input.dtype})")
@@ -284,8 +311,12 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
         raise ShapeError(
             "all elements of input should be between 0 and 1",
             why=f"they go from {low:g} to {high:g}",
-            fix="apply sigmoid first, or use binary_cross_entropy_with_logits, which is more accurate",
+            fix="use `F.binary_cross_entropy_with_logits` (`nn.BCEWithLogitsLoss()`), which applies the sigmoid itself",
+            code="FB-LOSS-06",
+            cause="scores",
         )
+    if log.on and checks.fresh("bce", input, target):
+        checks.swapped("binary_cross_entropy", input, target)
     losses = L._bce(input, target)
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -309,8 +340,13 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
     if target.size() != input.size():
         raise ArgumentError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})",
-            fix=f"target.reshape({list(input.shape)})" if target.numel() == input.numel() else "one target per input",
+            why=f"each prediction needs its own target: {input.numel()} predictions, {target.numel()} targets",
+            fix=same_shape(input, target),
+            code="FB-LOSS-07",
+            cause="sizes",
         )
+    if log.on and checks.fresh("bce_logits", input, target):
+        checks.bce_with_logits(input, target)
     kind = target.dtype
     if kind is not input.dtype:
         if not kind.is_floating_point:

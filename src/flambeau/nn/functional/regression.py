@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 import warnings
 
+from ...checks import losses as checks
+from ...checks import targets
+from ...checks.log import log
+from ...checks.losses import fresh
 from ...errors import ArgumentError, ArgumentTypeError, DtypeError
 from ...ops import losses as L
 from ...ops.entry import public
@@ -22,12 +26,9 @@ def _pair(input, target, name):
     need_tensor(target, name, "target", 2)
     a, b = input._array, target._array
     if a.shape != b.shape:
-        warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
-            "likely "
-            "lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
-        )
+        targets.sizes_differ(name, input, target)
+    if log.on and fresh(name, input, target):
+        targets.class_numbers(name, input, target)
     if a.dtype != b.dtype:
         common = result_type(input, target)
         input, target = input.to(common), target.to(common)
@@ -171,6 +172,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
             )
         batch_mean = reduction == "batchmean"
         reduction = "sum" if batch_mean else reduction_of(reduction)
+    if log.on and fresh("kl_div", input, target):
+        checks.kl_div(input, target, log_target)
     total = reduced(_kl(input, target, log_target), reduction)
     return total / input.shape[0] if batch_mean and input.ndim else total
 

@@ -1,0 +1,285 @@
+"""Targets of losses: classes on the wrong axis, padding that counts, sizes that differ, class numbers as amounts."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from . import losses
+from .codes import LIMITS
+from .events import graph
+from .findings import found
+from .log import log
+from .sites import user_site
+from .tags import origin
+
+LIMITS["FB-LOSS-08"] = {"least": 3, "most": 1000}  # different class numbers
+LIMITS["FB-LOSS-11"] = {"rows": 0.5, "positions": 0.2, "batches": 2}  # shares of what is padded; where it is guessed
+_ELEMENTWISE = {"mul", "div", "add", "sub", "relu", "gelu", "gelu_tanh", "tanh", "leaky_relu", "mask", "log_softmax"}
+_FEATURES = {"linear", "matmul", "matmul_nd", "bmm", "addmm"}
+
+
+# ---------------------------------------------------------------------- classes on the wrong axis
+
+
+def _features_last(t) -> bool:
+    """Whether the last dimension holds the features that a linear layer or a product made, or log-probabilities."""
+    for _ in range(8):
+        made = origin(t)
+        a = t._array
+        if made.moved or made.reshaped and made.node is None:
+            return False
+        if made.kind in _FEATURES:
+            return True
+        if made.kind in ("log_softmax", "softmax") and made.options.get("axis") == a.ndim - 1:
+            return True
+        if made.kind not in _ELEMENTWISE or made.node is None:
+            return False
+        edge = next((e for e in made.node.edges if e is not None and e[2] == a.shape), None)
+        if edge is None:
+            return False
+        t = edge[0] if edge[1] == -1 else _At(edge, a)
+    return False
+
+
+class _At:
+    """A place in the graph, as `origin` looks at tensors."""
+
+    _tag = _base = _chain = _cell = None
+
+    def __init__(self, edge, array):
+        self._node, self._array = edge[0], array
+
+
+def classes_last(name: str, input, target) -> bool:
+    """Look for scores (N, T, C) where the classes have to be in dimension 1."""
+    a, t = input._array, target._array
+    if a.ndim < 3 or t.shape != a.shape[:-1] or t.shape[1:] != a.shape[2:] or not _features_last(input):
+        return False
+    text, other = losses.arguments(user_site(), "input", "target")
+    shape, classes = tuple(a.shape), a.shape[-1]
+    last = a.ndim - 1
+    saw = (
+        f"{name} takes dimension 1 as the classes, but `{text}` of shape {shape} has its {classes} scores in "
+        f"dimension {last}"
+    )
+    why = "it compares the scores of different positions, and only runs because the two sizes are equal"
+    found("FB-LOSS-04", saw, why, classes_first(a.shape, text, other), cause="last")
+    return True
+
+
+def classes_first(shape, text: str, other: str) -> str:
+    """What brings scores (N, ..., C) and targets (N, ...) into the form that cross_entropy takes."""
+    last = len(shape) - 1
+    if last == 2:
+        return f"use `{text}.transpose(1, 2)`, or `{text}.flatten(0, 1)` with `{other}.flatten()`"
+    order = ", ".join(map(str, (0, last, *range(1, last))))
+    return f"use `{text}.permute({order})`"
+
+
+# ---------------------------------------------------------------------- padding
+
+
+def padding(name: str, input, target, weight, ignore_index: int, reduction: str) -> None:
+    """Look for targets at padded positions that count in the loss."""
+    a, t = input._array, target._array
+    if reduction == "none" or t.size < 4 or t.dtype.kind not in "iu":
+        return
+    classes = a.shape[1] if a.ndim > 1 else a.shape[0]
+    if input._node is None:
+        return
+    flat = t.reshape(-1)
+    for node in graph([input], 4000):
+        if getattr(getattr(node, "op", None), "name", "") != "embedding":
+            continue
+        ids, table = _looked_up(node)
+        if ids is None:
+            continue
+        pad = node.options.get("padding")
+        if pad is not None and pad >= 0:
+            value = _padded(flat, classes, ids, table, pad)
+            if value is not None and _counts(value, weight, ignore_index):
+                _report(name, target, flat, value, pad)
+                return
+        elif pad is None or pad < 0:
+            value = _guessed(flat, ids)
+            if value is not None and _counts(value, weight, ignore_index):
+                note = log.notes.setdefault("FB-LOSS-11", {})
+                note[value] = note.get(value, 0) + 1
+                if note[value] >= LIMITS["FB-LOSS-11"]["batches"]:
+                    _report(name, target, flat, value, None)
+                    return
+
+
+def _looked_up(node):
+    """(the indices that an embedding looked up, the number of its rows)."""
+    ids = table = None
+    for _, (kept, *_) in (node.saved or {}).items():
+        kind = kept._array.dtype.kind
+        ids = kept._array if kind in "iu" else ids
+    for edge in node.edges:
+        if edge is not None:
+            table = edge[2][0]
+    return ids, table
+
+
+def _padded(flat, classes, ids, table, pad):
+    """The value of the targets at padded positions, if it can be told."""
+    if ids.ndim > 1 and ids.size == flat.size:  # the same positions, as in tagging
+        padded = ids.reshape(-1) == pad
+        if padded.any() and not padded.all():
+            values = np.unique(flat[padded])
+            if len(values) == 1 and (values[0] == pad or not (flat[~padded] == values[0]).any()):
+                return int(values[0])
+    if classes == table and ids.ndim > 1 and (flat == pad).any() and (ids == pad).any():  # the next word
+        return pad
+    return None
+
+
+def _guessed(flat, ids):
+    """The value at the ends of rows where the rows that were looked up end in one value too."""
+    if ids.ndim != 2 or ids.size != flat.size or ids.shape[1] < 3:
+        return None
+    rows = flat.reshape(ids.shape)
+    pad, value = ids[:, -1], rows[:, -1]
+    (p, n), (v, m) = _commonest(pad), _commonest(value)
+    inputs, targets = _suffix(ids, p), _suffix(rows, v)
+    limit = LIMITS["FB-LOSS-11"]
+    if min(n, m) < limit["rows"] * len(ids) or (inputs.sum(1) >= 2).mean() < limit["rows"]:
+        return None
+    if targets.mean() < limit["positions"] or (inputs & ~targets).any() or ((targets & ~inputs).sum(1) > 1).any():
+        return None
+    inner = ids[~inputs]
+    return None if (inner == p).any() else int(v)
+
+
+def _commonest(values):
+    kinds, counts = np.unique(values, return_counts=True)
+    return kinds[counts.argmax()], counts.max()
+
+
+def _suffix(rows, value):
+    """True where a row holds nothing but `value` from there on."""
+    same = rows == value
+    return np.logical_and.accumulate(same[:, ::-1], 1)[:, ::-1]
+
+
+def _counts(value, weight, ignore_index) -> bool:
+    """Whether targets of a value count in the loss."""
+    if value == ignore_index:
+        return False
+    return weight is None or not (0 <= value < weight._array.size) or weight._array[value] != 0
+
+
+def _report(name, target, flat, value, pad):
+    share = float((flat == value).mean())
+    site = user_site()
+    function = losses.called(site, name)
+    # A loss object takes ignore_index where it is made, a function where it is called.
+    fix_function = function.rpartition(".")[2] in ("cross_entropy", "nll_loss")
+    made = "nn.CrossEntropyLoss" if name == "cross_entropy" else "nn.NLLLoss"
+    fix = (
+        f"use `{function}(..., ignore_index={value})`"
+        if fix_function
+        else f"use `{made}(ignore_index={value})`, or `F.{name}(..., ignore_index={value})`"
+    )
+    other = losses.arguments(site, "input", "target")[1]
+    if pad is not None:
+        found("FB-LOSS-11", f"{share:.0%} of the targets `{other}` are {value}, where the Embedding's input is its "
+              f"padding_idx {pad}, and they count in the loss",
+              "the model learns to predict the padding, and the loss looks better than it is", fix,
+              cause="padding_idx", share=share)  # fmt: skip
+    else:
+        found("FB-LOSS-11", f"{share:.0%} of the targets `{other}` are {value}, at the ends of rows where the input "
+              "is padded too, and they count in the loss",
+              "the model learns to predict the padding, and the loss looks better than it is", fix,
+              cause="row-ends", confidence="likely", share=share)  # fmt: skip
+
+
+# ---------------------------------------------------------------------- sizes that differ
+
+
+def sizes_differ(name: str, input, target) -> None:
+    """Say that prediction and target of an elementwise loss have different shapes, in place of PyTorch's warning."""
+    a, b = input._array.shape, target._array.shape
+    sentence = (
+        f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+        "likely lead to incorrect results due to broadcasting. Please ensure they have the same size."
+    )
+    try:
+        both = np.broadcast_shapes(a, b)
+    except ValueError:
+        return  # an error follows
+    if not log.on:
+        warnings.warn(sentence, stacklevel=4)
+        return
+    site = user_site()
+    text, other = losses.arguments(site, "input", "target")
+    first, second = tuple(a), tuple(b)
+    if both in (a, b):
+        found("FB-LOSS-07", f"{name} compared {first} with {second}: one of them was repeated",
+              "each prediction is compared with a target that is shared by several",
+              f"if that is not meant, give `{text}` and `{other}` one shape", level="H", cause="one-sided")  # fmt: skip
+        warnings.warn(sentence, stacklevel=4)
+        return
+    pairs = int(np.prod(both))
+    fix = same_shape(input, target)
+    found("FB-LOSS-07",
+          f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+          "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+          f"{name} compares `{text}` {first} with `{other}` {second} as all {pairs} pairs, and pulls every "
+          f"prediction to the mean of `{other}`", fix, cause="two-sided", pairs=pairs)  # fmt: skip
+
+
+def same_shape(input, target) -> str:
+    """What gives prediction and target one shape, as advice."""
+    a, b = input._array.shape, target._array.shape
+    text, other = losses.arguments(user_site(), "input", "target")
+    squeezed = next((i for i in range(len(a)) if a[i] == 1 and a[:i] + a[i + 1 :] == b), None)
+    if squeezed is not None:
+        return f"use `{text}.squeeze({squeezed})`, or `{other}.unsqueeze({squeezed})`"
+    squeezed = next((i for i in range(len(b)) if b[i] == 1 and b[:i] + b[i + 1 :] == a), None)
+    if squeezed is not None:
+        return f"use `{other}.squeeze({squeezed})`, or `{text}.unsqueeze({squeezed})`"
+    if np.prod(a) == np.prod(b):
+        return f"use `{other}.reshape({text}.shape)`"
+    return f"give `{text}` and `{other}` one shape: {tuple(a)} or {tuple(b)}"
+
+
+# ---------------------------------------------------------------------- class numbers as amounts
+
+
+def class_numbers(name: str, input, target) -> None:
+    """Look for a regression loss whose target holds class numbers."""
+    a, t = input._array, target._array
+    if not t.size or t.size > 1_000_000 or t.dtype.kind not in "fiu":
+        return
+    if t.dtype.kind == "f" and (not (t == np.floor(t)).all() or t.min() < 0):
+        return
+    limit = LIMITS["FB-LOSS-08"]
+    if t.min() < 0 or t.max() > limit["most"]:
+        return
+    note = log.notes.setdefault("FB-LOSS-08", {})
+    site = user_site()
+    key = site.key if site is not None else name
+    values = note[key] = note.get(key, set()) | set(np.unique(t).astype(int).tolist())
+    count = max(values) + 1
+    if len(values) != count or not limit["least"] <= count <= limit["most"]:
+        return
+    text, other = losses.arguments(site, "input", "target")
+    top = count - 1
+    columns = a.shape[-1] if a.ndim > 1 else 1
+    one_each = t.shape[:1] == a.shape[:1] and t.size == a.size // max(columns, 1)
+    if columns == count and t.shape != a.shape and one_each:
+        found("FB-LOSS-08", f"the target `{other}` holds the {count} class numbers 0..{top}, and {name} compares each "
+              f"with all {count} outputs of `{text}`",
+              f"every output learns the number of the class, as an amount: {top} is {top} times as far from 0 as 1 is",
+              f"use `F.cross_entropy({text}, {other}.flatten().long())`, or `F.one_hot` targets",
+              cause="columns", level="W")  # fmt: skip
+    elif t.dtype.kind in "iu" or origin(target).kind == "from_integers":
+        found("FB-LOSS-08", f"the target `{other}` is an integer label with the {count} values 0..{top}, and {name} "
+              "treats them as amounts",
+              f"it claims that {top} is further from 0 than 1 is",
+              f"for classes use {count} outputs and `F.cross_entropy`; if the numbers are real amounts, ignore this",
+              cause="label", level="H")  # fmt: skip
