@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from ..checks import events
 from ..checks.log import log
 from ..errors import ArgumentError, FailedAssertion, StateError
 from ..optim.optimizer import Optimizer
@@ -164,7 +165,11 @@ class GradScaler:
                 "parameters",
             )
         self._stepped.add(key)
-        return None if self._overflow[key] else optimizer.step(*args, **kwargs)
+        if self._overflow[key]:
+            if log.on:
+                events.skips(optimizer)
+            return None
+        return optimizer.step(*args, **kwargs)
 
     def update(self, new_scale=None) -> None:
         """Set the scale for the next iteration: by whether this one overflowed, or to `new_scale`."""

@@ -216,6 +216,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         found = grad(outputs, tuple(inputs.values()), *rest)
         return dict(zip(inputs, found))
     outputs, inputs = _tuple(outputs), tuple([_at_edge(t) for t in _tensors(_tuple(inputs), "inputs")])
+    if log.on:
+        log.notes["gradients asked for"] = True
     if is_grads_batched:
         batches = _tuple(grad_outputs)
         rows = [

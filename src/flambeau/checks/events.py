@@ -22,6 +22,8 @@ before_step_early: list[Callable] = []  # the same, in the first EARLY steps of 
 after_step: list[Callable] = []
 after_step_early: list[Callable] = []
 zeroed: list[Callable] = []  # (optimizer, state)
+module_zeroed: list[Callable] = []  # (module): zero_grad() of a module
+skipped: list[Callable] = []  # (optimizer): a gradient scaler leaves out its step
 before_backward: list[Callable] = []  # (roots)
 before_backward_early: list[Callable] = []  # while `log.deep` > 0
 after_backward: list[Callable] = []  # (roots, leaves): the leaves whose gradient was added to
@@ -41,6 +43,28 @@ loaded: list[Callable] = []  # (object, file)
 watch_rules: list[tuple[str, Callable]] = []  # (name, rule(history, watch)): at each sampled step of a watch
 
 
+_retired: list[tuple] = []  # (list, rule) to be taken out when none of the lists is being gone through
+
+
+def retire(rules: list, rule: Callable) -> None:
+    """Take a rule out of its list, from the next optimizer step on: it may be running from that very list."""
+    _retired.append((rules, rule))
+
+
+def put(rules: list, rule: Callable) -> None:
+    """Add a rule to a list, if it is not there, and forget that it was to be retired."""
+    _retired[:] = [(held, r) for held, r in _retired if held is not rules or r is not rule]
+    if rule not in rules:
+        rules.append(rule)
+
+
+def _take_out():
+    for rules, rule in _retired:
+        if rule in rules:
+            rules.remove(rule)
+    _retired.clear()
+
+
 def made_optimizer(optimizer) -> None:
     """An optimizer was constructed."""
     optimizer.__dict__["_fb_state"] = state = OptimizerState(optimizer, user_site())
@@ -53,6 +77,8 @@ def made_optimizer(optimizer) -> None:
 def steps(optimizer, args=(), kwargs=None) -> OptimizerState:
     """An optimizer is about to step; args, kwargs: of its `step`, the optimizer itself first."""
     state = optimizer.__dict__.get("_fb_state") or log.of(optimizer)
+    if _retired:
+        _take_out()
     log.steps += 1
     state.steps += 1
     state.closure = len(args) > 1 and args[1] is not None or bool(kwargs) and kwargs.get("closure") is not None
@@ -82,6 +108,19 @@ def zeroes(optimizer) -> None:
     state.zeroed += 1
     state.steps_at_zero = state.steps
     state.zeroed_at_backward = log.backwards
+
+
+def zeroes_module(module) -> None:
+    """zero_grad() of a module is called; the gradients are still there."""
+    for rule in module_zeroed:
+        rule(module)
+
+
+def skips(optimizer) -> None:
+    """A gradient scaler does not step an optimizer, because gradients overflowed."""
+    optimizer._opt_called = True
+    for rule in skipped:
+        rule(optimizer)
 
 
 def backward_begins(roots) -> None:

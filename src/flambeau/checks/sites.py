@@ -142,6 +142,12 @@ def statements(site: Site) -> list[ast.stmt]:
     return []
 
 
+def whole(site: Site) -> ast.Module | None:
+    """The whole file that a site lies in, parsed; None where it cannot be read."""
+    lines = len(linecache.getlines(site.file))
+    return _tree(site.file, lines) if lines else None
+
+
 @functools.lru_cache(32)
 def _tree(file: str, lines: int) -> ast.Module | None:
     import ast

@@ -2,6 +2,7 @@
 
 import importlib as _importlib
 
+from ..checks import loops as _loops  # noqa: F401  the rules about loops look on
 from . import lr_scheduler
 from .adadelta import Adadelta
 from .adafactor import Adafactor

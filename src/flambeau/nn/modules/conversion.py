@@ -44,6 +44,8 @@ class Conversion(Traversal):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop (or, with set_to_none=False, zero) the gradients of all parameters."""
+        if log.on and events.module_zeroed:
+            events.zeroes_module(self)
         for p in self.parameters():
             if p.grad is not None:
                 if set_to_none:
