@@ -410,7 +410,7 @@ def check_seed(seed) -> int:
         raise DtypeError(
             f"manual_seed expected a long, but got {type(seed).__name__}",
             why="a seed is a whole number",
-            fix=f"use `manual_seed({int(seed)})`" if isinstance(seed, float) else "use an int such as `manual_seed(0)`",
+            fix=f"use `manual_seed({seed:.0f})`" if isinstance(seed, float) else "use an int such as `manual_seed(0)`",
         )
     seed = int(seed)
     if not -(1 << 63) <= seed < 1 << 64:

@@ -270,7 +270,7 @@ def check_lr(lr, should=False) -> None:
         0.0 <= lr,
         f"Learning rate should be >= 0 but is: {lr}" if should else f"Invalid learning rate: {lr}",
         why="the step already goes downhill, by this many times the gradient",
-        fix=f"use `lr={abs(lr)}`; to climb, pass `maximize=True`",
+        fix=f"use `lr={-lr}`; to climb, pass `maximize=True`" if lr < 0 else "use e.g. `lr=0.001`",
     )
 
 

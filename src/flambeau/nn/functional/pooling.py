@@ -25,7 +25,7 @@ def _each(value, n, name, function):
             raise ArgumentTypeError(
                 f"{function}(): argument '{name}' must be tuple of ints, not {type(value).__name__}",
                 why="a size has one whole number per dimension, or one for all",
-                fix=f"use `{name}={int(value)}`"
+                fix=f"use `{name}={value:.0f}`"
                 if isinstance(value, float)
                 else f"use `{name}=2` or a tuple of {n} ints",
             )

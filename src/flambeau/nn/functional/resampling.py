@@ -163,7 +163,7 @@ def _sizes(input, size, scale_factor, recompute, n):
                 "int], but got "
                 f"size with types {[type(s) for s in given]}",
                 why="sizes are counted in pixels",
-                fix=f"use `size={tuple(int(s) for s in given)}`, or `scale_factor` for fractions",
+                fix="use whole numbers, or `scale_factor` for fractions",
             )
         return [int(s) for s in given], [None] * n
     sizes = [math.floor(have * float(s)) for have, s in zip(input.shape[2:], given)]

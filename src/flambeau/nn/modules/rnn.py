@@ -106,7 +106,7 @@ class RNNBase(Module):
             raise ArgumentTypeError(
                 f"hidden_size should be of type int, got: {type(self.hidden_size).__name__}",
                 why="it is the number of features of the state",
-                fix=f"use `hidden_size={int(self.hidden_size)}`"
+                fix=f"use `hidden_size={self.hidden_size:.0f}`"
                 if isinstance(self.hidden_size, float)
                 else "use an int such as `hidden_size=128`",
             )

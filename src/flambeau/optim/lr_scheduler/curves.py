@@ -144,7 +144,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             raise ArgumentError(
                 f"Expected positive integer T_0, but got {T_0}",
                 why="it is the number of epochs until the first restart",
-                fix=f"use `T_0={max(int(T_0), 1)}`" if isinstance(T_0, (int, float)) else "use an int such as `T_0=10`",
+                fix=f"use `T_0={max(T_0, 1):.0f}`" if isinstance(T_0, (int, float)) else "use an int such as `T_0=10`",
             )
         if T_mult < 1 or not isinstance(T_mult, int):
             raise ArgumentError(

@@ -202,7 +202,7 @@ class BatchSampler(Sampler[list[int]]):
             raise ArgumentError(
                 f"batch_size should be a positive integer value, but got batch_size={batch_size}",
                 why="it is the number of samples in a batch",
-                fix=f"use `batch_size={int(batch_size)}`"
+                fix=f"use `batch_size={batch_size:.0f}`"
                 if isinstance(batch_size, float) and batch_size >= 1
                 else "use `batch_size=1`, or `batch_size=None` in the DataLoader for single samples",
             )

@@ -35,7 +35,7 @@ def symmetric_range(x, name: str, sizes: tuple[int, ...] = (2,)) -> list[float]:
             raise ArgumentError(
                 f"If {name} is a single number, it must be positive.",
                 why=f"it is {x}, and stands for the range from -{name} to {name}",
-                fix=f"use `{name}={-x}`",
+                fix="use a positive number",
             )
         x = [-x, x]  # type: ignore[operator]
     else:
@@ -50,7 +50,7 @@ def factor_range(value, name: str, centre: float = 1, limits=(0, float("inf")), 
             raise ArgumentError(
                 f"If {name} is a single number, it must be non negative.",
                 why=f"it is {value}, the largest change that is drawn",
-                fix=f"use `{name}={-value}`",
+                fix="use a number from 0 on",
             )
         value = [centre - float(value), centre + float(value)]  # type: ignore[arg-type]
         if clip:
