@@ -39,7 +39,7 @@ _TENSOR = frozenset(
     input tensor1 tensor2 mat1 mat2 mat vec vec1 vec2 batch1 batch2 index indices mask source weight bias running_mean
     running_var target pos_weight input1 input2 input3 x1 x2 anchor positive negative log_probs boundaries
     sorted_sequence A B LU LU_data LU_pivots LD pivots hx w_ih w_hh b_ih b_hh v grid theta condition
-    per_sample_weights the_template fweights aweights cdf append prepend var query
+    per_sample_weights the_template fweights aweights cdf append prepend query
 """.split()
 )
 _MAY_BE_NONE = frozenset("running_mean running_var weight bias hx b_ih b_hh".split())
