@@ -13,7 +13,7 @@ from flambeau.checks import collect
 from flambeau.checks.codes import CODES
 from flambeau.errors import MissingKey
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "zh_CN", "zh_TW")
 SECTIONS = 7
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 COMMENT = re.compile(r" *# .*")

@@ -187,7 +187,7 @@ def converter():
 
     cc = opencc.OpenCC("s2twp")
     lines = Path(__file__).with_name("taiwan.txt").read_text(encoding="utf-8").splitlines()
-    terms = [line.split() for line in lines if line and not line.startswith("#")]
+    terms = [line.split(" = ") for line in lines if line and not line.startswith("#")]
 
     def convert(text):
         text = cc.convert(text)
