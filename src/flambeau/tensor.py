@@ -108,7 +108,7 @@ class Tensor:
     _inference = False
     _tag: object = None  # what made its values, where the graph does not know: checks/tags.py
 
-    __array_priority__ = 1000  # NumPy's functions on tensors: `__array_ufunc__` in ops/from_data.py
+    __array_priority__ = 1000  # NumPy's functions on tensors: `__array_ufunc__` in ops/to_numpy.py
 
     def __new__(cls, *args, **kwargs):
         return _new(cls)

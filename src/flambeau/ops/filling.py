@@ -10,12 +10,13 @@ import numpy as np
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, attach, wrap
 from .arguments import need_tensor
-from .arrange import flip, resize_
+from .arrange import flip
 from .entry import REGISTRY, check_writable, public
 from .join import narrow_to, stack
 from .linalg_norms import matrix_norm, vector_norm
 from .padding import _pad_constant
 from .reduce import _axes
+from .resizing import resize_
 
 
 @public()
