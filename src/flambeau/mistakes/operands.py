@@ -54,6 +54,31 @@ def operands() -> list[Operand]:
     return found
 
 
+def called(t: Tensor, fallback: str) -> str:
+    """What the program calls one tensor of the failed call: a variable, a parameter's path, or the expression given."""
+    frame = sys._getframe(1)
+    return operand(t, _written(frame, user_frame(frame)).get(id(t), fallback)).name
+
+
+def is_parameter(t: Tensor) -> bool:
+    """Whether a tensor is an `nn.Parameter`."""
+    return any(c.__name__ == "Parameter" for c in type(t).__mro__)
+
+
+def reshaped_from(t: Tensor) -> tuple[int, ...] | None:
+    """The shape that a tensor had before the view, reshape or flatten that made it; None if none of them did."""
+    node = t._node
+    if getattr(getattr(node, "op", None), "name", "") in _RESHAPES:
+        return tuple(node.edges[0][2])
+    chain = t._chain
+    if t._base is not None and chain is not None and chain[1].name in _RESHAPES and chain[0] is None:
+        return tuple(t._base._array.shape)
+    return None
+
+
+_RESHAPES = ("view", "reshape", "flatten")
+
+
 def _written(start, line) -> dict[int, str]:
     """What the source of the failing line writes for the tensors that it hands on: id -> expression."""
     if line is None:

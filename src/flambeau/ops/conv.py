@@ -23,6 +23,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import convolve as kernels
 from ..kernels.casts import cast
+from ..mistakes.channels import wrong_channels
 from .entry import primitive, public
 from .precision import lower
 from .promotion import check_devices
@@ -236,13 +237,12 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
             fix=f"pass a weight such as `torch.randn(8, 3, {', '.join(['3'] * n)})`",
         )
     if input.ndim not in (n + 1, n + 2):
-        spatial = {1: "L", 2: "HW", 3: "DHW"}[n]
-        raise ShapeError(
+        raise wrong_channels(
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: "
             f"{list(input.shape)}",
-            why=f"the input must be (N, C, {', '.join(spatial)}) or (C, {', '.join(spatial)})",
-            fix="x.unsqueeze(0) adds a missing batch or channel dimension",
-        )
+            input, n, weight.shape[0] if transposed else weight.shape[1] * max(groups, 1), name, "in_channels",
+            (weight.shape[1] if transposed else weight.shape[0], *weight.shape[2:]),
+        )  # fmt: skip
     if groups <= 0:
         raise ShapeError(
             "non-positive groups is not supported",
@@ -272,16 +272,12 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
     channels = batched.shape[1]
     wanted = weight.shape[0] if transposed else weight.shape[1] * groups
     if channels != wanted:
-        raise ShapeError(
+        raise wrong_channels(
             f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(weight.shape)}, "
             f"expected input{list(batched.shape)} to have {wanted} channels, but got {channels} channels instead",
-            why="dimension 1 of the input must be the channels that the layer was made for",
-            fix=(
-                f"x.permute(0, {n + 1}, {', '.join(str(i) for i in range(1, n + 1))}) if the channels come last"
-                if batched.shape[-1] == wanted
-                else f"in_channels={channels} in the layer"
-            ),
-        )
+            input, n, wanted, name, "in_channels",
+            (weight.shape[1] if transposed else weight.shape[0], *weight.shape[2:]),
+        )  # fmt: skip
     made = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None and (bias.ndim != 1 or bias.shape[0] != made):
         raise ShapeError(

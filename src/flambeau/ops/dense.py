@@ -11,6 +11,7 @@ from ..checks.tags import LINEAR
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.record import listeners
+from ..mistakes.products import wrong_features
 from ..tensor import Tensor
 from .elementwise import F32, F64
 from .entry import primitive, write_out
@@ -98,7 +99,7 @@ def linear(input, weight, bias=None, *, out=None):
     if w.ndim != 2 or not a.ndim:
         return _linear_vector(input, weight, bias)
     if a.shape[-1] != w.shape[1]:
-        raise _mismatch(a.shape, w.shape)
+        raise wrong_features(input, weight, w.shape[1], w.shape[0])
     if a.dtype != w.dtype or (bias is not None and bias._array.dtype != w.dtype):
         raise _dtypes(input, weight, bias)
     if bias is not None:
@@ -165,19 +166,6 @@ def _check_bias(bias, input, weight):
             why=f"the bias has {size} element(s), the weight {list(weight)} makes {weight[0]} output feature(s)",
             fix=f"a bias of shape [{weight[0]}]",
         )
-
-
-def _mismatch(a, w):
-    (n, k), rows = w, math.prod(a[:-1])
-    fact = f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {k}x{n})"
-    fix = f"make the layer with in_features={a[-1]}: Linear({a[-1]}, {n})"
-    if len(a) > 2 and math.prod(a[1:]) == k:
-        fix = f"flatten the input first: x.flatten(1) gives [{a[0]}, {k}]"
-    return ShapeError(
-        fact,
-        why=f"the input {list(a)} has {a[-1]} feature(s) in its last dimension, the weight {list(w)} takes {k}",
-        fix=fix,
-    )
 
 
 def _dtypes(input, weight, bias):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError
+from ..mistakes.products import wrong_letters
 from ..tensor import Tensor
 from .entry import public
 from .join import tensor_list
@@ -147,11 +148,12 @@ def _contract(operands, labels, output):
         for c, n in zip(ls, t.shape):
             have = sizes.get(c, 1)
             if n != have and 1 not in (n, have):
-                raise ShapeError(
+                raise wrong_letters(
                     f"einsum(): subscript {c} has size {n} for operand {i} which does not broadcast with "
                     f"previously seen size {have}",
-                    why=f"dimensions named '{c}' run together, and operand {i} has shape {tuple(t.shape)}",
-                    fix="name dimensions of different sizes by different letters, or transpose the operand",
+                    labels,
+                    operands,
+                    i,
                 )
             sizes[c] = n if have == 1 else have
     operands, labels = list(operands), [list(ls) for ls in labels]

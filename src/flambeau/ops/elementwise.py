@@ -248,7 +248,7 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
                             try:
                                 r = ufunc(a, b) if a.size < start else large(a, b)
                             except ValueError:
-                                raise broadcast_error(a.shape, b.shape) from None
+                                raise broadcast_error(a.shape, b.shape, input, other, short) from None
                             except MemoryError as error:
                                 raise no_memory(short, error) from None
                             t = _new(Tensor)
@@ -313,11 +313,11 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
         try:
             made = prim(x, y)
         except ValueError:
-            raise broadcast_error(x.shape, y.shape) from None
+            raise broadcast_error(x.shape, y.shape, x, y, short) from None
         except RuntimeError:
             if _broadcasts(x, y):
                 raise
-            raise broadcast_error(x.shape, y.shape) from None
+            raise broadcast_error(x.shape, y.shape, x, y, short) from None
         if compute is not common.numpy and result is None:
             made = made.to(common)
         return made if out is None else write_out(made, out, short)

@@ -11,6 +11,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.casts import cast
+from ..mistakes.products import wrong_product
 from ..tensor import Tensor, attach
 from .elementwise import F32, F64, conj, not_implemented
 from .entry import primitive, public
@@ -75,13 +76,16 @@ def matmul(input, other):
     matmul_checks(input, other)
     a, b = input._array, other._array
     if a.ndim > 2 or b.ndim > 2:
-        return _batched(input, other)
+        try:
+            return _batched(input, other)
+        except ShapeError:
+            raise wrong_product(_batch_clash(a.shape, b.shape), input, other) from None
     if b.ndim == 1:
         return (_dot if a.ndim == 1 else _mv)(input, other)
     return _matmul(input, other)
 
 
-def matmul_checks(input, other):
+def matmul_checks(input, other, name="@"):
     """The errors of a matrix product."""
     need_tensor(input, "matmul")
     need_tensor(other, "matmul", "other", 2)
@@ -95,12 +99,7 @@ def matmul_checks(input, other):
             fix="use `a * b`",
         )
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
-        raise ShapeError(
-            _mismatch(a.shape, b.shape),
-            why=f"the last size of the first ({a.shape[-1]}) must equal the "
-            f"{'second to last' if b.ndim > 1 else 'only'} size of the second ({b.shape[-2 if b.ndim > 1 else 0]})",
-            fix="transpose one of them (x.mT), or use * for an element-wise product",
-        )
+        raise wrong_product(_mismatch(a.shape, b.shape), input, other, name)
     if a.dtype.kind == "b":
         raise not_implemented("addmm_impl_cpu_", input.dtype)
     if type(a) is not type(b):
@@ -131,6 +130,15 @@ def _mismatch(a, b):
         m = a if len(a) == 2 else (1, *a)
         return f"mat1 and mat2 shapes cannot be multiplied ({m[0]}x{m[1]} and {b[0]}x{b[1]})"
     return f"Expected size for first two dimensions of batch2 tensor to be: {[*a[:-2], a[-1]]} but got: {list(b[:-1])}."
+
+
+def _batch_clash(a, b):
+    """PyTorch's sentence about the batch dimensions of a product that do not go together."""
+    n = max(len(a), len(b))
+    a, b = (1,) * (n - len(a)) + tuple(a), (1,) * (n - len(b)) + tuple(b)
+    bad = [i for i in range(n - 2) if a[i] != b[i] and 1 not in (a[i], b[i])]
+    i = bad[-1] if bad else 0
+    return f"The size of tensor a ({a[i]}) must match the size of tensor b ({b[i]}) at non-singleton dimension {i}"
 
 
 def _operator(self, other):
@@ -194,16 +202,10 @@ def bmm(input, mat2):
     """
     _ranks("bmm", (input, "batch1", 3), (mat2, "batch2", 3))
     if input.shape[0] != mat2.shape[0]:
-        raise ShapeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, "
-            f"{input.shape[2]}] but got: {list(mat2.shape[:2])}.",
-            why=f"the shapes are {tuple(input.shape)} and {tuple(mat2.shape)}: the first of each pair "
-            "multiplies the second",
-            fix="give both the same batch size, or use `torch.matmul`, which broadcasts",
-        )
+        raise wrong_product(_mismatch(input.shape, mat2.shape), input, mat2, "torch.bmm")
     if autocasting:
         input, mat2 = lower(input, mat2)
-    matmul_checks(input, mat2)
+    matmul_checks(input, mat2, "torch.bmm")
     return _bmm(input, mat2)
 
 
@@ -274,6 +276,8 @@ def inner(input, other):
             f"{list(input.shape)} and {list(other.shape)}",
             why=f"the products run along the last dimension: of size {input.shape[-1]} and {other.shape[-1]}",
             fix="transpose one of them, or use `a @ b`",
+            code="FB-SHAPE-06",
+            cause="sizes",
         )
     return tensordot(input, other, dims=([-1], [-1]))
 
@@ -544,6 +548,8 @@ def tensordot(a, b, dims=2):
                 f"size {m} in dim {j}",
                 why=f"the shapes are {tuple(a.shape)} and {tuple(b.shape)}",
                 fix="name dimensions of one size in `dims`",
+                code="FB-SHAPE-06",
+                cause="sizes",
             )
         if n == 1 and m > 1:
             b = b.sum(j, True).to(b.dtype)

@@ -337,6 +337,8 @@ def multi_dot(tensors):
                 "cannot be multiplied",
                 why=f"the first has {a.shape[1]} column(s), the second {b.shape[0]} row(s), and these must be equal",
                 fix="transpose one with `.mT`, or change the order",
+                code="FB-SHAPE-06",
+                cause="sizes",
             )
     made = multiply_chain(chain)
     shape = [*(first.shape[:1] if first.ndim == 2 else ()), *(last.shape[1:] if last.ndim == 2 else ())]

@@ -12,6 +12,7 @@ from ..arrays import device_of, mixed
 from ..dtypes import FROM_NUMPY, dtype, promote_types
 from ..errors import ArgumentTypeError, DtypeError, ShapeError, TooLarge
 from ..kernels.record import constant
+from ..mistakes.products import clash
 from ..tensor import Tensor, wrap
 
 NUMBERS = (int, float, complex, bool, np.generic)
@@ -137,18 +138,17 @@ def scalar_array(x, np_dtype) -> np.ndarray:
     return constant(np.asarray(x, np_dtype)) if not isinstance(x, np.ndarray) else x.astype(np_dtype)
 
 
-def broadcast_error(a, b) -> ShapeError:
-    """The error for two shapes that do not broadcast."""
+def broadcast_error(a, b, x=None, y=None, name="") -> ShapeError:
+    """The error for two shapes that do not broadcast; x, y, name: the tensors and the operation, where known."""
     n = max(len(a), len(b))
     pa, pb = (1,) * (n - len(a)) + tuple(a), (1,) * (n - len(b)) + tuple(b)
     for i in reversed(range(n)):
         if pa[i] != pb[i] and 1 not in (pa[i], pb[i]):
-            return ShapeError(
+            return clash(
                 f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton "
                 f"dimension {i}",
-                why=f"shapes {tuple(a)} and {tuple(b)} are aligned from the right, and sizes must be equal or 1",
-                fix="bring them to one shape with `unsqueeze`, `reshape` or `transpose`",
-            )
+                tuple(a), tuple(b), x, y, name,
+            )  # fmt: skip
     return ShapeError(
         f"shapes {tuple(a)} and {tuple(b)} cannot be broadcast together",
         why="aligned from the right, sizes must be equal or 1",

@@ -8,6 +8,7 @@ import operator
 from ...autograd.mode import no_grad
 from ...errors import ArgumentError, ArgumentTypeError, DivisionByZero, DtypeError, ShapeError
 from ...kernels.record import into
+from ...mistakes.channels import wrong_norm
 from ...ops import norm as N
 from ...ops.entry import public, write_out
 from ...ops.fused import need_float
@@ -160,6 +161,14 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
             why=f"the {channels} channels are divided into that many groups",
             fix=f"use a divisor of {channels}",
         )
+    if weight is not None and weight._array.ndim == 1 and weight._array.size != channels and channels % num_groups:
+        raise wrong_norm(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}",
+            input,
+            weight._array.size,
+            "GroupNorm",
+        )
     if channels % num_groups:
         raise ShapeError(
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
@@ -169,12 +178,12 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != (channels,):
-            raise ShapeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, but "
-                "got "
+            raise wrong_norm(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got "
                 f"{name} of shape {list(t.shape)} and input of shape {list(input.shape)}",
-                why=f"each of the {channels} channels in dimension 1 has its own {name}",
-                fix=f"use `nn.GroupNorm({num_groups}, {channels})`",
+                input,
+                t._array.size,
+                "GroupNorm",
             )
     size = input.shape[0] * channels // num_groups if channels else 0
     _check_values_per_channel((input.shape[0] * channels // num_groups, num_groups, *input.shape[2:]), size, input)
@@ -227,9 +236,9 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     channels = input._array.shape[1] if input._array.ndim > 1 else 0
     for name, t in given:
         if t is not None and t._array.size != channels:
-            raise ShapeError(f"{name} should contain {channels} elements not {t._array.size}",
-                             why=f"the input {list(input.shape)} has {channels} channels in dimension 1",
-                             fix=f"BatchNorm(num_features={channels})")  # fmt: skip
+            raise wrong_norm(
+                f"{name} should contain {channels} elements not {t._array.size}", input, t._array.size, "BatchNorm"
+            )
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
         raise ShapeError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ... import ops
 from ...dtypes import int64
 from ...errors import ArgumentError
+from ...mistakes.channels import wrong_norm
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter, UninitializedBuffer, UninitializedParameter
@@ -133,7 +134,9 @@ class BatchNorm1d(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.dim() not in (2, 3):
-            raise ArgumentError(f"expected 2D or 3D input (got {input.dim()}D input)")
+            raise wrong_norm(
+                f"expected 2D or 3D input (got {input.dim()}D input)", input, self.num_features, "BatchNorm1d", 1
+            )
 
 
 class BatchNorm2d(_BatchNorm):
@@ -148,7 +151,9 @@ class BatchNorm2d(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.dim() != 4:
-            raise ArgumentError(f"expected 4D input (got {input.dim()}D input)")
+            raise wrong_norm(
+                f"expected 4D input (got {input.dim()}D input)", input, self.num_features, "BatchNorm2d", 2
+            )
 
 
 class BatchNorm3d(_BatchNorm):
@@ -163,7 +168,9 @@ class BatchNorm3d(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.dim() != 5:
-            raise ArgumentError(f"expected 5D input (got {input.dim()}D input)")
+            raise wrong_norm(
+                f"expected 5D input (got {input.dim()}D input)", input, self.num_features, "BatchNorm3d", 3
+            )
 
 
 class SyncBatchNorm(_BatchNorm):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 
-from ...errors import ArgumentError
+from ...mistakes.channels import wrong_norm
 from .. import functional as F
 from .batchnorm import _LazyNormBase, _NormBase
 
@@ -40,11 +40,12 @@ class _InstanceNorm(_NormBase):
     def _check_input_dim(self, input):
         n = self._spatial
         if input.dim() not in (n + 1, n + 2):
-            raise ArgumentError(
+            raise wrong_norm(
                 f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)",
-                why=f"channels come before the last {n} dimension(s), and the batch before those; the input has "
-                f"shape {tuple(input.shape)}",
-                fix="use `x.unsqueeze(0)` to add the missing dimension",
+                input,
+                self.num_features,
+                type(self).__name__,
+                n,
             )
 
     def forward(self, input):
@@ -52,11 +53,13 @@ class _InstanceNorm(_NormBase):
         dim = input.dim() - self._get_no_batch_dim()
         if input.size(dim) != self.num_features:
             if self.affine:
-                raise ArgumentError(
+                raise wrong_norm(
                     f"expected input's size at dim={dim} to match num_features ({self.num_features}), "
                     f"but got: {input.size(dim)}.",
-                    why=f"the input has shape {tuple(input.shape)}, and each channel has its own weight",
-                    fix=f"use `{type(self).__name__}({input.size(dim)})`",
+                    input,
+                    self.num_features,
+                    type(self).__name__,
+                    self._spatial,
                 )
             warnings.warn(
                 f"input's size at dim={dim} does not match num_features. You can silence this warning by not "
