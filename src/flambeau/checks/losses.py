@@ -6,15 +6,15 @@ operation, shape) is only looked at a few times: `fresh` decides, and is all tha
 
 from __future__ import annotations
 
-import ast
 import math
 
 import numpy as np
 
 from . import registry, targets
+from .axes import over_batch
 from .findings import found
 from .log import log
-from .sites import Site, user_site
+from .sites import applied, arguments, called, user_site
 from .tags import Origin, origin
 
 _LOOKS = 8  # how often a kind of call is looked at
@@ -28,41 +28,6 @@ def fresh(name: str, input, target) -> bool:
         return False
     log.looks[key] = seen + 1
     return type(input._array) is np.ndarray and type(target._array) is np.ndarray
-
-
-# ---------------------------------------------------------------------- the user's own words
-
-
-def arguments(site: Site | None, *names: str) -> list[str]:
-    """The user's expressions for the first arguments of the call at a site; the parameters' names where unreadable."""
-    e = site.expression() if site is not None else None
-    texts = list(names)
-    if isinstance(e, ast.Call) and not any(isinstance(a, ast.Starred) for a in e.args):
-        for i, name in enumerate(names):
-            given = e.args[i] if i < len(e.args) else next((k.value for k in e.keywords if k.arg == name), None)
-            if given is not None and len(text := ast.unparse(given)) <= 60:
-                texts[i] = text
-    return texts
-
-
-def called(site: Site | None, name: str) -> str:
-    """The user's expression for the function of the call at a site, such as `criterion`; `name` where unreadable."""
-    e = site.expression() if site is not None else None
-    if isinstance(e, ast.Call) and len(text := ast.unparse(e.func)) <= 40:
-        return text
-    return name
-
-
-def applied(site: Site | None) -> tuple[str, str]:
-    """(the user's call at a site, what it is applied to): `F.softmax(x, 1)` and `x`; ("", "") where unreadable."""
-    e = site.expression() if site is not None else None
-    if not isinstance(e, ast.Call):
-        return "", ""
-    inner = next((k.value for k in e.keywords if k.arg == "input"), e.args[0] if e.args else None)
-    if (inner is None or isinstance(inner, (ast.Constant, ast.UnaryOp))) and isinstance(e.func, ast.Attribute):
-        inner = e.func.value  # x.softmax(1)
-    whole = ast.unparse(e)
-    return (whole, ast.unparse(inner)) if inner is not None and len(whole) <= 100 else ("", "")
 
 
 # ---------------------------------------------------------------------- probabilities where scores are wanted
@@ -79,6 +44,10 @@ def _sums_to_one(a: np.ndarray, axis: int) -> bool:
 def scores_given(name: str, input, axis: int, kinds=("softmax",)) -> bool:
     """Look for probabilities (of a softmax over `axis`, or of a sigmoid) where a loss wants scores."""
     made = origin(input)
+    if input._array.ndim > axis and input._array.shape[axis] == 1 and "sigmoid" not in kinds:
+        return False
+    if over_batch(made, input):
+        return True
     if made.kind not in ("softmax", "sigmoid"):
         return "softmax" in kinds and _softmax_by_hand(name, input, axis)
     if made.kind not in kinds:
@@ -167,9 +136,11 @@ def _normalised_before(t) -> bool:
 def log_probabilities_given(name: str, input, axis: int) -> bool:
     """Look for scores or probabilities where nll_loss wants log-probabilities."""
     made = origin(input)
-    if made.kind == "log_softmax":
-        return False
+    if over_batch(made, input):
+        return True
     a = input._array
+    if made.kind == "log_softmax" or a.shape[axis if a.ndim > 1 else 0] == 1:
+        return False
     rows = np.moveaxis(a, axis if a.ndim > 1 else 0, -1)
     rows = rows.reshape(-1, rows.shape[-1])[:128].astype(np.float64)
     if not rows.size or not np.isfinite(rows).all():
@@ -272,5 +243,7 @@ def bce_with_logits(input, target) -> None:
 
 def kl_div(input, target, log_target: bool) -> None:
     """Look at the arguments of kl_div."""
+    if over_batch(origin(input), input) or over_batch(origin(target), target):
+        return
     if not swapped("kl_div", input, target):
         divergence_given(input, target, log_target)

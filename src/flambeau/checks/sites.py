@@ -167,3 +167,44 @@ def name_in(frame: FrameType | None, value: object) -> str:
             if held is value and not name.startswith("_"):
                 return name
     return ""
+
+
+# ---------------------------------------------------------------------- the user's own words
+
+
+def arguments(site: Site | None, *names: str) -> list[str]:
+    """The user's expressions for the first arguments of the call at a site; the parameters' names where unreadable."""
+    import ast
+
+    e = site.expression() if site is not None else None
+    texts = list(names)
+    if isinstance(e, ast.Call) and not any(isinstance(a, ast.Starred) for a in e.args):
+        for i, name in enumerate(names):
+            given = e.args[i] if i < len(e.args) else next((k.value for k in e.keywords if k.arg == name), None)
+            if given is not None and len(text := ast.unparse(given)) <= 60:
+                texts[i] = text
+    return texts
+
+
+def called(site: Site | None, name: str) -> str:
+    """The user's expression for the function of the call at a site, such as `criterion`; `name` where unreadable."""
+    import ast
+
+    e = site.expression() if site is not None else None
+    if isinstance(e, ast.Call) and len(text := ast.unparse(e.func)) <= 40:
+        return text
+    return name
+
+
+def applied(site: Site | None) -> tuple[str, str]:
+    """(the user's call at a site, what it is applied to): `F.softmax(x, 1)` and `x`; ("", "") where unreadable."""
+    import ast
+
+    e = site.expression() if site is not None else None
+    if not isinstance(e, ast.Call):
+        return "", ""
+    inner = next((k.value for k in e.keywords if k.arg == "input"), e.args[0] if e.args else None)
+    if (inner is None or isinstance(inner, (ast.Constant, ast.UnaryOp))) and isinstance(e.func, ast.Attribute):
+        inner = e.func.value  # x.softmax(1)
+    whole = ast.unparse(e)
+    return (whole, ast.unparse(inner)) if inner is not None and len(whole) <= 100 else ("", "")

@@ -6,50 +6,27 @@ import warnings
 
 import numpy as np
 
-from . import losses
+from .axes import feature_axis, over_batch
 from .codes import LIMITS
 from .events import graph
 from .findings import found
 from .log import log
-from .sites import user_site
+from .sites import arguments, called, user_site
 from .tags import origin
 
 LIMITS["FB-LOSS-08"] = {"least": 3, "most": 1000}  # different class numbers
 LIMITS["FB-LOSS-11"] = {"rows": 0.5, "positions": 0.2, "batches": 2}  # shares of what is padded; where it is guessed
-_ELEMENTWISE = {"mul", "div", "add", "sub", "relu", "gelu", "gelu_tanh", "tanh", "leaky_relu", "mask", "log_softmax"}
-_FEATURES = {"linear", "matmul", "matmul_nd", "bmm", "addmm"}
 
 
 # ---------------------------------------------------------------------- classes on the wrong axis
 
 
 def _features_last(t) -> bool:
-    """Whether the last dimension holds the features that a linear layer or a product made, or log-probabilities."""
-    for _ in range(8):
-        made = origin(t)
-        a = t._array
-        if made.moved or made.reshaped and made.node is None:
-            return False
-        if made.kind in _FEATURES:
-            return True
-        if made.kind in ("log_softmax", "softmax") and made.options.get("axis") == a.ndim - 1:
-            return True
-        if made.kind not in _ELEMENTWISE or made.node is None:
-            return False
-        edge = next((e for e in made.node.edges if e is not None and e[2] == a.shape), None)
-        if edge is None:
-            return False
-        t = edge[0] if edge[1] == -1 else _At(edge, a)
-    return False
-
-
-class _At:
-    """A place in the graph, as `origin` looks at tensors."""
-
-    _tag = _base = _chain = _cell = None
-
-    def __init__(self, edge, array):
-        self._node, self._array = edge[0], array
+    """Whether the last dimension holds what a linear layer made, or log-probabilities."""
+    made, last = origin(t), t._array.ndim - 1
+    if made.kind in ("softmax", "log_softmax") and not made.moved and not made.reshaped:
+        return made.options.get("axis") == last
+    return feature_axis(t) == last
 
 
 def classes_last(name: str, input, target) -> bool:
@@ -57,7 +34,7 @@ def classes_last(name: str, input, target) -> bool:
     a, t = input._array, target._array
     if a.ndim < 3 or t.shape != a.shape[:-1] or t.shape[1:] != a.shape[2:] or not _features_last(input):
         return False
-    text, other = losses.arguments(user_site(), "input", "target")
+    text, other = arguments(user_site(), "input", "target")
     shape, classes = tuple(a.shape), a.shape[-1]
     last = a.ndim - 1
     saw = (
@@ -175,7 +152,7 @@ def _counts(value, weight, ignore_index) -> bool:
 def _report(name, target, flat, value, pad):
     share = float((flat == value).mean())
     site = user_site()
-    function = losses.called(site, name)
+    function = called(site, name)
     # A loss object takes ignore_index where it is made, a function where it is called.
     fix_function = function.rpartition(".")[2] in ("cross_entropy", "nll_loss")
     made = "nn.CrossEntropyLoss" if name == "cross_entropy" else "nn.NLLLoss"
@@ -184,7 +161,7 @@ def _report(name, target, flat, value, pad):
         if fix_function
         else f"use `{made}(ignore_index={value})`, or `F.{name}(..., ignore_index={value})`"
     )
-    other = losses.arguments(site, "input", "target")[1]
+    other = arguments(site, "input", "target")[1]
     if pad is not None:
         found("FB-LOSS-11", f"{share:.0%} of the targets `{other}` are {value}, where the Embedding's input is its "
               f"padding_idx {pad}, and they count in the loss",
@@ -215,7 +192,7 @@ def sizes_differ(name: str, input, target) -> None:
         warnings.warn(sentence, stacklevel=4)
         return
     site = user_site()
-    text, other = losses.arguments(site, "input", "target")
+    text, other = arguments(site, "input", "target")
     first, second = tuple(a), tuple(b)
     if both in (a, b):
         found("FB-LOSS-07", f"{name} compared {first} with {second}: one of them was repeated",
@@ -235,7 +212,7 @@ def sizes_differ(name: str, input, target) -> None:
 def same_shape(input, target) -> str:
     """What gives prediction and target one shape, as advice."""
     a, b = input._array.shape, target._array.shape
-    text, other = losses.arguments(user_site(), "input", "target")
+    text, other = arguments(user_site(), "input", "target")
     squeezed = next((i for i in range(len(a)) if a[i] == 1 and a[:i] + a[i + 1 :] == b), None)
     if squeezed is not None:
         return f"use `{text}.squeeze({squeezed})`, or `{other}.unsqueeze({squeezed})`"
@@ -253,6 +230,8 @@ def same_shape(input, target) -> str:
 def class_numbers(name: str, input, target) -> None:
     """Look for a regression loss whose target holds class numbers."""
     a, t = input._array, target._array
+    if a.shape == t.shape and over_batch(origin(input), input):
+        return
     if not t.size or t.size > 1_000_000 or t.dtype.kind not in "fiu":
         return
     if t.dtype.kind == "f" and (not (t == np.floor(t)).all() or t.min() < 0):
@@ -267,7 +246,7 @@ def class_numbers(name: str, input, target) -> None:
     count = max(values) + 1
     if len(values) != count or not limit["least"] <= count <= limit["most"]:
         return
-    text, other = losses.arguments(site, "input", "target")
+    text, other = arguments(site, "input", "target")
     top = count - 1
     columns = a.shape[-1] if a.ndim > 1 else 1
     one_each = t.shape[:1] == a.shape[:1] and t.size == a.size // max(columns, 1)

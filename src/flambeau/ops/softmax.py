@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..checks import axes
 from ..checks.log import log
 from ..checks.tags import mark
 from ..dtypes import dtype as dtype_
@@ -118,6 +119,9 @@ def softmax(input, dim, dtype=None):
     made = _softmax(input, axis=axis)
     if log.on:
         mark(made, "softmax", axis)
+        shape = made._array.shape
+        if shape and (shape[axis] == 1 or axis == 0 and len(shape) == 2):
+            axes.softmax("softmax", input, made, axis)
     return made
 
 
@@ -133,4 +137,7 @@ def log_softmax(input, dim, dtype=None):
     made = _log_softmax(input, axis=axis)
     if log.on:
         mark(made, "log_softmax", axis)
+        shape = made._array.shape
+        if shape and (shape[axis] == 1 or axis == 0 and len(shape) == 2):
+            axes.softmax("log_softmax", input, made, axis)
     return made

@@ -8,6 +8,8 @@ import operator
 import numpy as np
 
 from .. import dtypes, return_types
+from ..checks import axes
+from ..checks.log import log
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import IndexOutOfRange, ShapeError
 from ..tensor import Tensor, wrap
@@ -182,6 +184,8 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
             why=f"`k` is {k}, dimension {dim} has {n} element(s)",
             fix=f"pass `k` of at most {n}: `min({k}, x.shape[{dim}])`",
         )
+    if k == 1 and largest and log.on and input.ndim == 2:
+        axes.chosen("topk", input, dim)
     return return_types.topk(_topk(input, k=k, dim=dim, largest=builtins.bool(largest)))
 
 
@@ -231,6 +235,8 @@ def _extreme(input, dim, keepdim, other, name, over_dim, over_all, pairwise):
     dim = normal_dim(dim, input.ndim)
     if input.ndim:
         need_elements(input._array, (dim,), name)
+        if name == "max" and log.on and (input.ndim == 2 or input._array.shape[dim] == 1):
+            axes.chosen(name, input, dim)
     made = over_dim(input, dim=dim, keepdim=builtins.bool(keepdim), largest=name == "max")
     return getattr(return_types, name)(made)
 
@@ -277,6 +283,8 @@ def _arg(input, dim, keepdim, name, largest):
     if not a.ndim:
         return on_device_of(np.zeros((), np.int64), input)
     need_elements(a, (dim,), name)
+    if largest and log.on and (a.ndim == 2 or a.shape[dim] == 1):
+        axes.chosen(name, input, dim)
     index = np.asarray(_arg_array(plain(a), dim, largest))
     return on_device_of(np.expand_dims(index, dim) if keepdim else index, input)
 

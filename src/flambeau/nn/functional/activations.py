@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from ...checks.axes import implied
 from ...dtypes import finfo
 from ...errors import ArgumentError, DtypeError, NotSupported, ShapeError
 from ...generator import default_generator
@@ -491,14 +492,6 @@ def threshold_(input, threshold_value, value):
 # ---------------------------------------------------------------------- along one dimension
 
 
-def _implied_dim(name, ndim, stacklevel):
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
-    )
-    return 0 if ndim in (0, 1, 3) else 1
-
-
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """exp(x) / sum(exp(x)) along `dim`; dtype: convert the input first.
 
@@ -507,7 +500,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     tensor([[0.5000, 0.5000]])
     """
     if dim is None:
-        dim = _implied_dim("softmax", input.ndim, _stacklevel)
+        dim = implied("softmax", input, _stacklevel)
     return _softmax_ops.softmax(input, dim, dtype=dtype)
 
 
@@ -519,7 +512,7 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     tensor([0.4683, 0.4683, 0.0634])
     """
     if dim is None:
-        dim = _implied_dim("softmin", input.ndim, _stacklevel)
+        dim = implied("softmin", input, _stacklevel)
     return _softmax_ops.softmax(-input, dim, dtype=dtype)
 
 
@@ -531,7 +524,7 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     tensor([-2.2395, -2.2395, -0.2395])
     """
     if dim is None:
-        dim = _implied_dim("log_softmax", input.ndim, _stacklevel)
+        dim = implied("log_softmax", input, _stacklevel)
     return _softmax_ops.log_softmax(input, dim, dtype=dtype)
 
 

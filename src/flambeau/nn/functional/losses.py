@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...checks import losses as checks
 from ...checks.log import log
-from ...checks.sites import user_site
+from ...checks.sites import arguments, user_site
 from ...checks.targets import classes_first, same_shape
 from ...dtypes import promote_types
 from ...errors import ArgumentError, DtypeError, ShapeError
@@ -167,7 +167,7 @@ def _check_classes(input, target, weight, name="cross_entropy"):
 
 def _classes_last(a, t):
     """The error for scores (N, ..., C) where the classes have to be in dimension 1."""
-    text, other = checks.arguments(user_site(), "input", "target")
+    text, other = arguments(user_site(), "input", "target")
     return ShapeError(
         f"size mismatch (got input: {list(a)} , target: {list(t)}"
         if len(a) == 4
