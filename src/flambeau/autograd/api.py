@@ -7,7 +7,8 @@ import weakref
 import numpy as np
 
 from ..arrays import MetaArray, mixed
-from ..checks import events
+from ..checks import events, graphs
+from ..checks import gradients as _rules  # noqa: F401  they register themselves
 from ..checks.log import log
 from ..checks.tags import pass_on
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
@@ -99,14 +100,6 @@ def _at_edge(x, g=None):
     return t
 
 
-def _no_graph(i, t):
-    return GradientError(
-        f"element {i} of tensors does not require grad and does not have a grad_fn",
-        why="nothing that it was computed from requires grad, or its history was cut by detach(), no_grad() or NumPy",
-        fix="set requires_grad=True on the inputs or parameters before the forward pass",
-    )
-
-
 def _run(roots, seeds, retain, create_graph):
     """Accumulate into the leaves, and tell the checks."""
     if not log.on:
@@ -167,7 +160,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         t = _at_edge(t, g)
         g = _seed(t, g)
         if not t.requires_grad:
-            raise _no_graph(i, t)
+            raise graphs.no_graph(i, t)
         roots.append(t)
         seeds.append(g)
     retain = create_graph if retain_graph is None else retain_graph
@@ -250,7 +243,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         t = _at_edge(t, g)
         g = _seed(t, g)
         if not t.requires_grad:
-            raise _no_graph(i, t)
+            raise graphs.no_graph(i, t)
         roots.append(t)
         seeds.append(g)
     for t in inputs:
@@ -296,7 +289,7 @@ def _method_backward(self, gradient=None, retain_graph=None, create_graph=False,
     if inputs is None and isinstance(self, Tensor):  # as `backward` does for several tensors
         g = _seed(self, gradient)
         if not self.requires_grad:
-            raise _no_graph(0, self)
+            raise graphs.no_graph(0, self)
         _run((self,), (g,), create_graph if retain_graph is None else retain_graph, create_graph)
     else:
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)

@@ -17,6 +17,7 @@ from sys import getrefcount as _refs
 
 import numpy as np
 
+from ..checks.log import log
 from ..dtypes import from_numpy_dtype
 from ..errors import ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import into, listener, listeners, unchanged
@@ -319,6 +320,12 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None, reac
                 if node.trace and not hasattr(error, "_traced"):
                     error._traced = True
                     _warn_trace(node)
+                if log.on and error.args and error.args[0] is FREED:
+                    from ..checks.graphs import used_twice  # only needed for the error
+
+                    better = used_twice(FREED, node, roots)
+                    if better is not None:
+                        raise better from None
                 raise
             if node.post_hooks:
                 found = _finish(node, g, found)

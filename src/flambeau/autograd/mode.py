@@ -143,6 +143,8 @@ class set_grad_enabled(_Switch):
         self.mode = mode
         self.before = state.grad
         state.grad = bool(mode)
+        if log.on and not mode:
+            log.no_grad()
 
     def __call__(self, function):
         state.grad = self.before
@@ -188,6 +190,8 @@ class inference_mode(_Switch):
         inference_depth.append(None)
         state.grad = state.grad and not self.mode
         state.inference = bool(self.mode)
+        if log.on and self.mode:
+            log.no_grad()
 
     def __exit__(self, *exc):
         inference_depth.pop()

@@ -12,10 +12,11 @@ import weakref
 from collections import deque
 from typing import Any
 
-from ..place import NEVER, USER, kind_of
+from ..place import NEVER, USER, kind_of, user_frame
 from .sites import Site, user_site
 
 _MODE = os.path.join("autograd", "mode.py")
+_THROUGH = {"_scalar", "__float__", "__int__", "__index__", "__complex__"}  # functions between float(t) and t.item()
 EARLY = 25  # steps of an optimizer, calls at one place...: how long the rules look closely
 
 
@@ -23,13 +24,15 @@ class Cut:
     """A tensor's history ended here: `kind` is detach, data, numpy, item, tolist, tensor or no_grad.
 
     site: where; step: optimizer steps before it; shape: the tensor's; source: weak reference to the tensor that had a
-    history (None for no_grad); value: what came out, for one number.
+    history (None for no_grad); value: what came out, for one number; leaves: ids of the leaves that were cut off, where
+    they were looked up.
     """
 
-    __slots__ = ("backwards", "kind", "shape", "site", "source", "step", "value")
+    __slots__ = ("backwards", "kind", "leaves", "shape", "site", "source", "step", "value")
 
-    def __init__(self, kind, site, source=None, shape=None, value=None):
+    def __init__(self, kind, site, source=None, shape=None, value=None, leaves=None):
         self.kind, self.site, self.source, self.shape, self.value = kind, site, source, shape, value
+        self.leaves: set | None = leaves
         self.step, self.backwards = log.steps, log.backwards
 
 
@@ -75,6 +78,7 @@ class Log:
         self.deep = (
             8  # backward passes whose graph is still to be looked at; a new optimizer or model makes it grow again
         )
+        self.walks = 300  # cuts whose graph may still be looked at
         self.sequence: list[int] = [0]  # numbers of the nodes that the last backward passes began at
         self.ends: list[int] = [0]  # and numbers that were next when they ended
         self.cuts: deque[Cut] = deque(maxlen=256)
@@ -109,10 +113,18 @@ class Log:
     def cut(self, kind: str, tensor, value=None):
         """The user's code turns a tensor that has a history into something without one."""
         frame = sys._getframe(2)
+        while frame.f_code.co_name in _THROUGH and frame.f_back is not None:
+            frame = frame.f_back
+        if kind == "tensor":
+            frame = user_frame(frame) or frame
         name = frame.f_code.co_filename
         if kind_of(name) != NEVER:  # what the package does within its own functions cuts nothing of the user's
             site = Site(frame.f_code, frame.f_lasti) if kind_of(name) == USER else user_site(frame)
-            self.cuts.append(Cut(kind, site, weakref.ref(tensor), tensor._array.shape, value))
+            leaves = None
+            if self.deep > 0 and self.walks > 0 and tensor._node is not None:
+                self.walks -= 1
+                leaves = leaf_ids(tensor._node)
+            self.cuts.append(Cut(kind, site, weakref.ref(tensor), tensor._array.shape, value, leaves))
 
     def no_grad(self):
         """The user's code enters a block that does not record."""
@@ -143,6 +155,20 @@ class Batch:
         self.loader, self.size, self.number = weakref.ref(loader), size, number
         self.tensors = [weakref.ref(t) for t in tensors]
         self.shapes = [t._array.shape for t in tensors]
+
+
+def leaf_ids(node, limit: int = 2000) -> set:
+    """The ids of the leaves behind a node."""
+    stack, seen, found = [node], {id(node)}, set()
+    while stack and len(seen) < limit:
+        for edge in stack.pop().edges:
+            if edge is not None:
+                if edge[1] == -1:
+                    found.add(id(edge[0]))
+                elif id(edge[0]) not in seen:
+                    seen.add(id(edge[0]))
+                    stack.append(edge[0])
+    return found
 
 
 log = Log()

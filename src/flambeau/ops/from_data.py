@@ -186,6 +186,8 @@ def _plain(data):
     """Nested lists in which one-element tensors and foreign sequences are replaced by what they hold."""
     if isinstance(data, Tensor):
         if data.numel() == 1:
+            if data._rg and log.on:
+                log.cut("tensor", data)
             return data.item()
         if data._array.dtype.kind == "f":
             raise ArgumentError("only one element tensors can be converted to Python scalars",
@@ -326,6 +328,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
             stacklevel=2,
         )
         device = data.device if device is None else device
+        if data._rg and log.on:
+            log.cut("tensor", data)
     return finish(_placed(array_of(data, None if dtype is None else dtype_of(dtype, None)), device), requires_grad)
 
 

@@ -1,0 +1,125 @@
+"""Rules about gradients that do not arrive or are zero (FB-GRAD-04 to 07).
+
+They look at the first steps of an optimizer and the first backward passes only, and when `.grad` of a tensor that is no
+leaf is read.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from typing import Any
+
+from ..place import user_frame
+from . import cuts, events
+from .findings import found, seen
+from .flow import NOT_KNOWN, is_module, root_at
+from .log import log
+from .registry import name_of
+from .sites import user_site
+
+# ---------------------------------------------------------------------- FB-GRAD-04: parameters without a gradient
+
+
+def note_backward(roots):
+    """Remember where backward() was called last, and on what."""
+    site = user_site()
+    log.notes["FB-GRAD-04"] = site, log.backwards
+
+
+events.before_backward_early.append(note_backward)
+
+
+def missing(optimizer, state):
+    """Parameters of an optimizer that no gradient has reached in its first two steps; again after twenty."""
+    if state.steps not in (1, 2, 20) or state.closure:
+        return
+    params = [p for g in optimizer.param_groups for p in g["params"] if p._rg]
+    without = {id(p) for p in params if p._grad is None}
+    if state.backwards_at_step == log.backwards or not without:
+        state.notes["FB-GRAD-04"] = set()
+        return
+    before = state.notes.get("FB-GRAD-04")
+    still = without if before is None else without & before
+    state.notes["FB-GRAD-04"] = still
+    if state.steps == 20:
+        if still and len(still) < len(params) and not seen("FB-GRAD-04"):
+            _unused([p for p in params if id(p) in still])
+        return
+    if still and (state.steps == 2 or len(still) == len(params)):
+        _cut_off([p for p in params if id(p) in still], state)
+
+
+events.before_step_early.insert(0, missing)
+
+
+def _cut_off(params, state):
+    """Report the cut that keeps gradients from parameters, if one is found on the way from the loss to them."""
+    site, when = log.notes.get("FB-GRAD-04", (None, 0))
+    root = root_at(site, user_frame(sys._getframe()))
+    if root is None:
+        return
+    events_ = cuts.recent(when - 1)
+    ids = {id(p) for p in params}
+
+    def leads(event, step):
+        """Whether a cut is on the way to one of the parameters."""
+        if event is not None:
+            return event.leaves is not None and not ids.isdisjoint(event.leaves)
+        return any(id(p) in ids for m in _called(step) for p in m.parameters())
+
+    cut = cuts.find(root, events_, leads)
+    if cut is None:
+        return
+    behind = ids & cut.event.leaves if cut.event is not None else ids
+    names = [name_of(p) for p in params if id(p) in behind]
+    listed = ", ".join(names[:3])
+    text, line, fixed = cut.text, cut.site.line, cut.fixed()
+    found(
+        "FB-GRAD-04",
+        saw=f"{len(names)} trainable parameters that were used have no gradient at step {state.steps}: {listed}..."
+        if len(names) > 3
+        else f"{listed} was used, but has no gradient at step {state.steps}"
+        if len(names) == 1
+        else f"{listed} were used, but have no gradient at step {state.steps}",
+        why=f"`{text}` on line {line} cuts the graph on the way to `{root.name}`: what lies before it never learns",
+        fix=f"keep the computation in tensors that are recorded: write `{fixed}`, and `{cut.then}`"
+        if fixed and cut.then
+        else f"keep the computation in tensors that are recorded: write `{fixed}`"
+        if fixed
+        else f"take the computation out of `{text}`, or set requires_grad=False if they are not to learn",
+        cause="cut",
+        # In a branch, or under no_grad for a part of the model, it may well be meant.
+        level="H" if cut.cause == "no_grad" or (cut.step is not None and cut.step.maybe) else "W",
+        at=cut.site,
+        parameters=names,
+    )
+
+
+def _called(step) -> list:
+    """The modules that an expression calls."""
+    found_ = []
+    for call in (n for n in ast.walk(step.expression) if isinstance(n, ast.Call)):
+        value: Any = step.scope.value(call.func)
+        if is_module(value):
+            found_.append(value)
+        found_ += cuts.all_of(step.scope, call)
+        own = step.scope.value(call.func.value) if isinstance(call.func, ast.Attribute) else NOT_KNOWN
+        if is_module(own):
+            found_.append(own)
+    return found_
+
+
+def _unused(params):
+    """Report parameters that were never used, as a hint."""
+    names = [name_of(p) for p in params]
+    listed = ", ".join(names[:3])
+    found(
+        "FB-GRAD-04",
+        saw=f"{len(names)} trainable parameters got no gradient in 20 steps, among them {listed}",
+        why="the loss has not been computed from them in any of these steps",
+        fix="use them in forward, or take them out of the model",
+        cause="unused",
+        level="H",
+        parameters=names,
+    )
