@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..autograd.mode import state
 from ..tensor import Tensor
@@ -134,7 +134,7 @@ def _unrecorded(step: Step, events, wanted) -> Found | None:
 def _silent(step: Step) -> tuple[Found | None, bool]:
     """A comparison, an argmax, a cast to whole numbers or a new tensor; and whether what it takes requires grad."""
     for n in ast.walk(step.expression):
-        text, inside, cause = "", None, "argmax/compare/cast"
+        text, inside, cause = "", cast("ast.expr | None", None), "argmax/compare/cast"
         if isinstance(n, ast.Compare) and not any(isinstance(o, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for o in n.ops):
             text, inside = ast.unparse(n), n
         elif isinstance(n, ast.Call):
@@ -178,7 +178,7 @@ def modules_in(root: Root) -> list[tuple[str, Any]]:
             own = step.scope.value(call.func.value) if isinstance(call.func, ast.Attribute) else None
             for thing, e in ((value, call.func), (own, getattr(call.func, "value", None))):
                 if is_module(thing):
-                    found.setdefault(id(thing), (ast.unparse(e), thing))
+                    found.setdefault(id(thing), (ast.unparse(e), thing))  # type: ignore[arg-type]
     return list(found.values())
 
 

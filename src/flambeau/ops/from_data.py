@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
+from ..checks.log import log
 from ..errors import (
     ArgumentError,
     ArgumentTypeError,
