@@ -1,4 +1,4 @@
-"""The command line: `flambeau demo`, `flambeau run script.py`, `flambeau info`; and `as_torch` for notebooks."""
+"""The command line: `flambeau demo`, `run`, `doctor`, `explain` and `info`; and `as_torch` for notebooks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import importlib.machinery
 import importlib.metadata
 import os
 import platform
+import re
 import runpy
 import sys
 from pathlib import Path
 
 from .errors import MissingDependency, StateError
+from .language import text as _
 
 ALIASES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
@@ -114,6 +116,29 @@ def info() -> dict[str, str]:
     return facts
 
 
+def explain(words: str) -> int:
+    """Print the page of a code; the codes that fit other words; all of them for none. Returns the exit code."""
+    from . import pages  # noqa: PLC0415 - only for this command
+
+    if not words:
+        for code in pages.codes():
+            print(f"{code:12} {pages.title(code)}")
+        return 0
+    if re.fullmatch(r"(fb-)?[a-z]+-\d+", words.strip(), re.IGNORECASE):
+        try:
+            print(pages.page(words))
+            return 0
+        except KeyError as error:
+            print(error, file=sys.stderr)
+            return 2
+    found = pages.search(words)[:8]
+    for code in found:
+        print(f"{code:12} {pages.title(code)}")
+    if not found:
+        print(_("No page speaks of that; `flambeau explain` lists all codes."), file=sys.stderr)
+    return 0 if found else 2
+
+
 def _cpu_name() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -132,14 +157,21 @@ def _cache_folder() -> str:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the `flambeau` command."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="flambeau", description="PyTorch's API in readable Python.")
+    parser = argparse.ArgumentParser(prog="flambeau", description=_("PyTorch's API in readable Python."))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("demo", help="train a small network on real data, with plots and a report", add_help=False)
-    running = commands.add_parser("run", help="run a PyTorch script on flambeau")
-    running.add_argument("script", help="the script's file")
-    rest = running.add_argument("args", nargs=argparse.REMAINDER, help="the script's own arguments")
+    commands.add_parser("demo", help=_("train a small network on real data, with plots and a report"), add_help=False)
+    running = commands.add_parser("run", help=_("run a PyTorch script on flambeau"))
+    running.add_argument("script", help=_("the script's file"))
+    rest = running.add_argument("args", nargs=argparse.REMAINDER, help=_("the script's own arguments"))
     rest.required = False  # else the error for a missing script asks for these too
-    commands.add_parser("info", help="versions, CPU features, threads, BLAS, cache, devices")
+    doctor = commands.add_parser("doctor", help=_("run a script and report the mistakes in it"))
+    doctor.add_argument("--json", metavar="FILE", help=_("write the report as JSON"))
+    doctor.add_argument("--html", metavar="FILE", help=_("write the report as a page"))
+    doctor.add_argument("script", help=_("the script's file"))
+    doctor.add_argument("args", nargs=argparse.REMAINDER, help=_("the script's own arguments")).required = False
+    explaining = commands.add_parser("explain", help=_("print the page of a mistake's code, or list all codes"))
+    explaining.add_argument("code", nargs="*", help=_("such as FB-LOSS-01; or words of a message"))
+    commands.add_parser("info", help=_("versions, CPU features, threads, BLAS, cache, devices"))
     if argv[:1] == ["demo"]:
         from . import demo  # noqa: PLC0415 - it needs the whole of nn, optim and data
 
@@ -147,6 +179,12 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.command == "run":
         run(options.script, options.args)
+    elif options.command == "doctor":
+        from .doctor.script import report_of  # noqa: PLC0415 - it needs the whole of the package
+
+        return report_of(options.script, options.args, options.json, options.html)
+    elif options.command == "explain":
+        return explain(" ".join(options.code))
     elif options.command == "info":
         for name, value in info().items():
             print(f"{name:14} {value}")
