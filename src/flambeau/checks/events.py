@@ -7,11 +7,13 @@ an optimizer (or the first backward passes after something new appeared): what c
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from collections.abc import Callable
 
 from ..place import NEVER, kind_of
+from .findings import found
 from .log import EARLY, Batch, OptimizerState, log
 from .sites import user_site
 from .tags import FROM_LOADER
@@ -184,6 +186,23 @@ def leaves(nodes) -> list:
     """The leaf tensors that nodes lead to directly, each once."""
     found = {id(e[0]): e[0] for n in nodes for e in n.edges if e is not None and e[1] == -1}
     return list(found.values())
+
+
+def replayed(label: str, result) -> None:
+    """A compiled step was replayed and gave one number: usually its loss."""
+    value = result._array.item()
+    for watch in log.watches:
+        watch.replayed(label, value)
+    if value != value or value in (math.inf, -math.inf):
+        # The operations of a replay are not seen one by one: where it began, only an eager run can tell.
+        found(
+            "FB-NUM-01",
+            saw=f"the compiled step `{label}` gave {value}",
+            why="in a replay no operation is looked at by itself, so the first one that went wrong is not known",
+            fix="run the step without compiling it (`torch.compiler.set_stance('force_eager')`) under "
+            "`flambeau.doctor.watch()`: it names the operation and the line",
+            cause="compiled",
+        )
 
 
 def made_scheduler(scheduler) -> None:

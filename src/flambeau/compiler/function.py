@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ..checks import events
+from ..checks.log import log
 from ..errors import CompileError
 from ..kernels import fused, record, updates
 from ..kernels.build import backend
 from ..kernels.plans import Unsupported
 from ..nn.modules.module import Module
 from ..optim.rule import FormulaOptimizer, plain
+from ..tensor import Tensor
 from . import guards
 from .backward import HasHooks, record_backward
 from .control import compiled_functions, here
@@ -59,6 +62,8 @@ class Compiled(Standing):
                     with step.lock:  # the step's memory is one call's at a time
                         result = step.run(args, kwargs)
                     if result is not NOT_RUN:
+                        if log.on and result.__class__ is Tensor and result._array.size == 1:
+                            events.replayed(self.label, result)
                         return result
         if stance == "fail_on_recompile" and self.enabled:
             raise CompileError(

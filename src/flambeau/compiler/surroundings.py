@@ -343,9 +343,14 @@ class Walk:
 
 
 # Methods of arrays whose results Python can decide by; and our files that may call them: their numbers are worked
-# out again at each call, or follow from what Python has said.
+# out again at each call, or follow from what Python has said. What checks and the doctor see changes no result.
 _READS = {"item", "tolist", "any", "all", "max", "min", "argmax", "argmin", "nonzero", "tobytes", "sum", "reduce"}
-_READERS = tuple([PACKAGE + name for name in ("optim/", "kernels/", "generator", "compiler/", "arrays", "normal")])
+_READERS = tuple(
+    [
+        PACKAGE + name
+        for name in ("optim/", "kernels/", "generator", "compiler/", "arrays", "normal", "checks/", "doctor/")
+    ]
+)
 _OF_EVERY_CLASS = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__",
                    "__static_attributes__", "__firstlineno__"}  # fmt: skip
 _PURE_MODULES = {"math", "cmath", "_operator", "operator", "itertools", "_functools", "functools", "_collections",
