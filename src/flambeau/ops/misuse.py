@@ -161,7 +161,7 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
 _UNKNOWN = re.compile(r"([\w.<>]+)\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"([\w.<>]+)\(\) missing (\d+) required (positional|keyword-only) arguments?: (.*)")
 _TOO_MANY = re.compile(
-    r"([\w.<>]+)\(\) takes (.*) positional arguments? but (\d+)(?: positional arguments .*)? w(?:as|ere) given"
+    r"([\w.<>]+)\(\) takes (?:from (\d+) to )?(\d+) positional arguments? but (\d+)(?: positional arguments .*)? w(?:as|ere) given"
 )
 
 
@@ -197,9 +197,11 @@ def miscalled(fn, args, kwargs, text) -> ArgumentTypeError | None:
             fix=f"pass {missing} too",
         )
     if found := _TOO_MANY.match(text):
-        name, most, count = found.groups()
+        name, least, most, count = found.groups()
         return ArgumentTypeError(
-            f"{name}() takes {most} positional argument but {count} were given"
+            f"{name}() takes from {least} to {most} positional arguments but {count} were given"
+            if least
+            else f"{name}() takes {most} positional argument but {count} were given"
             if most == "1"
             else f"{name}() takes {most} positional arguments but {count} were given",
             why=f"the parameters are {takes}",
