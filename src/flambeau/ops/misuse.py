@@ -161,7 +161,8 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
 _UNKNOWN = re.compile(r"([\w.<>]+)\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"([\w.<>]+)\(\) missing (\d+) required (positional|keyword-only) arguments?: (.*)")
 _TOO_MANY = re.compile(
-    r"([\w.<>]+)\(\) takes (?:from (\d+) to )?(\d+) positional arguments? but (\d+)(?: positional arguments .*)? w(?:as|ere) given"
+    r"([\w.<>]+)\(\) takes (?:from (\d+) to )?(\d+) positional arguments? but (\d+)(?: positional arguments .*)? "
+    r"w(?:as|ere) given"
 )
 
 
