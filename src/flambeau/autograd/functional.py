@@ -29,8 +29,14 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
         inputs = _fresh(inputs, create_graph)
         many_out, outputs = _result(func(*inputs), "vjp")
         _check_requires(outputs, strict, create_graph)
-        v = _vector(v, outputs, many_out, "The vector v can only be None if the user-provided function returns a "
-                    "single Tensor with a single element.")  # fmt: skip
+        v = _vector(
+            v,
+            outputs,
+            many_out,
+            "vjp",
+            "The vector v can only be None if the user-provided function returns a "
+            "single Tensor with a single element.",
+        )
     with set_grad_enabled(create_graph or is_grad_enabled()):
         found = _grad(outputs, inputs, v, create_graph)
         found = _fill(found, inputs, strict, create_graph)
@@ -50,8 +56,14 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     """
     with enable_grad():
         many, inputs = _tensors(inputs, "inputs", "jvp")
-        v = _vector(v, inputs, many, "The vector v can only be None if the input to the user-provided function is a "
-                    "single Tensor with a single element.")  # fmt: skip
+        v = _vector(
+            v,
+            inputs,
+            many,
+            "jvp",
+            "The vector v can only be None if the input to the user-provided function is a "
+            "single Tensor with a single element.",
+        )
         inputs = _fresh(inputs, create_graph)
         many_out, outputs = _result(func(*inputs), "jvp")
         _check_requires(outputs, strict, create_graph)
@@ -202,8 +214,14 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
 def _hessian_product(name, func, inputs, v, create_graph, strict):
     with enable_grad():
         many, inputs = _tensors(inputs, "inputs", name)
-        v = _vector(v, inputs, many, "The vector v can only be None if the input to the user-provided function is a "
-                    "single Tensor with a single element.")  # fmt: skip
+        v = _vector(
+            v,
+            inputs,
+            many,
+            name,
+            "The vector v can only be None if the input to the user-provided function is a "
+            "single Tensor with a single element.",
+        )
         inputs = _fresh(inputs, create_graph)
         many_out, outputs = _result(func(*inputs), name)
         if many_out:
@@ -281,12 +299,12 @@ def _check_requires(outputs, strict, create_graph):
             )
 
 
-def _vector(v, like, many, message):
+def _vector(v, like, many, name, message):
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
             raise StateError(message, why="v is 1 by default, which fits a single number only", fix="give v")
         return (like[0].new_ones(like[0].shape),)
-    _, v = _tensors(v, "v", "the function")
+    _, v = _tensors(v, "v", name)
     if len(v) != len(like):
         if many:
             raise StateError(

@@ -446,8 +446,7 @@ def softshrink(input, lambd=0.5):
     _start(input, "softshrink", kernel="softshrink_cpu")
     if lambd < 0:
         raise ShapeError(
-            f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {title(input)}, "
-            "but found "
+            f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {title(input)}, but found "
             f"{lambd:g}",
             why="values within lambda of zero become zero, so it is a distance",
             fix=f"use `lambd={abs(lambd):g}`",
@@ -544,9 +543,8 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     a = logits._array
     if not logits.is_floating_point():
         raise DtypeError(
-            "Exponential distribution is a continuous probability distribution. dtype must be a floating "
-            "point "
-            f"but you specified {title(logits)}",
+            "Exponential distribution is a continuous probability distribution. dtype must be a floating point but "
+            f"you specified {title(logits)}",
             why="the noise that is added to the logits is continuous",
             fix="use `logits.float()`",
         )

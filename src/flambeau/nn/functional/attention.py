@@ -147,17 +147,23 @@ def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
             else "use `x.flatten(2)` for one vector of features per element of the sequence",
         )
     batched = query.ndim == 3
-    word, rank = ("batched (3-D)", 3) if batched else ("unbatched (2-D)", 2)
+    rank = query.ndim
     if key.ndim != rank or value.ndim != rank:
         raise FailedAssertion(
-            f"For {word} `query`, expected `key` and `value` to be {rank}-D but found {key.ndim}-D and {value.ndim}-D "
-            "tensors respectively",
+            f"For batched (3-D) `query`, expected `key` and `value` to be 3-D but found {key.ndim}-D and "
+            f"{value.ndim}-D tensors respectively"
+            if batched
+            else f"For unbatched (2-D) `query`, expected `key` and `value` to be 2-D but found {key.ndim}-D and "
+            f"{value.ndim}-D tensors respectively",
             why=f"query has shape {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)}",
             fix="use `unsqueeze(1)`, or `unsqueeze(0)` with batch_first=True, to add a missing batch dimension",
         )
     if key_padding_mask is not None and key_padding_mask.ndim != rank - 1:
         raise FailedAssertion(
-            f"For {word} `query`, expected `key_padding_mask` to be `None` or {rank - 1}-D but found "
+            "For batched (3-D) `query`, expected `key_padding_mask` to be `None` or 2-D but found "
+            f"{key_padding_mask.ndim}-D tensor instead"
+            if batched
+            else "For unbatched (2-D) `query`, expected `key_padding_mask` to be `None` or 1-D but found "
             f"{key_padding_mask.ndim}-D tensor instead",
             why="it says for each sample which elements of key are padding: (batch, source), or (source,) without "
             "batch",
@@ -166,9 +172,11 @@ def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
     if attn_mask is not None:
         if attn_mask.ndim not in (2, 3):
             raise FailedAssertion(
-                f"For {word} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D "
-                "tensor "
-                "instead",
+                "For batched (3-D) `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found "
+                f"{attn_mask.ndim}-D tensor instead"
+                if batched
+                else "For unbatched (2-D) `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found "
+                f"{attn_mask.ndim}-D tensor instead",
                 why="it is (target, source) for all, or (batch * heads, target, source)",
                 fix="use `key_padding_mask` for a mask of padding, or `mask.flatten(0, 1)` to join batch and heads",
             )

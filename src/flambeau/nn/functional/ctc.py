@@ -101,8 +101,7 @@ def _rows(targets, lengths, n):
         t = t.reshape(n, -1)
         if t.shape[1] < longest:
             raise ShapeError(
-                f"Expected tensor to have size at least {longest} at dimension 1, but got size "
-                f"{t.shape[1]} for "
+                f"Expected tensor to have size at least {longest} at dimension 1, but got size {t.shape[1]} for "
                 "argument #2 'targets' (while checking arguments for ctc_loss_cpu)",
                 why=f"the longest of target_lengths is {longest}, and targets have room for {t.shape[1]} labels",
                 fix="pad all targets to the longest one",
@@ -111,9 +110,8 @@ def _rows(targets, lengths, n):
     else:
         if t.size != lengths.sum():
             raise ShapeError(
-                f"Expected tensor to have {lengths.sum()} elements, the sum of target_lengths, but got "
-                f"{t.size} for argument #2 'targets' (while checking arguments for "
-                "ctc_loss_cpu)",
+                f"Expected tensor to have {lengths.sum()} elements, the sum of target_lengths, but got {t.size} for "
+                "argument #2 'targets' (while checking arguments for ctc_loss_cpu)",
                 why="targets that are joined into one vector are taken apart by target_lengths",
                 fix="use `torch.cat(targets)` with `target_lengths=torch.tensor([len(t) for t in targets])`",
             )

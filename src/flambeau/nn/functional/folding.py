@@ -36,8 +36,7 @@ def pixel_shuffle(input, upscale_factor):
     if c % (r * r):
         raise ShapeError(
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
-            "but "
-            f"input.size(-3)={c} is not divisible by {r * r}",
+            f"but input.size(-3)={c} is not divisible by {r * r}",
             why=f"each pixel becomes {r} x {r} pixels, which takes {r * r} channels for each one wanted",
             fix=f"let the convolution before produce {-(-c // (r * r)) * r * r} channels",
         )
@@ -71,12 +70,14 @@ def pixel_unshuffle(input, downscale_factor):
             fix="use 2 or more",
         )
     *lead, c, h, w = input.shape
-    for word, size, at in (("height", h, -2), ("width", w, -1)):
+    for size, at in ((h, -2), (w, -1)):
         if size % r:
             raise ShapeError(
-                f"pixel_unshuffle expects {word} to be divisible by downscale_factor, but "
-                f"input.size({at})="
-                f"{size} is not divisible by {r}",
+                f"pixel_unshuffle expects height to be divisible by downscale_factor, but input.size(-2)={size} is not "
+                f"divisible by {r}"
+                if at == -2
+                else f"pixel_unshuffle expects width to be divisible by downscale_factor, but input.size(-1)={size} is "
+                f"not divisible by {r}",
                 why=f"blocks of {r} x {r} pixels become one",
                 fix=f"crop to {size // r * r}, or pad to {-(-size // r) * r}, before it",
             )

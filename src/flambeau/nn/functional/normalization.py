@@ -35,9 +35,8 @@ def _sizes(normalized_shape):
 def _check_normalized(input, shape, weight, bias):
     if not shape:
         raise ShapeError(
-            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
-            "element, "
-            "but got normalized_shape = []",
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []",
             why="the mean is taken over the dimensions that it names",
             fix="use `input.shape[-1:]` for the last dimension",
         )

@@ -95,8 +95,7 @@ def _constant(input, pairs, value):
         if size + low + high < 0 and (low > 0 or high > 0):
             raise ShapeError(
                 f"The input size {size}, plus negative padding {low} and {high} resulted in a negative output size, "
-                "which "
-                f"is invalid. Check dimension {i} of your input.",
+                f"which is invalid. Check dimension {i} of your input.",
                 why=f"negative padding takes {-min(low, high)} elements away, and there are {size + max(low, high)}",
                 fix=f"take at most {size} away in all",
             )
@@ -139,8 +138,7 @@ def _by_position(input, pairs, mode):
     shape = input.shape
     if 0 in shape[-n - 1 :]:
         raise ShapeError(
-            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other "
-            "non-zero "
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero "
             f"dimensions for input, but got: {list(shape)}",
             why=f"the new elements are copies of those along the last {n} dimension(s), and one of these is empty",
             fix='use `mode="constant"`, or find out why the input is empty',
@@ -164,8 +162,7 @@ def _by_position(input, pairs, mode):
         if size + low + high <= 0 and (low < 0 or high < 0):
             raise DtypeError(
                 f"input (with size {size} in dimension {axis}) is too small for padding ({low}, {high}): the "
-                "calculated "
-                f"output size is {size + low + high}",
+                f"calculated output size is {size + low + high}",
                 why="negative padding takes away more than there is",
                 fix=f"take less than {size} away in all",
             )

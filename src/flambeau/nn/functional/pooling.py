@@ -87,9 +87,8 @@ def _check_rank(input, n, name):
 
 def _empty(input, n, prefix=""):
     return ShapeError(
-        f"{prefix}Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for "
-        "input, but got:"
-        f"{list(input.shape)}",
+        f"{prefix}Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but "
+        f"got:{list(input.shape)}",
         why="there is nothing to take a maximum or mean of, as only the batch may be empty",
         fix="find the layer before that shrinks the input to nothing, or start from larger inputs",
     )

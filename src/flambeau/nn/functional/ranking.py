@@ -235,10 +235,8 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     n, classes = x.shape
     if target.ndim > 1 or target.numel() != n:
         raise ShapeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
-            "samples "
-            f"(batch size). Expected target size [{n}], but got {list(target.shape)}. Input has shape "
-            f"{list(input.shape)}.",
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}.",
             why="the target names one class per sample",
             fix=f"use `target.flatten()` to have shape ({n},)" if target.numel() == n else f"give {n} class indices",
         )

@@ -41,9 +41,8 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     n = input.ndim - 2
     if mode in _SHARP and align_corners is not None:
         raise ArgumentError(
-            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
-            "bicubic "
-            "| trilinear",
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | "
+            "trilinear",
             why=f"mode {mode!r} copies pixels and interpolates nothing, so corners cannot be aligned",
             fix='leave align_corners out, or use `mode="bilinear"`',
         )
@@ -57,8 +56,7 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     if not 1 <= n <= 3 or (mode not in _SHARP and mode not in _SMOOTH):
         raise NotSupported(
             f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: nearest | "
-            "linear | "
-            f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})",
+            f"linear | bilinear | bicubic | trilinear | area | nearest-exact (got {mode})",
             why=(
                 f"the input has shape {tuple(input.shape)}; dimensions 0 and 1 are batch and channels, and "
                 "those after are resized"
@@ -135,18 +133,15 @@ def _sizes(input, size, scale_factor, recompute, n):
         if size is not None:
             raise ArgumentError(
                 "Input and output must have the same number of spatial dimensions, but got input with spatial "
-                "dimensions of "
-                f"{list(input.shape[2:])} and output size of {size}. Please provide input tensor in (N, C, d1, d2, "
-                "...,dK) "
-                "format and output size in (o1, o2, ...,oK) format.",
+                f"dimensions of {list(input.shape[2:])} and output size of {size}. Please provide input tensor in "
+                "(N, C, d1, d2, ...,dK) format and output size in (o1, o2, ...,oK) format.",
                 why=f"size has {len(given)} numbers, and {n} dimension(s) come after batch and channels",
                 fix=f"use a size of {n} numbers, or `x.unsqueeze(0)` if the input lacks its batch dimension",
             )
         raise ArgumentError(
             "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial "
             f"dimensions of {list(input.shape[2:])} and scale_factor of shape {scale_factor}. Please provide input "
-            "tensor "
-            "in (N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format.",
+            "tensor in (N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format.",
             why=f"scale_factor has {len(given)} numbers, and {n} dimension(s) come after batch and channels",
             fix="use one number for all dimensions, or `x.unsqueeze(0)` if the input lacks its batch dimension",
         )
@@ -159,8 +154,7 @@ def _sizes(input, size, scale_factor, recompute, n):
             )
         if any(isinstance(s, float) for s in given):
             raise ArgumentTypeError(
-                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, "
-                "int], but got "
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got "
                 f"size with types {[type(s) for s in given]}",
                 why="sizes are counted in pixels",
                 fix="use whole numbers, or `scale_factor` for fractions",

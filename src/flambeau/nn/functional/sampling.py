@@ -56,9 +56,8 @@ def affine_grid(theta, size, align_corners=None):
         )
     if len(size) not in (4, 5):
         raise NotSupported(
-            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
-            "Got "
-            f"size {size}.",
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size "
+            f"{size}.",
             why="the size is (N, C, H, W), or (N, C, D, H, W)",
             fix="use the input's own: `x.size()`",
         )
@@ -120,9 +119,8 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         )
     if padding_mode not in _PADDINGS:
         raise ArgumentError(
-            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
-            "'reflection', "
-            f"but got: '{padding_mode}'",
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            f"'{padding_mode}'",
             why="the mode says what lies outside of the input",
             fix='use `padding_mode="zeros"`',
         )

@@ -119,9 +119,8 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
         and not (weight.is_floating_point())
     ):
         raise ArgumentError(
-            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, "
-            "input, "
-            "..)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.",
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ..)` is "
+            "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
             why=f"the first argument has dtype {input.dtype.name}, so it is no list of indices",
             fix="use `embedding_bag(input, weight, ...)`",
         )
@@ -137,8 +136,7 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
         if input.size() != per_sample_weights.size():
             raise ArgumentError(
                 f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must "
-                "have the "
-                f"same shape as the input ({list(input.shape)})",
+                f"have the same shape as the input ({list(input.shape)})",
                 why="each index has its own weight",
                 fix=f"use `per_sample_weights.reshape({list(input.shape)})`"
                 if per_sample_weights.numel() == input.numel()
@@ -146,9 +144,8 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
             )
         if mode != "sum":
             raise NotSupported(
-                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
-                "(got "
-                f"mode='{mode}'). Please open a feature request on GitHub.",
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
+                f"mode='sum' (got mode='{mode}'). Please open a feature request on GitHub.",
                 why="the rows of a bag are multiplied with the weights and added",
                 fix='use `mode="sum"`',
             )
@@ -161,9 +158,8 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
     if input.ndim == 2:
         if offsets is not None:
             raise ArgumentError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
-                "fixed "
-                f"length sequences. However, found offsets of type {type(offsets)}",
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                f"sequences. However, found offsets of type {type(offsets)}",
                 why=f"each of the {input.shape[0]} rows of input is a bag already",
                 fix="leave offsets out, or use `input.flatten()` with them",
             )
@@ -197,17 +193,15 @@ def _bags(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode,
         bags = starts.size
         if starts.size and starts[0] != 0:
             raise ShapeError(
-                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
-                "position "
-                f"0. However, got {starts[0]}",
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+                f"However, got {starts[0]}",
                 why=f"the {starts[0]} indices before it would belong to no bag",
                 fix="use 0 as the first offset",
             )
         if starts.size and starts[-1] > input.shape[0]:
             raise ShapeError(
-                "offsets[-1] can not be greater than input's length, the last sequence must not start "
-                "behind "
-                f"the end. Got offsets[-1] = {starts[-1]} and an input of {input.shape[0]}",
+                "offsets[-1] can not be greater than input's length, the last sequence must not start behind the "
+                f"end. Got offsets[-1] = {starts[-1]} and an input of {input.shape[0]}",
                 why="the offsets are positions in input",
                 fix=f"use offsets of at most {input.shape[0]}",
             )

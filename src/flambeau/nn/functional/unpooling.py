@@ -68,7 +68,11 @@ def _fractional(input, n, kernel_size, output_size, output_ratio, indices, sampl
     for word, size, k, out in zip(("time", "height", "width")[3 - n :], sizes, kernel, outs):
         if out + k - 1 > size:
             raise ShapeError(
-                f"{name}_out(): pool {word} {k} too large relative to input {word} {size}",
+                f"{name}_out(): pool time {k} too large relative to input time {size}"
+                if word == "time"
+                else f"{name}_out(): pool height {k} too large relative to input height {size}"
+                if word == "height"
+                else f"{name}_out(): pool width {k} too large relative to input width {size}",
                 why=f"{out} windows of {k} take at least {out + k - 1} elements",
                 fix=f"use an output_size of at most {size - k + 1} there",
             )
@@ -162,9 +166,8 @@ def _unpool(input, indices, n, kernel_size, stride, padding, output_size):
         )
     if indices.shape != input.shape:
         raise ShapeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but "
-            "got "
-            f"indices tensor with shape: {list(indices.shape)}",
+            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got indices "
+            f"tensor with shape: {list(indices.shape)}",
             why="each value goes to its own position",
             fix="use the indices that pooling of this very layer returned",
         )
@@ -181,9 +184,8 @@ def _unpool(input, indices, n, kernel_size, stride, padding, output_size):
         sizes = list(output_size)[-n:] if len(output_size) in (n, n + 2) else list(output_size)
         if len(sizes) != n:
             raise ArgumentError(
-                f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
-                "length "
-                f"of '{len(output_size)}'",
+                f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a length of "
+                f"'{len(output_size)}'",
                 why=f"{n} dimensions are unpooled",
                 fix="use the size of what was pooled: `x.size()`",
             )

@@ -417,9 +417,8 @@ class _LazyConvXdMixin(LazyModuleMixin):
         n = len(self.kernel_size)
         if input.dim() not in (n + 1, n + 2):
             raise ArgumentError(
-                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self.__class__.__name__}, but "
-                "got input "
-                f"of size: {input.shape}",
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self.__class__.__name__}, but got "
+                f"input of size: {input.shape}",
                 why=f"channels come before the last {n} dimension(s), and the batch before those",
                 fix="use `x.unsqueeze(0)` to add the missing dimension",
             )

@@ -62,9 +62,8 @@ class _InstanceNorm(_NormBase):
                     self._spatial,
                 )
             warnings.warn(
-                f"input's size at dim={dim} does not match num_features. You can silence this warning by not "
-                "passing in "
-                "num_features, which is not used because affine=False",
+                f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing "
+                "in num_features, which is not used because affine=False",
                 stacklevel=2,
             )
         if input.dim() == self._get_no_batch_dim():

@@ -125,9 +125,8 @@ class Module(StateDict, Conversion):
                     hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
                 except Exception as error:
                     warnings.warn(
-                        "module forward hook with ``always_call=True`` raised an exception that was silenced "
-                        "as another "
-                        f"error was raised in forward: {error}",
+                        "module forward hook with ``always_call=True`` raised an exception that was silenced as "
+                        f"another error was raised in forward: {error}",
                         stacklevel=2,
                     )
             raise
@@ -152,9 +151,8 @@ class Module(StateDict, Conversion):
         if watch is not None:
             if not isinstance(result, (Tensor, tuple, list)):
                 warnings.warn(
-                    "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors "
-                    "but received "
-                    f"{type(result)}",
+                    "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
+                    f"received {type(result)}",
                     stacklevel=3,
                 )
             else:

@@ -55,10 +55,9 @@ class PackedSequence(_Fields):
             unsorted_indices = invert_permutation(sorted_indices)
         if batch_sizes.device.type != "cpu":
             raise ArgumentError(
-                "batch_sizes should always be on CPU. Instances of PackedSequence should never be created "
-                "manually. They "
-                "should be instantiated by functions like pack_sequence and pack_padded_sequences in nn.utils.rnn. "
-                "https://pytorch.org/docs/stable/nn.html#torch.nn.utils.rnn.pack_sequence",
+                "batch_sizes should always be on CPU. Instances of PackedSequence should never be created manually. "
+                "They should be instantiated by functions like pack_sequence and pack_padded_sequences in "
+                "nn.utils.rnn. https://pytorch.org/docs/stable/nn.html#torch.nn.utils.rnn.pack_sequence",
                 why=f"it is on {batch_sizes.device}, and the steps are counted in Python",
                 fix="use `batch_sizes.cpu()`",
             )
@@ -194,9 +193,8 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
         raise ShapeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement "
-            "if you do "
-            "not need ONNX exportability.",
+            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if "
+            "you do not need ONNX exportability.",
             why=f"the lengths are {sizes if len(sizes) <= 8 else sizes[:8]}",
             fix="use `enforce_sorted=False`",
         )

@@ -309,10 +309,9 @@ class DataLoader(Generic[T_co]):
                 "slowness/freeze if necessary."
                 if cores is None
                 else f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max "
-                f"number of worker in current system is {cores}, which is smaller than what this DataLoader is going "
-                "to "
-                "create. Please be aware that excessive worker creation might get DataLoader running slow or even "
-                "freeze, lower the worker number to avoid potential slowness/freeze if necessary."
+                f"number of worker in current system is {cores}, which is smaller than what this DataLoader is "
+                "going to create. Please be aware that excessive worker creation might get DataLoader running "
+                "slow or even freeze, lower the worker number to avoid potential slowness/freeze if necessary."
                 if known
                 else f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max "
                 f"number of worker in current system is {cores} (`cpuset` is not taken into account), which is smaller "

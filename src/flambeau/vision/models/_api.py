@@ -171,6 +171,5 @@ def _no_download(url, name: str) -> NotSupported:
         f"flambeau does not download trained weights ({url})",
         why="they are files of other projects with their own licences",
         fix="download the file and pass its path as `weights=`, or use "
-        "`model.load_state_dict(flambeau.load(path))`; the "
-        "keys are torchvision's",
+        "`model.load_state_dict(flambeau.load(path))`; the keys are torchvision's",
     )

@@ -135,13 +135,14 @@ class VisionTransformer(nn.Module):
 
     def forward(self, x):
         n, _, h, w = x.shape
-        for side, name in ((h, "height"), (w, "width")):
-            if side != self.image_size:
-                raise FailedAssertion(
-                    f"Wrong image {name}! Expected {self.image_size} but got {side}!",
-                    why="there is one learned position for each patch of an image of that size",
-                    fix=f"resize the images to ({self.image_size}, {self.image_size})",
-                )
+        if h != self.image_size or w != self.image_size:
+            raise FailedAssertion(
+                f"Wrong image height! Expected {self.image_size} but got {h}!"
+                if h != self.image_size
+                else f"Wrong image width! Expected {self.image_size} but got {w}!",
+                why="there is one learned position for each patch of an image of that size",
+                fix=f"resize the images to ({self.image_size}, {self.image_size})",
+            )
         x = self.conv_proj(x).flatten(2).permute(0, 2, 1)  # (N, patches, E)
         x = fb.cat([self.class_token.expand(n, -1, -1), x], dim=1)
         return self.heads(self.encoder(x)[:, 0])
