@@ -21,6 +21,8 @@ TAKERS = {
     "Code": ((0,), ()),
 }
 ERROR = ((0,), ("fact", "why", "fix"))
+# Parameters that hand a message on; a parameter of another name, such as the key of a KeyError, is a value.
+TEXTS = {"fact", "why", "fix", "text", "message", "msg", "error_msg", "custom_msg", "reason"}
 MOST = 64  # alternatives of one message
 
 
@@ -186,7 +188,7 @@ def as_template(parts):
 def is_code(template):
     """Whether a text is code and nothing else, `x.detach()`; a single word is taken for English."""
     try:
-        tree = ast.parse(re.sub(r"\{[^{}]+\}", "x", template))
+        tree = ast.parse(re.sub(r"\{[^{}]+\}", "x", template).strip("`"))
     except SyntaxError:
         return False
     return not (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Name))
@@ -223,7 +225,8 @@ class Reader(ast.NodeVisitor):
             given = []
         given += [k.value for k in node.keywords if k.arg in keywords]
         if last_name(node.func) in ("_", "both"):
-            given = [g for g in given if not isinstance(g, ast.Attribute)]  # the text of an error or finding, to print
+            # The text of an error or finding, to print.
+            given = [g for g in given if not isinstance(g, (ast.Attribute, ast.Call))]
         for value in given:
             self.take(value)
 
@@ -252,6 +255,8 @@ class Reader(ast.NodeVisitor):
             return
         for each in found:
             if isinstance(each, Parameter):
+                if each.name not in TEXTS:
+                    continue
                 inside = next((c for c, depth in self.classes if self.scopes[depth:][:1] == [each.function]), None)
                 self.package.takes(self.module.name, each.function, each.name, inside)
             elif each:

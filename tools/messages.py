@@ -2,8 +2,8 @@
 
     python tools/messages.py extract        # bring the .po files up to date with the source
     python tools/messages.py check          # what is missing, superfluous, wrong, or cannot be read from the source
-    python tools/messages.py todo nn optim  # untranslated messages of some files, as a .po on stdout
-    python tools/messages.py merge my.po    # take translations over from such a file
+    python tools/messages.py todo nn optim  # list the untranslated messages of some files
+    python tools/messages.py merge my.txt   # take over such a list with translations in place of the English
     python tools/messages.py traditional    # make zh_TW (catalogue and pages) from zh_CN
     python tools/messages.py compile        # make the .mo files
 
@@ -12,6 +12,7 @@ A translation keeps the places ({name}) and the code in backquotes as they are. 
 """
 
 import difflib
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent / "src" / "flambeau"
 LANGUAGES = ("zh_CN", "zh_TW")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 CODE = re.compile(r"`[^`]*`")
+TOKEN = re.compile(r"\{\{|\}\}|`[^`]*`|\{[^{}]+\}")
 
 
 def catalogue(language):
@@ -43,21 +45,24 @@ def opened(language):
     return polib.pofile(str(path), wrapwidth=120)
 
 
-def shape(template):
-    """A template without the names of its places: what it has in common with one where only names differ."""
-    literals, names = parse(template)
-    order = list(dict.fromkeys(names))
-    return tuple(literals), tuple(order.index(n) for n in names), order
+def form(template):
+    """A template without the names of its places and the code in it, and these: messages alike are translated alike."""
+    tokens = []
+
+    def number(found):
+        if found[0] in ("{{", "}}"):
+            return found[0]
+        if found[0] not in tokens:
+            tokens.append(found[0])
+        return f"{found[0][0]}{tokens.index(found[0])}"
+
+    return TOKEN.sub(number, template), tokens
 
 
-def renamed(entry, template):
-    """The translation of an entry, with the names of places that `template` has."""
-    new = dict(zip(shape(entry.msgid)[2], shape(template)[2], strict=True))
-    literals, names = parse(entry.msgstr)
-    text = literals[0]
-    for name, literal in zip(names, literals[1:], strict=True):
-        text += "{" + new[name] + "}" + literal
-    return text
+def adapted(translation, before, after):
+    """The translation of a template that has the tokens `before`, for one of the same form with the tokens `after`."""
+    new = dict(zip(before, after, strict=True))
+    return TOKEN.sub(lambda found: new.get(found[0], found[0]), translation)
 
 
 def extract():
@@ -66,26 +71,37 @@ def extract():
     messages.sort(key=lambda m: (m.where[0].partition(":")[0], int(m.where[0].partition(":")[2])))
     for language in LANGUAGES:
         old = opened(language)
-        known = {shape(e.msgid)[:2]: e for e in old}
-        now = {shape(m.template)[:2] for m in messages}
-        gone = {e.msgid: e for key, e in known.items() if key not in now and e.msgstr}
+        known = {e.msgid: e for e in old}
+        now = {m.template for m in messages}
+        gone = {e.msgid: e for e in old if e.msgid not in now and e.msgstr}
         entries = []
         for m in messages:
             files = dict.fromkeys(w.partition(":")[0] for w in m.where)
             entry = polib.POEntry(msgid=m.template, occurrences=[(f, "") for f in files])
             entry.comment = ", ".join(f"{{{n}}} is {source}" for n, source in m.notes.items())
-            before = known.get(shape(m.template)[:2])
+            before = known.get(m.template)
             if before is not None:
-                entry.msgstr, entry.flags = renamed(before, m.template), before.flags
-                entry.previous_msgid = before.previous_msgid
-            else:
-                for similar in difflib.get_close_matches(m.template, gone, 1, 0.8):
-                    entry.msgstr, entry.previous_msgid = gone[similar].msgstr, similar
-                    entry.flags = ["fuzzy"]
+                entry.msgstr, entry.flags, entry.previous_msgid = before.msgstr, before.flags, before.previous_msgid
             entries.append(entry)
+        alike(entries, old)
+        for entry in entries:
+            for similar in () if entry.msgstr else difflib.get_close_matches(entry.msgid, gone, 1, 0.8):
+                entry.msgstr, entry.previous_msgid = gone[similar].msgstr, similar
+                entry.flags = ["fuzzy"]
         old[:] = entries
         old.save()
     return 0
+
+
+def alike(entries, known):
+    """Translates what has the form of a message that is translated."""
+    memory = {form(e.msgid)[0]: e for e in known if e.msgstr and not e.fuzzy}
+    for entry in entries:
+        key, tokens = form(entry.msgid)
+        if (not entry.msgstr or entry.fuzzy) and key in memory:
+            model = memory[key]
+            entry.msgstr = adapted(model.msgstr, form(model.msgid)[1], tokens)
+            entry.flags, entry.previous_msgid = [], None
 
 
 def problems(language, package, po=None):
@@ -138,30 +154,43 @@ def compile_all():
     return 0
 
 
-def todo(*folders):
-    """Prints the untranslated entries whose first file starts with one of the names given."""
-    po = polib.POFile(wrapwidth=120)
+def number(entry):
+    """A short name of a message, for lists."""
+    return hashlib.sha1(entry.msgid.encode()).hexdigest()[:6]
+
+
+def todo(*files):
+    """Prints the untranslated messages of some files, one a line: a short name and the English text.
+
+    Of those of one form the first stands for all. A translator makes of it a list of lines with the same short names
+    and the translations, which `merge` takes.
+    """
+    shown = set()
     for e in opened("zh_CN"):
-        if (not e.msgstr or e.fuzzy) and (not folders or e.occurrences[0][0].startswith(folders)):
-            po.append(e)
-    print(po)
+        key = form(e.msgid)[0]
+        if (e.msgstr and not e.fuzzy) or not e.occurrences[0][0].startswith(files or "") or key in shown:
+            continue
+        shown.add(key)
+        print(number(e), e.msgid.replace("\n", "\\n"), *([f"   # {e.comment}"] if e.comment else []))
     return 0
 
 
-def merge(path):
-    """Takes over the translations in a .po file; reports those that have faults, and takes none of these."""
+def merge(*paths):
+    """Takes over translations from lists as `todo` prints them; reports those that have faults, and takes none."""
     po, bad = opened("zh_CN"), 0
-    entries = {e.msgid: e for e in po}
-    for given in polib.pofile(path):
-        entry = entries.get(given.msgid)
-        if entry is None or not given.msgstr or given.fuzzy:
+    entries = {number(e): e for e in po}
+    for line in (line for path in paths for line in Path(path).read_text(encoding="utf-8").splitlines()):
+        name, _, text = line.partition(" ")
+        if name not in entries or not text.strip():
             continue
-        wrong = list(faults(given.msgid, given.msgstr))
+        entry, text = entries[name], text.strip().replace("\\n", "\n")
+        wrong = list(faults(entry.msgid, text))
         for fault in wrong:
-            print(f"{given.msgid!r} {fault}")
+            print(f"{name} {entry.msgid!r} {fault}")
         if not wrong:
-            entry.msgstr, entry.flags, entry.previous_msgid = given.msgstr, [], None
+            entry.msgstr, entry.flags, entry.previous_msgid = text, [], None
         bad += bool(wrong)
+    alike(po, po)
     po.save()
     return bad > 0
 
