@@ -24,6 +24,7 @@ WINDOW = 50  # steps of an optimizer that are followed
 LONGEST = 1000  # backward passes, of whatever, after which it is left alone even if it stepped less
 
 backward_begins: list[Callable] = []  # (follow, roots)
+passed: list[Callable] = []  # (roots, leaves reached): every backward pass while an optimizer is young
 backward_ended: list[Callable] = []  # (follow, roots, leaves reached), for backward passes that reach its parameters
 cleared: list[Callable] = []  # (follow): zero_grad() of the optimizer or of a module that holds its parameters
 steps: list[Callable] = []  # (follow), before the step
@@ -117,6 +118,8 @@ def _begins(roots):
 
 def _ended(roots, leaves):
     ids = {id(t) for t in leaves}
+    for rule in passed:
+        rule(roots, leaves)
     for f in _young():
         _ = f.params
         if f.ids.isdisjoint(ids):

@@ -2,7 +2,8 @@
 
 import importlib as _importlib
 
-from ..checks import loops as _loops  # noqa: F401  the rules about loops look on
+from ..checks import loops as _loops  # noqa: F401  the rules look on
+from ..checks import optimizers as _optimizers  # noqa: F401
 from . import lr_scheduler
 from .adadelta import Adadelta
 from .adafactor import Adafactor
