@@ -275,11 +275,11 @@ def _called(site: Site) -> str:
 class _Draws:
     """What is known of the iterators of one loader."""
 
-    __slots__ = ("batches", "given", "number", "site", "steps")
+    __slots__ = ("batches", "given", "number", "site", "started", "steps")
 
     def __init__(self):
         self.site: Site | None = None
-        self.given = self.number = self.batches = self.steps = 0
+        self.given = self.number = self.batches = self.steps = self.started = 0
 
 
 def _starts(loader, iterator) -> None:
@@ -287,6 +287,7 @@ def _starts(loader, iterator) -> None:
     draws = loader.__dict__.get("_fb_draws")
     if draws is None:
         draws = loader.__dict__["_fb_draws"] = _Draws()
+    draws.started += 1
     batches, steps = log.notes.get("batches", 0), log.steps
     same = site is not None and site == draws.site and draws.given == 1
     near = batches - draws.batches <= 3 and steps - draws.steps <= 3 and grad_mode.grad

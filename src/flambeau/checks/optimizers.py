@@ -262,7 +262,7 @@ def _shrinks(f: Follow) -> None:
     found(
         "FB-OPT-09",
         saw=f"weight_decay={wd:g} with lr={lr:g}: in {len(series) - 1} steps the norm of `{registry.name_of(p)}` fell "
-        f"from {series[0]:.3g} to {series[-1]:.3g}, and the decay was {max(outweighed):.2g} times the gradient of the data",
+        f"from {series[0]:.3g} to {series[-1]:.3g}, and decay was {max(outweighed):.2g} times the data's gradient",
         why="the weights shrink to zero, whatever the data say",
         fix="use `weight_decay=1e-4` (usual: 1e-4 to 1e-2)",
         at=f.made,

@@ -8,6 +8,7 @@ import warnings
 from copy import copy
 
 from ...checks import events
+from ...checks import schedules as rules
 from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError, MissingKey
 from ...kernels.record import action, listeners, problem
@@ -158,12 +159,14 @@ class LRScheduler:
     @telling
     def step(self, epoch=None) -> None:
         """Go on by one epoch. Call it after `optimizer.step()`."""
-        if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
-            warnings.warn(WRONG_ORDER, UserWarning, stacklevel=2)
+        early = self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True) and self.last_epoch <= 0
+        before = [copied(group["lr"]) for group in self.optimizer.param_groups] if early else []
         self._step_count += 1
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATED, UserWarning, stacklevel=2)
         self._update_lr(epoch)
+        if early and not (log.on and rules.too_early(self, before)):
+            warnings.warn(WRONG_ORDER, UserWarning, stacklevel=2)
 
     def _update_lr(self, epoch=None):
         self._get_lr_called_within_step = True
