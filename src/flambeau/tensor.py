@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
 from . import devices, dtypes
 from .arrays import address, device_of, element_strides, storage_offset
 from .checks.log import log
+from .checks.sites import user_site
 from .checks.tags import pass_on
 from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
 from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange, NotSupported, ShapeError
@@ -107,6 +109,9 @@ class Tensor:
     _retains = False
     _inference = False
     _tag: object = None  # what made its values, where the graph does not know: checks/tags.py
+    _fb_looks = 0  # how often it was a first layer's weight; which rows it holds; made by `empty`: checks/data.py
+    _fb_rows: Any = None
+    _fb_empty: Any = None
 
     __array_priority__ = 1000  # NumPy's functions on tensors: `__array_ufunc__` in ops/to_numpy.py
 
@@ -116,6 +121,8 @@ class Tensor:
     def __init__(self, *data, device=None):
         build = Tensor._legacy
         self._array = build(data, dtypes.get_default_dtype(), device)
+        if log.on and data and isinstance(data[0], (int, Size)):
+            self._fb_empty = user_site(), id(self._array)
 
     @staticmethod
     def _legacy(data, dt, device=None) -> np.ndarray:

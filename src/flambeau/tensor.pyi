@@ -95,6 +95,9 @@ class Tensor:
     _cell: Any
     _chain: Any
     def _dim(self, dim: Any) -> _int: ...
+    _fb_empty: Any
+    _fb_looks: Any
+    _fb_rows: Any
     _grad: Any
     _hooks: Any
     _index: Any

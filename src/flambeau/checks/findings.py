@@ -61,7 +61,7 @@ class Finding:
     @property
     def title(self) -> str:
         """The code's title."""
-        return CODES[self.code].title
+        return CODES[self.code].title if self.code in CODES else "The program's own code fails"
 
     def text(self) -> str:
         """The message, as it is printed after the place."""
@@ -113,7 +113,7 @@ def found(
     level = level or CODES[code].level
     if site is not None and site.library and level == "W":
         level = "H"  # no line of the user's own to blame
-    key = (code, site.key if site is not None else place)
+    key = (code, site.key if site is not None else "", place)
     before = _state.seen.get(key)
     if before is not None:
         before.count += 1
@@ -143,7 +143,7 @@ def warn(finding: Finding) -> None:
 
 def seen(*codes: str) -> bool:
     """Whether one of these has been found already: rules yield to the cause of what they see."""
-    return any(code in codes for code, _ in _state.seen)
+    return any(key[0] in codes for key in _state.seen)
 
 
 def listen(listener: Callable[[Finding], None]) -> None:

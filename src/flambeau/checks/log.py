@@ -74,6 +74,7 @@ class Log:
         self.handed = 0  # tags that were handed on to copies
         self.looks: dict[tuple, int] = {}  # how often calls of one kind were looked at (losses.py)
         self.scaled = False  # whether a gradient scaler is in use
+        self.first_losses = 4  # losses whose value is still to be compared with what guessing costs (initial.py)
         self.loaded = False  # whether a state dict has been loaded into a module
         self.deep = (
             8  # backward passes whose graph is still to be looked at; a new optimizer or model makes it grow again
@@ -119,6 +120,8 @@ class Log:
             frame = user_frame(frame) or frame
         name = frame.f_code.co_filename
         if kind_of(name) != NEVER:  # what the package does within its own functions cuts nothing of the user's
+            if tensor._fb_empty is not None:
+                tensor._fb_empty = None  # its memory may be written to without its knowing (initial.py)
             site = Site(frame.f_code, frame.f_lasti) if kind_of(name) == USER else user_site(frame)
             leaves = None
             if self.deep > 0 and self.walks > 0 and tensor._node is not None:

@@ -41,7 +41,7 @@ class Curve:
 
 def order(finding: Finding) -> tuple:
     """The sort key of a finding: what to do first."""
-    group = finding.code.split("-")[1]
+    group = finding.code.split("-")[1] if finding.code in CODES else _ORDER[0]
     return _LEVELS[finding.level], _CONFIDENCE.get(finding.confidence, 1), _ORDER.index(group), finding.code
 
 
@@ -183,7 +183,7 @@ def where(f: Finding) -> str:
     if f.site is None:
         return f.place
     source = f.site.source
-    return f"{f.site}" + (f": `{source}`" if source else "")
+    return (f"{f.place}; " if f.place else "") + f"{f.site}" + (f": `{source}`" if source else "")
 
 
 def page_link(code: str) -> str:
@@ -195,7 +195,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     """Findings without repeats: one per code and place."""
     kept: dict[tuple, Finding] = {}
     for f in findings:
-        key = (f.code, f.site.key if f.site is not None else f.place)
+        key = (f.code, f.site.key if f.site is not None else "", f.place)
         if key not in kept:
             kept[key] = f
     return list(kept.values())

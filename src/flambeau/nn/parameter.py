@@ -70,6 +70,8 @@ def _adopt(cls, data, requires_grad):
     if data._cell is None:
         data._cell = [0]
     self._cell = data._cell  # in-place changes through either are seen by both
+    if data._fb_empty is not None:
+        self._fb_empty = data._fb_empty
     if requires_grad:
         self.requires_grad_(True)
     return self

@@ -12,6 +12,8 @@ from .. import devices, dtypes
 from ..arrays import as_strided, meta_empty
 from ..arrays import empty as _uninitialised
 from ..autograd.mode import inference_depth, state
+from ..checks.log import log
+from ..checks.sites import user_site
 from ..constants import strided
 from ..devices import CPU
 from ..dtypes import dtype as _dtype
@@ -226,6 +228,8 @@ def _make(name, value, size, named, out, dtype, layout, device, requires_grad, f
     if form in (channels_last, channels_last_3d):
         array = in_format(array, form)
     made = finish(array, requires_grad)
+    if value is None and log.on and dt.is_floating_point:
+        made._fb_empty = user_site(), id(array)
     return made if out is None else write_out(made, out, name)
 
 
@@ -472,8 +476,12 @@ def _new(self, name, value, size, dtype, device, layout, requires_grad):
     dev = self.device if device is None else devices.usable(device)
     if value == 0 and dev is CPU:
         return finish(_zeros(shape, dt), requires_grad)
-    made = _empty_array(shape, dt.numpy, dev) if value is None else filled(shape, value, dt, dev)
-    return finish(made, requires_grad)
+    if value is not None:
+        return finish(filled(shape, value, dt, dev), requires_grad)
+    made = finish(_empty_array(shape, dt.numpy, dev), requires_grad)
+    if log.on and dt.is_floating_point:
+        made._fb_empty = user_site(), id(made._array)
+    return made
 
 
 def _only_size(name, size, named) -> tuple:

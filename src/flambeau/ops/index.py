@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import CPU, META, MetaArray, device_of, meta_empty, mixed
 from ..autograd.mode import state
+from ..checks.log import log
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
 from ..kernels import indexed
@@ -426,6 +427,14 @@ def _unlike(key):
     )
 
 
+def _rows_chosen(t, order, made):
+    """Tell the checks that `made` holds most rows of `t`, in a certain order."""
+    if order.ndim == 1 and order.dtype.kind == "i":
+        from ..checks.data import rows_chosen  # noqa: PLC0415 - only when rows are put in order
+
+        rows_chosen(t, order, made)
+
+
 def _getitem(self, key):
     """x[key]: a view for ints, slices, None and ...; a copy for index tensors and masks."""
     kind = key.__class__
@@ -442,7 +451,10 @@ def _getitem(self, key):
     if type(self._array) is np.ndarray and MetaArray in map(type, arrays):
         raise mixed(META, CPU)  # index tensors of an accelerator; those on the CPU serve any tensor
     try:
-        return _gather_key(self, key=arrays)
+        made = _gather_key(self, key=arrays)
+        if log.on and len(arrays) == 1 and self._array.ndim and 2 * arrays[0].size >= self._array.shape[0]:
+            _rows_chosen(self, arrays[0], made)
+        return made
     except IndexError as error:
         raise _index_error(error, arrays, self._array.shape) from None
     except ShapeError as error:

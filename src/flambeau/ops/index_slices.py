@@ -7,12 +7,13 @@ from math import prod
 import numpy as np
 
 from ..arrays import MetaArray
+from ..checks.log import log
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import indexed
 from ..kernels.record import constant
 from ..tensor import Tensor, wrap
 from .entry import check_writable, primitive, public, write_out
-from .index import accumulate_at
+from .index import _rows_chosen, accumulate_at
 from .promotion import check_devices, stored_scalar
 from .scatter import _checked, _scatter_reduce, check_bounds
 from .shape import need_tensor, normal_dim, reshape
@@ -88,6 +89,8 @@ def index_select(input, dim, index, *, out=None):
     """
     dim = _vector_index(input, dim, index, "index_select")
     made = _to_scalar(_index_select(input, index, dim=dim), input)
+    if log.on and not dim and input._array.ndim and 2 * index._array.size >= input._array.shape[0]:
+        _rows_chosen(input, index._array, made)
     if out is None:
         return made
     check_writable(out)

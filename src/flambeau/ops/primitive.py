@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 
@@ -103,6 +104,8 @@ class Primitive:
         formula = None if self.float_formula and arrays[0].dtype.kind in "iub" else self.formula
         return found.call(self.name, self.forward, arrays, options, formula)
 
+    look: Any = None  # for layers with weights: told of tensors whose first takes no part in differentiation
+
     def record(self, tensors, outs, options):
         """Make `outs` results of a node in the graph."""
         edges, mask, bit, varies = [], 0, 1, self.variadic
@@ -119,8 +122,11 @@ class Primitive:
                     mask |= bit
             edges.append(edge)
             bit += bit
-        if not mask:
-            return
+        if not mask & 1:
+            if not mask:
+                return
+            if self.look is not None and log.on:
+                self.look(tensors)
         node = _new(self.node)
         node.edges = edges
         node.seq = next_number()

@@ -1,5 +1,7 @@
 """torch.nn.functional: layers as plain functions."""
 
+from ...checks import data as _data_checks
+from ...checks import initial as _initial_checks  # noqa: F401  its rules listen to events
 from ...ops.conv import (
     conv1d,
     conv2d,
@@ -149,3 +151,4 @@ def _explain_failures():
 
 
 _explain_failures()
+_data_checks.watch_layers()

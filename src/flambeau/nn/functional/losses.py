@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...checks import losses as checks
+from ...checks.initial import look_at_loss
 from ...checks.log import log
 from ...checks.sites import arguments, user_site
 from ...checks.targets import classes_first, same_shape
@@ -78,6 +79,8 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         input, target = input.unsqueeze(0), target.reshape(1)
     loss = L._cross_entropy(input, target, weight, ignore_index=ignore_index, reduction=reduction,
                             smoothing=float(label_smoothing))[0]  # fmt: skip
+    if log.first_losses and log.on:
+        look_at_loss(loss)
     return loss.reshape(()) if single else loss
 
 
@@ -360,6 +363,8 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
         common = promote_types(input.dtype, kind)
         input, target = input.to(common), target.to(common)
     losses = L._bce_logits(input, target, pos_weight).to(kind)  # PyTorch's result has the dtype of the target
+    if log.first_losses and log.on and weight is None and reduction == "mean":
+        look_at_loss(losses)
     return reduced(losses if weight is None else losses * weight, reduction)
 
 

@@ -6,6 +6,7 @@ import math
 import operator
 
 from ...autograd.mode import no_grad
+from ...checks.data import single_value_advice
 from ...errors import ArgumentError, ArgumentTypeError, DivisionByZero, DtypeError, ShapeError
 from ...kernels.record import into
 from ...mistakes.channels import wrong_norm
@@ -199,14 +200,21 @@ def _torch_group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn
 
 def _check_values_per_channel(shape, *unused):
     """ValueError when there is one value per channel: its variance is 0."""
-    count = math.prod((*shape[:1], *shape[2:]))
-    if count == 1:
-        raise ArgumentError(
-            f"Expected more than 1 value per channel when training, got input size torch.Size({list(shape)})",
-            why="a single value has no variance to normalise by",
-            fix="use a batch of at least 2 samples (drop_last=True in the DataLoader drops a last batch of one), or "
-            "model.eval()",
-        )
+    if math.prod((*shape[:1], *shape[2:])) != 1:
+        return
+    data, samples, size = single_value_advice()
+    raise ArgumentError(
+        f"Expected more than 1 value per channel when training, got input size torch.Size({list(shape)})",
+        why=f"the {samples} samples of {data} in batches of {size} leave a last batch of 1, and a single value per "
+        "channel has no variance to normalise by"
+        if data
+        else "a single value has no variance to normalise by",
+        fix=f"use `DataLoader(..., batch_size={size}, drop_last=True)`, or a batch size that leaves no single sample"
+        if data
+        else "use a batch of at least 2 samples (drop_last=True in the DataLoader drops a last batch of one), or "
+        "`model.eval()`",
+        code="" if unused else "FB-DATA-09",
+    )
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):

@@ -7,6 +7,9 @@ import numbers
 import warnings
 
 from ... import ops
+from ...autograd.mode import is_grad_enabled
+from ...checks.data import first_layer
+from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError, ShapeError, StateError
 from .. import init
 from ..parameter import Parameter
@@ -297,6 +300,8 @@ class RNNBase(Module):
                 input = input.unsqueeze(0 if self.batch_first else 1)
             states = self._initial(input, None) if hx is None else self._states(hx, batched, single)
         self._check_states(input, states, batch_sizes)
+        if log.on and not input.requires_grad and is_grad_enabled():
+            first_layer((input, self._flat_weights[0]))
         layer = getattr(ops, _LAYERS[self.mode])
         hidden = states[0] if single else tuple(states)
         weights = self._flat_weights

@@ -11,6 +11,8 @@ import numpy as np
 
 import flambeau as fb
 
+from ...checks.data import meet
+from ...checks.log import log
 from ...errors import ArgumentError, FailedAssertion, NotSupported
 from ...tensor import Tensor
 from ._utils.batch import SampleBatch
@@ -94,6 +96,8 @@ class TensorDataset(Dataset[tuple]):
                 fix="give all tensors the same first dimension",
             )
         self.tensors = tensors
+        if log.on:
+            meet(tensors)
 
     def __getitem__(self, index):
         return tuple(tensor[index] for tensor in self.tensors)

@@ -1,0 +1,356 @@
+"""`doctor.examine`: looks at model, data, loss and optimizer before training; nothing is changed by it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..checks import events
+from ..checks.findings import Finding, allow, found, seen
+from ..checks.log import Batch, log
+from ..checks.registry import variable
+from ..checks.tags import FROM_LOADER
+from ..errors import ArgumentError
+from ..nn import Module
+from ..nn.modules import hooks
+from ..optim import LBFGS
+from ..tensor import Tensor
+from ..utils.data import DataLoader
+from . import behaviour, data, parameters, statistics
+from .batches import Parts, Source, loss_of, read, source_of, take_apart, tensors_in
+from .failures import finding_of, is_users
+from .report import Report, Table, merged
+from .shapes import Propagation
+from .snapshot import unchanged
+
+BATCHES = 8  # batches of a loader that are looked at
+
+
+def examine(
+    model: Module,
+    batches: Any,
+    loss_fn: Callable | None = None,
+    optimizer: Any = None,
+    *,
+    validation: Any = None,
+    forward: Callable | None = None,
+    time_ordered: bool = False,
+    pairing: bool = False,
+    repro: bool = False,
+    seconds: float = 2.0,
+) -> Report:
+    """Look at everything that a training needs, before it begins.
+
+    Arguments:
+        model: the module to train.
+        batches: a loader, a data set, a list of batches, or one batch: (x, y), (x1, x2, y), a dict, or x alone.
+        loss_fn: `loss_fn(output, target)`, a module or a function; None if the model returns the loss itself, or if
+            there is no target.
+        optimizer: the optimizer that will train it.
+        validation: validation data in one of the forms of `batches`.
+        forward: `forward(model, batch)` gives the output, where the model is not simply called with the inputs.
+        time_ordered: the validation data is later than the training data; differences are then only hints.
+        pairing: also test by statistics whether labels belong to their inputs.
+        repro: the results are to be repeatable: also look for missing seeds.
+        seconds: the time to spend, about.
+
+    Returns: a `Report` of findings, with tables of layers. Parameters, buffers, gradients, the optimizer's state,
+    modes, random states and all else are afterwards as they were. Errors of the model's, the loss's or the data's own
+    code become findings of level E.
+
+    >>> import flambeau as torch
+    >>> from flambeau import doctor, nn
+    >>> net = nn.Sequential(nn.Linear(4, 16), nn.Linear(16, 3))
+    >>> x, y = torch.randn(64, 4), torch.randint(0, 3, (64,))
+    >>> doctor.examine(net, (x, y), nn.CrossEntropyLoss()).codes("EW")
+    ['FB-MOD-07']
+    """
+    if not isinstance(model, Module):
+        raise ArgumentError(
+            f"examine() takes a module as model, not {type(model).__name__}",
+            why="it looks at the parameters and layers of a module",
+            fix="pass the model, then data and loss: `examine(model, loader, loss_fn)`",
+        )
+    began = time.perf_counter()
+    with unchanged(model, loss_fn, optimizer, batches, validation, forward) as (made, snapshot):
+        exam = Examination(model, loss_fn, optimizer, forward, snapshot, began + seconds)
+        exam.run(
+            source_of(batches), None if validation is None else source_of(validation), time_ordered, pairing, repro
+        )
+        findings = merged([*exam.errors, *made])
+    exam.facts["seconds"] = round(time.perf_counter() - began, 2)
+    return Report(findings, exam.tables, [], exam.facts)
+
+
+class Examination:
+    """One run of `examine`: the checks in their order, within a time."""
+
+    def __init__(self, model, loss_fn, optimizer, forward, snapshot, end):
+        self.model, self.loss_fn, self.optimizer, self.forward = model, loss_fn, optimizer, forward
+        self.snapshot, self.end = snapshot, end
+        self.errors: list[Finding] = []
+        self.tables: list[Table] = []
+        count = sum(p._array.size for p in model.parameters())
+        self.facts: dict[str, Any] = {"model": type(model).__name__, "parameters": count}
+        self.ran: dict[int, Module] = {}
+        self.flat_norms: list[str] = []
+        self.not_finite: list[tuple[str, Any]] = []
+        root = variable(model) or "model"
+        self.paths = {id(m): expression(root, n) for n, m in model.named_modules()}
+        self.names = {id(p): expression(root, n) for n, p in model.named_parameters()}
+        self.trained = log.loaded or optimizer is not None and bool(optimizer.state)
+
+    def run(self, source: Source, validation: Source | None, time_ordered, pairing, repro) -> None:
+        """All checks, what others depend on first."""
+        if not self.checked(self._read, source, validation):
+            return
+        self.checked(data.check_labels, source, data.weighted_loss(self.loss_fn), validation)
+        self.checked(data.check_order, source)
+        self.checked(data.check_workers, source)
+        if validation is not None:
+            self.checked(data.check_validation, source, validation, time_ordered)
+        if pairing:
+            self.checked(data.check_pairing, source)
+        if repro:
+            self.checked(data.check_seeds, source)
+        if not source.batches:
+            return
+        parts = take_apart(source.batches[0], self.model, self.loss_fn)
+        self.facts["batch"] = ", ".join(f"{n} {tuple(t.shape)}" for n, t in parts.all_tensors())
+        parameters.hidden_layers(self.model)
+        self._as_a_batch(source, parts)
+        loss = self._one_step(parts)
+        if loss is None:
+            return
+        if self.flat_norms:
+            self.checked(data.check_last_batch, source, self.flat_norms)
+        self.facts["loss"] = loss
+        self._behaviour(parts, loss)
+
+    # ------------------------------------------------------------------ parts
+
+    def checked(self, check: Callable, *given: Any) -> bool:
+        """Run a check; an error of the user's code becomes a finding. Whether it went through."""
+        try:
+            check(*given)
+        except Exception as error:
+            if not is_users(error):
+                raise
+            self.errors.append(finding_of(error, "the data set"))
+            return False
+        return True
+
+    def _read(self, source: Source, validation: Source | None) -> None:
+        data.fetch_samples(source)
+        read(source, BATCHES, 0.3)
+        if validation is not None:
+            data.fetch_samples(validation)
+            read(validation, BATCHES, 0.3)
+        if len(source):
+            self.facts["samples"] = len(source)
+
+    def _as_a_batch(self, source: Source, parts: Parts) -> None:
+        """What the rules for loaders need to know of the batch."""
+        self.loader = source.loader or DataLoader(range(max(parts.size, 1)), batch_size=max(parts.size, 1))  # type: ignore[arg-type, var-annotated]
+        tensors = [t for _, t in parts.all_tensors()]
+        log.batch = Batch(self.loader, tensors, parts.size, 1)
+        for t in tensors:
+            if t._tag is None:
+                t._tag = FROM_LOADER
+
+    def call(self, parts: Parts) -> Any:
+        """The output of the model for a batch."""
+        if self.forward is not None:
+            return self.forward(self.model, parts.batch)
+        return self.model(*parts.inputs, **parts.named)
+
+    def _observe(self, module, args, output) -> None:
+        """After the forward of each module: which ran, where a value was not finite first."""
+        self.ran[id(module)] = module
+        path = self.paths.get(id(module))
+        x = next((t for _, t in tensors_in(args, "")), None)
+        if path and type(module).__name__.startswith("BatchNorm") and module.training and x is not None:
+            if x._array.ndim == 2:
+                self.flat_norms.append(f"{path} = {type(module).__name__}({module.num_features})")
+        if len(self.not_finite) < 1 and path is not None:
+            for _, t in tensors_in(output, ""):
+                a = t._array
+                if type(a) is np.ndarray and a.dtype.kind == "f" and not np.isfinite(a).all():
+                    if x is None or x._array.dtype.kind != "f" or np.isfinite(x._array).all():
+                        self.not_finite.append((path, a))
+                    return
+
+    def _before(self, module, args) -> None:
+        """Before the forward of each module: keep what it holds, if nothing that was passed in led to it."""
+        if id(module) not in self.paths:
+            self.snapshot.add(module)
+
+    def _one_step(self, parts: Parts) -> float | None:
+        """One forward and backward with all rules looking on; the loss, or None if it cannot be had."""
+        handles = [hooks._register(hooks.forward, self._observe), hooks._register(hooks.forward_pre, self._before)]
+        what = "the model"
+        try:
+            if not self.model.training:
+                self.model.train()
+            self._clear()
+            output = self.call(parts)
+            what = "the loss function"
+            loss = loss_of(self.loss_fn, output, parts)
+            if loss is None:
+                self._without_loss(output)
+                return None
+            if isinstance(loss, Tensor) and loss._array.size > 1:
+                loss = loss.mean()
+            what = "backward"
+            return self._backward(loss, [t for _, t in tensors_in(output, "output")])
+        except Exception as error:
+            if not is_users(error):
+                raise
+            self._failed(error, what, parts)
+            return None
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _backward(self, loss, outputs) -> float | None:
+        nodes = events.graph([loss])
+        chain = statistics.layers(nodes, self.names)
+        value = float(loss._array)
+        if not math.isfinite(value):
+            self._not_finite(value)
+            return None
+        blamed = statistics.saturated(nodes, chain)
+        blamed = statistics.exploding(chain) or blamed
+        blamed = statistics.dead(nodes, chain) or blamed
+        loss.backward()
+        statistics.read_gradients(chain)
+        if not blamed:
+            statistics.vanishing(chain)
+        self._gradients_finite()
+        statistics.initial_values(self.model, chain, self.trained)
+        statistics.linear_chain(events.graph(outputs), chain)
+        parameters.unreached(self.model, set(self.ran), self.optimizer)
+        self._table(chain)
+        return value
+
+    def _without_loss(self, output) -> None:
+        """No loss to go back from: what the forward pass alone shows."""
+        roots = [t for _, t in tensors_in(output, "output")]
+        nodes = events.graph(roots)
+        chain = statistics.layers(nodes, self.names)
+        if not (statistics.saturated(nodes, chain) or statistics.exploding(chain) or statistics.dead(nodes, chain)):
+            statistics.initial_values(self.model, chain, self.trained)
+        statistics.linear_chain(nodes, chain)
+        self._table(chain)
+
+    def _failed(self, error, what, parts) -> None:
+        """A step that raised: its finding, and all layers that do not fit."""
+        first = finding_of(error, what)
+        if what == "the model":
+            pass_ = Propagation(self.model, self.paths)
+            pass_.run(self.call, parts, [t for t, *_ in self.snapshot.tensors])
+            if pass_.failures:  # the first of them is what was raised
+                first.place, first.code = pass_.failures[0].place, pass_.failures[0].code
+                self.errors += [first, *pass_.failures[1:]]
+                if pass_.rows:
+                    self.tables.append(Table("Shapes", ("layer", "kind", "input", "output"), pass_.rows))
+                return
+        self.errors.append(first)
+
+    def _not_finite(self, value: float) -> None:
+        if seen("FB-DATA-04", "FB-NUM-03", "FB-INIT-04", "FB-LOSS-06"):
+            return
+        where = self.not_finite[0][0] if self.not_finite else ""
+        found(
+            "FB-NUM-01",
+            saw=f"the first loss is {value}; {where} is the first layer whose input is finite and whose output is not"
+            if where
+            else f"the first loss is {value}, although every layer gives finite outputs",
+            why="training cannot begin from it: every gradient would be NaN",
+            fix="look for a logarithm or division of 0, a root of a negative number, or exp of a large number there"
+            if where
+            else "look for a logarithm or division of 0 in the loss; use `F.cross_entropy` or `F.log_softmax` in "
+            "place of log(softmax(x))",
+            level="E",
+            place=where or "the loss",
+        )
+
+    def _gradients_finite(self) -> None:
+        for name, p in self.model.named_parameters():
+            g = p._grad
+            if g is not None and type(g._array) is np.ndarray and not np.isfinite(g._array).all():
+                found(
+                    "FB-NUM-02",
+                    saw=f"the loss is finite, but the gradient of {name} is not",
+                    why="a root, norm or power at 0, a division, or the unused branch of where() has an infinite slope",
+                    fix="add an epsilon, `(x + 1e-8).sqrt()`, or make both branches of the where() safe",
+                    level="E",
+                    place=name,
+                )
+                return
+
+    def _table(self, chain) -> None:
+        rows = [
+            (c.name or "(function)", str(tuple(c.weight._array.shape)), c.input_rms, c.weight_std, c.gradient_rms)
+            for c in chain
+        ]
+        if rows:
+            self.tables.append(Table("Layers", ("layer", "weight", "input rms", "weight std", "gradient rms"), rows))
+
+    # ------------------------------------------------------------------ behaviour
+
+    def _clear(self) -> None:
+        for p in self.model.parameters():
+            p._grad = None
+
+    def _step(self, parts: Parts) -> Callable[[Any], float]:
+        def step(optimizer) -> float:
+            with allow():
+                self._clear()
+                loss = loss_of(self.loss_fn, self.call(parts), parts)
+                loss = loss.mean() if loss._array.size > 1 else loss
+                loss.backward()
+                optimizer.step()
+            return float(loss._array)
+
+        return step
+
+    def _behaviour(self, parts: Parts, first: float) -> None:
+        """Runs the model some more times, as far as the time allows."""
+        self.snapshot.restore()
+        began = time.perf_counter()
+        self.model.eval()
+        same = behaviour.ignores_input(self.call, parts)
+        self.snapshot.restore()
+        each = max(time.perf_counter() - began, 1e-4)
+        if time.perf_counter() + 12 * each < self.end:
+            self.model.train()
+            losses = behaviour.fit(self._step(parts), self.model, first)
+            self.model.eval()
+            same = same and behaviour.ignores_input(self.call, parts)
+            reached = behaviour.reaches_input(self.call, parts) if same else None
+            self.snapshot.restore()
+            unstable = seen("FB-INIT-01", "FB-INIT-03", "FB-INIT-04", "FB-GRAD-06")
+            if same and (reached is False or not unstable):
+                behaviour.say_ignored(self.model)
+            else:
+                behaviour.judge_fit(losses, self.model)
+        if time.perf_counter() + 2 * each < self.end and not seen("FB-LOOP-07"):
+            self.model.eval()
+            behaviour.mixes_samples(self.call, parts, self.model)
+            self.snapshot.restore()
+        usable = self.optimizer is not None and not isinstance(self.optimizer, LBFGS)
+        if usable and time.perf_counter() + 8 * each < self.end:
+            self.model.train()
+            behaviour.probe_rate(self._step(parts), self.snapshot.restore, self.optimizer, first)
+
+
+def expression(root: str, name: str) -> str:
+    """The Python expression for a part of a model: `net[0].weight` for "0.weight"."""
+    for part in name.split(".") if name else ():
+        root += f"[{part}]" if part.isdigit() else f".{part}"
+    return root
