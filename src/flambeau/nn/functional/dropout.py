@@ -7,6 +7,10 @@ import warnings
 
 import numpy as np
 
+from ...autograd.mode import state
+from ...checks import modes
+from ...checks.log import log
+from ...checks.modes import UNSAID
 from ...errors import ArgumentError, DtypeError
 from ...generator import default_generator, memory_order
 from ...ops.entry import assign, check_writable, public
@@ -25,6 +29,14 @@ def _check(input, p, name):
             if 1 < p <= 100
             else "use a number between 0 and 1, such as `p=0.5`",
         )
+
+
+def _look(name, p, training):
+    """Dropout is on: is it meant?"""
+    if training is UNSAID:
+        modes.unsaid(name, p)
+    if not state.grad:
+        modes.unrecorded()
 
 
 def keep_mask(shape, p, dtype, value=1.0):
@@ -60,7 +72,7 @@ def _dropped(input, p, inplace, shape=None):
     return assign(input, made) if inplace else made
 
 
-def dropout(input, p=0.5, training=True, inplace=False):
+def dropout(input, p=0.5, training=UNSAID, inplace=False):
     """In training, zeros with probability `p`, and everything else times 1 / (1 - p), so that the mean stays.
 
     Raises ValueError unless p is between 0 and 1.
@@ -70,6 +82,8 @@ def dropout(input, p=0.5, training=True, inplace=False):
     tensor([1., 1.])
     """
     _check(input, p, "dropout")
+    if log.on and training and p:
+        _look("dropout", p, training)
     if not training or p == 0:
         return input if inplace or not training else input * 1
     return _dropped(input, p, inplace)
@@ -107,7 +121,7 @@ def _torch_feature_dropout_(input, p, train):
     return _channels(input, p, train, True)
 
 
-def dropout1d(input, p=0.5, training=True, inplace=False):
+def dropout1d(input, p=0.5, training=UNSAID, inplace=False):
     """Dropout of whole channels of (N, C, L) or (C, L).
 
     >>> import flambeau as torch
@@ -115,6 +129,8 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
     tensor([0., 2.])
     """
     _check(input, p, "dropout1d")
+    if log.on and training and p:
+        _look("dropout1d", p, training)
     if input.ndim not in (2, 3):
         raise DtypeError(
             f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d exists to "
@@ -138,7 +154,7 @@ def _batched(input, ndim, p, training, inplace):
     return assign(input, made) if training and p else input
 
 
-def dropout2d(input, p=0.5, training=True, inplace=False):
+def dropout2d(input, p=0.5, training=UNSAID, inplace=False):
     """Dropout of whole channels of (N, C, H, W) (Tompson et al. 2015).
 
     >>> import flambeau as torch
@@ -146,6 +162,8 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     tensor([0., 2.])
     """
     _check(input, p, "dropout2d")
+    if log.on and training and p:
+        _look("dropout2d", p, training)
     if input.ndim not in (3, 4):
         warnings.warn(
             f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and will result in an "
@@ -165,7 +183,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     return _channels(input, p, training, inplace)
 
 
-def dropout3d(input, p=0.5, training=True, inplace=False):
+def dropout3d(input, p=0.5, training=UNSAID, inplace=False):
     """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W).
 
     >>> import flambeau as torch
@@ -173,6 +191,8 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     tensor([0.0000, 1.2500])
     """
     _check(input, p, "dropout3d")
+    if log.on and training and p:
+        _look("dropout3d", p, training)
     if input.ndim not in (4, 5):
         warnings.warn(
             f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will result in an "

@@ -6,6 +6,9 @@ Ioffe, Szegedy, "Batch Normalization: Accelerating Deep Network Training by Redu
 from __future__ import annotations
 
 from ... import ops
+from ...autograd.mode import state
+from ...checks import modes
+from ...checks.log import log
 from ...dtypes import int64
 from ...errors import ArgumentError
 from ...mistakes.channels import wrong_norm
@@ -98,6 +101,11 @@ class _BatchNorm(_NormBase):
         self._check_input_dim(input)
         factor = 0.0 if self.momentum is None else self.momentum
         tracking = self.track_running_stats
+        if log.on and tracking:
+            if not self.training:
+                modes.first_evaluation(self, input)
+            elif not state.grad:
+                modes.unrecorded()
         if self.training and tracking and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:  # a plain average over all batches

@@ -6,6 +6,8 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
+from ...autograd.mode import state
+from ...checks.modes import WATCHED, evaluated
 from ...errors import ArgumentError, ArgumentTypeError, MissingAttribute, MissingKey, NotSupported, StateError
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
@@ -110,6 +112,11 @@ class Module(StateDict, Conversion):
 
     def _call_impl(self, *args, **kwargs):
         """A call with hooks: before, around and after `forward`; or of what `compile` has made of this."""
+        if self._hooked is WATCHED and not _globally.flag:
+            result = self.forward(*args, **kwargs)
+            if state.grad and not self.training:
+                evaluated(self, args, result)
+            return result
         compiled = self._compiled_call_impl
         if compiled is not None and not compiled.running:
             return compiled(*args, **kwargs)

@@ -1,0 +1,381 @@
+"""Training mode and evaluation: the wrong one, dropout that does not ask, graphs of evaluations, young statistics.
+
+The layers that behave differently in training tell these rules when that looks odd; `train()` and `eval()` do always.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import weakref
+
+import numpy as np
+
+from ..place import NEVER, USER, kind_of, running
+from . import events, registry
+from .codes import LIMITS
+from .findings import found
+from .log import log
+from .sites import Site, name_in, statements, user_site
+
+LIMITS["FB-MODE-01"] = {"batches": 2}
+LIMITS["FB-MODE-02"] = {"steps": 2}
+LIMITS["FB-MODE-03"] = {"alive": 3, "alive_unsure": 10}
+LIMITS["FB-MODE-05"] = {"initial": 0.1, "off": 1.0, "ratio": 3.0, "channels": 0.5, "values": 8}
+WATCHED = "watched"  # what `_hooked` of a module is while its calls in eval mode are looked at
+# Files of the package that run modules without recording although the user records.
+_APART = tuple(
+    os.sep + os.path.join(*parts)
+    for parts in (("utils", "checkpoint.py"), ("autograd", "function.py"), ("optim", "swa_utils.py"))
+)
+
+
+def _own_layers(module) -> tuple[list, list]:
+    """(the dropouts that drop something, the batch norms) in a module."""
+    drops, norms = [], []
+    for m in module.modules():
+        kind = type(m)
+        if kind.__module__.startswith("flambeau.nn.modules."):
+            if "Dropout" in kind.__name__ and m.p > 0:
+                drops.append(m)
+            elif "BatchNorm" in kind.__name__ and getattr(m, "track_running_stats", False):
+                norms.append(m)
+    return drops, norms
+
+
+def _owned(module) -> bool:
+    """Whether a live optimizer holds a parameter of a module."""
+    held = registry.optimized()
+    return any(id(p) in held for p in module.parameters())
+
+
+def _call_of_root(frame):
+    """(the frame of the outermost `forward` that runs, the frame that called it, whether something runs it apart)."""
+    root, caller, apart = None, None, False
+    while frame is not None:
+        code = frame.f_code
+        kind = kind_of(code.co_filename)
+        if kind == NEVER and code.co_filename.endswith(_APART):
+            apart = True
+        if code.co_name == "forward" and hasattr(frame.f_locals.get("self"), "_modules"):
+            root, caller = frame, None
+        elif kind == USER and caller is None:
+            caller = frame
+        frame = frame.f_back
+    return root, caller, apart
+
+
+def _name(frame, module) -> str:
+    """What the code of a frame calls a module: by the call that is running there, else by a variable."""
+    if frame is not None:
+        e = Site(frame.f_code, frame.f_lasti).expression()
+        if isinstance(e, ast.Call) and isinstance(e.func, (ast.Name, ast.Attribute)):
+            return ast.unparse(e.func)
+    while frame is not None:
+        name = name_in(frame, module)
+        if name:
+            return name
+        frame = frame.f_back
+    return type(module).__name__
+
+
+# ---------------------------------------------------------------------- evaluation in training mode
+
+
+class _Run:
+    """Calls of one root in training mode, one after the other, with nothing recorded and no step in between."""
+
+    __slots__ = ("batch", "count", "done", "moment", "root")
+
+    def __init__(self, root):
+        self.root, self.moment, self.batch, self.count, self.done = weakref.ref(root), None, None, 0, False
+
+    def __call__(self, *event):  # as a frame's trace function, which is what a call is marked with
+        return self
+
+
+def unrecorded() -> None:
+    """A dropout or batch norm runs in training mode while nothing is recorded."""
+    frame, caller, apart = _call_of_root(sys._getframe(1))
+    if frame is None or caller is None or apart or sys.gettrace() is not None:
+        return
+    root = frame.f_locals.get("self")
+    if not root.training:
+        return
+    runs = log.notes.setdefault("FB-MODE-01", {})
+    run = runs.get(id(root))
+    if run is None or run.root() is not root:
+        run = runs[id(root)] = _Run(root)
+    if run.done or frame.f_trace is run:
+        return  # another layer of the same call
+    # Frames are no weak references' objects and are used again; this slot of theirs is free while nobody traces.
+    frame.f_trace = run
+    moment, batch = (log.steps, log.backwards), _first_argument(caller)
+    if run.moment != moment:
+        run.moment, run.count = moment, 0
+    elif batch is not None and run.batch is not None and run.batch() is batch:
+        return  # the same batch once more: samples of what dropout gives
+    run.batch = None if batch is None else weakref.ref(batch)
+    run.count += 1
+    if run.count >= LIMITS["FB-MODE-01"]["batches"]:
+        run.done = True
+        if _owned(root) and not _meant(root, caller):
+            _report_training(root, caller)
+
+
+def _first_argument(caller):
+    """The tensor that is given first in the call that runs in a frame, if it is a variable there."""
+    e = Site(caller.f_code, caller.f_lasti).expression()
+    if not isinstance(e, ast.Call) or not e.args or not isinstance(e.args[0], ast.Name):
+        return None
+    value = caller.f_locals.get(e.args[0].id, caller.f_globals.get(e.args[0].id))
+    return value if hasattr(value, "_array") else None
+
+
+def _meant(root, caller) -> bool:
+    """Whether train() was called for this very loop, or the results are thrown away: statistics are measured anew."""
+    for steps, backwards, what, thing, _ in reversed(log.events):
+        if thing == id(root) and what in ("train", "eval"):
+            if what == "train" and (steps, backwards) == (log.steps, log.backwards):
+                return True
+            break
+    site = Site(caller.f_code, caller.f_lasti)
+    for statement in statements(site):
+        for s in ast.walk(statement):
+            if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and s.lineno <= site.line <= s.end_lineno:
+                call = site.expression()
+                if call is not None and ast.unparse(s.value) == ast.unparse(call):
+                    return True
+    return False
+
+
+def _report_training(root, caller):
+    drops, norms = _own_layers(root)
+    drops, norms = [m for m in drops if m.training], [m for m in norms if m.training]
+    name, site = _name(caller, root), Site(caller.f_code, caller.f_lasti)
+    fix = f"call `{name}.eval()` before the loop, and `{name}.train()` after it"
+    if norms:
+        norm = f"{type(norms[0]).__name__}({norms[0].num_features})"
+        if drops:
+            found("FB-MODE-01", f"`{name}` is in training mode while it is evaluated under no_grad: {drops[0]!r} is "
+                  f"active, and {norm} uses and updates batch statistics",
+                  "the outputs are random and depend on what else is in the batch, and evaluated data gets into the "
+                  "running statistics", fix, cause="both", at=site)  # fmt: skip
+        else:
+            found("FB-MODE-01", f"`{name}` is in training mode while it is evaluated under no_grad: {norm} uses and "
+                  "updates batch statistics",
+                  "the outputs depend on what else is in the batch, and evaluated data gets into the running "
+                  "statistics", fix, cause="norm", at=site)  # fmt: skip
+    else:
+        drop = repr(drops[0]) if drops else "F.dropout"
+        found("FB-MODE-01", f"`{name}` is in training mode while it is evaluated under no_grad: {drop} is active",
+              "the outputs are random, and worse than what the model has learnt", fix,
+              cause="dropout", at=site)  # fmt: skip
+
+
+# ---------------------------------------------------------------------- training in eval mode, graphs of evaluations
+
+
+class _Evaluated:
+    """A module that the user put in eval mode: since when, steps since, and its recorded outputs by call site."""
+
+    def __init__(self, module, site):
+        self.module, self.site, self.steps_before, self.steps = weakref.ref(module), site, log.steps, 0
+        self.backwards = log.backwards
+        self.outputs: dict = {}  # site -> [number of calls, weak references to the nodes of the outputs]
+        self.done = False
+
+    def name(self) -> str:
+        """What the user calls it: what `.eval()` was called on."""
+        e = self.site.expression() if self.site is not None else None
+        if isinstance(e, ast.Call) and isinstance(e.func, ast.Attribute) and e.func.attr in ("eval", "train"):
+            if isinstance(e.func.value, (ast.Name, ast.Attribute)):
+                return ast.unparse(e.func.value)
+        return registry.name_of_module(self.module())
+
+
+def _mode_set(module, training: bool) -> None:
+    table = log.notes.setdefault("eval", {})
+    if training:
+        table.pop(id(module), None)
+        if module.__dict__.get("_hooked") is WATCHED:
+            del module.__dict__["_hooked"]
+        return
+    table[id(module)] = _Evaluated(module, user_site())
+    if not module._hooked:
+        module.__dict__["_hooked"] = WATCHED
+    if _stepping not in events.before_step:
+        events.before_step.append(_stepping)
+
+
+def _stepping(optimizer, of) -> None:
+    """Before a step: is a module that it trains still in eval mode?"""
+    table = log.notes.get("eval")
+    if not table:
+        return
+    for key, e in list(table.items()):
+        module = e.module()
+        if module is None or module.training:
+            del table[key]
+        elif not e.done and (of.closure or log.backwards > max(of.backwards_at_step, e.backwards)):
+            e.steps += 1
+            if e.steps >= LIMITS["FB-MODE-02"]["steps"]:
+                e.done = True
+                _report_eval(module, e, optimizer)
+
+
+def _report_eval(module, e, optimizer):
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not any(id(p) in held and p._grad is not None for p in module.parameters()):
+        return
+    drops, norms = ([m for m in layers if not m.training] for layers in _own_layers(module))
+    if not drops and not norms or registry.path_of(module)[1]:
+        return
+    name, site, steps = e.name(), e.site, e.steps_before
+    level, fix = ("W" if steps else "H"), f"put `{name}.train()` at the start of each epoch"
+    place = f"{site}" if site is not None else ""
+    if not steps:
+        found("FB-MODE-02", f"`{name}.eval()` ({place}) was called before the first step, and the training goes on in "
+              "eval mode", "dropout is off and batch norm uses its running statistics as they are",
+              f"call `{name}.train()` before the loop, unless this is meant", level=level, at=site,
+              cause="from-the-start")  # fmt: skip
+    elif norms:
+        found("FB-MODE-02", f"`{name}.eval()` ({place}) was called after step {steps}, and `{name}.train()` was not "
+              "called again", "batch norm no longer follows the data, and dropout is off, for the rest of the training",
+              fix, level=level, at=site, cause="norm")  # fmt: skip
+    else:
+        found("FB-MODE-02", f"`{name}.eval()` ({place}) was called after step {steps}, and `{name}.train()` was not "
+              "called again", "dropout is off for the rest of the training", fix, level=level, at=site,
+              cause="dropout")  # fmt: skip
+
+
+def evaluated(module, args, result) -> None:
+    """A module that the user put in eval mode has been called, and autograd is recording."""
+    e = log.notes.get("eval", {}).get(id(module))
+    if e is None or e.done or e.module() is not module:
+        return
+    from ..tensor import Tensor  # as above
+
+    outputs, inputs = events._tensors(result, Tensor), events._tensors(args, Tensor)
+    if not outputs or outputs[0]._node is None or any(t.requires_grad for t in inputs):
+        return
+    frame = sys._getframe(3)
+    if running(frame):
+        return  # a part of another module
+    if log.notes.get("gradients asked for"):
+        return
+    if e.outputs.get("moment") != log.backwards:
+        e.outputs = {"moment": log.backwards}
+    site = user_site(frame)
+    if site is None:
+        return
+    calls = e.outputs.setdefault(site, [0, []])
+    calls[0] += 1
+    calls[1] = [r for r in calls[1] if r() is not None] + [weakref.ref(outputs[0]._node)]
+    alive = len(calls[1])
+    trained_before = e.steps_before > 0 or not _owned(module)
+    if alive >= LIMITS["FB-MODE-03"]["alive" if trained_before else "alive_unsure"]:
+        e.done = True
+        size = _bytes([r() for r in calls[1]]) / 2**20
+        name = e.name()
+        found("FB-MODE-03", f"`{name}` is in eval mode, but autograd is recording: {alive} outputs and their graphs "
+              f"are alive ({size:.1f} MB)",
+              "eval() only changes layers such as Dropout and BatchNorm; recording goes on",
+              "wrap the loop in `with torch.no_grad():`", level="W", at=site, cause="kept")  # fmt: skip
+    elif calls[0] >= 6 and alive <= 2:
+        e.done = True
+        name = e.name()
+        found("FB-MODE-03", f"`{name}` is in eval mode, but autograd is recording graphs that nobody uses",
+              "eval() only changes layers such as Dropout and BatchNorm; recording goes on and takes time",
+              "wrap the loop in `with torch.no_grad():`", level="H", at=site, cause="unused")  # fmt: skip
+
+
+def _bytes(nodes) -> int:
+    """The memory of what some nodes, and the nodes behind them, have kept, parameters aside."""
+    seen: dict[int, int] = {}
+    stack, visited = [n for n in nodes if n is not None], set()
+    while stack and len(visited) < 10_000:
+        node = stack.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        for kept in (getattr(node, "saved", None) or {}).values():
+            if kept and not getattr(kept[0], "is_leaf", True) or kept and not getattr(kept[0], "_rg", True):
+                array = kept[0]._array
+                seen[id(array)] = array.nbytes
+        stack += [edge[0] for edge in node.edges if edge is not None and edge[1] != -1]
+    return sum(seen.values())
+
+
+events.mode_set.append(_mode_set)
+
+
+# ---------------------------------------------------------------------- dropout that does not ask
+
+
+class _Unsaid(int):
+    """True as the default of F.dropout's `training`: what is told apart from a True that the user has written."""
+
+    def __repr__(self):
+        return "True"
+
+
+UNSAID = _Unsaid(1)
+
+
+def unsaid(name: str, p: float) -> None:
+    """F.dropout was called without `training`: is the module that it runs in, in eval mode?"""
+    modules = running(sys._getframe(2))
+    if not modules or modules[0].training or not p:
+        return
+    kind, function = type(modules[0]).__name__, f"F.{name}"
+    found("FB-MODE-04", f"{function}(p={p:g}) in {kind}.forward is active although the {kind} is in eval mode",
+          "its `training` is True unless it is given: eval() does not reach it",
+          "pass `training=self.training`, or use an `nn.Dropout` layer", cause="default")  # fmt: skip
+
+
+# ---------------------------------------------------------------------- statistics of batch norm
+
+
+def first_evaluation(layer, input) -> None:
+    """A batch norm runs in eval mode: have its running statistics come near the data yet?"""
+    looked = log.notes.setdefault("FB-MODE-05", weakref.WeakKeyDictionary())
+    count = int(layer.num_batches_tracked._array)
+    if looked.get(layer) == count:
+        return
+    looked[layer] = count
+    momentum, a = layer.momentum, input._array
+    limit = LIMITS["FB-MODE-05"]
+    if not count or momentum is None or not 0 < momentum < 1 or (1 - momentum) ** count <= limit["initial"]:
+        return
+    if layer in log.notes.get("loaded norms", ()) or type(a) is not np.ndarray or a.dtype.kind != "f":
+        return
+    channels = np.moveaxis(a, 1, 0).reshape(a.shape[1], -1).astype(np.float64)
+    if channels.shape[1] < limit["values"]:
+        return
+    mean, var = channels.mean(1), channels.var(1) + 1e-12
+    running_mean, running_var = layer.running_mean._array, layer.running_var._array
+    off = np.abs(mean - running_mean) > limit["off"] * np.sqrt(var)
+    ratio = (running_var + 1e-12) / var
+    off |= (ratio > limit["ratio"]) | (ratio < 1 / limit["ratio"])
+    if off.mean() <= limit["channels"]:
+        return
+    share = (1 - momentum) ** count
+    name, kind = registry.name_of_module(layer), f"{type(layer).__name__}({layer.num_features})"
+    distance = float(np.median(np.abs(mean - running_mean) / np.sqrt(var)))
+    found("FB-MODE-05", f"{name} = {kind} has seen {count} batches: its running statistics are still {share:.0%} the "
+          f"initial 0 and 1, and lie {distance:.1f} standard deviations from this batch",
+          "in eval mode it normalises with statistics that do not describe the data",
+          "train longer before `eval()`, or set `momentum=None` for a plain average", cause="young",
+          batches=count)  # fmt: skip
+
+
+def _loaded(module, state_dict, strict, keys) -> None:
+    """Statistics that were loaded are what they are."""
+    norms = _own_layers(module)[1]
+    if norms:
+        log.notes.setdefault("loaded norms", weakref.WeakSet()).update(norms)
+
+
+events.state_loaded.append(_loaded)
