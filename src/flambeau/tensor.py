@@ -97,7 +97,8 @@ class Tensor:
     _node = None  # the operation that made it; None for leaves
     _index = 0  # which output of that operation it is
     _grad = None
-    _cell = None  # version counter: a list of one int, shared by all views of the same memory
+    _cell = None  # version counter: a list of one int (and where it was changed), shared by all views of a memory
+    _aside = ""  # ".data" or ".detach()" if it was made by that: changes to it are not recorded
     _base = None  # for views: the tensor viewed
     _chain: tuple | None = None  # for views: (chain before, view operation, options) that led here from the base
     _rebases = 0  # how often in-place operations gave this tensor a new history
@@ -405,14 +406,25 @@ class Tensor:
         else:
             cell[0] += 1
 
+    def _wrote(self):
+        """Count an in-place change that a call of the user's makes, and remember where."""
+        cell = self._cell
+        self._bump()
+        if log.on and (cell is not None or self._rg):
+            log.wrote(self._cell, self._aside)
+
     def _is_view(self) -> bool:
         return self._base is not None
 
     @property
     def data(self) -> Tensor:
-        """The same memory without history; changes to it are not seen by autograd (use `detach()` instead)."""
+        """The same memory without history; backward refuses kept values that were changed through it."""
         t = _new(Tensor)
         t._array = self._array
+        cell = self._cell
+        if cell is None:
+            cell = self._cell = [0]
+        t._cell, t._aside = cell, ".data"
         if log.on:
             if self._rg:
                 log.cut("data", self)

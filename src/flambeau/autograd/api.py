@@ -312,7 +312,7 @@ def detach(self) -> Tensor:
     cell = self._cell
     if cell is None:
         cell = self._cell = [0]
-    t._cell = cell
+    t._cell, t._aside = cell, ".detach()"
     return t
 
 

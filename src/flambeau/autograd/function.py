@@ -85,9 +85,15 @@ class FunctionCtx:
                 found.append(unpack(t))
                 continue
             if t._version != version:
-                raise GradientError(
+                from ..checks.inplace import overwritten  # only needed for the error
+
+                now = t._version
+                raise overwritten(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[tensor of shape {list(t.shape)}] is at version {t._version}; expected version {version} instead."
+                    f"[tensor of shape {list(t.shape)}] is at version {now}; expected version {version} instead.",
+                    type(self._node_ref()).__name__.removesuffix("Backward"),
+                    t,
+                    index is not None,
                 )
             if index is not None:
                 again = wrap(t._array)

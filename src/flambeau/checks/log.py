@@ -79,6 +79,7 @@ class Log:
         self.deep = (
             8  # backward passes whose graph is still to be looked at; a new optimizer or model makes it grow again
         )
+        self.arrays = 2000  # tensors over NumPy memory that are still to be looked at
         self.walks = 300  # cuts whose graph may still be looked at
         self.sequence: list[int] = [0]  # numbers of the nodes that the last backward passes began at
         self.ends: list[int] = [0]  # and numbers that were next when they ended
@@ -128,6 +129,14 @@ class Log:
                 self.walks -= 1
                 leaves = leaf_ids(tensor._node)
             self.cuts.append(Cut(kind, site, weakref.ref(tensor), tensor._array.shape, value, leaves))
+
+    def wrote(self, cell: list, aside: str):
+        """The user's code changes a memory in place: its version counter keeps where, and whether through `.data`."""
+        frame: Any = sys._getframe(2)
+        while frame is not None and kind_of(frame.f_code.co_filename) == NEVER:
+            frame = frame.f_back
+        if frame is not None:
+            cell[1:] = (frame.f_code, frame.f_lasti, cell[0], aside)
 
     def no_grad(self):
         """The user's code enters a block that does not record."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
+from ..checks.buffers import shared
 from ..checks.log import log
 from ..errors import (
     ArgumentError,
@@ -94,7 +95,16 @@ def from_numpy(ndarray):
             UserWarning,
             stacklevel=2,
         )
-    return wrap(check_array(ndarray).view())
+    return _over(ndarray)
+
+
+def _over(ndarray):
+    """A tensor over an array's memory."""
+    made = wrap(check_array(ndarray).view())
+    if log.on and log.arrays > 0:
+        log.arrays -= 1
+        shared(ndarray, made)
+    return made
 
 
 def _type_name(x):
@@ -357,7 +367,7 @@ def as_tensor(data, dtype=None, device=None):
             made = made.to(devices.usable(device))
         return made if dt is None else made.to(dt)
     if isinstance(data, np.ndarray):
-        made = wrap(check_array(data).view())
+        made = _over(data) if dt is None or dt.numpy == data.dtype else wrap(check_array(data).view())
         made = made if dt is None else made.to(dt)
         return made if device is None else made.to(devices.usable(device))
     return wrap(_placed(array_of(data, dt), device))

@@ -46,7 +46,7 @@ def _write(self, source):
         b = b.real
     if a.size:
         into("copy", a, unchanged, b)
-    self._bump()
+    self._wrote()
     return self
 
 
@@ -527,7 +527,7 @@ def _setitem(self, key, value):
             a[key] = value
         except IndexError as error:
             raise _index_error(error, key, a.shape) from None
-        self._bump()
+        self._wrote()
         return
     basic, arrays = parse_key(key, self._array.shape)
     if isinstance(value, Tensor):
@@ -582,7 +582,7 @@ def index_put(target, key, source, accumulate):
     if state.grad and (target.requires_grad or source.requires_grad):
         return assign(target, _put(target, source, key=key, accumulate=accumulate))
     change("index_put", _put_into, a, b, key, accumulate)
-    target._bump()
+    target._wrote()
     return target
 
 

@@ -189,7 +189,7 @@ def assign(t: Tensor, result: Tensor) -> Tensor:
         keep_original(t, result._node)
     if a.size:
         into("store", a, unchanged, result._array)
-    t._bump()
+    t._wrote()
     if result._rg and state.grad:
         if result._array.dtype != a.dtype or result._array.shape != a.shape:
             result = _convert(result, shape=a.shape, dtype=a.dtype)
@@ -294,7 +294,7 @@ def write_out(result, out, name):
     check_overlap(out)
     if out._array.size:
         into("store", out._array, unchanged, result._array)
-    out._bump()
+    out._wrote()
     return out
 
 

@@ -385,7 +385,7 @@ def _write(made, out):
     if out._array.shape != from_shape.shape:
         out._array = np.empty(from_shape.shape, np.int64)
     out._array[...] = from_shape
-    out._bump()
+    out._wrote()
     return out
 
 

@@ -219,11 +219,14 @@ def overwritten(node, key, t, then) -> GradientError:
         origin = f", which is output {~key} of {node.name()},"
     elif t._node is not None:
         origin = f", which is output {t._index} of {t._node.name()},"
-    return GradientError(
+    from ..checks.inplace import overwritten as explained  # only needed for the error
+
+    return explained(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{kind} {list(t.shape)}]{origin} is at version {t._version}; expected version {then} instead.",
-        why=f"{node.name()} kept this tensor for its gradient, and it was changed in place since",
-        fix="use the out-of-place form (x = x + 1 instead of x += 1), or clone() before changing it",
+        node.op.name,
+        t,
+        key < 0,
     )
 
 

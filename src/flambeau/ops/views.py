@@ -538,7 +538,7 @@ def _turned(name, function):
             self._node, self._index = made._node, made._index
         if self._base is not None:
             self._chain = made._chain
-        self._bump()
+        self._wrote()
         return self
 
     turned.__name__ = turned.__qualname__ = name
