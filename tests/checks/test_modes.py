@@ -148,9 +148,9 @@ class Net(nn.Module):
 net = Net()
 opt = optim.SGD(net.parameters(), 1e-3)
 for _ in range(12):
-    opt.zero_grad(); net(torch.rand(8, 3, 8, 8) * 255).mean().backward(); opt.step()
+    opt.zero_grad(); net(torch.randn(8, 3, 8, 8) + 3).mean().backward(); opt.step()
 with torch.no_grad():
-    net.eval()(torch.rand(8, 3, 8, 8) * 255)
+    net.eval()(torch.randn(8, 3, 8, 8) + 3)
 """, says=("12 batches",)),
 ]  # fmt: skip
 
