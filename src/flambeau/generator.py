@@ -417,7 +417,7 @@ def check_seed(seed) -> int:
         raise ArgumentError(
             "Overflow when unpacking long long",
             why=f"the seed {seed} needs more than 64 bits",
-            fix=f"use `manual_seed({seed % (1 << 64)})`",
+            fix="use a number below `2**64`",
         )
     return seed % (1 << 64)
 

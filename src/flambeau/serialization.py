@@ -28,6 +28,7 @@ from .errors import (
     FlambeauError,
     IsAFolder,
     MissingAttribute,
+    MissingFile,
     NotSupported,
 )
 from .pickling import FullUnpickler, UnsafeLoad, WeightsUnpickler, dtype_of_storage, dumps
@@ -39,6 +40,7 @@ __all__ = ["FileError", "UnsafeLoad", "add_safe_globals", "clear_safe_globals", 
 DEFAULT_PROTOCOL = 2
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
+_ENDINGS = (".pt", ".pth", ".ckpt", ".bin")  # of checkpoints, as people name them
 
 
 # ---------------------------------------------------------------------- what may be loaded
@@ -177,9 +179,13 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
             raise IsAFolder(
                 f"[Errno 21] Is a directory: {os.fspath(f)!r}",
                 why="a checkpoint is one file",
-                fix=f"name a file in it; it has {sorted(os.listdir(f))[:5]}",
+                fix="name a file in it, such as `'model.pt'`",
             )
-        with open(f, "rb") as file:
+        try:
+            file = open(f, "rb")
+        except FileNotFoundError as error:
+            raise _no_file(error, f) from None
+        with file:
             return _told(_load(file, os.fspath(f), map_location, weights_only, bool(mmap), pickle_load_args), f)
     if not (hasattr(f, "read") and hasattr(f, "seek") and hasattr(f, "tell")):
         raise MissingAttribute(
@@ -202,6 +208,21 @@ def _told(thing, f):
     if log.on:
         events.loads(thing, f)
     return thing
+
+
+def _no_file(error: FileNotFoundError, path) -> MissingFile:
+    """The error of a path that leads nowhere, with what is there: `errno` and `filename` as Python sets them."""
+    folder = os.path.dirname(os.path.abspath(path))
+    there = sorted(n for n in os.listdir(folder) if n.endswith(_ENDINGS))[:5] if os.path.isdir(folder) else []
+    found = MissingFile(
+        f"[Errno {error.errno}] No such file or directory: {os.fspath(path)!r}",
+        why=f"{folder} has no file of that name"
+        if os.path.isdir(folder)
+        else f"there is no folder {folder}, to which the path leads from {os.getcwd()}",
+        fix=f"look for the name among {there}" if there else "look where `torch.save` has written it",
+    )
+    found.errno, found.filename = error.errno, error.filename
+    return found
 
 
 def _load(file, name, map_location, weights_only, mapped, options):

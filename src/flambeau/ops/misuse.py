@@ -150,6 +150,8 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
             continue
         if p.kind is p.VAR_POSITIONAL:
             continue
+        if isinstance(p.default, float) and _number(x):
+            continue  # `upper` is a bool in some functions and a number in others
         takes = wanted(argument, x, parameters)
         if argument == "dim" and isinstance(p.default, int) and isinstance(x, (tuple, list)):
             takes = "int"  # where several dimensions may be given, the default is None

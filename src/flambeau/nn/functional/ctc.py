@@ -59,7 +59,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
             raise ShapeError(
                 f"{name} must be of size batch_size",
                 why=f"it has {given.size} lengths for a batch of {n}",
-                fix=f"give {n} lengths, one per sample",
+                fix=f"give {n} length(s), one per sample",
             )
     if (lengths < 0).any():
         raise ShapeError(

@@ -67,9 +67,7 @@ def _weighted(losses, weight, reduction):
             "Weights and input must have the same size.",
             why=f"each loss has its own weight: the weights have shape {tuple(weight.shape)}, the losses "
             f"{tuple(losses.shape)}",
-            fix=f"use `weight.expand({', '.join(map(str, losses.shape))})`"
-            if weight.ndim <= losses.ndim
-            else f"use a weight of shape {tuple(losses.shape)}",
+            fix=f"use a weight of shape {tuple(losses.shape)}; `weight.expand_as(input)` repeats one number or row",
         )
     losses = losses * weight
     return losses.sum() / weight.sum() if reduction == "mean" else reduced(losses, reduction)

@@ -390,8 +390,8 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
     if not is_parametrized(module, tensor_name):
         raise ArgumentError(
             f"Module {module} does not have a parametrization on {tensor_name}",
-            why=f"parametrized are {list(getattr(module, 'parametrizations', ()))}",
-            fix="use one of these as tensor_name",
+            why=f"parametrized are {list(module.parametrizations)}" if is_parametrized(module) else "nothing in it is",
+            fix="use the name that was given to `register_parametrization`, and the same module",
         )
     listed = module.parametrizations[tensor_name]
     original = listed.original if listed.is_tensor else None

@@ -521,9 +521,8 @@ def remove(module, name):
             return module
     raise ArgumentError(
         f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed",
-        why="pruned are "
-        f"{[h._tensor_name for h in module._forward_pre_hooks.values() if isinstance(h, BasePruningMethod)]}",
-        fix="use one of these as name, or prune it first",
+        why="no pruning method has been applied to that parameter of this very module",
+        fix="remove pruning once, with the module and the name that were pruned",
     )
 
 

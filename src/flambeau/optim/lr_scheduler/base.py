@@ -64,7 +64,7 @@ def per_group(name: str, value, optimizer) -> list:
             f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
             f"param_groups has {n}.",
             why="it is one value for all groups, or one for each",
-            fix=f"give {n} values, or one number",
+            fix=f"give {n} value(s), or one number",
         )
     return list(value)
 

@@ -16,7 +16,7 @@ class _FunctionLR(LRScheduler):
             raise ArgumentError(
                 f"Expected {n} lr_lambdas, but got {len(lr_lambda)}",
                 why="each parameter group has its own function",
-                fix=f"give {n} functions, or a single one for all groups",
+                fix=f"give {n} function(s), or a single one for all groups",
             )
         self.lr_lambdas = list(lr_lambda)
         super().__init__(optimizer, last_epoch)

@@ -50,7 +50,7 @@ class ReduceLROnPlateau(LRScheduler):
                 raise ArgumentError(
                     f"expected {n} min_lrs, got {len(min_lr)}",
                     why="each parameter group has its own smallest learning rate",
-                    fix=f"give {n} values, or one number",
+                    fix=f"give {n} value(s), or one number",
                 )
             self.default_min_lr = None
             self.min_lrs = list(min_lr)

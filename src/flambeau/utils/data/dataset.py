@@ -245,7 +245,7 @@ class ChainDataset(IterableDataset):
             if not isinstance(dataset, IterableDataset):
                 raise FailedAssertion(
                     "ChainDataset only supports IterableDataset",
-                    why=f"{type(dataset).__name__} is found by number",
+                    why=f"the samples of a {type(dataset).__name__} are found by number",
                     fix="use `ConcatDataset`",
                 )
             yield dataset

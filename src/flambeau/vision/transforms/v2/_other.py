@@ -97,7 +97,7 @@ class RandomChoice(Transform):
             raise ArgumentError(
                 f"Length of p doesn't match the number of transforms: {len(p)} != {len(transforms)}",
                 why="each transform has its own weight",
-                fix=f"give {len(transforms)} numbers, or None for equal weights",
+                fix=f"give {len(transforms)} number(s), or None for equal weights",
             )
         self.transforms, self.p = transforms, [w / sum(p) for w in p]
 
