@@ -39,6 +39,7 @@ loader_started: list[Callable] = []  # (loader, iterator)
 batch_given: list[Callable] = []  # (loader, iterator, data, seconds)
 mode_set: list[Callable] = []  # (module, training): train() or eval() called by the user
 state_taken: list[Callable] = []  # (module, state dict)
+state_loading: list[Callable] = []  # (module, state dict), before anything is copied
 state_loaded: list[Callable] = []  # (module, state dict, strict, incompatible keys)
 saved: list[Callable] = []  # (object, file)
 loaded: list[Callable] = []  # (object, file)
@@ -281,6 +282,12 @@ def sets_mode(module, training: bool) -> None:
 def takes_state(module, state) -> None:
     """state_dict() of a module was taken by the user."""
     for rule in state_taken:
+        rule(module, state)
+
+
+def loading_state(module, state) -> None:
+    """load_state_dict() was called by the user; nothing has been copied yet."""
+    for rule in state_loading:
         rule(module, state)
 
 

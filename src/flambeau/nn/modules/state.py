@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import chain
 
 from ...autograd import no_grad
-from ...checks import events
+from ...checks import events, saving  # noqa: F401  the rules of saving
 from ...checks.log import log
 from ...errors import ArgumentTypeError, FailedAssertion, NotSupported, ShapeError, StateError
 from ...tensor import Tensor
@@ -186,6 +186,8 @@ class StateDict:
                         fix="change incompatible_keys.missing_keys and unexpected_keys in place, and return nothing",
                     )
 
+        if log.on:
+            events.loading_state(self, state_dict)
         load(self, state_dict, "")
         if strict:
             if unexpected:
