@@ -57,7 +57,7 @@ def operands() -> list[Operand]:
 def called(t: Tensor, fallback: str) -> str:
     """What the program calls one tensor of the failed call: a variable, a parameter's path, or the expression given."""
     frame = sys._getframe(1)
-    return operand(t, _written(frame, user_frame(frame)).get(id(t), fallback)).name
+    return as_operand(operand(t, _written(frame, user_frame(frame)).get(id(t), fallback)).name)
 
 
 def is_parameter(t: Tensor) -> bool:
@@ -202,10 +202,17 @@ def object_of_method(name: str) -> str:
     """The source of what the failing method was called on: `out.detach()` of `out.detach().numpy()`; "" if unknown."""
     call = source()
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == name:
-        value = call.func.value
-        simple = isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript))
-        return ast.unparse(value) if simple else f"({ast.unparse(value)})"
+        return as_operand(ast.unparse(call.func.value))
     return ""
+
+
+def as_operand(text: str) -> str:
+    """Code in brackets if something written behind it would not belong to all of it: `a + b`, then `.sum()`."""
+    try:
+        value = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return text
+    return text if isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) else f"({text})"
 
 
 def source() -> ast.expr | None:

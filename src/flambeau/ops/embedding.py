@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import IndexOutOfRange
 from ..kernels import indexed
+from ..mistakes.indices import no_such_row
 from .entry import primitive
 from .fused import in_single
 
 
 def check_rows(indices, rows, width=1):
     """IndexError unless all row numbers are in range; width: elements of a row."""
-    if type(indices) is np.ndarray and (place := indexed.first_outside(indices, 0, rows, touched=rows * width)) >= 0:
-        bad = int(indices.reshape(-1)[place])
-        raise IndexOutOfRange(
-            "index out of range in self",
-            why=f"the table has {rows} rows, numbered 0 to {rows - 1}, and row {bad} was asked for (number {place} of "
-            f"{indices.size})",
-            fix=f"num_embeddings={bad + 1} or more" if bad >= rows else "row numbers start at 0",
-        )
+    if type(indices) is np.ndarray and indexed.first_outside(indices, 0, rows, touched=rows * width) >= 0:
+        raise no_such_row(indices, rows)
 
 
 def _embedding_array(weight, indices):

@@ -16,6 +16,7 @@ from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSuppo
 from ..kernels import indexed
 from ..kernels.elementwise import chosen
 from ..kernels.record import change, constant, into, listeners, unchanged
+from ..mistakes.indices import no_such_element, outside
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
 from .promotion import NUMBERS, as_tensor, check_devices, stored_scalar
@@ -392,16 +393,10 @@ def _index_error(error, key, shape):
             fix="use `x.item()`",
         )
     if found:
-        i, d, n = found.groups()
-        return IndexOutOfRange(
-            f"index {i} is out of bounds for dimension {d} with size {n}",
-            why=f"the tensor has shape {tuple(shape)}, so indices run from 0 to {int(n) - 1}"
-            if int(n)
-            else f"the tensor has shape {tuple(shape)}, so it has no element",
-            fix=f"use an index between -{n} and {int(n) - 1}; the last element is `x[-1]`"
-            if int(n)
-            else "test `len(x) > 0` first",
-        )
+        i, d, n = map(int, found.groups())
+        arrays = [k for k in key if isinstance(k, np.ndarray) and k.dtype.kind == "i"] if key.__class__ is tuple else []
+        bad = next((k for k in arrays if (k == i).any()), None)
+        return no_such_element(i, d, n, shape) if bad is None else outside(bad, n, d, low=-n)
     if too_many:
         return IndexOutOfRange(
             f"too many indices for tensor of dimension {len(shape)}",

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import MetaArray
-from ..errors import IndexOutOfRange
 from ..kernels import fused as kernels
 from ..kernels import indexed
 from ..kernels.elementwise import mapped
+from ..mistakes.indices import no_such_class
 from .entry import primitive
 from .fused import constant, fused, in_single
 from .softmax import _softmax
@@ -22,16 +22,8 @@ from .softmax import _softmax
 def check_classes(target, classes, ignore_index):
     """IndexError unless every class index is a class or `ignore_index`."""
     touched = target.size * classes
-    place = indexed.first_outside(target, 0, classes, skip=ignore_index, touched=touched)
-    if place >= 0:
-        bad = int(target.reshape(-1)[place])
-        raise IndexOutOfRange(
-            f"Target {bad} is out of bounds.",
-            why=f"the input has {classes} classes, so targets go from 0 to {classes - 1}; this is target {place} of "
-                f"{target.size}",
-            fix=f"give the last layer at least {bad + 1} outputs, or check the labels" if bad >= classes else
-                f"labels start at 0; use ignore_index={bad} to leave such elements out",
-        )  # fmt: skip
+    if indexed.first_outside(target, 0, classes, skip=ignore_index, touched=touched) >= 0:
+        raise no_such_class(target, classes, ignore_index)
 
 
 def class_indices(target, classes, ignore_index):

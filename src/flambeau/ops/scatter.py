@@ -9,6 +9,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentTypeError, DtypeError, ShapeError
 from ..kernels import indexed
 from ..kernels.record import constant
+from ..mistakes.indices import outside
 from ..tensor import Tensor, wrap
 from .entry import primitive, public
 from .index import accumulate_at
@@ -33,20 +34,9 @@ def check_bounds(index: np.ndarray, size: int, dim: int, error=ShapeError, negat
     """Error unless all of `index` lie in 0 ... size - 1 (or -size ... size - 1)."""
     if not index.size or type(index) is not np.ndarray:
         return
-    _refuse(index, indexed.first_outside(index, -size if negative else 0, size), size, dim, error)
-
-
-def _refuse(index: np.ndarray, place: int, size: int, dim: int, error) -> None:
-    """Error about the index at a place, counted in C order; none if that is -1."""
-    if place >= 0:
-        bad = int(index.reshape(-1)[place])
-        raise error(
-            f"index {bad} is out of bounds for dimension {dim} with size {size}",
-            why=f"indices into this dimension run from 0 to {size - 1}" if size else "this dimension has no element",
-            fix=f"pass only such indices, for example `index.clamp(0, {size - 1})`"
-            if size
-            else "test `x.numel() > 0` first",
-        )
+    low = -size if negative else 0
+    if indexed.first_outside(index, low, size) >= 0:
+        raise outside(index, size, dim, error, low)
 
 
 def _checked(made, index, size: int, dim: int, error=ShapeError):
@@ -54,7 +44,8 @@ def _checked(made, index, size: int, dim: int, error=ShapeError):
     if made is None:
         check_bounds(index, size, dim, error)
         return None
-    _refuse(index, made[1], size, dim, error)
+    if made[1] >= 0:
+        raise outside(index, size, dim, error)
     return made[0]
 
 
