@@ -18,7 +18,7 @@ from .checks.log import log
 from .checks.sites import user_site
 from .checks.tags import pass_on
 from .dtypes import FROM_NUMPY, dtype, from_numpy_dtype
-from .errors import ArgumentError, ArgumentTypeError, GradientError, IndexOutOfRange, NotSupported, ShapeError
+from .errors import ArgumentError, ArgumentTypeError, GradientError, NotSupported, ShapeError
 from .kernels.record import listener, listeners
 
 _new = object.__new__
@@ -167,11 +167,10 @@ class Tensor:
         n = self._array.ndim or 1
         dim = operator.index(dim)
         if not -n <= dim < n:
-            raise IndexOutOfRange(
-                f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
-                why=f"the tensor has shape {tuple(self._array.shape)}",
-                fix=f"use a dim from {-n} to {n - 1}",
-            )
+            from .mistakes.batches import no_such_dim  # stands above this module, and is only needed here
+
+            fact = f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+            raise no_such_dim(fact, self._array.ndim, n)
         return dim + n if dim < 0 else dim
 
     @property

@@ -215,3 +215,123 @@ def test_elementwise_clashes_propose_a_dimension():
     correct("x, y = torch.ones(5, 3), torch.ones(5)\nx - y.unsqueeze(1)\n")
     error = run("x, y = torch.ones(5, 3), torch.ones(3, 5)\nx - y\n").error
     assert "`y.T`" in error.fix
+
+
+BATCHES = [
+    Mistake(
+        "FB-SHAPE-03",
+        """
+feat = torch.randn(64, 32, 8, 8)
+flat = feat.view(-1, 512)
+logits = nn.Linear(512, 10)(flat)
+F.cross_entropy(logits, torch.randint(0, 10, (64,)))  # HERE
+""",
+        "merged",
+        [("feat.view(-1, 512)", "feat.flatten(1)"), ("nn.Linear(512, 10)", "nn.Linear(2048, 10)")],
+        says=("Expected input batch_size (256) to match target batch_size (64).", "`feat.view(-1, 512)` turned 64",
+              "32 * 8 * 8 = 2048 values into 256 rows"),
+    ),
+    Mistake(
+        "FB-SHAPE-03",
+        """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 16, 3, padding=1), nn.Linear(16 * 4 * 4, 10)
+    def forward(self, x):
+        x = F.relu(self.conv(x))
+        x = x.reshape(-1, 16 * 4 * 4)
+        return self.fc(x)
+net, criterion = Net(), nn.CrossEntropyLoss()
+loss = criterion(net(torch.randn(5, 3, 8, 8)), torch.zeros(5).long())  # HERE
+""",
+        "merged",
+        [("x.reshape(-1, 16 * 4 * 4)", "x.flatten(1)"),
+         ("nn.Linear(16 * 4 * 4, 10)", "nn.Linear(1024, 10)", "nn.Linear(1024, 10)")],
+        says=("`x.reshape(-1, 16 * 4 * 4)` turned 5 samples",),
+    ),
+    Mistake(
+        "FB-SHAPE-03",
+        "w, y = torch.ones(6, 4, requires_grad=True), torch.ones(6)\npred = w.view(-1, 2).sum(1)\n"
+        "loss = ((pred - y) ** 2).mean()  # HERE\n",
+        "merged",
+        [("w.view(-1, 2)", "w.flatten(1)")],
+    ),
+    Mistake(
+        "FB-SHAPE-03",
+        "for n in (3, 1):\n    out = torch.randn(n, 1, 4).squeeze()\n    best = out.argmax(1)  # HERE\n",
+        "squeezed",
+        [("squeeze()", "squeeze(1)", "squeeze(1)")],
+        says=("Dimension out of range (expected to be in range of [-1, 0], but got 1)", "the batch of one too"),
+    ),
+    Mistake(
+        "FB-SHAPE-03",
+        "def classes(h):\n    h = h.squeeze()\n    return h.size(1)  # HERE\nclasses(torch.ones(1, 7))\n",
+        "squeezed",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", BATCHES)
+def test_batches(mistake):
+    check(mistake)
+
+
+def test_a_merged_batch_alone_is_nothing():
+    correct("""
+x = torch.randn(4, 6, 8)
+rows = nn.Linear(8, 3)(x.view(-1, 8))  # every position by itself
+F.cross_entropy(rows, torch.zeros(24).long())
+""")
+    error = run("F.cross_entropy(torch.randn(4, 3), torch.zeros(5).long())\n").error
+    assert error.code == "" and "`torch.randn(4, 3)` has shape (4, 3)" in error.why
+
+
+INDICES = [
+    Mistake(
+        "FB-SHAPE-08",
+        "emb = nn.Embedding(1000, 16)\nids = torch.tensor([[1, 1000], [7, 3]])\nemb(ids)  # HERE\n",
+        "one-based",
+        [("emb(ids)", "emb(ids - 1)", "ids - 1")],
+        says=("index out of range in self", "was given index 1000 at [0, 1] (1 of 4 values)", "0..999",
+              "nn.Embedding(1001, 16)"),
+    ),
+    Mistake(
+        "FB-SHAPE-08",
+        "emb = nn.Embedding(10, 2)\nemb(torch.tensor([0, 10, 3, 10]))  # HERE\n",
+        "special-token",
+        [("nn.Embedding(10, 2)", "nn.Embedding(11, 2)")],
+        says=("(2 of 4 values)",),
+    ),
+    Mistake("FB-SHAPE-08", "emb = nn.Embedding(10, 2)\nemb(torch.tensor([0, -1]))  # HERE\n", "negative"),
+    Mistake("FB-SHAPE-08", "F.embedding(torch.tensor([3, 4]), torch.ones(2, 2))  # HERE\n", "too-large"),
+    Mistake("FB-SHAPE-08", "nn.EmbeddingBag(10, 2)(torch.tensor([[10, 4]]))  # HERE\n", "one-based"),
+    Mistake(
+        "FB-SHAPE-08",
+        "x, best = torch.rand(3, 4), torch.tensor([[1], [3], [4]])\npicked = x.gather(1, best)  # HERE\n",
+        "one-based",
+        [("x.gather(1, best)", "x.gather(1, best - 1)", "best - 1")],
+        says=("`best` has 4 at [2, 0]",),
+    ),
+    Mistake(
+        "FB-SHAPE-08",
+        "x, rows = torch.rand(3, 4), torch.tensor([0, 3])\npart = x[rows]  # HERE\n",
+        "special-token",
+        [("x[rows]", "x[rows.clamp(-3, 2)]", "rows.clamp(-3, 2)")],
+    ),
+    Mistake("FB-SHAPE-08", "x = torch.rand(3)\nfor i in range(1, 4):\n    x[i]  # HERE\n", "one-based"),
+    Mistake("FB-SHAPE-08", "x = torch.rand(3, 2)\nx[torch.tensor([5, 0])] = 1.0  # HERE\n", "special-token"),
+    Mistake("FB-SHAPE-08", "torch.zeros(2, 3).scatter(1, torch.tensor([[1], [7]]), 1.0)  # HERE\n"),
+    Mistake("FB-SHAPE-08", "torch.zeros(2, 3).index_select(0, torch.tensor([2]))  # HERE\n"),
+    Mistake("FB-SHAPE-08", "torch.zeros(2, 3).take(torch.tensor([6]))  # HERE\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", INDICES)
+def test_indices(mistake):
+    error = check(mistake).error
+    assert isinstance(error, (IndexError, RuntimeError))
+
+
+def test_indices_in_range_are_nothing():
+    correct("nn.Embedding(10, 2)(torch.tensor([0, 9]))\nx = torch.zeros(3)\nx[-1], x[torch.tensor([-3, 2])]\n")

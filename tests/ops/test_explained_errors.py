@@ -47,7 +47,7 @@ CASES = [
     (lambda: f[torch.tensor([0, 1]), torch.tensor([0, 1, 2])],
      "several tensors of indices name one element together, so they are matched element by element",
      "use `x[rows[:, None], columns]` for all pairs of rows and columns"),
-    (lambda: f.sum(5), "the tensor has 2 dimension(s)", "pass `dim` between -2 and 1"),
+    (lambda: f.sum(5), "`f` has 2 dimension(s), its shape is (2, 3)", "pass `dim` between -2 and 1"),
     (lambda: f + torch.ones(2), "shapes (2, 3) and (2,) are aligned from the right, and sizes must be equal or 1",
      "use `torch.ones(2).unsqueeze(1)`: the result then has shape (2, 3)"),
     (lambda: f.view(7), "the new shape has 7 element(s), the tensor 6",

@@ -23,7 +23,7 @@ def modules() -> list:
 def roots() -> list:
     """The modules that are not part of another one."""
     everything = modules()
-    inner = {id(child) for m in everything for child in m._modules.values() if child is not None}
+    inner = {id(child) for m in everything for child in m.__dict__["_modules"].values() if child is not None}
     return [m for m in everything if id(m) not in inner]
 
 

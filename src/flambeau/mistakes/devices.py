@@ -15,6 +15,7 @@ from .operands import (
     object_of_method,
     operand,
     operands,
+    owner,
     plain_attribute,
     thrown_away,
     user,
@@ -101,14 +102,15 @@ def _pair(given: list[Operand]) -> tuple[Operand, Operand] | None:
 
 def _module_not_moved(fact, owned, x) -> DeviceError:
     behind, ahead = (owned, x) if owned.tensor.is_cpu else (x, owned)
-    root, path = registry.owner(behind.tensor)
+    root, path = owner(behind.tensor)
     hidden = plain_attribute(root)
     if hidden is not None and not isinstance(hidden[0].__dict__[hidden[1]], type(root)):
-        owner, name = hidden
+        holder, name = hidden
+        kind = type(holder.__dict__[name]).__name__
         return DeviceError(
             fact,
             why=f"`{ahead.name}` is on {ahead.tensor.device}, but `{behind.name}` is on {behind.tensor.device}: "
-            f"`self.{name}` of {type(owner).__name__} is a plain {type(owner.__dict__[name]).__name__}, which `.to()` "
+            f"`self.{name}` of {type(holder).__name__} is a plain {kind}, which `.to()` "
             "does not look into",
             fix=f"use `self.{name} = nn.ModuleList(...)`, so that its layers belong to the module",
             code=CODE,

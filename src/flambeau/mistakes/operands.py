@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import itertools
 import re
 import sys
 from types import FrameType
@@ -94,9 +96,7 @@ def _written(start, line) -> dict[int, str]:
 
 def operand(t: Tensor, fallback: str) -> Operand:
     """A tensor with its name in the user's program; `fallback` is the name of the parameter that takes it."""
-    root, path = registry.owner(t)
-    if root is None:
-        root, path = _buffer(t)
+    root, path = owner(t)
     if root is not None:
         variable = registry.variable(root)
         return Operand(t, f"{variable or type(root).__name__}.{path}", True, bool(variable))
@@ -114,11 +114,13 @@ def name_of(t: object) -> str:
     return name_in(frame, t) or attribute(frame, t)
 
 
-def _buffer(t):
+def owner(t: Tensor) -> tuple[Any, str]:
+    """(root module, dotted name) of a parameter or buffer; (None, "") if no module has it."""
     for root in registry.roots():
-        for name, b in root.named_buffers():
-            if b is t:
-                return root, name
+        with contextlib.suppress(Exception):  # a module of the user's with an unusual __getattribute__
+            for name, p in itertools.chain(root.named_parameters(), root.named_buffers()):
+                if p is t:
+                    return root, name
     return None, ""
 
 

@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import FlambeauError, ShapeError
 from ..tensor import Tensor
+from .batches import merged, wrong_batch
 from .operands import called, is_parameter, reshaped_from
 
 LINEAR, PRODUCT = "FB-SHAPE-01", "FB-SHAPE-06"
@@ -165,7 +166,7 @@ def wrong_product(fact: str, x: Tensor, y: Tensor, symbol: str = "@") -> ShapeEr
     )
 
 
-def clash(fact: str, a, b, x: Tensor | None, y: Tensor | None, name: str) -> ShapeError:
+def clash(fact: str, a, b, x: Tensor | None, y: Tensor | None, name: str) -> FlambeauError:
     """The error for shapes that do not broadcast: whether `@` was meant, or which added dimension makes them fit."""
     p, q = ("a", "b") if x is None or y is None else (called(x, "a"), called(y, "b"))
     shape = _fits(a, b)
@@ -177,6 +178,11 @@ def clash(fact: str, a, b, x: Tensor | None, y: Tensor | None, name: str) -> Sha
             code=PRODUCT,
             cause="star-for-at",
         )
+    if x is not None and y is not None and a and b and a[0] != b[0]:
+        for t, rows in ((x, b[0]), (y, a[0])):
+            step = merged(t, rows)
+            if step is not None:
+                return wrong_batch(fact, x, y)
     for text, left, right in _widened(p, q, a, b):
         try:
             made = np.broadcast_shapes(left, right)

@@ -7,6 +7,7 @@ import operator as _operator
 
 from ..dtypes import dtype
 from ..errors import ArgumentTypeError, IndexOutOfRange, ShapeError
+from ..mistakes.batches import no_such_dim
 from ..tensor import Tensor
 
 
@@ -36,11 +37,8 @@ def normal_dim(dim, ndim, scalar=True) -> int:
                 why="the tensor is a single number",
                 fix="leave out `dim`, or use `x.unsqueeze(0)` first",
             )
-        raise IndexOutOfRange(
-            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
-            why=f"the tensor has {ndim} dimension(s)",
-            fix=f"pass `dim` between {-n} and {n - 1}",
-        )
+        fact = f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+        raise no_such_dim(fact, ndim, n)
     return dim + n if dim < 0 else dim
 
 

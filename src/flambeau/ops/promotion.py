@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..arrays import device_of, mixed
 from ..dtypes import FROM_NUMPY, dtype, promote_types
-from ..errors import ArgumentTypeError, DtypeError, ShapeError, TooLarge
+from ..errors import ArgumentTypeError, DtypeError, FlambeauError, ShapeError, TooLarge
 from ..kernels.record import constant
 from ..mistakes.products import clash
 from ..tensor import Tensor, wrap
@@ -138,7 +138,7 @@ def scalar_array(x, np_dtype) -> np.ndarray:
     return constant(np.asarray(x, np_dtype)) if not isinstance(x, np.ndarray) else x.astype(np_dtype)
 
 
-def broadcast_error(a, b, x=None, y=None, name="") -> ShapeError:
+def broadcast_error(a, b, x=None, y=None, name="") -> FlambeauError:
     """The error for two shapes that do not broadcast; x, y, name: the tensors and the operation, where known."""
     n = max(len(a), len(b))
     pa, pb = (1,) * (n - len(a)) + tuple(a), (1,) * (n - len(b)) + tuple(b)

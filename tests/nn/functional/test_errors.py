@@ -125,7 +125,7 @@ def test_remedies_have_the_numbers_in():
         F.linear(torch.ones(64, 100), torch.ones(10, 50))
     with pytest.raises(RuntimeError, match=r"flatten\(1\)`, of shape \(2, 12\)"):
         F.linear(torch.ones(2, 3, 4), torch.ones(10, 12))
-    with pytest.raises(IndexError, match="targets go from 0 to 4"):
+    with pytest.raises(IndexError, match="labels must be 0..4"):
         F.cross_entropy(x, torch.tensor([5, 0, 0]))
     with pytest.raises(IndexError, match="num_embeddings=10"):
         F.embedding(torch.tensor([9]), x)

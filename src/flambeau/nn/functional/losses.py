@@ -9,6 +9,8 @@ from ...checks.sites import arguments, user_site
 from ...checks.targets import classes_first, same_shape
 from ...dtypes import promote_types
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...mistakes.batches import wrong_batch
+from ...mistakes.targets import not_probabilities, wrong_dtype, wrong_shape
 from ...ops import losses as L
 from ...ops.dense import linear as _linear
 from ...ops.entry import public
@@ -86,12 +88,8 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
 
 def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
     if not target.is_floating_point():
-        raise DtypeError(
-            f"Expected floating point type for target with class probabilities, got {title(target)}",
-            why=f"the target has the shape of the input, {list(input.shape)}, so it is read as probabilities",
-            fix=f"for class indices the target needs shape {[n for i, n in enumerate(input.shape) if i != 1]}, "
-            "e.g. one_hot.argmax(1)",
-        )
+        fact = f"Expected floating point type for target with class probabilities, got {title(target)}"
+        raise not_probabilities(fact, input, target)
     axis = 0 if input.ndim == 1 else 1
     classes = input.shape[axis]
     if weight is not None and tuple(weight.shape) != (classes,):
@@ -126,34 +124,27 @@ def _check_classes(input, target, weight, name="cross_entropy"):
         if t.size != 1 or t.ndim > 1:
             raise ArgumentError(f"For 1D input, 1D target must have size 1, but got target size: {t.size}")
     elif t.ndim and a.shape[0] != t.shape[0] or not t.ndim:
-        raise ArgumentError(
-            f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 1}).",
-            why=f"the input has shape {list(a.shape)}, the target {list(t.shape)}",
-            fix=_batch_fix(a.shape, t.shape),
-        )
+        rows = t.shape[0] if t.ndim else 1
+        fact = f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({rows})."
+        raise wrong_batch(fact, input, target)
     elif (a.shape[0], *a.shape[2:]) != t.shape:
         wanted = [a.shape[0], *a.shape[2:]]
         if a.ndim == 2:
-            raise ShapeError("0D or 1D target tensor expected, multi-target not supported",
-                             why=f"the target has shape {list(t.shape)}",
-                             fix="target.squeeze(1)" if t.shape[1:] == (1,) else "one class index per sample, or "
-                             f"probabilities of the input's shape {list(a.shape)}")  # fmt: skip
+            raise wrong_shape("0D or 1D target tensor expected, multi-target not supported", input, target)
         if t.shape == a.shape[:-1]:
             raise _classes_last(a.shape, t.shape)
         if a.ndim != 4:
-            raise ShapeError(
-                f"Expected target size {wanted}, got {list(t.shape)}",
-                why=f"an input of shape {list(a.shape)} holds scores of {a.shape[1]} classes in dimension 1",
-            )
+            raise wrong_shape(f"Expected target size {wanted}, got {list(t.shape)}", input, target)
         if t.ndim != a.ndim - 1:
-            raise ShapeError(f"only batches of spatial targets supported ({a.ndim - 1}D tensors) but got targets of "
-                             f"dimension: {t.ndim}", fix=f"a target of shape {wanted}")  # fmt: skip
-        raise ShapeError(f"size mismatch (got input: {list(a.shape)} , target: {list(t.shape)}",
-                         why=f"an input of shape {list(a.shape)} takes targets of shape {wanted}")  # fmt: skip
+            fact = (
+                f"only batches of spatial targets supported ({a.ndim - 1}D tensors) but got targets of "
+                f"dimension: {t.ndim}"
+            )
+            raise wrong_shape(fact, input, target)
+        raise wrong_shape(f"size mismatch (got input: {list(a.shape)} , target: {list(t.shape)}", input, target)
     if t.dtype.kind != "i" or t.dtype.itemsize != 8:
         if not (t.dtype.kind == "u" and t.dtype.itemsize == 1):
-            raise DtypeError(f"expected target dtype to be Long or Byte, but got {title(target)}",
-                             why="class indices are 64-bit integers", fix="target.long()")  # fmt: skip
+            raise wrong_dtype(f"expected target dtype to be Long or Byte, but got {title(target)}", input, target)
     classes = a.shape[0 if a.ndim == 1 else 1]
     if weight is not None:
         if weight.ndim != 1 or weight.shape[0] != classes:
@@ -181,14 +172,6 @@ def _classes_last(a, t):
         code="FB-LOSS-04",
         cause="last",
     )
-
-
-def _batch_fix(a, t):
-    if len(a) == 3 and t == (a[0] * a[1],):
-        return f"input.flatten(0, 1), of shape {[a[0] * a[1], a[2]]}"
-    if len(t) == 2 and a[0] == t[0] * t[1]:
-        return "target.flatten()"
-    return "one target per row of the input"
 
 
 @full_precision

@@ -47,7 +47,7 @@ def _distance(primitive, input, target, reduction, size=None, weight=None):
         try:
             input._array.shape == target._array.shape or _broadcast(input, target)
         except ValueError:
-            raise broadcast_error(input.shape, target.shape) from None
+            raise broadcast_error(input.shape, target.shape, input, target) from None
         raise
 
 
