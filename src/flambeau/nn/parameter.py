@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from .. import ops
+from ..checks import modules as rules
+from ..checks.log import log
 from ..dtypes import get_default_dtype
 from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..tensor import Tensor
@@ -33,7 +35,10 @@ class Parameter(Tensor):
     """
 
     def __new__(cls, data=None, requires_grad=True):
-        return _adopt(cls, data, requires_grad)
+        made = _adopt(cls, data, requires_grad)
+        if log.on:
+            rules.made_parameter(made)
+        return made
 
     def __init__(self, data=None, requires_grad=True):
         pass

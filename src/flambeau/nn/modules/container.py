@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 
+from ...checks import modules as rules
+from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, IndexOutOfRange
 from .module import Module, indent
 from .parameter_container import ParameterDict, ParameterList, checked_pairs
@@ -28,6 +30,13 @@ class Container(Module):
         )
         for name, module in kwargs.items():
             self.add_module(name, module)
+
+
+def _look(container):
+    """Tell the checks of a container that holds a module more than once."""
+    modules = container._modules.values()
+    if log.on and len({id(m) for m in modules}) < len(modules):
+        rules.repeated(container)
 
 
 class _Row(Module):
@@ -97,6 +106,7 @@ class Sequential(_Row):
         else:
             for i, module in enumerate(args):
                 self.add_module(str(i), module)
+        _look(self)
 
     def forward(self, input):
         for module in self._modules.values():
@@ -152,6 +162,7 @@ class Sequential(_Row):
     def append(self, module):
         """Add a module at the end."""
         self.add_module(str(len(self)), module)
+        _look(self)
         return self
 
     def insert(self, index, module):
@@ -211,6 +222,7 @@ class ModuleList(_Row):
     def append(self, module):
         """Add a module at the end."""
         self.add_module(str(len(self)), module)
+        _look(self)
         return self
 
     def insert(self, index, module):
@@ -228,7 +240,8 @@ class ModuleList(_Row):
                 fix="use `append(module)` to add a single module",
             )
         for module in list(modules):
-            self.append(module)
+            self.add_module(str(len(self)), module)
+        _look(self)
         return self
 
     def __repr__(self):
@@ -313,3 +326,4 @@ class ModuleDict(Module):
         pairs = modules.items() if isinstance(modules, (Mapping, ModuleDict)) else checked_pairs("ModuleDict", modules)
         for key, module in pairs:
             self[key] = module
+        _look(self)

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from typing import Any
 
 from ...autograd.mode import state
+from ...checks import modules as rules
+from ...checks.log import log
 from ...checks.modes import WATCHED, evaluated
 from ...errors import ArgumentError, ArgumentTypeError, MissingAttribute, MissingKey, NotSupported, StateError
 from ...tensor import Tensor
@@ -198,6 +200,8 @@ class Module(StateDict, Conversion):
         if prepend:
             table.move_to_end(handle.id, last=False)
         self.__dict__["_hooked"] = True
+        if log.on:
+            rules.hooked(self)
         return handle
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
@@ -421,6 +425,8 @@ class Module(StateDict, Conversion):
             attributes[name] = Registry(self, value)
         else:
             object.__setattr__(self, name, value)
+            if (value.__class__ in rules.WATCHED or name in rules.METHODS) and log.on:
+                rules.assigned(self, name, value)
 
     def _before_init(self, registry, what):
         if registry not in self.__dict__:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ...checks import modules as rules
+from ...checks.log import log
 from ...errors import ArgumentError, MissingAttribute
 from ...tensor import Tensor
 from ..parameter import Parameter
@@ -72,6 +74,8 @@ class Traversal:
     def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True):
         """(dotted name, parameter) of all parameters."""
         yield from self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
+        if recurse and log.on and "holders" in log.notes:
+            rules.listed(self)
 
     def buffers(self, recurse: bool = True):
         """All buffers, each once."""
