@@ -21,6 +21,14 @@ _STANDARD = tuple({os.path.realpath(sysconfig.get_path(k)) + os.sep for k in ("s
 _GENERATED = ("<frozen ", "<flambeau", "<__array_function__", "<attrs ")
 NEVER, INSTALLED, USER = 0, 1, 2
 _kinds: dict[str, int] = {}
+_hidden: list[str] = []
+foreign: list[type] = []  # classes of modules that are not flambeau's
+
+
+def hide(folder: str) -> None:
+    """Treat the files of a folder as this package's own: never to blame (PyTorch's, when the doctor looks at it)."""
+    _hidden.append(os.path.abspath(folder) + os.sep)
+    _kinds.clear()
 
 
 def kind_of(file: str) -> int:
@@ -35,7 +43,7 @@ def _kind_of(file):
     if file.startswith("<"):
         return NEVER if file.startswith(_GENERATED) else USER
     path = os.path.abspath(file)
-    if path.startswith((_HERE, _NUMPY)):
+    if path.startswith((_HERE, _NUMPY, *_hidden)):
         return NEVER
     if f"{os.sep}site-packages{os.sep}" in path or f"{os.sep}dist-packages{os.sep}" in path:
         return INSTALLED
@@ -135,13 +143,14 @@ class Place:
 def running(start: FrameType | None) -> list[Any]:
     """The modules whose `forward` is running at a frame, the innermost first."""
     loaded = sys.modules.get(f"{__package__}.nn.modules.module")
+    kinds = (*foreign, *([] if loaded is None else [loaded.Module]))
     found: list[Any] = []
-    frame = start if loaded is not None else None
+    frame = start if kinds else None
     while frame is not None:
         code = frame.f_code
         if code.co_name in ("forward", "__call__") and code.co_argcount and code.co_varnames[0] == "self":
             module = frame.f_locals.get("self")
-            if isinstance(module, loaded.Module) and (not found or found[-1] is not module):  # type: ignore[union-attr]
+            if isinstance(module, kinds) and (not found or found[-1] is not module):
                 found.append(module)
         frame = frame.f_back
     return found
@@ -169,7 +178,7 @@ def module_path(start: FrameType | None) -> str:
 
 def describe(module: Any) -> str:
     """A layer as it prints; a module with parts, or of the user's own class, by its class."""
-    if not module._modules and type(module).__module__.startswith(f"{__package__}."):
+    if not module._modules and type(module).__module__.startswith((f"{__package__}.", "torch.nn.")):
         text = repr(module)
         if "\n" not in text and len(text) < 200:
             return text

@@ -177,18 +177,6 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
             accumulate(t, g, create_graph)
 
 
-def _run_told(roots, seeds, retain, create_graph):
-    """Accumulate into the leaves, and tell the checks before and after."""
-    if not log.on:
-        run(roots, seeds, retain, create_graph)
-        return
-    events.backward_begins(roots)
-    node = roots[0]._node
-    reached: list = []
-    run(roots, seeds, retain, create_graph, reached=reached)
-    events.backward_ended(roots, reached, 0 if node is None else node.seq)
-
-
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
          allow_unused=None, is_grads_batched=False, materialize_grads=False):  # fmt: skip
     """The gradients of `outputs` with respect to `inputs`, returned instead of accumulated.

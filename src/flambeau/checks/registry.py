@@ -5,19 +5,22 @@ from __future__ import annotations
 import gc
 import sys
 
-from ..place import user_frame
+from ..place import foreign, user_frame
 from .log import log
 from .sites import name_in
+
+
+def real(thing):
+    """The object that the user holds: a twin (doctor/pytorch) stands for another framework's."""
+    return getattr(thing, "_fb_real", thing)
 
 
 def modules() -> list:
     """All modules that exist, in the order of the collector."""
     found = sys.modules.get("flambeau.nn.modules.module")
-    return (
-        []
-        if found is None
-        else [o for o in gc.get_objects() if isinstance(o, found.Module) and "_modules" in o.__dict__]
-    )
+    kinds = (*foreign, *([] if found is None else [found.Module]))
+    # By its type: some objects compute what `isinstance` asks them for.
+    return [o for o in gc.get_objects() if issubclass(type(o), kinds) and "_modules" in o.__dict__] if kinds else []
 
 
 def roots() -> list:
@@ -29,6 +32,7 @@ def roots() -> list:
 
 def owner(parameter):
     """(root module, dotted name) of a parameter; (None, "") if no module has it."""
+    parameter = real(parameter)
     for root in roots():
         for name, p in root.named_parameters():
             if p is parameter:
@@ -47,7 +51,7 @@ def path_of(module):
 
 def variable(value) -> str:
     """The user's variable that holds an object, looked up from the frame that is running outwards; "" if none."""
-    frame = user_frame(sys._getframe(1))
+    frame, value = user_frame(sys._getframe(1)), real(value)
     while frame is not None:
         name = name_in(frame, value)
         if name:

@@ -11,6 +11,7 @@ import math
 import sys
 import time
 import weakref
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from ..checks.log import log
 from ..errors import ArgumentError, FlambeauError, NotSupported
 from ..language import text as _
 from .history import History, Sample, size
+from .pytorch import is_foreign, is_foreign_running
 from .report import Curve, Report, Table, merged, of_error
 
 FIRST = 50  # steps that are all looked at
@@ -74,7 +76,15 @@ class watch:
                 fix="run without FLAMBEAU_CHECKS=off",
             )
         self.model = model
+        self._foreign: Any = None
+        if is_foreign(model) or is_foreign(optimizer) or model is None and is_foreign_running():
+            from .pytorch.following import Following
+
+            self._foreign = Following()
+            self._foreign.__enter__()
         given = optimizer if isinstance(optimizer, (list, tuple)) else [] if optimizer is None else [optimizer]
+        if self._foreign is not None:
+            given = [self._foreign.optimizer(o) for o in given]
         self._optimizers = [weakref.ref(o) for o in given]
         self.budget, self.stop_at_nan, self.quiet = budget, stop_at_nan, quiet
         self.every = every or 1
@@ -136,6 +146,8 @@ class watch:
             self._listen(rules, rule, False)
         self._listen(events.after_step, self._stepped, False)
         log.watches.remove(self)
+        if self._foreign is not None:
+            self._foreign.__exit__(None, None, None)
         findings.unlisten(self.findings.append)
         self._run_rules()
         atexit.unregister(self.close)
@@ -319,7 +331,8 @@ class watch:
         found = self._names.get(id(p))
         if found is None:
             if self.model is not None:
-                self._names |= {id(q): n for n, q in self.model.named_parameters()}
+                twin = self._foreign.mirror.twin if self._foreign is not None else lambda q: q
+                self._names |= {id(twin(q)): n for n, q in self.model.named_parameters()}
             found = self._names.setdefault(id(p), f"parameter {len(self._names)} {tuple(p._array.shape)}")
         return found
 
