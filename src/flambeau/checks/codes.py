@@ -121,4 +121,7 @@ CODES = {
 }
 
 # Thresholds, under the code whose rule reads them.
-LIMITS: dict[str, dict[str, float]] = {}
+LIMITS: dict[str, dict[str, float]] = {
+    # loss: times the first one; ratio: update over weight; rise, steps: of the doctor's probe
+    "FB-OPT-03": {"loss": 10, "ratio": 0.1, "rise": 2.0, "steps": 3},
+}

@@ -14,7 +14,6 @@ from .follow import Follow, print_of
 from .log import log
 from .sites import user_site
 
-LIMITS["FB-OPT-03"] = {"loss": 10, "ratio": 0.1}  # times the first loss; update over weight
 LIMITS["FB-OPT-04"] = {"ratio": 1e-6, "loss": 1e-3}
 LIMITS["FB-OPT-09"] = {"fall": 0.5, "rate": 1e-3}  # of the weights' norm; lr * weight_decay from which it is looked at
 SAMPLE = 1024  # elements of a weight that are looked at

@@ -20,7 +20,6 @@ from ..tensor import Tensor
 from .batches import Parts, tensors_in
 
 LIMITS["FB-LOOP-07"] = {"same": 1e-6, "cut": 0.05, "steps": 8, "lr": 0.01}
-LIMITS["FB-OPT-03 probe"] = {"rise": 2.0, "steps": 3}
 
 
 def outputs(run: Callable[[Parts], Any], parts: Parts) -> list[np.ndarray]:
@@ -194,7 +193,7 @@ def probe_rate(step: Callable[[Any], float], again: Callable[[], None], optimize
 
     again() puts the parameters back where they were.
     """
-    limits = LIMITS["FB-OPT-03 probe"]
+    limits = LIMITS["FB-OPT-03"]
     steps = int(limits["steps"])
     rates = [g["lr"] for g in optimizer.param_groups]
     losses = [first, *(step(optimizer) for _ in range(steps))]

@@ -23,6 +23,7 @@ from ..utils.data import DataLoader
 from . import behaviour, data, parameters, statistics
 from .batches import Parts, Source, loss_of, read, source_of, take_apart, tensors_in
 from .failures import finding_of, is_users
+from .pytorch import is_foreign
 from .report import Report, Table, merged
 from .shapes import Propagation
 from .snapshot import unchanged
@@ -69,6 +70,13 @@ def examine(
     >>> doctor.examine(net, (x, y), nn.CrossEntropyLoss()).codes("EW")
     ['FB-MOD-07']
     """
+    if is_foreign(model):
+        from .pytorch.adapter import examine as examine_twins  # noqa: PLC0415 - only where PyTorch is installed
+
+        return examine_twins(
+            examine, model, batches, loss_fn, optimizer, validation, forward, time_ordered=time_ordered,
+            pairing=pairing, repro=repro, seconds=seconds,
+        )  # fmt: skip
     if not isinstance(model, Module):
         raise ArgumentError(
             f"examine() takes a module as model, not {type(model).__name__}",

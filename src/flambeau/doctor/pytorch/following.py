@@ -5,6 +5,7 @@ PyTorch's own classes are patched for as long as a `Following` is open, and put 
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from typing import Any
@@ -128,17 +129,11 @@ class Following:
     def optimizer(self, real) -> Any:
         """The twin of an optimizer: its class, options and parameter groups, with twins of the parameters."""
         found = self._twins.get(id(real))
-        if found is None or found._fb_real is not real:
-            kind = getattr(optim, type(real).__name__, optim.Optimizer)
-            if not issubclass(kind, optim.Optimizer):
-                kind = optim.Optimizer
-            found = object.__new__(type(type(real).__name__, (kind,), {}))
-            found.__dict__.update(_fb_real=real, defaults=dict(real.defaults), state={})
-            self._twins[id(real)] = found
         with torch._C.DisableTorchFunction():
-            found.param_groups = [
-                {**g, "params": [self.mirror.twin(p) for p in g["params"]]} for g in real.param_groups
-            ]
+            groups = [{**g, "params": [self.mirror.twin(p) for p in g["params"]]} for g in real.param_groups]
+        if found is None or found._fb_real is not real:
+            found = self._twins[id(real)] = _twin_of(real, groups)
+        found.param_groups = groups
         self._gradients(real)
         return found
 
@@ -149,19 +144,22 @@ class Following:
                 for p in group["params"]:
                     self._gradient(p)
 
-    def _gradient(self, p) -> None:
+    def _gradient(self, p: Any) -> None:
         twin: Any = self.mirror.twin(p)
-        g, held = p.grad, twin._grad
-        if g is None:
+        if p.grad is None:
             twin._grad = None
-        elif held is None or getattr(held, "_fb_real", None) is not g:
+            return
+        self._take_over(twin, p.grad, twin._grad)
+
+    @staticmethod
+    def _take_over(twin: Any, g: Any, held: Any) -> None:
+        if held is None or getattr(held, "_fb_real", None) is not g:
             array = array_of(g)
             if array is not None:
-                twin._grad = held = wrap(array)
-                held._fb_real, held._fb_version = g, g._version
+                twin._grad = _marked(wrap(array), g)
         elif g._version != held._fb_version:
             held._bump()
-            held._fb_version = g._version
+            _marked(held, g)
 
     def _step(self, real, args, kwargs):
         given = args if args and args[0] is real else (real, *args)
@@ -225,6 +223,29 @@ class _Batches:
         data = next(self.iterator)
         events.gives(self.loader, self.iterator, self.following.mirror._twins(data), time.perf_counter() - began)
         return data
+
+
+def _marked(twin: Any, real: Any) -> Any:
+    twin._fb_real, twin._fb_version = real, real._version
+    return twin
+
+
+def _twin_of(real, groups) -> Any:
+    """An optimizer of flambeau's with the class name and options of another one; it can step where flambeau has it."""
+    kind = getattr(optim, type(real).__name__, None)
+    on, log.on = log.on, False  # not one that the program has made
+    try:
+        if isinstance(kind, type) and issubclass(kind, optim.Optimizer):
+            known = inspect.signature(kind).parameters
+            options = {k: v for k, v in real.defaults.items() if k in known and k != "params"}
+            made = kind([{"params": g["params"]} for g in groups], **options)
+        else:
+            made = optim.Optimizer([{"params": g["params"]} for g in groups], {})
+            made.__class__ = type(type(real).__name__, (optim.Optimizer,), {})
+    finally:
+        log.on = on
+    made.__dict__.update(_fb_real=real, defaults=dict(real.defaults))
+    return made
 
 
 def _leaves(root) -> list:
