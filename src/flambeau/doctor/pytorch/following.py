@@ -153,7 +153,8 @@ class Following:
 
     @staticmethod
     def _take_over(twin: Any, g: Any, held: Any) -> None:
-        if held is None or getattr(held, "_fb_real", None) is not g:
+        same = held is not None and getattr(held, "_fb_real", None) is g
+        if not same:
             array = array_of(g)
             if array is not None:
                 twin._grad = _marked(wrap(array), g)
