@@ -5,6 +5,7 @@ import importlib as _importlib
 from ..checks import loops as _loops  # noqa: F401  the rules look on
 from ..checks import modules as _modules  # noqa: F401
 from ..checks import optimizers as _optimizers  # noqa: F401
+from ..errors import attr_error as _attr_error
 from . import lr_scheduler
 from .adadelta import Adadelta
 from .adafactor import Adafactor
@@ -51,4 +52,4 @@ def __getattr__(name):
     # Averaged models are modules: importing torch.optim alone does not load torch.nn.
     if name == "swa_utils":
         return _importlib.import_module(".swa_utils", __name__)
-    raise AttributeError(f"module 'torch.optim' has no attribute '{name}'")
+    raise _attr_error("torch.optim", name)

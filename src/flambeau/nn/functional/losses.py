@@ -71,8 +71,11 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         checks.cross_entropy(input, target, weight, ignore_index, reduction)
     if a.shape == t.shape:
         if ignore_index >= 0:
-            raise DtypeError("ignore_index is not supported for floating point target",
-                             why="probabilities name no single class to ignore")  # fmt: skip
+            raise DtypeError(
+                "ignore_index is not supported for floating point target",
+                why="probabilities name no single class to ignore",
+                fix="leave ignore_index out, or give class indices",
+            )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     need_float(input, "log_softmax_lastdim_kernel_impl")
     _check_classes(input, target, weight)
@@ -151,11 +154,15 @@ def _check_classes(input, target, weight, name="cross_entropy"):
             raise ShapeError(
                 f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor "
                 f"of shape: {list(weight.shape)}",
-                fix=f"a weight of shape [{classes}]",
+                why=f"the input has {classes} classes, each with one weight",
+                fix=f"use `torch.ones({classes})` to begin with",
             )
         if weight.dtype is not input.dtype:
-            raise DtypeError(f"expected scalar type {title(input)} but found {title(weight)}",
-                             fix=f"weight.to({input.dtype})")  # fmt: skip
+            raise DtypeError(
+                f"expected scalar type {title(input)} but found {title(weight)}",
+                why="losses and weights are multiplied with each other",
+                fix=f"use `weight.to({input.dtype})`",
+            )
     check_devices(input, target, weight)
 
 

@@ -211,7 +211,11 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.dim() < 2:
-            raise ArgumentError(f"expected at least 2D input (got {input.dim()}D input)")
+            raise ArgumentError(
+                f"expected at least 2D input (got {input.dim()}D input)",
+                why=f"channels are dimension 1: (N, C, *); the input has shape {tuple(input.shape)}",
+                fix="use `x.unsqueeze(0)` to add the batch dimension",
+            )
         if input.size(1) == 0:
             raise ArgumentError(
                 "SyncBatchNorm number of input channels should be non-zero",
