@@ -12,6 +12,8 @@ import math
 
 import numpy as np
 
+from .checks.log import log
+from .checks.numbers import shown
 from .dtypes import bool as bool_
 from .dtypes import get_default_dtype, int64
 from .errors import ArgumentError
@@ -222,6 +224,8 @@ def _with_notes(text, notes, indent) -> str:
 
 
 def _repr(self, *, tensor_contents=None):
+    if log.on and self._array.dtype.kind == "f":
+        shown(self)
     return tensor_text(self, tensor_contents)
 
 

@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from ..arrays import MetaArray, mixed
-from ..checks import events, graphs
+from ..checks import events, graphs, numbers
 from ..checks import gradients as _rules  # noqa: F401  they register themselves
 from ..checks.log import log
 from ..checks.tags import pass_on
@@ -108,10 +108,13 @@ def _run(roots, seeds, retain, create_graph):
     events.backward_begins(roots)
     node = roots[0]._node
     number = 0 if node is None else node.seq
-    if log.deep > 0 or events.after_backward:
+    if log.deep > 0 or events.after_backward or not log.backwards & 63:
         reached: list = []
-        run(roots, seeds, retain, create_graph, reached=reached)
+        look = numbers.witness(roots)
+        run(roots, seeds, retain, create_graph, reached=reached, check=look)
         events.backward_ended(roots, reached, number, next_number())
+        if look is not None and look.node is not None:
+            numbers.check_gradients(roots, reached)
     else:
         run(roots, seeds, retain, create_graph)
         log.passed(number, next_number())

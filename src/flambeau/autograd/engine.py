@@ -238,7 +238,7 @@ def _like(a: np.ndarray, model: np.ndarray) -> np.ndarray:
     return out
 
 
-def run(roots, grads, retain_graph=False, create_graph=False, targets=None, reached=None):
+def run(roots, grads, retain_graph=False, create_graph=False, targets=None, reached=None, check=None):
     """Pull gradients back from `roots`.
 
     Arguments:
@@ -246,6 +246,7 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None, reac
         targets: None to accumulate into the leaves; else the tensors whose gradients are returned, in order
             (None for those that were not reached).
         reached: a list to put the leaves in that were accumulated into.
+        check: called with each node, what arrived there, and the gradients that it gave.
     """
     pending: dict = {}  # node -> gradient, or list of gradients for nodes with several outputs
     heap: list = []  # the nodes of `pending`, newest first; not filled while there is but one, as in a chain
@@ -288,7 +289,8 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None, reac
 
     before, outer_callbacks = state.grad, state.callbacks
     state.grad, state.callbacks = create_graph, []
-    check_nan = state.anomaly and state.check_nan
+    if state.anomaly and state.check_nan:
+        check = _check_nan
     done = False
     try:
         for t, g in zip(roots, grads):
@@ -329,8 +331,8 @@ def run(roots, grads, retain_graph=False, create_graph=False, targets=None, reac
                 raise
             if node.post_hooks:
                 found = _finish(node, g, found)
-            if check_nan:
-                _check_nan(node, found)
+            if check is not None:
+                check(node, g, found)
             if not retain_graph:
                 node.release()
             if captures is not None:
@@ -501,7 +503,7 @@ def _finish_leaf(leaf, g, create_graph):
         hook(leaf)
 
 
-def _check_nan(node, found):
+def _check_nan(node, g, found):
     for i, d in enumerate(found):
         if d is not None and d._array.dtype.kind in "fc" and np.isnan(d._array).any():
             _warn_trace(node)

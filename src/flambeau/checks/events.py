@@ -136,6 +136,9 @@ def backward_begins(roots) -> None:
             rule(roots)
     if log.armed:
         _fire(roots)
+    if log.unsound is not None:
+        explain, log.unsound = log.unsound, None
+        explain()
 
 
 def backward_ended(roots, leaves, number: int, end: int) -> None:

@@ -23,14 +23,15 @@ from .sites import Site
 OPERATORS: dict[str, tuple] = {
     "mul": (ast.Mult,), "div": (ast.Div,), "pow": (ast.Pow,), "add": (ast.Add,), "sub": (ast.Sub,),
     "mm": (ast.MatMult,), "bmm": (ast.MatMult,), "matmul": (ast.MatMult,), "mv": (ast.MatMult,), "dot": (ast.MatMult,),
-    "neg": (ast.USub,),
+    "neg": (ast.USub,), "reciprocal": (ast.Div,), "rsub": (ast.Sub,), "matmul_nd": (ast.MatMult,), "square": (ast.Pow,),
 }  # fmt: skip
 ALIASES = {
     "mul": {"multiply", "prod"}, "div": {"divide", "true_divide"}, "pow": {"square", "pow"}, "mm": {"matmul", "linear"},
     "bmm": {"matmul"}, "addmm": {"linear"}, "linear": {"linear", "matmul"}, "amax": {"max"}, "amin": {"min"},
-    "maximum": {"max"}, "minimum": {"min"}, "norm": {"norm", "vector_norm", "cdist", "normalize"},
-    "vector_norm": {"norm", "normalize"}, "nll_loss": {"cross_entropy", "nll_loss"},
-    "log_softmax": {"cross_entropy", "log_softmax"}, "std": {"std"}, "var": {"var", "std"}, "mse": {"mse_loss"},
+    "maximum": {"max"}, "minimum": {"min"}, "linalg_vector_norm": {"norm", "normalize", "vector_norm"},
+    "mean_dim": {"mean"}, "sum_dim": {"sum"}, "max_dim": {"max"}, "cross_entropy_loss": {"cross_entropy"},
+    "binary_cross_entropy": {"bce_loss"}, "nll_loss": {"cross_entropy", "nll_loss"}, "var": {"var", "std"},
+    "log_softmax": {"cross_entropy", "log_softmax"},
 }  # fmt: skip
 
 
@@ -52,7 +53,10 @@ def spelled(step: Step, n: ast.AST, op: str) -> tuple[str, str] | None:
             if _plain(type(m).__name__) in wanted and type(m).__module__.startswith("flambeau."):
                 return ast.unparse(n), path or dotted(n.func)
         return None
-    if _plain(short.rstrip("_")) in wanted:
+    made = step.scope.value(n.func.func) if isinstance(n.func, ast.Call) else None  # nn.ReLU()(x)
+    if isinstance(made, type) and _plain(made.__name__) in wanted:
+        return ast.unparse(n), ""
+    if not isinstance(value, type) and _plain(short.rstrip("_")) in wanted:
         return ast.unparse(n), ""
     return None
 

@@ -79,6 +79,10 @@ class Log:
         self.deep = (
             8  # backward passes whose graph is still to be looked at; a new optimizer or model makes it grow again
         )
+        self.loss = 0.0  # the last finite loss
+        self.unsound: Any = None  # says why the loss of this backward pass is not finite, unless another rule does
+        self.bad_losses = 0  # how many were not finite
+        self.witness: Any = None  # who looked on in the last backward pass: numbers.Witness
         self.arrays = 2000  # tensors over NumPy memory that are still to be looked at
         self.walks = 300  # cuts whose graph may still be looked at
         self.sequence: list[int] = [0]  # numbers of the nodes that the last backward passes began at

@@ -10,6 +10,8 @@ import numpy as np
 from .. import dtypes, return_types
 from ..arrays import MetaArray
 from ..autograd.mode import state
+from ..checks.log import log
+from ..checks.numbers import overflowed
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import fused as kernels
@@ -56,11 +58,18 @@ def need_elements(a: np.ndarray, axes, name) -> None:
             )
 
 
+F16 = np.dtype(np.float16)
+
+
 def _reduced(ufunc, input, axes, keepdim):
     """ufunc.reduce in the input's dtype; 16-bit floats are added up in float32."""
     if input.size < kernels.SMALL and (input.dtype is F32 or input.dtype is F64):
         return ufunc.reduce(input, axes, None, None, keepdim)
     made = kernels.reduce(ufunc, input, axes, keepdim)
+    if input.dtype is F16 and ufunc is np.add and log.on:
+        made = made if made is not None else ufunc.reduce(cast(input, F32), axis=axes, keepdims=keepdim).astype(F16)
+        if not np.isfinite(made).all():
+            overflowed(input, axes)
     if made is not None:
         return made
     if FROM_NUMPY[input.dtype] in HALVES:
