@@ -14,7 +14,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from .errors import MissingDependency, StateError
+from .errors import CannotWrite, MissingDependency, StateError
 from .language import text as _
 
 ALIASES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
@@ -182,7 +182,11 @@ def main(argv: list[str] | None = None) -> int:
     elif options.command == "doctor":
         from .doctor.script import report_of  # noqa: PLC0415 - it needs the whole of the package
 
-        return report_of(options.script, options.args, options.json, options.html)
+        try:
+            return report_of(options.script, options.args, options.json, options.html)
+        except (FileNotFoundError, CannotWrite) as error:  # of the command itself: the script's own are reported
+            print(error, file=sys.stderr)
+            return 2
     elif options.command == "explain":
         return explain(" ".join(options.code))
     elif options.command == "info":

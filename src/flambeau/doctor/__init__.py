@@ -7,7 +7,14 @@ True
 
 import importlib as _importlib
 
-_LAZY = {"Report": "report", "Table": "report", "Curve": "report", "watch": "watch", "examine": "examine"}
+_LAZY = {
+    "Report": "report",
+    "Table": "report",
+    "Curve": "report",
+    "watch": "watch",
+    "examine": "examine",
+    "examine_data": "examine",
+}
 
 
 def __getattr__(name):

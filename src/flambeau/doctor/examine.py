@@ -94,6 +94,25 @@ def examine(
     return Report(findings, exam.tables, [], exam.facts)
 
 
+def examine_data(batches: Any, validation: Any = None, *, time_ordered: bool = False, pairing: bool = False) -> Report:
+    """Look at data alone: samples, labels, order, workers; and training data against validation data.
+
+    Arguments: as for `examine`.
+
+    >>> import flambeau as torch
+    >>> from flambeau import doctor
+    >>> from flambeau.utils.data import TensorDataset
+    >>> x, y = torch.randn(200, 6), torch.randint(0, 2, (200,))
+    >>> doctor.examine_data(TensorDataset(x[:160], y[:160]), TensorDataset(x[120:], y[120:])).codes("EW")
+    ['FB-DATA-07']
+    """
+    with unchanged(batches, validation) as (made, snapshot):
+        exam = Examination(Module(), None, None, None, snapshot, math.inf)
+        exam.data(source_of(batches), None if validation is None else source_of(validation), time_ordered, pairing)
+        findings = merged([*exam.errors, *made])
+    return Report(findings, [], [], {"samples": exam.facts.get("samples", "?")})
+
+
 class Examination:
     """One run of `examine`: the checks in their order, within a time."""
 
@@ -114,15 +133,7 @@ class Examination:
 
     def run(self, source: Source, validation: Source | None, time_ordered, pairing, repro) -> None:
         """All checks, what others depend on first."""
-        if not self.checked(self._read, source, validation):
-            return
-        self.checked(data.check_labels, source, data.weighted_loss(self.loss_fn), validation)
-        self.checked(data.check_order, source)
-        self.checked(data.check_workers, source)
-        if validation is not None:
-            self.checked(data.check_validation, source, validation, time_ordered)
-        if pairing:
-            self.checked(data.check_pairing, source)
+        self.data(source, validation, time_ordered, pairing)
         if repro:
             self.checked(data.check_seeds, source)
         if not source.batches:
@@ -138,6 +149,19 @@ class Examination:
             self.checked(data.check_last_batch, source, self.flat_norms)
         self.facts["loss"] = loss
         self._behaviour(parts, loss)
+
+    def data(self, source: Source, validation: Source | None, time_ordered, pairing) -> None:
+        """The checks that need no model."""
+        if not self.checked(self._read, source, validation):
+            source.batches = []
+            return
+        self.checked(data.check_labels, source, data.weighted_loss(self.loss_fn), validation)
+        self.checked(data.check_order, source)
+        self.checked(data.check_workers, source)
+        if validation is not None:
+            self.checked(data.check_validation, source, validation, time_ordered)
+        if pairing:
+            self.checked(data.check_pairing, source)
 
     # ------------------------------------------------------------------ parts
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..checks import events, findings
 from ..checks.log import log
+from ..checks.registry import owner
 from ..errors import ArgumentError, FlambeauError, NotSupported
 from ..language import text as _
 from .history import History, Sample, size
@@ -330,9 +331,10 @@ class watch:
     def _name(self, p) -> str:
         found = self._names.get(id(p))
         if found is None:
-            if self.model is not None:
-                twin = self._foreign.mirror.twin if self._foreign is not None else lambda q: q
-                self._names |= {id(twin(q)): n for n, q in self.model.named_parameters()}
+            twin = self._foreign.mirror.twin if self._foreign is not None else lambda q: q
+            root = self.model if self.model is not None else owner(p)[0]
+            if root is not None:
+                self._names |= {id(twin(q)): n for n, q in root.named_parameters()}
             found = self._names.setdefault(id(p), f"parameter {len(self._names)} {tuple(p._array.shape)}")
         return found
 

@@ -1,0 +1,215 @@
+"""`flambeau doctor script.py`: runs a script under the doctor, examines what it is about to train, and reports.
+
+The script runs as it is, on flambeau. Its first forward pass and loss are remembered; before the first optimizer step
+the model, batch and loss are examined (`examine`), while it trains it is watched (`watch`), and at the end its data
+sets are compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import runpy
+import sys
+import traceback
+import warnings
+from typing import Any
+
+from ..checks import FlambeauWarning, collect, events
+from ..checks.log import log
+from ..errors import FlambeauError, MissingFile
+from ..language import text as _
+from ..nn import functional
+from ..nn.modules import hooks
+from ..nn.modules.module import Module
+from ..place import USER, kind_of
+from ..tensor import Tensor
+from ..utils.data import DataLoader, Dataset
+from .examine import examine, examine_data
+from .report import Report, merged, of_error
+from .watch import watch
+
+_VALIDATION = ("val", "test", "dev", "eval", "holdout")
+
+
+class Observer:
+    """Remembers what a script trains: modules and the arguments of their first forward, the loss and its target."""
+
+    def __init__(self):
+        self.forwards: dict[int, tuple[Module, tuple, dict]] = {}  # of roots that recorded, by identity
+        self.losses: list[tuple[Any, Any, tuple, dict]] = []  # (function, target, more arguments, options)
+        self.examined: set[int] = set()
+        self.reports: list[Report] = []
+        self.training_loaders: dict[int, Any] = {}
+        self._depth = 0
+        self._patched: dict[str, Any] = {}
+
+    def __enter__(self):
+        self._handles = [
+            hooks.register_module_forward_pre_hook(self._before),
+            hooks.register_module_forward_hook(self._after, always_call=True),
+        ]
+        events.before_step_early.append(self._step)
+        for name, function in list(vars(functional).items()):
+            if inspect.isfunction(function) and (name.endswith("_loss") or name.endswith(("cross_entropy", "kl_div"))
+                                                 or "binary_cross_entropy" in name):  # fmt: skip
+                self._patched[name] = function
+                setattr(functional, name, self._noting(function))
+        return self
+
+    def __exit__(self, *exc):
+        for handle in self._handles:
+            handle.remove()
+        events.before_step_early.remove(self._step)
+        for name, function in self._patched.items():
+            setattr(functional, name, function)
+
+    # What runs at depth 0 was called by the script.
+    def _before(self, module, args):
+        self._depth += 1
+        if self._depth == 1 and id(module) not in self.forwards and any(True for _p in module.parameters()):
+            self.forwards[id(module)] = (module, args, {})
+
+    def _after(self, module, args, output):
+        self._depth -= 1
+
+    def _noting(self, function):
+        @functools.wraps(function)
+        def noted(input, target=None, *args, **kwargs):
+            if (
+                isinstance(target, Tensor)
+                and isinstance(input, Tensor)
+                and input.requires_grad
+                and len(self.losses) < 8
+            ):
+                self.losses.append((function, target, args, kwargs))
+            return function(input, target, *args, **kwargs)
+
+        return noted
+
+    def _step(self, optimizer, state):
+        """Before the first update of an optimizer: examine the model that it holds."""
+        held = {id(p) for g in optimizer.param_groups for p in g["params"]}
+        if log.batch is not None and (loader := log.batch.loader()) is not None:
+            self.training_loaders[id(loader)] = loader
+        for key, (module, args, _kwargs) in list(self.forwards.items()):
+            if key not in self.examined and any(id(p) in held for p in module.parameters()):
+                self.examined.add(key)
+                self._examine(module, args, optimizer)
+
+    def finish(self) -> None:
+        """Examine what was run and never trained."""
+        for key, (module, args, _kwargs) in list(self.forwards.items()):
+            if key not in self.examined and not self.examined:
+                self.examined.add(key)
+                self._examine(module, args, None)
+
+    def _examine(self, module, args, optimizer):
+        inputs = args[0] if len(args) == 1 else args
+        loss_fn = batch = None
+        if self.losses and len(args) == 1 and isinstance(inputs, Tensor):
+            function, target, more, options = self.losses[0]
+            if target.ndim and inputs.ndim and target.shape[0] == inputs.shape[0]:
+                loss_fn = _loss(function, more, options)
+                batch = (inputs, target)
+        with contextlib.suppress(FlambeauError):  # what cannot be examined has been reported, or runs anyway
+            self.reports.append(examine(module, inputs if batch is None else batch, loss_fn, optimizer))
+
+
+def _loss(function, more, options):
+    def loss_fn(output, target):
+        return function(output, target, *more, **options)
+
+    loss_fn.__name__ = function.__name__
+    return loss_fn
+
+
+def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
+    """Run a script under the doctor.
+
+    Arguments:
+        script: its file; argv: its own arguments.
+    Returns: the report, and the exit code: the script's own if it failed, else 1 where something was found, else 0.
+    Raises FileNotFoundError for a script that is not there.
+    """
+    from ..cli import as_torch  # noqa: PLC0415 - the command line imports this file
+
+    if not os.path.isfile(script):
+        raise MissingFile(
+            f"there is no script {script!r}",
+            why="`flambeau doctor` runs a Python file",
+            fix="give the path of a file, such as `flambeau doctor train.py`",
+        )
+    as_torch()
+    before = sys.argv[:], sys.path[:]
+    sys.argv = [script, *(argv or [])]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
+    code, failed, names = 0, None, {}
+    with collect(fresh=True) as findings, warnings.catch_warnings(), Observer() as observer:
+        warnings.simplefilter("ignore", FlambeauWarning)  # they are in the report
+        with watch(quiet=True) as w:
+            try:
+                names = runpy.run_path(script, run_name="__main__")
+            except SystemExit as stop:
+                code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+            except BaseException as error:
+                failed, code = error, 1
+                _print(error)
+            observer.finish()
+        watched = w.report()
+        examined = [f for r in observer.reports for f in r.findings]
+        inside = {id(f) for f in examined}
+        found = [f for f in [*findings, *watched.findings] if id(f) not in inside]
+        # What the script itself has shown is shown at its own line.
+        known = {f.code for f in found}
+        found += [f for f in [*examined, *_compared(names, observer)] if f.code not in known]
+        if failed is not None and (one := of_error(failed)) is not None:
+            found.append(one)
+    sys.argv, sys.path = before
+    facts = {"script": script, **watched.facts}
+    facts.pop("model", None)
+    if failed is not None and of_error(failed) is None:
+        facts["stopped by"] = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0]}"
+    tables = [t for r in observer.reports for t in r.tables] + watched.tables
+    curves = [c for r in observer.reports for c in r.curves] + watched.curves
+    report = Report(merged(found), tables, curves, facts)
+    return report, code or report.exit_code
+
+
+def _print(error: BaseException) -> None:
+    """The traceback of the script's error, from its own first line on."""
+    trace = error.__traceback__
+    while trace is not None and kind_of(trace.tb_frame.f_code.co_filename) != USER:
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
+
+
+def _compared(names: dict, observer: Observer) -> list:
+    """The findings of the data sets and loaders that the script's variables hold: training against validation."""
+    sets = {n: v for n, v in names.items() if isinstance(v, (DataLoader, Dataset)) and not n.startswith("_")}
+    validation = {n: v for n, v in sets.items() if n.lower().startswith(_VALIDATION)}
+    training = [v for n, v in sets.items() if n not in validation]
+    if not training:
+        return []
+    first = next((v for v in training if id(v) in observer.training_loaders), training[0])
+    other = next((v for v in validation.values() if isinstance(v, type(first))), None)
+    if other is None:
+        other = next(iter(validation.values()), None)
+    try:
+        return examine_data(first, other).findings
+    except FlambeauError:  # a set that cannot be read: the script's own error says so
+        return []
+
+
+def report_of(script: str, argv: list[str], json: str | None, html: str | None) -> int:
+    """What the command line does: run, print the report, write it where asked; returns the exit code."""
+    report, code = diagnose(script, argv)
+    sys.stdout.flush()
+    report.show(sys.stdout)
+    if json:
+        report.to_json(json)
+    if html:
+        report.to_html(html, _("flambeau doctor") + f": {os.path.basename(script)}")
+    return code

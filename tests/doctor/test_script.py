@@ -1,0 +1,61 @@
+"""`flambeau doctor script.py`: a report of a whole script, exit codes, files, scripts that fail."""
+
+import json
+import subprocess
+import sys
+
+BAD = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), nn.Softmax(dim=1))
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+x, y = torch.randn(64, 4), torch.randint(0, 3, (64,))
+for _ in range(5):
+    loss = nn.functional.cross_entropy(net(x), y)
+    loss.backward()
+    opt.step()
+print("done")
+"""
+GOOD = BAD.replace(", nn.Softmax(dim=1)", "").replace("    loss.backward()", "    opt.zero_grad(); loss.backward()")
+
+
+def doctor(tmp_path, program, *options):
+    (tmp_path / "train.py").write_text(program)
+    command = [sys.executable, "-m", "flambeau", "doctor", *options, "train.py", "--epochs", "3"]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+
+def test_what_is_wrong_is_reported_at_its_lines_and_the_exit_code_says_so(tmp_path):
+    done = doctor(tmp_path, BAD, "--json", "r.json", "--html", "r.html")
+    assert done.returncode == 1 and done.stdout.startswith("done\n"), done.stderr
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    found = [(f["code"], f["line"]) for f in report["findings"] if f["level"] in "EW"]
+    assert found == [("FB-LOSS-01", 9), ("FB-LOOP-01", 11)]
+    assert "FB-LOSS-01" in done.stdout and "FB-LOOP-01" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "FB_" not in done.stderr  # said once, in the report
+
+
+def test_a_script_without_mistakes_passes(tmp_path):
+    done = doctor(tmp_path, GOOD, "--json", "r.json")
+    assert done.returncode == 0, done.stdout
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["ok"]
+
+
+def test_a_script_that_stops_with_a_known_mistake(tmp_path):
+    done = doctor(tmp_path, "import torch\nlayer = torch.nn.Linear(3, 2)\nlayer(torch.ones(4, 5))\n")
+    assert done.returncode == 1
+    assert "FB-SHAPE-01" in done.stdout and "Traceback" in done.stderr and "train.py" in done.stderr
+
+
+def test_a_script_that_fails_by_itself_or_exits(tmp_path):
+    done = doctor(tmp_path, "raise ValueError('my own')\n")
+    assert done.returncode == 1 and "my own" in done.stderr and "ValueError: my own" in done.stdout
+    assert doctor(tmp_path, "raise SystemExit(3)\n").returncode == 3
+    assert doctor(tmp_path, "import sys; assert sys.argv[1:] == ['--epochs', '3']\n").returncode == 0
+
+
+def test_no_such_script(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "flambeau", "doctor", "no.py"], cwd=tmp_path, capture_output=True,
+                          text=True)  # fmt: skip
+    assert done.returncode == 2 and "there is no script 'no.py'" in done.stderr and "Traceback" not in done.stderr
