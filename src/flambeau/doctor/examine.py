@@ -148,7 +148,12 @@ class Examination:
         if self.flat_norms:
             self.checked(data.check_last_batch, source, self.flat_norms)
         self.facts["loss"] = loss
-        self._behaviour(parts, loss)
+        try:
+            self._behaviour(parts, loss)
+        except Exception as error:  # a batch in another order, or eval mode, is more than some models promise to take
+            if not is_users(error):
+                raise
+            self.facts["behaviour"] = f"not examined: {type(error).__name__}"
 
     def data(self, source: Source, validation: Source | None, time_ordered, pairing) -> None:
         """The checks that need no model."""
@@ -352,7 +357,8 @@ class Examination:
         return step
 
     def _behaviour(self, parts: Parts, first: float) -> None:
-        """Runs the model some more times, as far as the time allows."""
+        """Runs the model some more times, as far as the time allows; the rules have seen enough."""
+        log.on = False
         self.snapshot.restore()
         began = time.perf_counter()
         self.model.eval()

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.mode import is_grad_enabled, set_grad_enabled
+from ..checks import events
 from ..checks.findings import _state, collect
 from ..checks.log import OptimizerState, log
 from ..dtypes import get_default_dtype, set_default_dtype
@@ -213,19 +214,28 @@ def own_log() -> Iterator[list]:
 
     Gives the list of findings made in the block. Nothing is printed: warnings of findings are for the report.
     """
-    kept = dict(_state.seen), list(_state.listeners)
-    events = {k: copy.copy(v) if isinstance(v, (dict, *_SEQUENCES)) else v for k, v in log.__dict__.items()}
+    kept = _state.seen, _state.listeners
+    before = dict(log.__dict__)
     optimizers = [(s, _slots(s)) for s in (o.__dict__.get("_fb_state") for o in log.live_optimizers()) if s]
+    rules = [(value, list(value)) for value in vars(events).values() if isinstance(value, list)]
     try:
         _state.seen, _state.listeners = {}, []
-        log.on, log.deep, log.notes, log.loaded = True, 8, {}, events["loaded"]
+        log.reset()
+        log.on = True
+        for name in ("steps", "backwards", "loaded", "optimizers", "schedulers", "loaders"):
+            setattr(log, name, before[name])
+        log.events = deque(before["events"])
+        for listed, all_of_them in rules:  # a doctor.watch that is on does not see this
+            listed[:] = [r for r in all_of_them if getattr(r, "__self__", None) not in before["watches"]]
         with warnings.catch_warnings(), collect() as made:
             warnings.simplefilter("ignore")
             yield made
     finally:
         _state.seen, _state.listeners = kept
         log.__dict__.clear()
-        log.__dict__.update(events)
+        log.__dict__.update(before)
+        for listed, all_of_them in rules:
+            listed[:] = all_of_them
         for s, values in optimizers:
             for name, value in values.items():
                 setattr(s, name, value)
