@@ -8,7 +8,6 @@ all generators and what the checks have noted are kept here, and put back howeve
 from __future__ import annotations
 
 import contextlib
-import copy
 import gc
 import random
 import sys
