@@ -1,7 +1,7 @@
 """Data that cannot be learned from: inputs out of scale or not finite, rows shuffled apart or sorted.
 
 Inputs are looked at where they enter the first layer with weights, so that what the program does to them before
-counts; closely in the first calls of a layer, then now and then.
+counts: in the first calls of a layer, and again when a loss turns out not to be finite (`behind`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from .tags import origin
 
 LIMITS |= {
     "FB-DATA-02": {"std": 20.0, "mean": 10.0, "ratio": 1e3, "elements": 1 << 16},
-    "FB-DATA-04": {"calls": 3, "every": 256},
     "FB-DATA-05": {"rows": 16},
     "FB-DATA-06": {"batches": 10, "share": 0.5, "classes": 1000},
 }
+
+LOOKS = 3  # calls of a layer in which its input is looked at
 
 # ------------------------------------------------------------------------------------------------ inputs
 
@@ -35,8 +36,8 @@ def first_layer(tensors) -> None:
     """A layer is recorded whose input takes no part in differentiation, but whose weight `tensors[1]` does."""
     weight = tensors[1]
     n = weight._fb_looks
-    weight._fb_looks = n + 1
-    if n < 3 or not n & 255:
+    if n < LOOKS:
+        weight._fb_looks = n + 1
         look(tensors[0], weight, n)
 
 
@@ -58,7 +59,7 @@ def look(input, weight, n: int = 0) -> None:
     with np.errstate(all="ignore"):
         if not np.isfinite(np.add.reduce(a, None)) and _not_finite(input, a, weight):
             return
-        if n < 3 and a.size >= 32:
+        if a.size >= 32:
             _scale(input, a, weight)
 
 
