@@ -1,7 +1,7 @@
 """Data that cannot be learned from: inputs out of scale or not finite, rows shuffled apart or sorted.
 
 Inputs are looked at where they enter the first layer with weights, so that what the program does to them before
-counts: in the first calls of a layer, and again when a loss turns out not to be finite (`behind`).
+counts, in the first calls of a layer. What comes later shows in the loss: numbers.py.
 """
 
 from __future__ import annotations
