@@ -184,7 +184,8 @@ class _Evaluated:
         self.module, self.site, self.steps_before, self.steps = weakref.ref(module), site, log.steps, 0
         self.backwards = log.backwards
         self.outputs: dict = {}  # site -> [number of calls, weak references to the nodes of the outputs]
-        self.done = False
+        self.calls, self.done = 0, False  # calls that were looked at; whether its graphs have been reported
+        self.reported = False  # whether steps in eval mode have been looked at
 
     def name(self) -> str:
         """What the user calls it: what `.eval()` was called on."""
@@ -218,10 +219,10 @@ def _stepping(optimizer, of) -> None:
         module = e.module()
         if module is None or module.training:
             del table[key]
-        elif not e.done and (of.closure or log.backwards > max(of.backwards_at_step, e.backwards)):
+        elif not e.reported and (of.closure or log.backwards > max(of.backwards_at_step, e.backwards)):
             e.steps += 1
             if e.steps >= LIMITS["FB-MODE-02"]["steps"]:
-                e.done = True
+                e.reported = True
                 _report_eval(module, e, optimizer)
 
 
@@ -252,14 +253,23 @@ def _report_eval(module, e, optimizer):
 
 def evaluated(module, args, result) -> None:
     """A module that the user put in eval mode has been called, and autograd is recording."""
-    e = log.notes.get("eval", {}).get(id(module))
-    if e is None or e.done or e.module() is not module:
+    if getattr(result, "_array", None) is not None and result._node is None:
         return
-    from ..tensor import Tensor  # as above
+    e = log.notes.get("eval", {}).get(id(module))
+    if e is None or e.done or e.module() is not module or e.calls > 500:
+        if module.__dict__.get("_hooked") is WATCHED:
+            del module.__dict__["_hooked"]
+        return
+    e.calls += 1
+    from ..tensor import Tensor  # which imports part of this package
 
     outputs, inputs = events._tensors(result, Tensor), events._tensors(args, Tensor)
     if not outputs or outputs[0]._node is None or any(t.requires_grad for t in inputs):
         return
+    if log.notes.get("gradients asked for"):
+        return
+    if e.outputs.get("moment") != log.backwards:
+        e.outputs = {"moment": log.backwards}
     frame = sys._getframe(3)
     if running(frame):
         return  # a part of another module
@@ -363,10 +373,11 @@ def first_evaluation(layer, input) -> None:
         return
     share = (1 - momentum) ** count
     name, kind = registry.name_of_module(layer), f"{type(layer).__name__}({layer.num_features})"
-    distance = float(np.median(np.abs(mean - running_mean) / np.sqrt(var)))
+    at = int(np.argmax(off))
     found("FB-MODE-05", f"{name} = {kind} has seen {count} batches: its running statistics are still {share:.0%} the "
-          f"initial 0 and 1, and lie {distance:.1f} standard deviations from this batch",
-          "in eval mode it normalises with statistics that do not describe the data",
+          "initial 0 and 1, and far from this batch",
+          f"channel {at} is normalised with mean {running_mean[at]:.3g} and variance {running_var[at]:.3g}, and has "
+          f"mean {mean[at]:.3g} and variance {var[at]:.3g}",
           "train longer before `eval()`, or set `momentum=None` for a plain average", cause="young",
           batches=count)  # fmt: skip
 
