@@ -62,6 +62,21 @@ for _ in range(2):
     p = F.softmax(x, 1)[:, 1]
     F.binary_cross_entropy_with_logits(p, torch.ones(8)).backward()  # HERE
 """, cause="function"),
+    Mistake("FB-LOSS-05", """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 1)
+    def forward(self, x):
+        return torch.sigmoid(self.fc(x)).clamp(1e-6, 1 - 1e-6)
+net, outputs = Net(), []
+for _ in range(3):
+    outputs.append(net(torch.randn(4, 4)))
+F.binary_cross_entropy_with_logits(torch.cat(outputs), torch.ones(12, 1)).backward()  # HERE
+with torch.no_grad():
+    p = torch.stack([net.fc(torch.randn(4, 4)).sigmoid() for _ in range(2)])
+    q = F.binary_cross_entropy_with_logits(p, torch.ones(2, 4, 1))
+""", cause="function", says=("torch.sigmoid(self.fc(x))",)),
     Mistake("FB-LOSS-06", """
 score = nn.Linear(6, 4)(torch.randn(8, 6))
 loss = F.nll_loss(score, torch.randint(0, 4, (8,)))  # HERE
@@ -163,6 +178,12 @@ out = nn.Linear(8, 1)(torch.randn(64, 8))
 loss = nn.MSELoss()(out, digit.float())  # HERE
 loss.backward()
 """, level="H", cause="label", says=("0..9",)),
+    Mistake("FB-LOSS-08", """
+loader = DataLoader(TensorDataset(torch.randn(64, 4), torch.arange(64) % 5), batch_size=8)
+net = nn.Linear(4, 1)
+for x, y in loader:
+    F.smooth_l1_loss(net(x).squeeze(1), y.float()).backward()  # HERE
+""", level="H", cause="label", says=("0..4",)),
     Mistake("FB-LOSS-08", """
 net = nn.Linear(8, 4)
 for _ in range(3):

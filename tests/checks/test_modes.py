@@ -142,7 +142,7 @@ out = net(torch.randn(32, 8) * 5 + 20)  # HERE
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv, self.bn = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, momentum=0.01)
+        self.conv, self.bn = nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16, momentum=0.01)
     def forward(self, x):
         return self.bn(self.conv(x))  # HERE
 net = Net()

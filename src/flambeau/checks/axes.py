@@ -21,13 +21,13 @@ _PRODUCTS = {"matmul", "matmul_nd", "addmm"}
 _LOOKS = 8  # how often a kind of call is looked at
 
 
-class _At:
+class At:
     """A place in the graph, as `origin` looks at tensors."""
 
     _tag = _base = _chain = _cell = None
 
-    def __init__(self, edge, array):
-        self._node, self._array = edge[0], array
+    def __init__(self, edge):
+        self._node, self.ndim = edge[0], len(edge[2])
 
 
 def feature_axis(t, through=_ELEMENTWISE) -> int | None:
@@ -36,19 +36,19 @@ def feature_axis(t, through=_ELEMENTWISE) -> int | None:
     Element-wise operations of the graph are looked through; dimensions that were moved or reshaped are unknown.
     """
     for _ in range(10):
-        made, a = origin(t), t._array
+        made = origin(t)
         if made.moved or made.reshaped:
             return None
         if made.kind == "linear" or made.kind in _PRODUCTS and _by_parameter(made.node):
-            return a.ndim - 1
+            return t.ndim - 1
         if made.kind == "convolution":
-            return 1 if a.ndim > 2 else None
+            return 1 if t.ndim > 2 else None
         if made.kind not in through or made.node is None:
             return None
-        edge = next((e for e in made.node.edges if e is not None and e[2] == a.shape), None)
+        edge = next((e for e in made.node.edges if e is not None and len(e[2]) == t.ndim), None)
         if edge is None:
             return None
-        t = edge[0] if edge[1] == -1 else _At(edge, a)
+        t = edge[0] if edge[1] == -1 else At(edge)
     return None
 
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from . import registry, targets
-from .axes import over_batch
+from .axes import At, over_batch
 from .findings import found
 from .log import log
 from .sites import applied, arguments, called, user_site
@@ -41,16 +41,30 @@ def _sums_to_one(a: np.ndarray, axis: int) -> bool:
     return bool((rows >= 0).all() and (np.abs(rows.sum(1) - 1) < (1e-4 if a.itemsize > 2 else 2e-2)).all())
 
 
+_JOINS = {"cat", "stack", "clamp", "clamp_numbers", "clamp_min", "clamp_min_number", "clamp_max", "clamp_max_number",
+          "nan_to_num"}  # fmt: skip
+
+
+def _through_joins(made: Origin) -> Origin:
+    """What made the first of several tensors that were joined, or values that were only limited since."""
+    for _ in range(8):
+        edge = made.node.edges[0] if made.kind in _JOINS and made.node is not None and made.node.edges else None
+        if edge is None or edge[1] == -1:
+            return made
+        made = origin(At(edge))
+    return made
+
+
 def scores_given(name: str, input, axis: int, kinds=("softmax",)) -> bool:
     """Look for probabilities (of a softmax over `axis`, or of a sigmoid) where a loss wants scores."""
-    made = origin(input)
+    made = _through_joins(origin(input)) if "sigmoid" in kinds else origin(input)
     if input._array.ndim > axis and input._array.shape[axis] == 1 and "sigmoid" not in kinds:
         return False
     if over_batch(made, input):
         return True
-    if made.kind not in ("softmax", "sigmoid"):
+    if made.kind not in ("softmax", "sigmoid", "hardsigmoid"):
         return "softmax" in kinds and _softmax_by_hand(name, input, axis)
-    if made.kind not in kinds:
+    if made.kind.removeprefix("hard") not in kinds:
         return False
     a = input._array
     if kinds == ("softmax",) and not _sums_to_one(a, axis):

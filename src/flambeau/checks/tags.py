@@ -43,7 +43,7 @@ NOTHING = Origin("", {})
 MOVES = {"permute", "transpose", "t"}
 LINEAR = Origin("linear", {})
 CONVOLUTION = Origin("convolution", {})
-FROM_INTEGERS = Origin("from_integers", {})
+FROM_INTEGERS = Origin("from_integers", {"integers": True})
 # Tags that no longer hold once the memory has been written to.
 VALUES = {"softmax", "log_softmax", "sigmoid", "linear", "convolution"}
 RESHAPES = {"view", "reshape", "expand", "unsqueeze", "squeeze", "squeeze_dim", "unsqueeze_key"}
@@ -103,6 +103,13 @@ def pass_on(source, made) -> None:
                 made._tag = found._replace(node=None)
         elif source._base is not None and source._base._tag is not None:
             made._tag = source._base._tag
+
+
+def joined(tensors, made) -> None:
+    """Give what several tensors were joined to the tag that all of them have."""
+    kinds = {None if t._tag is None else t._tag.kind for t in tensors}
+    if made._node is None and len(kinds) == 1 and kinds <= VALUES:
+        made._tag = tensors[0]._tag
 
 
 def origin(t) -> Origin:

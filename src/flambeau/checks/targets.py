@@ -256,7 +256,7 @@ def class_numbers(name: str, input, target) -> None:
               f"every output learns the number of the class, as an amount: {top} is {top} times as far from 0 as 1 is",
               f"use `F.cross_entropy({text}, {other}.flatten().long())`, or `F.one_hot` targets",
               cause="columns", level="W")  # fmt: skip
-    elif t.dtype.kind in "iu" or origin(target).kind == "from_integers":
+    elif t.dtype.kind in "iu" or origin(target).options.get("integers"):
         found("FB-LOSS-08", f"the target `{other}` is an integer label with the {count} values 0..{top}, and {name} "
               "treats them as amounts",
               f"it claims that {top} is further from 0 than 1 is",

@@ -75,8 +75,8 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         made = _to_device(made, devices.usable(device))
     if dtype is not None and dtype.numpy != made._array.dtype:
         made = _to_copy(made, dt=dtype.numpy)
-        if made._tag is None and self._array.dtype.kind in "iu" and dtype.is_floating_point:
-            made._tag = FROM_INTEGERS
+        if self._array.dtype.kind in "iu" and dtype.is_floating_point:
+            made._tag = FROM_INTEGERS if made._tag is None else made._tag._replace(options={"integers": True})
     elif copy and made is self:
         made = _clone(made)
     if memory_format is not preserve_format:

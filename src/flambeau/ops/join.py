@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd.mode import state
+from ..checks.tags import joined
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..kernels.record import listeners
 from ..tensor import Tensor
@@ -101,6 +102,8 @@ def cat(tensors, dim=0):
                     if t._rg or t._base is not None and t.requires_grad:
                         _cat.record(tuple(tensors), (made,), {"dim": dim % n})
                         break
+            if tensors[0]._tag is not None:
+                joined(tensors, made)
             return made
     except (AttributeError, TypeError, ValueError, IndexError):
         pass  # to be explained below
@@ -113,13 +116,13 @@ def cat(tensors, dim=0):
         )
     if len(tensors) > 1:
         check_devices(*tensors)
-        joined = same_dtype(tensors)
-        full = [t for t in joined if t._array.shape != (0,)]  # PyTorch lets empty 1-d tensors join anything
+        same = same_dtype(tensors)
+        full = [t for t in same if t._array.shape != (0,)]  # PyTorch lets empty 1-d tensors join anything
         if not full:
             normal_dim(dim, 1)
-            return _cat(*joined, dim=0)
+            return _cat(*same, dim=0)
     else:
-        joined = full = tensors
+        full = tensors
     n = full[0]._array.ndim
     for i, t in enumerate(tensors):
         if not t._array.ndim:
@@ -177,7 +180,10 @@ def stack(tensors, dim=0):
                 "joins different lengths",
             )
     check_devices(*tensors)
-    return _stack(*same_dtype(tensors), dim=dim)
+    made = _stack(*same_dtype(tensors), dim=dim)
+    if tensors[0]._tag is not None:
+        joined(tensors, made)
+    return made
 
 
 def at_least(t: Tensor, n: int) -> Tensor:
