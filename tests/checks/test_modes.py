@@ -148,9 +148,9 @@ class Net(nn.Module):
 net = Net()
 opt = optim.SGD(net.parameters(), 1e-3)
 for _ in range(12):
-    opt.zero_grad(); net(torch.randn(8, 3, 8, 8) + 3).mean().backward(); opt.step()
+    opt.zero_grad(); net(torch.randn(8, 3, 8, 8) + 6).mean().backward(); opt.step()
 with torch.no_grad():
-    net.eval()(torch.randn(8, 3, 8, 8) + 3)
+    net.eval()(torch.randn(8, 3, 8, 8) + 6)
 """, says=("12 batches",)),
 ]  # fmt: skip
 
@@ -244,6 +244,10 @@ net = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16))
 for _ in range(3): net(torch.randn(64, 8))
 state = net.state_dict()
 net.eval()(torch.randn(64, 8))
+deep = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 16), nn.BatchNorm1d(16))
+image = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16))
+for _ in range(4): deep(torch.randn(32, 8)); image(torch.rand(8, 3, 8, 8))
+deep.eval()(torch.randn(32, 8)); image.eval()(torch.rand(8, 3, 8, 8))
 other = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16))
 other.load_state_dict(state); other.eval()(torch.randn(64, 8) * 9 + 30)
 fresh = nn.BatchNorm1d(8).eval(); fresh(torch.randn(64, 8) * 9 + 30)
