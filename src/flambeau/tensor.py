@@ -307,8 +307,10 @@ class Tensor:
         if value and self._array.dtype.kind not in "fcV":
             raise GradientError(
                 "only Tensors of floating point and complex dtype can require gradients",
-                why=f"this tensor is {self.dtype}",
-                fix="x = x.float().requires_grad_()",
+                why=f"this tensor is {self.dtype.name}: a derivative needs numbers that can change a little",
+                fix="use `x = x.float().requires_grad_()`",
+                code="FB-DTYPE-02",
+                cause="integers",
             )
         if value and self._inference:
             raise GradientError(

@@ -58,7 +58,9 @@ def test_ragged_error_names_samples_and_cure():
     assert "pad_sequence" in text
 
     loader = DataLoader([fb.zeros(2), fb.zeros(2), fb.zeros(2), fb.zeros(5)], batch_size=2)
-    with pytest.raises(RuntimeError, match=r"dataset\[2\]\) has shape \[2\], .*dataset\[3\]\) has shape \[5\]"):
+    with pytest.raises(
+        RuntimeError, match=r"has shape \(2,\) for dataset\[2\] \(sample 0 of the batch\) and \(5,\) for dataset\[3\]"
+    ):
         list(loader)
 
 

@@ -46,7 +46,7 @@ def test_error_texts():
     del state["seen"]
     with pytest.raises(RuntimeError) as error:
         make().load_state_dict(state)
-    assert str(error.value).split("\n  fix:")[0] == (
+    assert str(error.value).split("\n  why:")[0] == (
         "Error(s) in loading state_dict for Sequential:\n"
         '\tMissing key(s) in state_dict: "seen". \n'
         '\tUnexpected key(s) in state_dict: "zz". \n'

@@ -13,6 +13,7 @@ from ..checks.log import log
 from ..checks.tags import pass_on
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import constant
+from ..mistakes.graphs import not_scalar
 from ..tensor import Tensor, attach, wrap
 from .engine import LEAF, AccumulateGrad, _Handle, accumulate, checked_hook_result, edge_of, next_number, run
 from .graph import GradientEdge
@@ -24,11 +25,7 @@ def _seed(t: Tensor, g):
         if not t.requires_grad:
             return None
         if t._array.size != 1:
-            raise GradientError(
-                "grad can be implicitly created only for scalar outputs",
-                why=f"this tensor has shape {list(t.shape)}",
-                fix="reduce it first (loss.mean().backward()), or pass gradient=torch.ones_like(loss)",
-            )
+            raise not_scalar(t)
         if t._array.dtype.kind == "c":
             raise GradientError(
                 f"grad can be implicitly created only for real scalar outputs but got {t.dtype}",

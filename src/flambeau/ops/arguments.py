@@ -8,6 +8,7 @@ import operator as _operator
 from ..dtypes import dtype
 from ..errors import ArgumentTypeError, IndexOutOfRange, ShapeError
 from ..mistakes.batches import no_such_dim
+from ..mistakes.modules import returned_nothing
 from ..tensor import Tensor
 
 
@@ -63,6 +64,14 @@ def kind_of(x) -> str:
 def wrong_type(name, argument, position, takes, x, kind="") -> ArgumentTypeError:
     """The error for an argument that is not what its parameter takes; `position` is None for one given by name."""
     kind, shown = kind or kind_of(x), _short(x)
+    if x is None and takes == "Tensor":
+        found = returned_nothing(
+            f"{name}(): argument '{argument}' must be Tensor, not NoneType"
+            if position is None
+            else f"{name}(): argument '{argument}' (position {position}) must be Tensor, not NoneType"
+        )
+        if found is not None:
+            return found
     return ArgumentTypeError(
         f"{name}(): argument '{argument}' must be {takes}, not {kind}"
         if position is None

@@ -20,11 +20,14 @@ from ..arrays import MetaArray, meta_empty
 from ..autograd.mode import autocasting
 from ..checks.tags import CONVOLUTION
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import DtypeError, ShapeError
+from ..errors import ShapeError
 from ..kernels import convolve as kernels
 from ..kernels.casts import cast
 from ..mistakes.channels import wrong_channels
+from ..mistakes.dtypes import mixed_dtypes
 from .entry import primitive, public
+from .fused import title
+from .linalg import c_name
 from .precision import lower
 from .promotion import check_devices
 from .shape import need_tensor
@@ -217,16 +220,17 @@ def _check(input, weight, bias, n, stride, dilation, groups, transposed=False):
     need_tensor(input, name)
     need_tensor(weight, name, "weight", 2)
     if input._array.dtype != weight._array.dtype:
-        raise DtypeError(
-            f"Input type ({input.type()}) and weight type ({weight.type()}) should be the same",
-            why=f"one product has one dtype: the input is {input.dtype.name}, the weight {weight.dtype.name}",
-            fix=f"convert the input: `x = x.to(torch.{weight.dtype.name})`",
+        kinds = c_name(input._array), c_name(weight._array)
+        raise mixed_dtypes(
+            f"expected scalar type {title(input)} but found {title(weight)}"
+            if bias is None or transposed
+            else f"Input type ({kinds[0]}) and bias type ({kinds[1]}) should be the same",
+            input,
+            weight,
         )
     if bias is not None and bias._array.dtype != input._array.dtype:
-        raise DtypeError(
-            f"Input type ({input.type()}) and bias type ({bias.type()}) should be the same",
-            why="the products of input and weight are added to the bias",
-            fix=f"convert the layer: `layer.to(torch.{input.dtype.name})`",
+        raise mixed_dtypes(
+            f"Input type ({c_name(input._array)}) and bias type ({c_name(bias._array)}) should be the same", input, bias
         )
     check_devices(input, weight, bias)
     if weight.ndim != n + 2:

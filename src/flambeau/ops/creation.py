@@ -79,8 +79,10 @@ def finish(array, requires_grad=False) -> Tensor:
         if array.dtype.kind in "iub":
             raise GradientError(
                 "Only Tensors of floating point and complex dtype can require gradients",
-                why=f"this tensor is {t.dtype.name}",
-                fix="pass a floating point dtype, such as `dtype=torch.float32`",
+                why=f"this tensor is {t.dtype.name}: a derivative needs numbers that can change a little",
+                fix="write `1.0` instead of `1`, or pass a floating point dtype, such as `dtype=torch.float32`",
+                code="FB-DTYPE-02",
+                cause="integers",
             )
         t._rg = True
     if inference_depth and state.inference:

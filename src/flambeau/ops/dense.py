@@ -8,15 +8,16 @@ import numpy as np
 
 from ..autograd.mode import autocasting, state
 from ..checks.tags import LINEAR
-from ..errors import DtypeError, ShapeError
+from ..errors import ShapeError
 from ..kernels import fused as kernels
 from ..kernels.record import listeners
+from ..mistakes.dtypes import mixed_dtypes
 from ..mistakes.products import wrong_features
 from ..tensor import Tensor
 from .elementwise import F32, F64
 from .entry import primitive, write_out
 from .fused import fused, in_single, title
-from .linalg import matmul
+from .linalg import c_name, matmul
 from .precision import lower
 from .promotion import check_devices
 from .shape import need_tensor
@@ -175,13 +176,7 @@ def _dtypes(input, weight, bias):
         other = weight
         fact = f"mat1 and mat2 must have the same dtype, but got {title(input)} and {title(weight)}"
         if bias is None:
-            fact = f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(weight)}"
-    return DtypeError(
-        fact,
-        why=f"the input is {input.dtype}, the {'weight' if other is weight else 'bias'} {other.dtype}",
-        fix=f"convert the input, x = x.to({weight.dtype}), or the layer, layer.to({input.dtype})",
-    )
-
-
-def _c_name(t):
-    return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(t.dtype.name, title(t))
+            fact = (
+                f"expected m1 and m2 to have the same dtype, but got: {c_name(input._array)} != {c_name(weight._array)}"
+            )
+    return mixed_dtypes(fact, input, other, ids=True)

@@ -18,6 +18,7 @@ from ..errors import ArgumentTypeError, NotSupported
 from ..kernels import elementwise
 from ..kernels import fused as kernels
 from ..tensor import Tensor, attach
+from .arguments import wrong_type
 from .entry import METHODS, REGISTRY, Primitive, in_place, write_out
 from .fused import fused
 from .misuse import no_memory
@@ -137,6 +138,8 @@ def unary(name, ufunc, vjp=None, *, floats=False, integers=None, doc="", aliases
 
     def slow(input, out):
         if not isinstance(input, Tensor):
+            if input is None:
+                raise wrong_type(name, "input", 1, "Tensor", None)
             raise ArgumentTypeError(
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}",
                 why="the function works on each element of a tensor",

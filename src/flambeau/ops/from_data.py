@@ -11,6 +11,8 @@ from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
 from ..checks.buffers import shared
 from ..checks.log import log
+from ..checks.sites import user_site
+from ..checks.tags import tag
 from ..errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -101,6 +103,8 @@ def from_numpy(ndarray):
 def _over(ndarray):
     """A tensor over an array's memory."""
     made = wrap(check_array(ndarray).view())
+    if ndarray.dtype == np.float64 and log.on:
+        tag(made, "numpy", user_site())
     if log.on and log.arrays > 0:
         log.arrays -= 1
         shared(ndarray, made)
@@ -341,7 +345,10 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         device = data.device if device is None else device
         if data._rg and log.on:
             log.cut("tensor", data)
-    return finish(_placed(array_of(data, None if dtype is None else dtype_of(dtype, None)), device), requires_grad)
+    made = finish(_placed(array_of(data, None if dtype is None else dtype_of(dtype, None)), device), requires_grad)
+    if isinstance(data, np.ndarray) and made._array.dtype == np.float64 and log.on:
+        tag(made, "numpy", user_site())
+    return made
 
 
 def _placed(array, device):

@@ -17,9 +17,9 @@ import numpy as np
 from ..arrays import as_array, meta_empty
 from ..autograd.mode import state
 from ..dtypes import FROM_NUMPY, HALVES
-from ..errors import NotSupported
 from ..kernels.casts import cast
 from ..kernels.record import listener, listeners
+from ..mistakes.dtypes import needs_float
 from ..tensor import Tensor, wrap
 from .entry import write_out
 from .node import F32
@@ -135,11 +135,7 @@ def need_float(t, kernel, complex=False):
     """NotImplementedError unless `t` is floating-point (or complex where that is allowed)."""
     category = FROM_NUMPY[t._array.dtype].category
     if category != 2 and not (complex and category == 3):
-        raise NotSupported(
-            f"\"{kernel}\" not implemented for '{title(t)}'",
-            why="it is defined for floating point numbers",
-            fix="convert it first: `x.float()`",
-        )
+        raise needs_float(f"\"{kernel}\" not implemented for '{title(t)}'", t)
 
 
 def constant(array, like=None) -> Tensor:

@@ -15,6 +15,7 @@ from ..autograd.engine import Node, edge_of
 from ..autograd.mode import state
 from ..errors import ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import into, unchanged
+from ..mistakes.graphs import leaf_in_place
 from ..tensor import Tensor, attach, wrap
 from .primitive import primitive, replay
 
@@ -24,20 +25,13 @@ def check_writable(t: Tensor):
     base = t._base
     if base is None:
         if t._rg and t._node is None and state.grad:
-            raise GradientError(
-                "a leaf Variable that requires grad is being used in an in-place operation.",
-                why="the graph refers to this leaf's value; changing it would make its gradient wrong",
-                fix="with torch.no_grad(): w -= lr * w.grad",
-            )
+            raise leaf_in_place("a leaf Variable that requires grad is being used in an in-place operation.", t)
     elif state.grad and (base._rg or t.requires_grad):
         if t._made:
             raise forbidden_view(t)
         if base._node is None:
-            raise GradientError(
-                "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-                why="the parameter's own values are not part of what is differentiated",
-                fix="wrap the change in `with torch.no_grad():`",
-            )
+            fact = "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            raise leaf_in_place(fact, t)
     a = t._array
     check_overlap(t)
     if not a.flags.writeable and a.size and a.__class__ is np.ndarray:  # a meta tensor has nothing to write

@@ -11,6 +11,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.casts import cast
+from ..mistakes.dtypes import mixed_dtypes
 from ..mistakes.products import wrong_product
 from ..tensor import Tensor, attach
 from .elementwise import F32, F64, conj, not_implemented
@@ -91,7 +92,7 @@ def matmul_checks(input, other, name="@"):
     need_tensor(other, "matmul", "other", 2)
     a, b = input._array, other._array
     if a.dtype != b.dtype:
-        raise _two_dtypes(a, b)
+        raise _two_dtypes(input, other)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(
             f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D",
@@ -106,16 +107,20 @@ def matmul_checks(input, other, name="@"):
         check_devices(input, other)
 
 
-def _two_dtypes(a, b):
-    return DtypeError(
-        f"expected m1 and m2 to have the same dtype, but got: {_c_name(a)} != {_c_name(b)}",
-        why=f"one product has one dtype, and these are {FROM_NUMPY[a.dtype].name} and {FROM_NUMPY[b.dtype].name}",
-        fix=f"convert the second: `b.to(torch.{FROM_NUMPY[a.dtype].name})`",
-    )
+def _two_dtypes(input, other):
+    fact = f"expected m1 and m2 to have the same dtype, but got: {c_name(input._array)} != {c_name(other._array)}"
+    return mixed_dtypes(fact, input, other)
 
 
-def _c_name(a):
-    return {"float32": "float", "float64": "double", "int64": "long", "int32": "int"}.get(a.dtype.name, a.dtype.name)
+_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+            "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
+            "uint8": "unsigned char"}  # fmt: skip
+
+
+def c_name(a) -> str:
+    """The name of an array's dtype in C++, as some of PyTorch's messages have it."""
+    name = FROM_NUMPY[a.dtype].name
+    return _C_NAMES.get(name, name)
 
 
 def _mismatch(a, b):

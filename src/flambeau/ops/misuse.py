@@ -28,6 +28,7 @@ from ..errors import (
 )
 from ..holders import out_of_memory
 from ..kernels import memory
+from ..mistakes.modules import returned_nothing
 from ..tensor import Tensor
 from .arguments import kind_of, wrong_type
 
@@ -140,6 +141,9 @@ def misfit(fn, name, args, kwargs) -> ArgumentTypeError | None:
                 continue
             for i, t in enumerate(items):
                 if not isinstance(t, Tensor) and not isinstance(t, (tuple, list)):
+                    nothing = returned_nothing(f"expected Tensor as element {i} in argument 0, but got NoneType")
+                    if t is None and nothing is not None:
+                        return nothing
                     return ArgumentTypeError(
                         f"expected Tensor as element {i} in argument 0, but got {kind_of(t)}",
                         why="tensors are joined or combined",
@@ -231,7 +235,7 @@ def _ours(error) -> bool:
 
 def explained(fn, name, args, kwargs, error) -> Exception | None:
     """The error to raise instead of `error`; None where it says enough."""
-    if not _ours(error):
+    if not _ours(error) or isinstance(error, FlambeauError) and error.code:
         return None
     found = misfit(fn, name, args, kwargs)
     if found is not None:

@@ -16,6 +16,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.casts import cast
+from ..mistakes.dtypes import no_average
 from ..tensor import Tensor, wrap
 from .elementwise import not_implemented
 from .entry import primitive, public
@@ -140,11 +141,11 @@ def _floating(input, name, dtype=None):
             )
         return input.to(dtype)
     if input.dtype.category < 2:
-        raise DtypeError(
+        raise no_average(
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {title(input.dtype)}",
-            why="the average of whole numbers may be a fraction",
-            fix=f"use `x.float().{name}()`",
+            input,
+            name,
         )
     return input
 
@@ -475,11 +476,7 @@ _std = primitive("std", lambda input, axes, keepdim, correction: np.sqrt(_var_ar
 def _spread_arguments(input, dim, unbiased, correction, name):
     need_tensor(input, name)
     if input.dtype.category < 2:
-        raise DtypeError(
-            f"{name}: Expected to be called with a floating point or complex tensor, but got {title(input.dtype)}",
-            why="the spread of whole numbers may be a fraction",
-            fix=f"use `x.float().{name}()`",
-        )
+        raise no_average("std and var only support floating point and complex dtypes", input, name)
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     if correction is None:

@@ -12,6 +12,7 @@ from ..errors import ArgumentTypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.elementwise import copied
 from ..kernels.record import unchanged
+from ..mistakes.graphs import not_contiguous
 from ..tensor import Tensor, attach, wrap
 from .arguments import infer_size, need_tensor, normal_dim, normal_dims, sizes_of
 from .entry import link_view, linked, primitive, public, view_primitive
@@ -68,7 +69,10 @@ def view(self, *shape):
         sizes = infer_size(sizes_of((tuple(sizes),)), a.size)
     elif sizes.__class__ is not tuple:
         sizes = tuple(sizes)
-    return _view(self, shape=sizes)
+    try:
+        return _view(self, shape=sizes)
+    except ShapeError:
+        raise not_contiguous(self, sizes) from None
 
 
 def view_dtype(self, to: dtype):

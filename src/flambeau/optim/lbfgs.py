@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..autograd.mode import enable_grad
-from ..errors import ArgumentError, StateError
+from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..tensor import Tensor
 from .optimizer import Optimizer
 from .rule import as_real, check_lr, plain
@@ -95,13 +95,22 @@ class LBFGS(Optimizer):
 
     # ------------------------------------------------------------------ one step
 
-    def step(self, closure):
+    def step(self, closure=None):
         """Iterate until converged or `max_iter`.
 
         Arguments:
             closure: clears the gradients, computes the loss, calls backward and returns the loss.
         Returns: the loss before the step.
         """
+
+        if closure is None:
+            raise ArgumentTypeError(
+                "LBFGS.step() missing 1 required positional argument: 'closure'",
+                why="LBFGS evaluates the loss several times in a step, so it has to be told how",
+                fix="define a function `closure` that does `optimizer.zero_grad()`, computes the loss, does "
+                "`loss.backward()` and returns the loss; then call `optimizer.step(closure)`",
+                code="FB-OPT-07",
+            )
 
         def evaluate():
             with enable_grad():

@@ -17,6 +17,7 @@ from ..checks import events
 from ..checks.log import EARLY, log
 from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..kernels.record import listeners
+from ..mistakes.modules import no_parameters, parameters_of
 from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
 
@@ -153,13 +154,10 @@ class Optimizer:
         self._start_hooks()
         self.state: defaultdict = defaultdict(dict)
         self.param_groups: list[dict] = []
+        origin = parameters_of(params)  # a generator says no more once it has been read
         groups = list(params)
         if not groups:
-            raise ArgumentError(
-                "optimizer got an empty parameter list",
-                why="the iterable held nothing: a module without parameters, or a generator that was used up before",
-                fix="pass model.parameters(), and keep layers in attributes or nn.ModuleList so that they are found",
-            )
+            raise no_parameters(type(self).__name__, origin)
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:

@@ -70,6 +70,8 @@ def _same_dtype(input, weight, bias, name):
                 else "mixed dtype (CPU): all inputs must share same datatype.",
                 why=f"the input of {name} is {input.dtype.name}, its parameters are {t.dtype.name}",
                 fix=f"use `layer.to({input.dtype})`, or `x.to({t.dtype})`",
+                code="FB-DTYPE-01",
+                cause="mixed",
             )
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from ...mistakes.modules import built_with_data
+from ...tensor import Tensor
 from .. import _reduction as _Reduction
 from .module import Module
+
+_LOSSES = __name__.rpartition(".")[0]
 
 
 class _Loss(Module):
     reduction: str
+
+    def __new__(cls, *args, **kwargs):
+        if args and isinstance(args[0], Tensor) and cls.__module__.startswith(_LOSSES):
+            if args[0].requires_grad or len(args) > 1 and isinstance(args[1], Tensor):
+                raise built_with_data(cls, args)
+        return super().__new__(cls)
 
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         super().__init__()

@@ -11,6 +11,7 @@ from ...checks import modules as rules
 from ...checks.log import log
 from ...checks.modes import WATCHED, evaluated
 from ...errors import ArgumentError, ArgumentTypeError, MissingAttribute, MissingKey, NotSupported, StateError
+from ...mistakes.modules import no_such_attribute
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Buffer, Parameter
@@ -459,7 +460,9 @@ class Module(StateDict, Conversion):
             table = self.__dict__.get(registry)
             if table is not None and name in table:
                 return table[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+        if name.startswith("_"):  # a protocol asks whether there is such a thing
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+        raise no_such_attribute(self, name)
 
     def __delattr__(self, name):
         for registry in _REGISTRIES:

@@ -176,6 +176,7 @@ class RNNBase(Module):
                 f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})",
                 why="input and weights are multiplied with each other",
                 fix=f"use `input.to({weight.dtype})`, or `model.to({input.dtype})`",
+                code="FB-DTYPE-01" if input.dtype.is_floating_point else "FB-DTYPE-02",
             )
         expected = 2 if batch_sizes is not None else 3
         if input.dim() != expected:

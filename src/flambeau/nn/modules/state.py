@@ -11,7 +11,8 @@ from itertools import chain
 from ...autograd import no_grad
 from ...checks import events, saving  # noqa: F401  the rules of saving
 from ...checks.log import log
-from ...errors import ArgumentTypeError, FailedAssertion, NotSupported, ShapeError, StateError
+from ...errors import FailedAssertion, NotSupported, StateError
+from ...mistakes.checkpoints import does_not_fit, not_a_state
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Parameter, is_lazy
@@ -157,10 +158,7 @@ class StateDict:
         <All keys matched successfully>
         """
         if not isinstance(state_dict, Mapping):
-            raise ArgumentTypeError(
-                f"Expected state_dict to be dict-like, got {type(state_dict)}.",
-                fix="pass the dict itself, for example torch.load('model.pt')",
-            )
+            raise not_a_state(state_dict)
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)
         if metadata is not None:
@@ -195,10 +193,7 @@ class StateDict:
             if missing:
                 errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
         if errors:
-            raise ShapeError(
-                "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors)),
-                fix=_advice(missing, unexpected),
-            )
+            raise does_not_fit(self, state_dict, missing, unexpected, errors)
         found = IncompatibleKeys(missing, unexpected)
         if log.on:
             events.loads_state(self, state_dict, strict, found)
@@ -327,16 +322,3 @@ def _load_one(module, name, present, key, given, assign):
 
 def _quoted(keys):
     return ", ".join(f'"{k}"' for k in keys)
-
-
-def _advice(missing, unexpected):
-    """A remedy where the two lists of keys show what happened."""
-    for prefix in ("module.", "_orig_mod.", "model."):
-        if unexpected and all(k.startswith(prefix) for k in unexpected):
-            if missing and {k[len(prefix) :] for k in unexpected} >= set(missing):
-                return (
-                    f'the file\'s keys begin with "{prefix}": {{k.removeprefix("{prefix}"): v for k, v in d.items()}}'
-                )
-    if missing and unexpected and len(missing) == len(unexpected):
-        return f'the layers have other names here; for example "{unexpected[0]}" may be "{missing[0]}"'
-    return ""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from math import inf
+from typing import Any
 
-from ...errors import ArgumentError, StateError
+from ...errors import ArgumentError, ArgumentTypeError, StateError
 from ...kernels.record import action
 from .base import EPOCH_DEPRECATED, LRScheduler, check_optimizer, copied, telling, write
+
+_MISSING: Any = object()  # the metric that step() needs
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -87,8 +90,15 @@ class ReduceLROnPlateau(LRScheduler):
 
     @action
     @telling
-    def step(self, metrics, epoch=None) -> None:  # type: ignore[override]
+    def step(self, metrics=_MISSING, epoch=None) -> None:  # type: ignore[override]
         """Count an epoch with this metric; reduce the rate when patience is over."""
+        if metrics is _MISSING:
+            raise ArgumentTypeError(
+                "ReduceLROnPlateau.step() missing 1 required positional argument: 'metrics'",
+                why="ReduceLROnPlateau decides by a metric: it lowers the rate when that no longer improves",
+                fix="pass the validation loss after each validation: `scheduler.step(val_loss)`",
+                code="FB-OPT-07",
+            )
         current = float(metrics)
         if epoch is None:
             epoch = self.last_epoch + 1

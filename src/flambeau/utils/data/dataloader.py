@@ -329,6 +329,9 @@ class _BaseDataLoaderIter:
 
     def __init__(self, loader: DataLoader) -> None:
         self._loader = weakref.ref(loader)
+        # `for x in DataLoader(...)`: nobody else holds the loader, which the checks ask about. A loader with persistent
+        # workers holds its iterator itself.
+        self._kept = None if loader.persistent_workers else loader
         self._dataset = loader.dataset
         self._dataset_kind = loader._dataset_kind
         self._IterableDataset_len_called = loader._IterableDataset_len_called

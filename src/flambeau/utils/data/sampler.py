@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import flambeau as fb
 
 from ...errors import ArgumentError, ArgumentTypeError
+from ...mistakes.samples import no_length
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -42,6 +43,13 @@ class Sampler(Generic[T_co]):
         raise NotImplementedError
 
 
+def _length(data_source) -> int:
+    """The number of samples; TypeError, as of `len`, for a data set that does not say."""
+    if not hasattr(type(data_source), "__len__"):
+        raise no_length(data_source)
+    return len(data_source)
+
+
 class SequentialSampler(Sampler[int]):
     """0, 1, 2, ... in order.
 
@@ -54,10 +62,10 @@ class SequentialSampler(Sampler[int]):
         self.data_source = data_source
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self.data_source)))
+        return iter(range(_length(self.data_source)))
 
     def __len__(self) -> int:
-        return len(self.data_source)
+        return _length(self.data_source)
 
 
 class RandomSampler(Sampler[int]):
@@ -102,10 +110,10 @@ class RandomSampler(Sampler[int]):
     @property
     def num_samples(self) -> int:
         """How many indices one pass yields (the data set may have grown)."""
-        return len(self.data_source) if self._num_samples is None else self._num_samples
+        return _length(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        n, wanted, generator = len(self.data_source), self.num_samples, self.generator
+        n, wanted, generator = _length(self.data_source), self.num_samples, self.generator
         if generator is None:
             generator = fb.Generator()
             generator.manual_seed(draw_seed())

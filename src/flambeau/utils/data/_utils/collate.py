@@ -12,39 +12,13 @@ import numpy as np
 import flambeau as fb
 
 from ....errors import ShapeError
+from ....mistakes.samples import RaggedBatchError, no_collation, uncollatable_tensors
 from ....tensor import Tensor
 from .batch import SampleBatch
 
 __all__ = ["RaggedBatchError", "collate", "default_collate", "default_collate_fn_map", "default_convert"]
 
 _NOT_NUMERIC = re.compile(r"[SaUO]")
-_WRONG_TYPE = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
-_PAD = (
-    "pad them in the collate_fn, e.g. from flambeau.nn.utils.rnn import pad_sequence;  DataLoader(..., collate_fn="
-    "lambda samples: pad_sequence(samples, batch_first=True)); or make all samples one size in the data set"
-)
-
-
-class RaggedBatchError(ShapeError):
-    """Tensors of different sizes in one batch. `first`, `entry`: positions of two samples that differ."""
-
-    def __init__(self, first, first_shape, entry, shape, indices=None):
-        fact = (
-            f"stack expects each tensor to be equal size, but got {list(first_shape)} at entry {first} "
-            f"and {list(shape)} at entry {entry}"
-        )
-        name = "sample {} of the batch (dataset[{}])" if indices is not None else "sample {} of the batch"
-        a, b = (name.format(k, indices[k]) if indices is not None else name.format(k) for k in (first, entry))
-        super().__init__(fact, why=f"{a} has shape {list(first_shape)}, {b} has shape {list(shape)}", fix=_PAD)
-        self.details = (first, first_shape, entry, shape)
-
-    def naming(self, indices) -> "RaggedBatchError":
-        """The same error, with the samples' places in the data set."""
-        first, first_shape, entry, shape = self.details
-        return RaggedBatchError(first, first_shape, entry, shape, indices)
-
-    def __reduce__(self):
-        return (type(self), self.details)
 
 
 def default_convert(data: Any) -> Any:
@@ -104,7 +78,7 @@ def collate(batch, *, collate_fn_map: dict | None = None) -> Any:
                 )
         made = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]
         return made if isinstance(elem, tuple) else _like_sequence(elem, made)
-    raise TypeError(_WRONG_TYPE.format(kind))
+    raise no_collation(elem, kind)
 
 
 def _like_mapping(original: Mapping, found: dict) -> Any:
@@ -138,10 +112,10 @@ def _stack_tensors(batch, *, collate_fn_map=None):
     shape, dtype = first.shape, first.dtype
     plain = type(first) is np.ndarray
     arrays = []
-    for k, tensor in enumerate(batch):
+    for tensor in batch:
         array = tensor._array
         if array.shape != shape:
-            raise RaggedBatchError(0, shape, k, array.shape)
+            raise uncollatable_tensors(list(batch))
         if array.dtype is not dtype or tensor.requires_grad:
             plain = False
         arrays.append(array)
@@ -155,7 +129,7 @@ def _stack_tensors(batch, *, collate_fn_map=None):
 def _stack_arrays(batch, *, collate_fn_map=None):
     """NumPy arrays, as tensors."""
     if _NOT_NUMERIC.search(batch[0].dtype.str) is not None:
-        raise TypeError(_WRONG_TYPE.format(batch[0].dtype))
+        raise no_collation(batch[0], batch[0].dtype)
     return collate([fb.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 

@@ -3,8 +3,9 @@
 import itertools
 from typing import Any
 
+from ....mistakes.samples import uncollatable
 from .batch import SampleBatch
-from .collate import RaggedBatchError, default_collate
+from .collate import default_collate
 
 __all__ = ["IterableFetcher", "MapFetcher"]
 
@@ -55,9 +56,10 @@ class MapFetcher:
     def _collate(self, samples, indices):
         try:
             return self.collate_fn(samples)
-        except RaggedBatchError as error:
-            raise error.naming(list(indices)) from None
         except Exception as error:
+            better = uncollatable(self.dataset, list(samples), list(indices)) if _plain(self.collate_fn) else None
+            if better is not None:
+                raise better from None
             note(error, f"raised while collating dataset{list(indices)}")
             raise
 
@@ -66,6 +68,7 @@ class IterableFetcher:
     """Reads a stream."""
 
     def __init__(self, dataset, auto_collation: bool, collate_fn, drop_last: bool = False) -> None:
+        self.dataset = dataset
         self.stream = iter(dataset)
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn
@@ -94,13 +97,21 @@ class IterableFetcher:
         self.count += len(samples)
         try:
             return self.collate_fn(samples)
-        except RaggedBatchError as error:
-            raise error.naming([f"number {k}" for k in indices]) from None
+        except Exception:
+            better = uncollatable(self.dataset, samples, list(indices)) if _plain(self.collate_fn) else None
+            if better is None:
+                raise
+            raise better from None
 
     def _next(self):
         sample = next(self.stream)
         self.count += 1
         return sample
+
+
+def _plain(collate_fn) -> bool:
+    """Whether samples are collated by the default function, whose failures can be explained."""
+    return collate_fn is default_collate
 
 
 def note(error: BaseException, text: str) -> None:

@@ -1,0 +1,107 @@
+"""FB-DTYPE: float64 from NumPy, whole numbers where floats are needed, overflow, masks as indices."""
+
+import pytest
+from checks.cases import Mistake, check, correct, run
+
+FLOATS = [
+    Mistake(
+        "FB-DTYPE-01",
+        "x = torch.from_numpy(np.random.rand(8, 4))\nnet = nn.Linear(4, 1)\nnet(x)  # HERE\n",
+        "numpy",
+        [("net(x)", "x = x.float(); net(x)", "x = x.float()")],
+        says=("must have the same dtype, but got Double and Float", "`net.weight` is float32, but `x` is float64",
+              "a NumPy array (line 1)"),
+    ),
+    Mistake(
+        "FB-DTYPE-01",
+        "data = np.ones((2, 1, 8, 8))\nimages = torch.tensor(data)\nprint(nn.Conv2d(1, 2, 3)(images).shape)  # HERE\n",
+        "numpy",
+        [("(images)", "(images.float())", "images.float()")],
+        says=("Input type (double) and bias type (float) should be the same",),
+    ),
+    Mistake(
+        "FB-DTYPE-01",
+        """
+class Rows(Dataset):
+    def __len__(self): return 4
+    def __getitem__(self, i): return np.full(3, i / 2), i
+net = nn.Linear(3, 2)
+for x, y in DataLoader(Rows(), batch_size=2):
+    net(x)  # HERE
+""",
+        "loader",
+        [("net(x)", "net(x.float())", "x.float()")],
+    ),
+    Mistake(
+        "FB-DTYPE-01",
+        "a, b = torch.ones(2, 3, dtype=torch.float64), torch.ones(3, 2)\nc = a @ b  # HERE\n",
+        "mixed",
+        [("a @ b", "a.float() @ b", "a.float()")],
+    ),
+    Mistake(
+        "FB-DTYPE-01",
+        "net = nn.Linear(3, 2).double()\nnet(torch.ones(1, 3))  # HERE\n",
+        "mixed",
+        [("torch.ones(1, 3)", "torch.ones(1, 3).double()")],
+    ),
+    Mistake("FB-DTYPE-01", "nn.LSTM(3, 2)(torch.ones(4, 2, 3).double())  # HERE\n"),
+    Mistake("FB-DTYPE-01", "torch.bmm(torch.ones(1, 2, 3), torch.ones(1, 3, 2).double())  # HERE\n", "mixed"),
+]  # fmt: skip
+WHOLE = [
+    Mistake(
+        "FB-DTYPE-02",
+        "img = torch.randint(0, 256, (4, 1, 8, 8), dtype=torch.uint8)\nconv = nn.Conv2d(1, 2, 3)\nconv(img)  # HERE\n",
+        "image",
+        [("conv(img)", "conv(img.float() / 255)", "img.float() / 255")],
+        says=("Input type (unsigned char) and bias type (float) should be the same", "`img` is uint8 with values "),
+    ),
+    Mistake(
+        "FB-DTYPE-02",
+        "def step(net, x):\n    return net(x)  # HERE\nstep(nn.Linear(2, 1), torch.tensor([[0, 1], [1, 0]]))\n",
+        "integers",
+        [("net(x)", "net(x.float())", "x.float()")],
+    ),
+    Mistake(
+        "FB-DTYPE-02",
+        "ids = torch.tensor([[3, 17, 99]])\nnn.Linear(3, 8)(ids)  # HERE\n",
+        "ids",
+        [("nn.Linear(3, 8)(ids)", "nn.Embedding(100, 8)(ids)", "nn.Embedding(100, ")],
+    ),
+    Mistake(
+        "FB-DTYPE-02",
+        "x = torch.arange(4)\nprint(x.mean())  # HERE\n",
+        "integers",
+        [("x.mean()", "x.float().mean()")],
+        says=("mean(): could not infer output dtype.",),
+    ),
+    Mistake("FB-DTYPE-02", "torch.arange(4).std()  # HERE\n", "integers"),
+    Mistake("FB-DTYPE-02", "torch.arange(4).softmax(0)  # HERE\n", "integers", says=("torch.arange(4).float()",)),
+    Mistake(
+        "FB-DTYPE-02",
+        "w = torch.tensor([1, 2], requires_grad=True)  # HERE\n",
+        "integers",
+        [("[1, 2]", "[1.0, 2.0]", "`1.0` instead of `1`")],
+        says=("Only Tensors of floating point and complex dtype can require gradients",),
+    ),
+    Mistake("FB-DTYPE-02", "w = torch.ones(2).long()\nw.requires_grad_()  # HERE\n", "integers"),
+    Mistake("FB-DTYPE-02", "torch.ones(2, 3) @ torch.ones(3, 2).long()  # HERE\n", "integers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", FLOATS)
+def test_floats(mistake):
+    assert isinstance(check(mistake).error, (RuntimeError, ValueError))
+
+
+@pytest.mark.parametrize("mistake", WHOLE)
+def test_whole_numbers(mistake):
+    assert isinstance(check(mistake).error, RuntimeError)
+
+
+def test_one_dtype_is_nothing():
+    correct("""
+net = nn.Linear(3, 2).double()
+net(torch.from_numpy(np.ones((4, 3))))
+torch.arange(4).sum(), torch.arange(4).float().mean()
+""")
+    assert run("torch.ones(2).requires_grad_()\n").error is None
