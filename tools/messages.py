@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent / "src" / "flambeau"
 LANGUAGES = ("zh_CN", "zh_TW")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 CODE = re.compile(r"`[^`]*`")
+# A row of a table is 行 in Simplified Chinese and 列 in Taiwan, a column the other way; a line of code is 行 in both.
+ROWS, LINES = re.compile(r"\b(n?rows?|columns?)\b"), re.compile(r"\blines?\b")
+ROW_OR_COLUMN = re.compile("[執進平並運可不]行|行[為程列]|[序陣佇串系下數排並]列|列[表出舉印]|[行列]")
 TOKEN = re.compile(r"\{\{|\}\}|`[^`]*`|\{[^{}]+\}")
 
 
@@ -200,7 +203,7 @@ def traditional():
     convert = converter()
     po = opened("zh_CN")
     for e in po:
-        e.msgstr = convert(e.msgstr)
+        e.msgstr = convert(e.msgstr, bool(ROWS.search(e.msgid)) and not LINES.search(e.msgid))
     po.metadata["Language"] = "zh_TW"
     po.save(str(catalogue("zh_TW")))
     pages = ROOT / "pages"
@@ -218,8 +221,10 @@ def converter():
     lines = Path(__file__).with_name("taiwan.txt").read_text(encoding="utf-8").splitlines()
     terms = [line.split(" = ") for line in lines if line and not line.startswith("#")]
 
-    def convert(text):
+    def convert(text, rows=False):
         text = cc.convert(text)
+        if rows:
+            text = ROW_OR_COLUMN.sub(lambda found: {"行": "列", "列": "行"}.get(found[0], found[0]), text)
         for old, new in terms:
             text = text.replace(old, new)
         return text
