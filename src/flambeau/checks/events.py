@@ -192,9 +192,8 @@ def leaves(nodes) -> list:
     return list(found.values())
 
 
-def replayed(label: str, result) -> None:
-    """A compiled step was replayed and gave one number: usually its loss."""
-    value = result._array.item()
+def replayed(label: str, value) -> None:
+    """A compiled step was replayed and gave one number, usually its loss; told if it is not finite, or watched."""
     for watch in log.watches:
         watch.replayed(label, value)
     if value != value or value in (math.inf, -math.inf):

@@ -63,7 +63,9 @@ class Compiled(Standing):
                         result = step.run(args, kwargs)
                     if result is not NOT_RUN:
                         if log.on and result.__class__ is Tensor and result._array.size == 1:
-                            events.replayed(self.label, result)
+                            value = result._array.item()
+                            if log.watches or value - value != 0:  # inf and nan only
+                                events.replayed(self.label, value)
                         return result
         if stance == "fail_on_recompile" and self.enabled:
             raise CompileError(
