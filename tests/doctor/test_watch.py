@@ -80,3 +80,28 @@ def test_the_report_is_printed_at_the_end(fresh, capsys):
     with doctor.watch():
         train(2)
     assert "steps" in capsys.readouterr().err
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights_change(fresh):
+    w = torch.nn.Parameter(torch.tensor([8.0]))
+    optimizer = torch.optim.SGD([w], lr=1.0)
+    with pytest.raises(RuntimeError) as raised, doctor.watch(quiet=True, every=1000):
+        for _ in range(40):  # w is 0 after 32 steps of 1/4, when nobody looks on any more
+            optimizer.zero_grad()
+            (0.25 * w + 0 * w.sqrt()).sum().backward()
+            optimizer.step()
+    error = raised.value
+    assert error.code == "FB-NUM-02" and "sqrt" in str(error), error
+    assert w.tolist() == [0.0] and w.grad.isnan().all()
+
+
+def test_graphs_are_released_under_a_watch(fresh):
+    x = torch.ones(3, requires_grad=True)
+    with doctor.watch(quiet=True):
+        loss = (x * x).sum()
+        loss.backward()
+        with pytest.raises(RuntimeError, match="second time"):
+            loss.backward()
+        kept = (x * x).sum()
+        kept.backward(retain_graph=True)
+        kept.backward()

@@ -108,8 +108,17 @@ def _run(roots, seeds, retain, create_graph):
     if log.deep > 0 or events.after_backward or not log.backwards & 63:
         reached: list = []
         look = numbers.witness(roots)
-        run(roots, seeds, retain, create_graph, reached=reached, check=look)
-        events.backward_ended(roots, reached, number, next_number())
+        # A watch that stops at a gradient which is not finite goes back again, to see where it began.
+        keep = not retain and not create_graph and any(w.stop_at_nan for w in log.watches)
+        log.kept = (roots, seeds) if keep else None
+        try:
+            run(roots, seeds, retain or keep, create_graph, reached=reached, check=look)
+            events.backward_ended(roots, reached, number, next_number())
+        finally:
+            if keep:
+                log.kept = None
+                for passed in events.graph(roots):
+                    passed.release()
         if look is not None and look.node is not None:
             numbers.check_gradients(roots, reached)
     else:

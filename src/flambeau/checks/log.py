@@ -82,6 +82,7 @@ class Log:
         self.loss = 0.0  # the last finite loss
         self.unsound: Any = None  # says why the loss of this backward pass is not finite, unless another rule does
         self.bad_losses = 0  # how many were not finite
+        self.kept: Any = None  # (roots, seeds) of the backward pass that is running, if its graph is kept
         self.witness: Any = None  # who looked on in the last backward pass: numbers.Witness
         self.arrays = 2000  # tensors over NumPy memory that are still to be looked at
         self.walks = 300  # cuts whose graph may still be looked at

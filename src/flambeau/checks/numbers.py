@@ -51,8 +51,12 @@ events.before_backward.append(check_loss)
 
 
 def _not_finite(root, value):
-    if log.scaled or any(w.stop_at_nan for w in log.watches):
+    if log.scaled:
         return
+    for watch in log.watches:
+        if watch.stop_at_nan:
+            watch.not_finite(root)
+            return
     log.bad_losses += 1
     if log.bad_losses <= 3:
         log.unsound = lambda: None if seen(*CAUSES) else _explain(root, value, strict=False)
@@ -485,8 +489,8 @@ class Witness:
 
 
 def witness(roots) -> Witness | None:
-    """Who looks on in this backward pass: in the first passes, then in one of 64, and under doctor.watch."""
-    if (log.deep > 0 or log.backwards & 63 == 0 or log.watches) and not log.scaled:
+    """Who looks on in this backward pass: in the first passes, then in one of 64."""
+    if (log.deep > 0 or log.backwards & 63 == 0) and not log.scaled:
         if finite(roots[0]._array):
             log.witness = Witness()
             return log.witness
@@ -505,8 +509,16 @@ def check_gradients(roots, leaves):
 
 
 def locate_backward(roots, leaf) -> GradientError | None:
-    """The error for a gradient that is not finite although the loss is, after the backward pass that gave it."""
+    """The error for a gradient that is not finite although the loss is, after the backward pass that gave it.
+
+    Where nobody looked on in that pass, it is gone through again, if the graph was kept for it (`log.kept`).
+    """
     w = log.witness
+    if w is None and log.kept is not None:
+        from ..autograd.engine import run
+
+        w = log.witness = Witness()
+        run(*log.kept, True, False, targets=[leaf], check=w)
     if w is None:
         return None
     if w.node is None:

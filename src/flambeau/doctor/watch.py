@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import events, findings
+from ..checks import events, findings, numbers
 from ..checks.log import log
 from ..checks.registry import owner
 from ..errors import ArgumentError, FlambeauError, NotSupported
@@ -25,7 +25,7 @@ from .pytorch import is_foreign, is_foreign_running
 from .report import Curve, Report, Table, merged, of_error
 
 FIRST = 50  # steps that are all looked at
-LOOK = 5e-6  # seconds that a look at a step costs which is not sampled
+LOOK = 12e-6  # seconds that a look at a step costs which is not sampled
 LARGEST = 1 << 22  # elements that a sampled step copies at most to see how far they move
 
 
@@ -97,6 +97,7 @@ class watch:
         self._spent = 0.0  # seconds of sampling
         self._wake = 1  # the step at which to look next
         self._sampled = 0
+        self._typical = 0.0  # seconds of a step
         self._looked = 0  # the step of the last look
         self._began = self._last = time.perf_counter()
         self._waited = 0.0
@@ -206,12 +207,12 @@ class watch:
             value = root._array.item()
             if isinstance(value, (int, float)):
                 self.history.loss(self.history.step, value)
-                if value - value != 0 and self.stop_at_nan and not log.scaled:  # inf or nan
-                    from ..checks import numbers
 
-                    error = numbers.locate(root)
-                    if error is not None:
-                        self._raise(error)
+    def not_finite(self, root) -> None:
+        """The loss is not finite; called by the checks, at each backward pass."""
+        error = numbers.locate(root)
+        if error is not None:
+            self._raise(error)
 
     def _gradients(self, roots, leaves):
         if not self.stop_at_nan or log.scaled:
@@ -225,8 +226,6 @@ class watch:
                 continue
             value = float(_total(g._array)) if whole else g._array.item(0)
             if value - value != 0:
-                from ..checks import numbers
-
                 error = numbers.locate_backward(roots, leaf)
                 if error is not None:
                     self._raise(error)
@@ -255,21 +254,19 @@ class watch:
             self._hear(True)  # of the step that will be looked at
             return
         steps = h.step - self._looked
-        h.seconds.append((now - self._last) / steps)
+        took = (now - self._last) / steps
+        h.seconds.append(took)
+        # A running mean that one long pause (a validation, say) does not move much.
+        self._typical += 0.1 * (min(took, 4 * self._typical) - self._typical) if self._typical else took
         h.waiting.append(self._waited / steps)
         self._last, self._waited, self._looked = now, 0.0, h.step
         if self._due(h.step):
             self._before = self._sample(optimizer)
             self._listen(events.after_step, self._stepped, True)
             self._spent += time.perf_counter() - now
-        rest = 1 if self._fixed or h.step < FIRST else math.ceil(LOOK / (self.budget / 2 * self._typical()))
+        rest = 1 if self._fixed or h.step < FIRST else math.ceil(LOOK / (self.budget / 2 * self._typical))
         self._wake = min(h.step + rest, (h.step // self.every + 1) * self.every) if h.step >= 3 else h.step + 1
         self._hear(self._wake == h.step + 1)
-
-    def _typical(self) -> float:
-        """The seconds of a step, by the median."""
-        seconds = sorted(self.history.seconds)
-        return max(seconds[len(seconds) // 2], 1e-6) if seconds else 1e-6
 
     def _hear(self, wanted):
         self._listen(events.before_backward, self._loss, wanted)
@@ -322,7 +319,7 @@ class watch:
         if not self._fixed and h.step > 3:
             # The next sample is due when this one's cost is within the budget of the time passed since.
             cost = self._spent / max(1, self._sampled)
-            self.every = max(1, math.ceil(cost / (self.budget / 2 * self._typical())))
+            self.every = max(1, math.ceil(cost / (self.budget / 2 * max(self._typical, 1e-6))))
 
     def _run_rules(self):
         for _name, rule in events.watch_rules:
