@@ -41,6 +41,10 @@ masks = torch.randint(0, 4, (2, 5, 5))
 out = net(torch.randn(2, 3, 5, 5)).detach()
 print(F.cross_entropy(out, masks))  # HERE
 """, cause="layer", says=("net.1", "Softmax2d()")),
+    Mistake("FB-LOSS-01", """
+net = nn.Sequential(nn.Linear(5, 3), nn.LogSoftmax(dim=1))
+nn.CrossEntropyLoss()(net(torch.randn(6, 5)), torch.zeros(6).long()).backward()  # HERE
+""", cause="log-softmax", level="H", fix=[("nn.CrossEntropyLoss()", "nn.NLLLoss()")]),
     Mistake("FB-LOSS-05", """
 net = nn.Sequential(nn.Linear(6, 1), nn.Sigmoid())
 loss = nn.BCEWithLogitsLoss()(net(torch.randn(8, 6)), torch.ones(8, 1))  # HERE

@@ -77,6 +77,26 @@ for epoch in range(2):
     steps(net, opt, 3)
     evaluate(net)
 """, cause="norm", level="W", says=("`model.train()`",)),
+    Mistake("FB-MODE-02", """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(4, 8), nn.Linear(8, 2)
+    def forward(self, x):
+        return self.fc2(F.dropout(self.fc1(x), 0.4, training=self.training))
+class Fit:
+    def __init__(self, model):
+        self.model, self.opt = model, optim.Adam(model.parameters(), 1e-3)
+    def epoch(self):
+        for _ in range(3):
+            self.opt.zero_grad()
+            F.cross_entropy(self.model(torch.randn(8, 4)), torch.randint(0, 2, (8,))).backward()
+            self.opt.step()
+        self.model.train(False)  # HERE
+fit = Fit(Net())
+for _ in range(2):
+    fit.epoch()
+""", cause="dropout", level="W", says=("`self.model.eval()`", "after step 3")),
     Mistake("FB-MODE-02", NET + """
 net.eval()
 steps(net, opt, 4)
@@ -138,6 +158,14 @@ net.eval()
 out = net(torch.randn(32, 8) * 5 + 20)  # HERE
 """, says=("net.1", "BatchNorm1d(16)", "3 batches", "73%"),
             fix=[("nn.BatchNorm1d(16)", "nn.BatchNorm1d(16, momentum=None)", "momentum=None")]),
+    Mistake("FB-MODE-05", """
+net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+for p in net[1].parameters():
+    p.requires_grad_(False)
+opt = optim.SGD([p for p in net.parameters() if p.requires_grad], 0.01)
+for _ in range(3):
+    opt.zero_grad(); net(torch.randn(8, 4)).pow(2).mean().backward(); opt.step()  # HERE
+""", cause="frozen", level="H", says=("net.1",)),
     Mistake("FB-MODE-05", """
 class Net(nn.Module):
     def __init__(self):

@@ -71,6 +71,7 @@ class Log:
         self.forwards = 0  # calls of loss functions
         self.evals = 0  # calls of eval() on a module
         self.marks = 0  # results that were marked with their place and layer (tags.py)
+        self.drops = 0  # dropouts that were looked at (modes.py)
         self.handed = 0  # tags that were handed on to copies
         self.looks: dict[tuple, int] = {}  # how often calls of one kind were looked at (losses.py)
         self.scaled = False  # whether a gradient scaler is in use

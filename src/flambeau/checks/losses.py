@@ -62,6 +62,10 @@ def scores_given(name: str, input, axis: int, kinds=("softmax",)) -> bool:
         return False
     if over_batch(made, input):
         return True
+    if made.kind == "log_softmax" and "sigmoid" not in kinds and not made.moved and not made.reshaped:
+        if made.options.get("axis") == axis:
+            _log_softmax_twice(name)
+        return False
     if made.kind not in ("softmax", "sigmoid", "hardsigmoid"):
         return "softmax" in kinds and _softmax_by_hand(name, input, axis)
     if made.kind.removeprefix("hard") not in kinds:
@@ -96,12 +100,20 @@ def _softmax_twice(name, made: Origin, classes):
               f"give {name} what the softmax is applied to", cause="function", classes=classes)  # fmt: skip
 
 
+def _log_softmax_twice(name):
+    text = arguments(user_site(), "input")[0]
+    found("FB-LOSS-01", f"{name} applies log_softmax itself, and `{text}` is the output of one",
+          "the second one changes nothing: log-probabilities stay what they are",
+          f"use `F.nll_loss` (`nn.NLLLoss()`) for `{text}`, or give {name} the raw scores", level="H",
+          cause="log-softmax")  # fmt: skip
+
+
 def _softmax_by_hand(name, input, axis) -> bool:
-    """A softmax that was written out: every row of many is a distribution, and not a one-hot one."""
+    """A softmax that was written out: every row of many is a distribution, neither one-hot nor even."""
     a = input._array
     if a.ndim < 2 or a.shape[axis] < 3 or a.size < 8 * a.shape[axis] or not _sums_to_one(a, axis):
         return False
-    if ((a == 0) | (a == 1)).all():
+    if ((a == 0) | (a == 1)).all() or (a == a.flat[0]).all():
         return False
     rows, classes = a.size // a.shape[axis], a.shape[axis]
     text = arguments(user_site(), "input")[0]

@@ -24,7 +24,7 @@ LIMITS["FB-MODE-02"] = {"steps": 2}
 LIMITS["FB-MODE-03"] = {"alive": 3, "alive_unsure": 10}
 # Freshly made layers give small values, for which the initial 0 and 1 are far off in every young network: only what is
 # far in units of both the batch and the initial statistics is a reason to warn.
-LIMITS["FB-MODE-05"] = {"initial": 0.1, "stds": 1.25, "least": 1.0, "low": 1 / 3, "channels": 0.5, "values": 8}
+LIMITS["FB-MODE-05"] = {"initial": 0.1, "stds": 1.25, "least": 0.5, "low": 1 / 3, "channels": 0.5, "values": 8}
 WATCHED = "watched"  # what `_hooked` of a module is while its calls in eval mode are looked at
 # Files of the package that run modules without recording although the user records.
 _APART = tuple(
@@ -233,6 +233,7 @@ def _report_eval(module, e, optimizer):
     if not any(id(p) in held and p._grad is not None for p in module.parameters()):
         return
     drops, norms = ([m for m in layers if not m.training] for layers in _own_layers(module))
+    drops = drops or module in log.notes.get("F.dropout", ())
     if not drops and not norms or registry.path_of(module)[1]:
         return
     name, site, steps = e.name(), e.site, e.steps_before
@@ -243,14 +244,14 @@ def _report_eval(module, e, optimizer):
               "eval mode", "dropout is off and batch norm uses its running statistics as they are",
               f"call `{name}.train()` before the loop, unless this is meant", level=level, at=site,
               cause="from-the-start")  # fmt: skip
-    elif norms:
-        found("FB-MODE-02", f"`{name}.eval()` ({place}) was called after step {steps}, and `{name}.train()` was not "
-              "called again", "batch norm no longer follows the data, and dropout is off, for the rest of the training",
-              fix, level=level, at=site, cause="norm")  # fmt: skip
-    else:
-        found("FB-MODE-02", f"`{name}.eval()` ({place}) was called after step {steps}, and `{name}.train()` was not "
-              "called again", "dropout is off for the rest of the training", fix, level=level, at=site,
-              cause="dropout")  # fmt: skip
+        return
+    why = "dropout is off for the rest of the training"
+    if norms:
+        why = "batch norm does not follow the data any more, for the rest of the training"
+    if drops and norms:
+        why = "dropout is off, and batch norm does not follow the data any more, for the rest of the training"
+    found("FB-MODE-02", f"`{name}.eval()` ({place}) was called after step {steps}, and `{name}.train()` was not called "
+          "again", why, fix, level=level, at=site, cause="norm" if norms else "dropout")  # fmt: skip
 
 
 def evaluated(module, args, result) -> None:
@@ -289,10 +290,11 @@ def evaluated(module, args, result) -> None:
     trained_before = e.steps_before > 0 or not _owned(module)
     if alive >= LIMITS["FB-MODE-03"]["alive" if trained_before else "alive_unsure"]:
         e.done = True
-        size = _bytes([r() for r in calls[1]]) / 2**20
+        count = _bytes([r() for r in calls[1]])
+        size = f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{count / 2**10:.1f} kB"
         name = e.name()
         found("FB-MODE-03", f"`{name}` is in eval mode, but autograd is recording: {alive} outputs and their graphs "
-              f"are alive ({size:.1f} MB)",
+              f"are alive ({size})",
               "eval() only changes layers such as Dropout and BatchNorm; recording goes on",
               "wrap the loop in `with torch.no_grad():`", level="W", at=site, cause="kept")  # fmt: skip
     elif calls[0] >= 6 and alive <= 2:
@@ -324,6 +326,13 @@ events.mode_set.append(_mode_set)
 
 
 # ---------------------------------------------------------------------- dropout that does not ask
+
+
+def by_hand() -> None:
+    """F.dropout drops something: remember the outermost module, unless a layer of the package called it."""
+    modules = running(sys._getframe(2))
+    if modules and not type(modules[0]).__module__.startswith("flambeau."):
+        log.notes.setdefault("F.dropout", weakref.WeakSet()).add(modules[-1])
 
 
 class _Unsaid(int):
@@ -381,6 +390,17 @@ def first_evaluation(layer, input) -> None:
           f"mean {mean[at]:.3g} and variance {var[at]:.3g}",
           "train longer before `eval()`, or set `momentum=None` for a plain average", cause="young",
           batches=count)  # fmt: skip
+
+
+def frozen(layer) -> None:
+    """A batch norm whose weights do not learn runs in training mode: its statistics follow the data all the same."""
+    looked = log.notes.setdefault("frozen norms", weakref.WeakSet())
+    if log.steps and layer not in looked:
+        looked.add(layer)
+        name, kind = registry.name_of_module(layer), f"{type(layer).__name__}({layer.num_features})"
+        found("FB-MODE-05", f"{name} = {kind} is frozen, but its running statistics keep changing",
+              "requires_grad=False holds the weights only; the statistics are updated in training mode",
+              f"call `{name}.eval()` after each `train()`", level="H", cause="frozen", place=name)  # fmt: skip
 
 
 def _loaded(module, state_dict, strict, keys) -> None:

@@ -106,6 +106,8 @@ class _BatchNorm(_NormBase):
                 modes.first_evaluation(self, input)
             elif not state.grad:
                 modes.unrecorded()
+            elif self.affine and not self._parameters["weight"]._rg:
+                modes.frozen(self)
         if self.training and tracking and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:  # a plain average over all batches
