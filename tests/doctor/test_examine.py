@@ -296,6 +296,129 @@ net, loss_fn = nn.Linear(3, 1), nn.MSELoss()
 """,
         says=("Aug.rng",),
     ),
+    mistake(
+        "FB-SHAPE-07",
+        """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.rnn, self.head = nn.GRU(6, 32), nn.Linear(32, 1)
+    def forward(self, x): return self.head(self.rnn(x)[0][:, -1])
+net, loss_fn = Net(), nn.MSELoss()
+data = DataLoader(TensorDataset(torch.randn(64, 20, 6), torch.randn(64, 1)), batch_size=16)
+""",
+        fix=[("nn.GRU(6, 32)", "nn.GRU(6, 32, batch_first=True)", "batch_first=True")],
+    ),
+    mistake(
+        "FB-MOD-03",
+        """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.a = nn.Linear(6, 8)
+    def forward(self, x): return nn.Linear(8, 1)(torch.relu(self.a(x)))
+net, data, loss_fn = Net(), (torch.randn(32, 6), torch.randn(32, 1)), nn.MSELoss()
+""",
+    ),
+    mistake(
+        "FB-MOD-06",
+        """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.a = nn.Linear(6, 1)
+    def forward(self, x): self.a(x)
+net, data, loss_fn = Net(), (torch.randn(32, 6), torch.randn(32, 1)), nn.MSELoss()
+""",
+        fix=[("self.a(x)", "return self.a(x)", "`return`")],
+    ),
+    mistake(
+        "FB-DATA-01",
+        """
+class Pairs(Dataset):
+    def __len__(self): return 40
+    def __getitem__(self, i):
+        if i != 20: return torch.zeros(3), torch.zeros(1)
+net, data, loss_fn = nn.Linear(3, 1), DataLoader(Pairs(), batch_size=4), nn.MSELoss()
+""",
+        level="E",
+    ),
+    mistake(
+        "FB-INIT-03",
+        """
+net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 2))
+net[0].bias.data.fill_(-20.0)
+data = DataLoader(TensorDataset(torch.randn(64, 1, 8, 8), torch.randn(64, 2)), batch_size=8)
+loss_fn = F.mse_loss
+""",
+    ),
+    mistake(
+        "FB-INIT-03",
+        """
+net = nn.Sequential(nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 2))
+net[1].bias.data.fill_(-9.0)
+data = DataLoader(TensorDataset(torch.randn(512, 8), torch.randn(512, 2)), batch_size=64, shuffle=True)
+loss_fn = F.mse_loss
+""",
+        level="W",
+    ),
+    mistake(
+        "FB-NUM-01",
+        """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.a = nn.Linear(6, 2)
+    def forward(self, x): return torch.log(torch.softmax(self.a(x) * 1000, 1))
+net, data, loss_fn = Net(), (torch.randn(32, 6), torch.randint(0, 2, (32,))), nn.NLLLoss()
+""",
+        level="E",
+    ),
+    mistake(
+        "FB-NUM-02",
+        """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.a = nn.Linear(6, 4)
+    def forward(self, x): return (self.a(x) * 0).pow(2).sum(1).sqrt()
+net, data, loss_fn = Net(), (torch.randn(8, 6), torch.randn(8)), nn.MSELoss()
+""",
+    ),
+    mistake(
+        "FB-LOSS-03",
+        """
+net, loss_fn = nn.Linear(6, 4), nn.CrossEntropyLoss()
+data = (torch.randn(8, 6), torch.arange(8))
+""",
+        level="E",
+    ),
+    mistake(
+        "FB-DTYPE-02",
+        """
+net, loss_fn = nn.Linear(6, 4), lambda out: out.mean()
+data = torch.randint(0, 9, (8, 6))
+""",
+        level="E",
+    ),
+    mistake(
+        "FB-SHAPE-02",
+        """
+net, loss_fn = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), lambda out: out.mean()
+data = torch.rand(4, 28, 28, 3)
+""",
+        level="E",
+    ),
+    mistake(
+        "FB-LOSS-01",
+        """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.a, self.b = nn.Linear(6, 16), nn.Linear(16, 4)
+    def forward(self, x): return F.softmax(self.b(torch.tanh(self.a(x))), dim=1)
+net, loss_fn = Net(), nn.CrossEntropyLoss()
+data = (torch.randn(32, 6), torch.randint(0, 4, (32,)))
+""",
+    ),
+    mistake(
+        "FB-REPRO-01",
+        """
+net = nn.Linear(4, 2)
+torch.manual_seed(0)  # HERE
+data, loss_fn = (torch.randn(8, 4), torch.randn(8, 2)), nn.MSELoss()
+""",
+        level="H",
+        cause="late",
+    ),
 ]
 
 

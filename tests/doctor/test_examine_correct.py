@@ -249,6 +249,14 @@ net = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Conv2d(8, 16, 1)
                     nn.Linear(16 * 64, 8, bias=False), nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 2))
 data, loss_fn = (torch.randn(16, 8, 8, 8), torch.randint(0, 2, (16,))), nn.CrossEntropyLoss()
 """,
+    "random in eval mode, samples that meet in attention over a set": """
+class Noisy(nn.Module):
+    def __init__(self): super().__init__(); self.a, self.b = nn.Linear(8, 16), nn.Linear(16, 1)
+    def forward(self, x):
+        h = torch.relu(self.a(x + torch.randn_like(x)))
+        return self.b(h + h.mean(0, keepdim=True))
+net, data, loss_fn = Noisy(), (torch.randn(32, 8), torch.randn(32, 1)), nn.MSELoss()
+""",
     "L-BFGS": """
 net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
 data, loss_fn, opt = (torch.randn(50, 2), torch.randn(50, 1)), nn.MSELoss(), optim.LBFGS(net.parameters())

@@ -13,7 +13,7 @@ from .codes import LIMITS
 from .findings import found, seen
 from .log import log
 from .registry import name_of
-from .sites import Site
+from .sites import Site, user_site
 from .tags import origin
 
 LIMITS |= {
@@ -176,3 +176,17 @@ def look_at_loss(loss) -> None:
         value = float(a.mean(dtype=np.float64))
         if math.isfinite(value) and not seen("FB-DATA-02", "FB-INIT-04", "FB-LOOP-06", "FB-LOSS-01", "FB-LOSS-05"):
             first_loss(node, value)
+
+
+# ------------------------------------------------------------------------------------------------ seeds
+
+
+def _seeded(value) -> None:
+    """Remember where manual_seed was called first, and whether numbers had been drawn by then (REPRO-01)."""
+    if "first seed" not in log.notes:
+        from ..generator import default_generator  # later than this file
+
+        log.notes["first seed"] = user_site(), not default_generator._fresh
+
+
+events.seeded.append(_seeded)

@@ -15,6 +15,7 @@ import numpy as np
 from ..checks.codes import LIMITS
 from ..checks.findings import allow, found, seen
 from ..checks.registry import variable
+from ..generator import default_generator
 from ..tensor import Tensor
 from .batches import Parts, tensors_in
 
@@ -23,11 +24,12 @@ LIMITS["FB-LOOP-07"] = {"same": 1e-6, "cut": 0.05, "steps": 8, "lr": 0.01}
 
 def outputs(run: Callable[[Parts], Any], parts: Parts) -> list[np.ndarray]:
     """The arrays that the model gives for a batch (recorded as in training: forward may ask for gradients itself)."""
+    state = default_generator.get_state()  # each call is to draw the same numbers
     with allow():
         made = run(parts)
-    return [
-        t._array for _, t in tensors_in(made, "output") if type(t._array) is np.ndarray and t._array.dtype.kind in "fc"
-    ]
+    default_generator.set_state(state)
+    arrays = [t._array for _, t in tensors_in(made, "output")]
+    return [a for a in arrays if type(a) is np.ndarray and a.dtype.kind in "fc"]
 
 
 def rolled(parts: Parts) -> Parts:
@@ -123,9 +125,12 @@ def say_ignored(model: Any) -> None:
     )
 
 
-def mixes_samples(run: Callable[[Parts], Any], parts: Parts, model: Any) -> None:
-    """A hint where the output of one sample depends on another one (in eval mode)."""
-    if not varies(parts) or seen("FB-SHAPE-07", "FB-LOSS-09", "FB-SHAPE-05", "FB-SHAPE-03", "FB-SHAPE-04"):
+def mixes_samples(run: Callable[[Parts], Any], parts: Parts, model: Any, recurrent: list[tuple]) -> None:
+    """SHAPE-07, or a hint, where the output of one sample depends on another one (in eval mode).
+
+    recurrent: (path, module, input shape) of the layers that read dimension 0 as time.
+    """
+    if not varies(parts) or seen("FB-MOD-03", "FB-SHAPE-07", "FB-LOSS-09", "FB-SHAPE-05", "FB-SHAPE-03", "FB-SHAPE-04"):
         return
     n = parts.size
     here, there = outputs(run, parts), outputs(run, with_other_first(parts))
@@ -133,6 +138,10 @@ def mixes_samples(run: Callable[[Parts], Any], parts: Parts, model: Any) -> None
     if pairs and any(
         not np.allclose(a[1:], b[1:], rtol=1e-3, atol=1e-5 * max(1e-9, np.abs(a).max())) for a, b in pairs
     ):
+        for path, layer, shape in recurrent:
+            if len(shape) == 3 and shape[0] == n and shape[1] != n:
+                _say_time_first(path, layer, shape)
+                return
         name = type(model).__name__
         found(
             "FB-SHAPE-05",
@@ -146,6 +155,19 @@ def mixes_samples(run: Callable[[Parts], Any], parts: Parts, model: Any) -> None
             confidence="possible",
             place=name,
         )
+
+
+def _say_time_first(path, layer, shape) -> None:
+    kind = type(layer).__name__
+    found(
+        "FB-SHAPE-07",
+        saw=f"{path} = {kind}(batch_first=False) received {shape} for a batch of {shape[0]} samples, and the output of "
+        "one sample depends on the others",
+        why=f"it reads your {shape[0]} samples as {shape[0]} time steps",
+        fix=f"pass `batch_first=True` to nn.{kind}, or give it `x.transpose(0, 1)`",
+        cause="batch-as-time",
+        place=path,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ a few steps

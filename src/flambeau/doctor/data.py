@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,19 +33,21 @@ LIMITS |= {
 }
 
 
-def fetch_samples(source: Source) -> None:
-    """DATA-01: samples 0, 1, n // 2 and n - 1 of the data set must go into one batch; raises what is raised."""
-    dataset = source.dataset
-    if dataset is None or isinstance(dataset, IterableDataset):
-        return
+def fetch_samples(source: Source) -> Callable[[], Any]:
+    """DATA-01: fetch samples 0, 1, n // 2 and n - 1; gives the function that puts them into one batch."""
+    dataset, loader = source.dataset, source.loader
+    if dataset is None or isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
+        return _nothing
     n = len(dataset)
-    if not n or not hasattr(dataset, "__getitem__"):
-        return
-    loader = source.loader
-    if loader is not None and (loader.batch_size is None and not isinstance(loader.batch_sampler, BatchSampler)):
-        return  # its own order and batches: it is read as it is
+    if not n or loader is not None and loader.batch_sampler is None:
+        return _nothing
     samples = [dataset[i] for i in sorted({0, min(1, n - 1), n // 2, n - 1})]
-    (loader.collate_fn if loader is not None else default_collate)(samples)
+    collate = loader.collate_fn if loader is not None else default_collate
+    return lambda: collate(samples)
+
+
+def _nothing() -> None:
+    pass
 
 
 # ------------------------------------------------------------------------------------------------ columns of a data set
@@ -450,22 +452,6 @@ def check_pairing(source: Source) -> None:
             place=source.name,
             agreement=agreement,
             chance=mean,
-        )
-
-
-def check_seeds(source: Source) -> None:
-    """REPRO-01, only on request: a loader or a data set that draws numbers nobody seeded."""
-    from ..checks.log import log
-
-    events = [what for _, _, what, _, _ in log.events]
-    if "seed" not in events:
-        found(
-            "FB-REPRO-01",
-            saw="torch.manual_seed was not called before the model and the data were made",
-            why="the weights, the order of the batches and dropout differ from run to run",
-            fix="begin the program with `torch.manual_seed(0); np.random.seed(0); random.seed(0)`",
-            confidence="likely",
-            place=source.name,
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..checks import events
 from ..checks.findings import Finding, allow, found, seen
 from ..checks.log import Batch, log
-from ..checks.registry import variable
+from ..checks.registry import modules, variable
 from ..checks.tags import FROM_LOADER
 from ..errors import ArgumentError
 from ..nn import Module
@@ -20,13 +20,13 @@ from ..nn.modules import hooks
 from ..optim import LBFGS
 from ..tensor import Tensor
 from ..utils.data import DataLoader
-from . import behaviour, data, parameters, statistics
+from . import behaviour, data, parameters, seeds, statistics
 from .batches import Parts, Source, loss_of, read, source_of, take_apart, tensors_in
 from .failures import finding_of, is_users
 from .pytorch import is_foreign
 from .report import Report, Table, merged
 from .shapes import Propagation
-from .snapshot import unchanged
+from .snapshot import hand_on, unchanged
 
 BATCHES = 8  # batches of a loader that are looked at
 
@@ -89,7 +89,8 @@ def examine(
         exam.run(
             source_of(batches), None if validation is None else source_of(validation), time_ordered, pairing, repro
         )
-        findings = merged([*exam.errors, *made])
+        hand_on(exam.errors)
+        findings = merged(made)
     exam.facts["seconds"] = round(time.perf_counter() - began, 2)
     return Report(findings, exam.tables, [], exam.facts)
 
@@ -109,7 +110,8 @@ def examine_data(batches: Any, validation: Any = None, *, time_ordered: bool = F
     with unchanged(batches, validation) as (made, snapshot):
         exam = Examination(Module(), None, None, None, snapshot, math.inf)
         exam.data(source_of(batches), None if validation is None else source_of(validation), time_ordered, pairing)
-        findings = merged([*exam.errors, *made])
+        hand_on(exam.errors)
+        findings = merged(made)
     return Report(findings, [], [], {"samples": exam.facts.get("samples", "?")})
 
 
@@ -125,6 +127,8 @@ class Examination:
         self.facts: dict[str, Any] = {"model": type(model).__name__, "parameters": count}
         self.ran: dict[int, Module] = {}
         self.flat_norms: list[str] = []
+        self.time_first: list[tuple[str, Module, tuple]] = []  # recurrent layers that read dimension 0 as time
+        self.collating = False
         self.not_finite: list[tuple[str, Any]] = []
         root = variable(model) or "model"
         self.paths = {id(m): expression(root, n) for n, m in model.named_modules()}
@@ -134,10 +138,10 @@ class Examination:
     def run(self, source: Source, validation: Source | None, time_ordered, pairing, repro) -> None:
         """All checks, what others depend on first."""
         self.data(source, validation, time_ordered, pairing)
-        if repro:
-            self.checked(data.check_seeds, source)
+        seeds.check_seeds(repro)
         if not source.batches:
             return
+        self.batches = source.batches
         parts = take_apart(source.batches[0], self.model, self.loss_fn)
         self.facts["batch"] = ", ".join(f"{n} {tuple(t.shape)}" for n, t in parts.all_tensors())
         parameters.hidden_layers(self.model)
@@ -157,8 +161,11 @@ class Examination:
 
     def data(self, source: Source, validation: Source | None, time_ordered, pairing) -> None:
         """The checks that need no model."""
-        if not self.checked(self._read, source, validation):
+        try:
+            self._read(source, validation)
+        except Exception as error:  # the user's data set, sampler or collate function
             source.batches = []
+            self.errors.append(finding_of(error, "the data set", source.name, "FB-DATA-01" if self.collating else ""))
             return
         self.checked(data.check_labels, source, data.weighted_loss(self.loss_fn), validation)
         self.checked(data.check_order, source)
@@ -182,11 +189,13 @@ class Examination:
         return True
 
     def _read(self, source: Source, validation: Source | None) -> None:
-        data.fetch_samples(source)
-        read(source, BATCHES, 0.3)
-        if validation is not None:
-            data.fetch_samples(validation)
-            read(validation, BATCHES, 0.3)
+        for each in (source, validation):
+            if each is not None:
+                collate = data.fetch_samples(each)
+                self.collating = True
+                collate()
+                self.collating = False
+                read(each, BATCHES, 0.3)
         if len(source):
             self.facts["samples"] = len(source)
 
@@ -210,6 +219,8 @@ class Examination:
         self.ran[id(module)] = module
         path = self.paths.get(id(module))
         x = next((t for _, t in tensors_in(args, "")), None)
+        if path and type(module).__name__ in ("RNN", "LSTM", "GRU") and x is not None and not module.batch_first:
+            self.time_first.append((path, module, tuple(x.shape)))
         if path and type(module).__name__.startswith("BatchNorm") and module.training and x is not None:
             if x._array.ndim == 2:
                 self.flat_norms.append(f"{path} = {type(module).__name__}({module.num_features})")
@@ -228,6 +239,7 @@ class Examination:
 
     def _one_step(self, parts: Parts) -> float | None:
         """One forward and backward with all rules looking on; the loss, or None if it cannot be had."""
+        existed = {id(m) for m in modules()}
         handles = [hooks._register(hooks.forward, self._observe), hooks._register(hooks.forward_pre, self._before)]
         what = "the model"
         try:
@@ -235,6 +247,10 @@ class Examination:
                 self.model.train()
             self._clear()
             output = self.call(parts)
+            if output is None:
+                self._nothing()
+                return None
+            parameters.made_in_forward(self.model, [m for i, m in self.ran.items() if i not in existed])
             what = "the loss function"
             loss = loss_of(self.loss_fn, output, parts)
             if loss is None:
@@ -244,9 +260,7 @@ class Examination:
                 loss = loss.mean()
             what = "backward"
             return self._backward(loss, [t for _, t in tensors_in(output, "output")])
-        except Exception as error:
-            if not is_users(error):
-                raise
+        except Exception as error:  # of the model, the loss or a backward: the user's, however deep it was raised
             self._failed(error, what, parts)
             return None
         finally:
@@ -262,24 +276,52 @@ class Examination:
             return None
         blamed = statistics.saturated(nodes, chain)
         blamed = statistics.exploding(chain) or blamed
-        blamed = statistics.dead(nodes, chain) or blamed
+        blamed = statistics.dead(self._units(nodes, chain)) or blamed
         loss.backward()
         statistics.read_gradients(chain)
         if not blamed:
             statistics.vanishing(chain)
         self._gradients_finite()
         statistics.initial_values(self.model, chain, self.trained)
-        statistics.linear_chain(events.graph(outputs), chain)
+        if not seen("FB-MOD-03"):
+            statistics.linear_chain(events.graph(outputs), chain)
         parameters.unreached(self.model, set(self.ran), self.optimizer)
         self._table(chain)
         return value
+
+    def _units(self, nodes, chain) -> statistics.Units:
+        """Which ReLU units are ever above 0, in as many batches as it takes to be sure."""
+        units = statistics.relu_units(nodes, chain)
+        for batch in self.batches[1:]:
+            worst = statistics.mostly_dead(units)
+            if worst is None or worst[2] >= statistics.LIMITS["FB-INIT-03"]["samples"]:
+                break
+            with allow():
+                output = self.call(take_apart(batch, self.model, self.loss_fn))
+            more = events.graph([t for _, t in tensors_in(output, "")])
+            statistics.add_units(units, statistics.relu_units(more, statistics.layers(more, self.names)))
+        return units
+
+    def _nothing(self) -> None:
+        if seen("FB-MOD-06"):
+            return
+        name = type(self.model).__name__
+        found(
+            "FB-MOD-06",
+            saw=f"{name}.forward returned None",
+            why="a function without `return` gives None, so there is nothing to compute a loss from",
+            fix=f"end {name}.forward with `return` and the result",
+            level="E",
+            place=name,
+        )
 
     def _without_loss(self, output) -> None:
         """No loss to go back from: what the forward pass alone shows."""
         roots = [t for _, t in tensors_in(output, "output")]
         nodes = events.graph(roots)
         chain = statistics.layers(nodes, self.names)
-        if not (statistics.saturated(nodes, chain) or statistics.exploding(chain) or statistics.dead(nodes, chain)):
+        units = self._units(nodes, chain)
+        if not (statistics.saturated(nodes, chain) or statistics.exploding(chain) or statistics.dead(units)):
             statistics.initial_values(self.model, chain, self.trained)
         statistics.linear_chain(nodes, chain)
         self._table(chain)
@@ -317,6 +359,8 @@ class Examination:
         )
 
     def _gradients_finite(self) -> None:
+        if seen("FB-NUM-02"):
+            return
         for name, p in self.model.named_parameters():
             g = p._grad
             if g is not None and type(g._array) is np.ndarray and not np.isfinite(g._array).all():
@@ -379,10 +423,10 @@ class Examination:
                 behaviour.judge_fit(losses, self.model)
         if time.perf_counter() + 2 * each < self.end and not seen("FB-LOOP-07"):
             self.model.eval()
-            behaviour.mixes_samples(self.call, parts, self.model)
+            behaviour.mixes_samples(self.call, parts, self.model, self.time_first)
             self.snapshot.restore()
         usable = self.optimizer is not None and not isinstance(self.optimizer, LBFGS)
-        if usable and time.perf_counter() + 8 * each < self.end:
+        if usable and time.perf_counter() + 14 * each < self.end:
             self.model.train()
             behaviour.probe_rate(self._step(parts), self.snapshot.restore, self.optimizer, first)
 

@@ -117,3 +117,19 @@ def hidden_layers(model: Any) -> None:
                     place=full,
                 )
                 return
+
+
+def made_in_forward(model: Any, made: list) -> None:
+    """MOD-03: layers with parameters that did not exist before the forward pass."""
+    layers = [m for m in made if m._parameters and any(p is not None for p in m._parameters.values())]
+    if not layers or seen("FB-MOD-03"):
+        return
+    name, layer = type(model).__name__, repr(layers[0])
+    found(
+        "FB-MOD-03",
+        saw=f"{name}.forward makes a new {layer} each time it runs",
+        why="its weights are random in every call, in no optimizer and in no checkpoint: it never learns",
+        fix=f"make it once, in __init__: `self.layer = nn.{layer}`, and call `self.layer` in forward",
+        cause="forward",
+        place=name,
+    )

@@ -92,7 +92,8 @@ def replacement(module: Any, forward: Any, x: Tensor) -> tuple[str, Any]:
     kind, shape = type(module).__name__, tuple(x.shape)
     weight = getattr(module, "weight", None)
     if weight is not None and kind != "Embedding" and x._array.dtype != weight._array.dtype:
-        return "FB-DTYPE-01", _tried(forward, meta(*shape, like=weight))
+        whole = x._array.dtype.kind in "iub"
+        return "FB-DTYPE-02" if whole else "FB-DTYPE-01", _tried(forward, meta(*shape, like=weight))
     if kind in ("Linear", "NonDynamicallyQuantizableLinear") and shape and shape[-1] != module.in_features:
         flat = math.prod(shape[1:]) == module.in_features
         lead = shape[:1] if flat else shape[:-1]

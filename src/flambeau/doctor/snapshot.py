@@ -224,6 +224,7 @@ def own_log() -> Iterator[list]:
         for name in ("steps", "backwards", "loaded", "optimizers", "schedulers", "loaders"):
             setattr(log, name, before[name])
         log.events = deque(before["events"])
+        log.notes.update({k: v for k, v in before["notes"].items() if k == "first seed"})
         for listed, all_of_them in rules:  # a doctor.watch that is on does not see this
             listed[:] = [r for r in all_of_them if getattr(r, "__self__", None) not in before["watches"]]
         with warnings.catch_warnings(), collect() as made:
@@ -238,6 +239,12 @@ def own_log() -> Iterator[list]:
         for s, values in optimizers:
             for name, value in values.items():
                 setattr(s, name, value)
+
+
+def hand_on(findings: list) -> None:
+    """Give findings that no rule reported (errors of the user's code) to those who collect."""
+    for collector in _state.collectors:
+        collector += findings
 
 
 def _slots(s: OptimizerState) -> dict:

@@ -19,7 +19,7 @@ from ..checks.log import log
 
 LIMITS["FB-INIT-01"] = {"ratio": 1e-4, "layers": 4, "saturated": 0.85, "tanh": 0.97, "sigmoid": 0.985}
 LIMITS["FB-INIT-02"] = {"ratio": 1e3, "growth": 1.5, "row": 8}
-LIMITS["FB-INIT-03"] = {"share": 0.5, "strong": 0.9, "samples": 256}
+LIMITS["FB-INIT-03"] = {"share": 0.5, "samples": 256}
 
 WEIGHTED = {"linear", "convolution", "convolution_transpose"}
 VIEWS = {
@@ -208,10 +208,12 @@ def exploding(chain: list[Layer]) -> bool:
     return True
 
 
-def dead(nodes: list, chain: list[Layer]) -> bool:
-    """INIT-03: ReLU units that are 0 for every sample."""
-    limits = LIMITS["FB-INIT-03"]
-    worst, chosen, count, total, samples = 0.0, None, 0, 0, 0
+Units = dict[str, tuple[Layer, Any, int]]  # layer's name -> (layer, which units after it are ever above 0, rows)
+
+
+def relu_units(nodes: list, chain: list[Layer]) -> Units:
+    """The units of each ReLU that feeds another layer, and which of them are above 0 for any sample."""
+    made: Units = {}
     for node in nodes:
         if kind(node) != "relu":
             continue
@@ -221,24 +223,45 @@ def dead(nodes: list, chain: list[Layer]) -> bool:
         units = out.shape[1] if out.ndim >= 4 else out.shape[-1]
         rows = np.moveaxis(out, 1, -1) if out.ndim >= 4 else out
         rows = rows.reshape(-1, units)
-        gone = int((~(rows > 0).any(0)).sum())
-        if units >= 4 and len(rows) >= 16 and gone / units > worst:
-            worst, chosen, count, total, samples = gone / units, before, gone, units, len(rows)
-    if chosen is None or worst <= limits["share"]:
+        if units >= 4:
+            made[before.name] = before, (rows > 0).any(0), len(rows)
+    return made
+
+
+def add_units(units: Units, more: Units) -> None:
+    """Add what another batch shows."""
+    for name, (_, alive, rows) in more.items():
+        if name in units and units[name][1].shape == alive.shape:
+            layer, before, count = units[name]
+            units[name] = layer, np.logical_or(before, alive), count + rows
+
+
+def mostly_dead(units: Units) -> tuple[Layer, np.ndarray, int] | None:
+    """The layer with the largest share of dead units, if that is above the limit."""
+    found = [u for u in units.values() if u[2] >= 16 and (~u[1]).mean() > LIMITS["FB-INIT-03"]["share"]]
+    return max(found, key=lambda u: (~u[1]).mean(), default=None)
+
+
+def dead(units: Units) -> bool:
+    """INIT-03: ReLU units that are 0 for every sample."""
+    limits, worst = LIMITS["FB-INIT-03"], mostly_dead(units)
+    if worst is None:
         return False
-    bias = next((e[0] for e in chosen.node.edges[2:3] if e is not None and e[1] == -1), None)
+    layer, alive, samples = worst
+    count, total = int((~alive).sum()), len(alive)
+    bias = next((e[0] for e in layer.node.edges[2:3] if e is not None and e[1] == -1), None)
     low = float(bias._array.mean()) if bias is not None else 0.0
     found(
         "FB-INIT-03",
-        saw=f"{count} of {total} units after {chosen.name} are 0 for all {samples} samples",
+        saw=f"{count} of {total} units after {layer.name} are 0 for all {samples} samples",
         why=f"a ReLU that is 0 passes no gradient, so they stay 0; the mean bias is {low:.3g}"
         if low < -0.5
         else "a ReLU that is 0 passes no gradient, so they stay 0",
         fix="start with a bias of 0, scale the inputs, lower the learning rate, or use `nn.LeakyReLU()`",
         level="W" if samples >= limits["samples"] else "H",
-        place=chosen.name,
-        confidence="likely" if worst < limits["strong"] else "certain",
-        share=worst,
+        place=layer.name,
+        confidence="certain" if count == total else "likely",
+        share=count / total,
         samples=samples,
     )
     return True
