@@ -340,7 +340,12 @@ class Tensor:
     @property
     def grad(self):
         """The accumulated gradient: a tensor of the same shape, or None."""
-        return self._grad
+        found = self._grad
+        if found is None and self._node is not None and not self._retains and log.on:
+            from .checks.leaves import read  # only where there is something to say
+
+            read(self)
+        return found
 
     @grad.setter
     def grad(self, value):

@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from ..arrays import MetaArray, mixed
-from ..checks import events, graphs, numbers
+from ..checks import events, graphs, memory, numbers
 from ..checks import gradients as _rules  # noqa: F401  they register themselves
 from ..checks.log import log
 from ..checks.tags import pass_on
@@ -104,7 +104,6 @@ def _run(roots, seeds, retain, create_graph):
         return
     events.backward_begins(roots)
     node = roots[0]._node
-    number = 0 if node is None else node.seq
     if log.deep > 0 or events.after_backward or not log.backwards & 63:
         reached: list = []
         look = numbers.witness(roots)
@@ -113,7 +112,7 @@ def _run(roots, seeds, retain, create_graph):
         log.kept = (roots, seeds) if keep else None
         try:
             run(roots, seeds, retain or keep, create_graph, reached=reached, check=look)
-            events.backward_ended(roots, reached, number, next_number())
+            events.backward_ended(roots, reached, node, next_number())
         finally:
             if keep:
                 log.kept = None
@@ -123,7 +122,7 @@ def _run(roots, seeds, retain, create_graph):
             numbers.check_gradients(roots, reached)
     else:
         run(roots, seeds, retain, create_graph)
-        log.passed(number, next_number())
+        log.passed(node, next_number())
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
@@ -389,7 +388,10 @@ def register_hook(self, hook):
         )
     edge = edge_of(self)
     if edge[1] == LEAF:
-        return _Handle.add(self, "_hooks", hook)
+        handle = _Handle.add(self, "_hooks", hook)
+        if log.on:
+            memory.hooked(self, self._hooks, handle.id, next_number())
+        return handle
     index = self._index
 
     def pre_hook(grads):

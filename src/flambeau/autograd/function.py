@@ -157,6 +157,8 @@ class _FunctionNode(Node):
                         f"expected shape compatible with {list(e[2])}",
                         why=f"argument {i} of forward has shape {tuple(e[2])}, and so has its gradient",
                         fix="sum or reshape it in backward to that shape",
+                        code="FB-GRAD-07",
+                        cause="shape",
                     )
         return found
 

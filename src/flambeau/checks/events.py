@@ -141,15 +141,15 @@ def backward_begins(roots) -> None:
         explain()
 
 
-def backward_ended(roots, leaves, number: int, end: int) -> None:
-    """backward() has accumulated into `leaves`; `number`, `end`: as `log.passed` takes them."""
+def backward_ended(roots, leaves, node, end: int) -> None:
+    """backward() has accumulated into `leaves`; `node`, `end`: as `log.passed` takes them."""
     for rule in after_backward:
         rule(roots, leaves)
     if log.deep > 0:
         log.deep -= 1
         for rule in after_backward_early:
             rule(roots, leaves)
-    log.passed(number, end)
+    log.passed(node, end)
 
 
 def arm(node, fire: Callable[[], None]) -> None:

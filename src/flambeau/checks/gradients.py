@@ -10,11 +10,14 @@ import ast
 import sys
 from typing import Any
 
+import numpy as np
+
 from ..place import user_frame
 from . import cuts, events
 from .findings import found, seen
 from .flow import NOT_KNOWN, is_module, root_at
-from .log import log
+from .inplace import operand_of, spot_of
+from .log import leaf_ids, log
 from .registry import name_of
 from .sites import user_site
 
@@ -122,4 +125,58 @@ def _unused(params):
         cause="unused",
         level="H",
         parameters=names,
+    )
+
+
+# ---------------------------------------------------------------------- FB-GRAD-06: gradients that are zero everywhere
+
+STEPS = {"round", "sign", "sgn", "floor", "ceil", "trunc", "heaviside", "floor_divide", "trunc_divide"}
+
+
+def flat(roots, leaves):
+    """Operations with a gradient of zero on the way to parameters that get no other: after two passes in a row."""
+    nodes = events.graph(roots, 20_000)
+    jumps = [n for n in nodes if getattr(getattr(n, "op", None), "name", "") in STEPS]
+    seen_before = log.notes.get("FB-GRAD-06", set())
+    log.notes["FB-GRAD-06"] = now = set()
+    if not jumps or not np.any(roots[0]._array):
+        return
+    by_id = {id(t): t for t in leaves}
+    for node in jumps:
+        behind = [by_id[i] for i in leaf_ids(node) if i in by_id]
+        key = node.op.name, frozenset(map(id, behind))
+        if behind and not any(t._grad is None or np.any(t._grad._array) for t in behind):
+            now.add(key)
+            if key in seen_before:
+                _no_slope(node, behind)
+
+
+events.after_backward_early.append(flat)
+
+
+def _no_slope(node, behind):
+    site, _ = log.notes.get("FB-GRAD-04", (None, 0))
+    root, op = root_at(site, user_frame(sys._getframe())), node.op.name
+    spot = spot_of(root, op) if root is not None else None
+    name = name_of(behind[0])
+    operand = operand_of(spot, 0)
+    text = ast.unparse(operand) if operand is not None else "p"
+    found(
+        "FB-GRAD-06",
+        saw=f"{op}() (line {spot.line}) has zero gradient everywhere, so {name} gets exactly 0"
+        if spot is not None
+        else f"{op}() has zero gradient everywhere, so {name} gets exactly 0",
+        why=f"its result jumps from one value to the next, and all {len(behind)} parameters before it are reached "
+        "through it alone",
+        fix=f"train on `{text}` and use {op}() only to report; or use a straight-through estimator: "
+        f"`{text} + ({spot.text} - {text}).detach()`"
+        if spot is not None and isinstance(operand, (ast.Name, ast.Attribute))
+        else f"train on `{text}` and use {op}() only to report; or use a straight-through estimator: "
+        f"`p = {text}`, then `p + (p.{op}() - p).detach()`"
+        if operand is not None
+        else f"train on its input and use {op}() only to report; or use a straight-through estimator: "
+        f"`p + (p.{op}() - p).detach()`",
+        cause=op,
+        at=spot.site if spot is not None else site,
+        parameters=[name_of(t) for t in behind[:8]],
     )

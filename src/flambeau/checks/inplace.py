@@ -10,6 +10,7 @@ import ast
 import copy
 import sys
 from types import FrameType
+from typing import Any
 
 from ..errors import GradientError
 from ..place import user_frame
@@ -102,6 +103,20 @@ def spot_of(root: Root, op: str, inputs=(), results=()) -> Spot | None:
 
 def _targets(s: ast.stmt) -> list[str]:
     return [dotted(t) for t in getattr(s, "targets", [getattr(s, "target", None)]) if t is not None]
+
+
+def operand_of(spot: Spot | None, position: int) -> ast.expr | None:
+    """What an operation works on, in the source."""
+    n: Any = spot.node if spot is not None else None
+    if isinstance(n, ast.BinOp):
+        return n.right if position or isinstance(n.op, ast.Div) else n.left
+    if isinstance(n, ast.Call):
+        from_call = spot.step.scope.value(n.func.value) if isinstance(n.func, ast.Attribute) else None  # type: ignore
+        given = [*n.args, *[k.value for k in n.keywords]]
+        if isinstance(n.func, ast.Attribute) and not isinstance(from_call, type(sys)):
+            given = [n.func.value, *given]
+        return given[position] if position < len(given) else None
+    return None
 
 
 # ---------------------------------------------------------------------- FB-INPL-02 and 05

@@ -81,6 +81,8 @@ class Log:
             8  # backward passes whose graph is still to be looked at; a new optimizer or model makes it grow again
         )
         self.loss = 0.0  # the last finite loss
+        self.recent: list = []  # weak references to the nodes that the last few backward passes began at
+        self.leaks = 0  # how often graphs that are kept were looked for
         self.unsound: Any = None  # says why the loss of this backward pass is not finite, unless another rule does
         self.bad_losses = 0  # how many were not finite
         self.kept: Any = None  # (roots, seeds) of the backward pass that is running, if its graph is kept
@@ -107,12 +109,23 @@ class Log:
             self.optimizers.append(weakref.ref(optimizer))
         return found
 
-    def passed(self, number: int, end: int):
-        """A backward pass has ended, over a graph whose newest node has this number; `end`: newer than all nodes."""
-        self.sequence.append(number)
+    def passed(self, node, end: int):
+        """A backward pass has ended, that began at this node; `end`: newer than all nodes."""
+        sequence, recent = self.sequence, self.recent
+        if node is None:
+            sequence.append(0)
+        else:
+            sequence.append(node.seq)
+            recent.append(weakref.ref(node))
         self.ends.append(end)
-        if len(self.sequence) > 64:
-            del self.sequence[:32], self.ends[:32]
+        if len(recent) > 5:
+            if recent[0]() is not None:
+                from .memory import kept  # only where graphs may be kept
+
+                kept(recent)
+            self.recent = []
+        if len(sequence) > 64:
+            del sequence[:32], self.ends[:32]
 
     def note(self, what: str, thing: object = None, site: Site | None = None):
         """Add a rare event to the ring: eval, train, save, load, seed, iterator..."""

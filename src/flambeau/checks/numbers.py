@@ -19,7 +19,7 @@ from ..place import user_frame
 from . import events
 from .findings import found, seen
 from .flow import Root, dotted, root_at, source_of
-from .inplace import Spot, spot_of, spots
+from .inplace import Spot, operand_of, spot_of, spots
 from .log import log
 from .registry import name_of
 from .sites import Site, user_site
@@ -328,7 +328,7 @@ def _received(c, spot, here, value, strict, cause, x, bad, position):
     count = int(bad.sum())
     site = spot.site if spot is not None else here.site
     shown = f"{offending:.4g}"
-    operand = _operand(spot, position)
+    operand = operand_of(spot, position)
     what = ast.unparse(operand) if operand is not None else "its input"
     why, fix = _cure(c, spot, operand, cause, position)
     return _say(
@@ -408,7 +408,7 @@ def _power(c, spot, here, value, strict, x):
     if not negative.any() and not zero.any() and not strict:
         if seen("FB-OPT-03", "FB-INIT-02", "FB-LOOP-08") or (largest > 1e9 and log.steps > 0):
             return None
-    operand = _operand(spot, 0)
+    operand = operand_of(spot, 0)
     better = replaced(spot, operand, "{}.clamp(min=1e-08)")
     shown, count = f"{float(x[bad].flat[0]):.4g}", int(bad.sum())
     return _say(
@@ -428,20 +428,6 @@ def _power(c, spot, here, value, strict, x):
         "pow",
         spot.site if spot is not None else here.site,
     )
-
-
-def _operand(spot: Spot | None, position: int) -> ast.expr | None:
-    """What an operation works on, in the source."""
-    n: Any = spot.node if spot is not None else None
-    if isinstance(n, ast.BinOp):
-        return n.right if position or isinstance(n.op, ast.Div) else n.left
-    if isinstance(n, ast.Call):
-        from_call = spot.step.scope.value(n.func.value) if isinstance(n.func, ast.Attribute) else None  # type: ignore
-        given = [*n.args, *[k.value for k in n.keywords]]
-        if isinstance(n.func, ast.Attribute) and not isinstance(from_call, type(sys)):
-            given = [n.func.value, *given]
-        return given[position] if position < len(given) else None
-    return None
 
 
 class _Replace(ast.NodeTransformer):
@@ -566,7 +552,7 @@ def _explain_gradient(roots, leaf, w, strict):
         where = np.broadcast_to(x, shape)[bad] if x.ndim <= len(shape) and x.size in (1, total) else x.reshape(-1)
         at = float(where.flat[0])
     masked = bool(np.isnan(w.made).any()) and w.came is not None and bool((w.came == 0).any())
-    operand = _operand(spot, 1 if op == "div" else 0)
+    operand = operand_of(spot, 1 if op == "div" else 0)
     better = replaced(spot, operand, "({} + 1e-08)")
     if op in ("acos", "asin", "atanh"):
         better = replaced(spot, operand, "{}.clamp(-0.999999, 0.999999)")

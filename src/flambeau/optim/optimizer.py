@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import dtypes
 from ..checks import events
+from ..checks.leaves import not_optimizable
 from ..checks.log import EARLY, log
 from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..kernels.record import listeners
@@ -219,11 +220,7 @@ class Optimizer:
                     "{'params': ...}]`",
                 )
             if not self.defaults.get("differentiable", None) and not (param.is_leaf or param.retains_grad):
-                raise ArgumentError(
-                    "can't optimize a non-leaf Tensor",
-                    why="it is the result of an operation, so changing it would not change what it was made from",
-                    fix="optimize the tensor it was made from, or use `x = x.detach().requires_grad_()`",
-                )
+                raise not_optimizable(param)
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
                 raise ArgumentError(

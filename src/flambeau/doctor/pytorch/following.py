@@ -189,7 +189,7 @@ class Following:
             for leaf in reached:
                 self._gradient(leaf)
             leaves = [self.mirror.twin(leaf) for leaf in reached]
-        events.backward_ended(roots, leaves, 0 if twin._node is None else twin._node.seq, next_number())
+        events.backward_ended(roots, leaves, twin._node, next_number())
 
     def _loaded(self, original):
         me = self

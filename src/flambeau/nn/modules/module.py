@@ -6,7 +6,9 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
+from ...autograd.engine import next_number
 from ...autograd.mode import state
+from ...checks import memory
 from ...checks import modules as rules
 from ...checks.log import log
 from ...checks.modes import WATCHED, evaluated
@@ -203,6 +205,7 @@ class Module(StateDict, Conversion):
         self.__dict__["_hooked"] = True
         if log.on:
             rules.hooked(self)
+            memory.hooked(self, table, handle.id, next_number())
         return handle
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
