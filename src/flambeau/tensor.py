@@ -414,9 +414,8 @@ class Tensor:
 
     def _wrote(self):
         """Count an in-place change that a call of the user's makes, and remember where."""
-        cell = self._cell
         self._bump()
-        if log.on and (cell is not None or self._rg):
+        if log.on and (self._rg or self._aside or self._base is not None):
             log.wrote(self._cell, self._aside)
 
     def _is_view(self) -> bool:

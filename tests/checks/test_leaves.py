@@ -145,7 +145,7 @@ def test_fine(program):
 # ---------------------------------------------------------------------- FB-GRAD-07
 
 CUSTOM = """
-from flambeau.checks.custom import check_custom
+from flambeau.doctor.custom import check_custom
 class Cube(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x): ctx.save_for_backward(x); return x ** 3

@@ -111,19 +111,19 @@ class Log:
 
     def passed(self, node, end: int):
         """A backward pass has ended, that began at this node; `end`: newer than all nodes."""
-        sequence, recent = self.sequence, self.recent
-        if node is None:
-            sequence.append(0)
-        else:
-            sequence.append(node.seq)
-            recent.append(weakref.ref(node))
+        sequence = self.sequence
+        sequence.append(0 if node is None else node.seq)
         self.ends.append(end)
-        if len(recent) > 5:
-            if recent[0]() is not None:
-                from .memory import kept  # only where graphs may be kept
+        if self.backwards < 64 or self.backwards & 63 < 6:  # six passes in a row now and then
+            recent = self.recent
+            if node is not None:
+                recent.append(weakref.ref(node))
+            if len(recent) > 5:
+                if recent[0]() is not None:
+                    from .memory import kept  # only where graphs may be kept
 
-                kept(recent)
-            self.recent = []
+                    kept(recent)
+                self.recent = []
         if len(sequence) > 64:
             del sequence[:32], self.ends[:32]
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..autograd.api import grad
 from ..autograd.mode import enable_grad
+from ..checks.codes import LIMITS
+from ..checks.findings import found
+from ..checks.sites import Site
 from ..generator import default_generator
 from ..tensor import Tensor, wrap
-from .codes import LIMITS
-from .findings import found
-from .sites import Site
 
 LIMITS["FB-GRAD-07"] = {"elements": 64, "seconds": 0.05, "error": 1e-3}
 MEANT = ("surrogate", "straight", "reversal", "reverse", "ste", "gradscale", "clip")  # in the name or the docstring
@@ -29,7 +29,7 @@ def check_custom(function: Any, inputs: tuple):
     forward does not change its input, are left alone: their backward differs by intention.
 
     >>> import flambeau as torch
-    >>> from flambeau.checks.custom import check_custom
+    >>> from flambeau.doctor.custom import check_custom
     >>> class Double(torch.autograd.Function):
     ...     @staticmethod
     ...     def forward(ctx, x):
