@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from types import FrameType
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +116,7 @@ def over_batch(made: Origin, t, at: Site | None = None) -> bool:
     a = t._array
     if made.kind not in ("softmax", "log_softmax") or made.options.get("axis") != 0 or made.moved or made.reshaped:
         return False
-    if a.ndim != 2 or a.shape[1] < 2:
+    if a.ndim != 2 or a.shape[1] < 2 or a.dtype.kind != "f":
         return False
     site, layer, kind = made.site or at or user_site(), made.module(), made.kind
     row = a[0].astype(np.float64)
@@ -158,31 +160,24 @@ def implied(name: str, input, stacklevel: int) -> int:
 
 def _returned_by_root() -> bool:
     """Whether what the running call makes is what the outermost module that runs returns, as it is."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     modules = running(frame)
-    if not modules:
-        return False
-    root, inner = modules[-1], None
-    while frame is not None:
-        code = frame.f_code
-        if code.co_name == "forward" and code.co_argcount and code.co_varnames[0] == "self":
-            module = frame.f_locals.get("self")
-            if module in modules:
-                if inner is not None and not _hands_on(module, inner, frame):
-                    return False
-                if inner is None and user_frame(frame) is frame and not _returned(Site(code, frame.f_lasti)):
-                    return False
-                inner = module
-                if module is root:
-                    return inner is not modules[0] or user_frame(frame) is frame
+    inner: Any = None
+    while frame is not None and (not modules or inner is not modules[-1]):
+        if frame.f_code.co_name == "forward" and (module := frame.f_locals.get("self")) in modules:
+            users = user_frame(frame) is frame
+            if users and not _returned(Site(frame.f_code, frame.f_lasti)):
+                return False
+            if not users and inner is not None and not _last(module, inner):
+                return False
+            inner = module
         frame = frame.f_back
-    return False
+    # A softmax layer that is called on its own is not the model.
+    return inner is not None and not (inner is modules[0] and type(inner).__module__.startswith("flambeau."))
 
 
-def _hands_on(module, inner, frame) -> bool:
-    """Whether a module returns the result of the inner one that it is calling."""
-    if user_frame(frame) is frame:
-        return _returned(Site(frame.f_code, frame.f_lasti))
+def _last(module, inner) -> bool:
+    """Whether a module of the package returns what the one in it that is running makes."""
     return type(module).__name__ == "Sequential" and list(module._modules.values())[-1:] == [inner]
 
 
@@ -196,8 +191,8 @@ def _node_at(site: Site) -> tuple[ast.AST | None, list]:
     for statement in body:
         for node in ast.walk(statement):
             where = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
-            if where == (first, last) and (node.col_offset, node.end_col_offset) == (column, end):
-                if isinstance(node, ast.Call):
+            if where == (first, last) and isinstance(node, ast.Call):
+                if (node.col_offset, node.end_col_offset) == (column, end):
                     return node, body
     return None, body
 

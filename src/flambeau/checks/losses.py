@@ -27,7 +27,8 @@ def fresh(name: str, input, target) -> bool:
     if seen >= _LOOKS or len(log.looks) > 512:
         return False
     log.looks[key] = seen + 1
-    return type(input._array) is np.ndarray and type(target._array) is np.ndarray
+    a, t = input._array, target._array
+    return type(a) is np.ndarray and type(t) is np.ndarray and a.dtype.kind == "f" and t.dtype.kind in "fiub"
 
 
 # ---------------------------------------------------------------------- probabilities where scores are wanted

@@ -145,7 +145,11 @@ def _meant(root, caller) -> bool:
     site = Site(caller.f_code, caller.f_lasti)
     for statement in statements(site):
         for s in ast.walk(statement):
-            if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and s.lineno <= site.line <= s.end_lineno:
+            if (
+                isinstance(s, ast.Expr)
+                and isinstance(s.value, ast.Call)
+                and s.lineno <= site.line <= (s.end_lineno or 0)
+            ):
                 call = site.expression()
                 if call is not None and ast.unparse(s.value) == ast.unparse(call):
                     return True
@@ -308,7 +312,8 @@ def evaluated(module, args, result) -> None:
 def _bytes(nodes) -> int:
     """The memory of what some nodes, and the nodes behind them, have kept, parameters aside."""
     seen: dict[int, int] = {}
-    stack, visited = [n for n in nodes if n is not None], set()
+    stack = [n for n in nodes if n is not None]
+    visited: set[int] = set()
     while stack and len(visited) < 10_000:
         node = stack.pop()
         if id(node) in visited:
