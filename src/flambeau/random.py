@@ -2,6 +2,7 @@
 
 import contextlib
 
+from .checks.log import log
 from .generator import Generator, default_generator
 from .ops.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
@@ -24,9 +25,11 @@ def fork_rng(devices=None, enabled=True, device_type="cuda"):
         yield
         return
     state = default_generator.state_bytes()
+    log.forked += 1
     try:
         yield
     finally:
+        log.forked -= 1
         default_generator.set_state(state)
 
 

@@ -481,6 +481,8 @@ class Tensor:
             value = a.item()
             if self._rg and log.on:
                 log.cut("item", self, value)
+            if log.watches:
+                log.reads(self, value)
             return value if value.__class__ in _PYTHON_NUMBERS else float(value)
         if listeners:
             self._observed("item()")

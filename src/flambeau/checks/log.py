@@ -99,6 +99,11 @@ class Log:
         self.loaders: list = []
         self.armed: list = []  # (weak reference to a node, function(root site) to call when a backward reaches it)
         self.notes: dict[str, Any] = {}  # what rules remember, by code
+        self.masks = 0  # dropout masks drawn
+        self.made = 0  # parameters and optimizers made
+        self.forked = 0  # blocks of fork_rng that are open
+        # (site, loss function or "", value, steps) of numbers read from tensors while a watch is on
+        self.read: deque[tuple] = deque(maxlen=10_000)
         self.watches: list = []  # what doctor.watch has running
 
     def of(self, optimizer) -> OptimizerState:
@@ -156,6 +161,16 @@ class Log:
             frame = frame.f_back
         if frame is not None:
             cell[1:] = (frame.f_code, frame.f_lasti, cell[0], aside)
+
+    def reads(self, tensor, value):
+        """The user's code reads a number while a watch is on: perhaps a validation loss."""
+        frame = sys._getframe(2)
+        while frame.f_code.co_name in _THROUGH and frame.f_back is not None:
+            frame = frame.f_back
+        if kind_of(frame.f_code.co_filename) == USER and isinstance(value, float):
+            name = getattr(getattr(tensor._node, "op", None), "name", "")
+            site = Site(frame.f_code, frame.f_lasti)
+            self.read.append((site, name if "loss" in name or "entropy" in name else "", value, self.steps))
 
     def no_grad(self):
         """The user's code enters a block that does not record."""

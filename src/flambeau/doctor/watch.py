@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import curves as _curves  # noqa: F401  rules about the curves of a run
 from ..checks import events, findings, numbers
 from ..checks.log import log
 from ..checks.registry import owner

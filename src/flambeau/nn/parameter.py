@@ -37,6 +37,7 @@ class Parameter(Tensor):
     def __new__(cls, data=None, requires_grad=True):
         made = _adopt(cls, data, requires_grad)
         if log.on:
+            log.made += 1
             rules.made_parameter(made)
         return made
 

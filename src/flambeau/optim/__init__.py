@@ -5,6 +5,7 @@ import importlib as _importlib
 from ..checks import loops as _loops  # noqa: F401  the rules look on
 from ..checks import modules as _modules  # noqa: F401
 from ..checks import optimizers as _optimizers  # noqa: F401
+from ..checks import seeds as _seeds  # noqa: F401
 from ..errors import attr_error as _attr_error
 from . import lr_scheduler
 from .adadelta import Adadelta

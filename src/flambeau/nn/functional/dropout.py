@@ -60,6 +60,7 @@ def factors(input, p, shape=None):
             fix="use `x.float()`",
         )
     scale = 1 / (1 - p) if p < 1 else 0.0
+    log.masks += 1
     if shape == a.shape and not a.flags.c_contiguous:  # the mask lies in memory as its input does
         order = memory_order(a)
         mask = keep_mask([shape[d] for d in order], p, a.dtype, scale).transpose(np.argsort(order))
