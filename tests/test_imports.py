@@ -20,7 +20,7 @@ RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
 # ops make named tuples; nn, optim and utils stand side by side. The rules of checks/ are imported by what they watch.
 ALLOWED = {("ops", "return_types"), ("ops", "formatting"), ("ops", "storage"),
            ("checks", "tensor"), ("checks", "autograd"),
-           ("checks", "dtypes")}  # fmt: skip
+           ("checks", "dtypes"), ("checks", "generator")}  # fmt: skip
 
 
 def layer_of(path):
