@@ -20,7 +20,7 @@ import torchvision.models as models
 
 assert torch.__name__ == "flambeau" and sys.argv[1:] == ["--epochs", "2"], (torch, sys.argv)
 cudnn.benchmark = True
-assert torch.backends.cudnn.benchmark and not dist.is_available() and mp.Process
+assert torch.backends.cudnn.benchmark and not dist.is_initialized() and mp.Process
 assert torch.nn is nn and torch.nn.functional is F and __name__ == "__main__"
 torch.manual_seed(0)
 x = torch.randn(64, 3)
