@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import weakref
 
 import numpy as np
 
+from ..place import user_frame
 from . import events, follow, registry
 from .codes import LIMITS
 from .findings import found, seen
@@ -358,6 +360,20 @@ def _is_error(name: str, inner: list) -> bool:
     return op in ("sub", "rsub") and sum(e is not None for e in below.edges) == 1
 
 
+def _frozen_in_sight() -> bool:
+    """Whether a variable of the running code, or an attribute of its `self`, is a module with frozen parameters."""
+    from ..nn.modules.module import Module
+
+    frame = user_frame(sys._getframe(1))
+    while frame is not None:
+        holder = getattr(frame.f_locals.get("self"), "__dict__", {})
+        for value in [*frame.f_locals.values(), *frame.f_globals.values(), *holder.values()]:
+            if isinstance(value, Module) and any(not p._rg for p in value.parameters()):
+                return True
+        frame = frame.f_back
+    return False
+
+
 def _sign_begins(f: Follow, roots) -> None:
     if f.state.steps > 3 or len(roots) != 1 or roots[0]._node is None:
         return
@@ -379,7 +395,7 @@ def _sign_ended(f: Follow, roots, leaves) -> None:
     if sign is None or others or f.optimizer.param_groups[0].get("maximize"):
         f.notes["not negated"] = True
         return
-    if f.state.steps < 2 or any(not p._rg for m in registry.modules() for p in m._parameters.values() if p is not None):
+    if f.state.steps < 2 or _frozen_in_sight():
         return  # a frozen model: its input is changed, to mislead it
     f.notes["not negated"] = True
     name = _NAMES.get(sign[0], sign[0])
