@@ -94,7 +94,8 @@ def assignments(node):
                 yield target.id, node.value
             elif isinstance(target, (ast.Tuple, ast.List)):
                 same = isinstance(node.value, ast.Tuple) and len(node.value.elts) == len(target.elts)
-                values = node.value.elts if same else [None] * len(target.elts)
+                parts = [ast.Subscript(node.value, ast.Constant(i)) for i in range(len(target.elts))]
+                values = node.value.elts if same else parts
                 for name, value in zip(target.elts, values, strict=True):
                     if isinstance(name, ast.Name):
                         yield name.id, value
@@ -283,6 +284,8 @@ def read(node, package, module, scopes, depth=0):
         return [text for value in node.values for text in again(value)]
     elif isinstance(node, ast.Name):
         return _named(node, package, module, scopes, again)
+    elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call) and isinstance(node.slice, ast.Constant):
+        return _returned(node.value, package, module, again, node.slice.value)
     elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         table = module.constants.get(node.value.id, [None])[-1]
         if isinstance(table, ast.Dict):
@@ -388,8 +391,8 @@ def _named(node, package, module, scopes, again):
     raise NotAMessage
 
 
-def _returned(node, package, module, again):
-    """What a function of the package returns."""
+def _returned(node, package, module, again, element=None):
+    """What a function of the package returns, or one element of the tuples that it returns."""
     name = last_name(node.func)
     if isinstance(node.func, ast.Name) and name in module.functions:
         home = module
@@ -400,7 +403,19 @@ def _returned(node, package, module, again):
     if function is None:
         raise NotAMessage
     returns = [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and n.value is not None]
+    if element is not None:
+        returns = [part for value in returns for part in elements(value, element)]
     texts = [text for value in returns for text in again(value, home, [function])]
     if not texts or any(isinstance(t, Parameter) for t in texts):
         raise NotAMessage
     return texts
+
+
+def elements(value, number):
+    """Element `number` of a tuple, or of tuples that a condition chooses between; None and the like have none."""
+    if isinstance(value, ast.IfExp):
+        yield from (*elements(value.body, number), *elements(value.orelse, number))
+    elif isinstance(value, ast.Tuple) and number < len(value.elts):
+        yield value.elts[number]
+    elif isinstance(value, ast.Call):
+        yield ast.Subscript(value, ast.Constant(number))
