@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import io
 import math
+import re
 from typing import TYPE_CHECKING
 
+from .. import pages
 from ..language import language
 from ..language import text as _
 from .report import _level, _shown, advice, where
@@ -25,7 +27,9 @@ max-width:60rem}
 .fbdoc h3{margin:0;font-size:1.05rem}.fbdoc p{margin:.3rem 0}
 .fbdoc .dim{opacity:.75;font-size:.9rem}
 .fbdoc code,.fbdoc pre{font-family:ui-monospace,monospace;font-size:.9em;overflow-wrap:anywhere}
-.fbdoc .fix{font-weight:600}
+.fbdoc .fix{font-weight:600}.fbdoc h4{margin:.6rem 0 0}
+.fbdoc summary{cursor:pointer;opacity:.75;font-size:.9rem}.fbdoc details pre{overflow-x:auto;border:1px solid
+var(--line);padding:.5rem;border-radius:.3rem}
 .fbdoc .scroll{overflow-x:auto}
 .fbdoc table{border-collapse:collapse;font-size:.9rem;margin:.5rem 0}
 .fbdoc td,.fbdoc th{padding:.2rem .7rem;border-bottom:1px solid var(--line);text-align:right}
@@ -40,7 +44,9 @@ def page(report: Report, title: str) -> str:
     return (
         f'<!doctype html>\n<html lang="{tag}"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1"></head>\n'
-        f'<body style="margin:2rem auto;max-width:60rem;padding:0 1rem">\n<h1>{html.escape(title)}</h1>\n'
+        "<style>:root{color-scheme:light dark}body{margin:2rem auto;max-width:60rem;padding:0 1rem;"
+        "font-family:system-ui,sans-serif}</style>\n"
+        f"<body>\n<h1>{html.escape(title)}</h1>\n"
         f"{section(report)}\n</body></html>\n"
     )
 
@@ -72,6 +78,7 @@ def section(report: Report) -> str:
         if f.evidence:
             numbers = ", ".join(f"{k} = {_shown(v)}" for k, v in f.evidence.items())
             parts.append(f'<p class="dim">{_e(numbers)}</p>')
+        parts.append(f"<details><summary>flambeau explain {f.code}</summary>{explained(f.code)}</details>")
         parts.append("</li>")
     parts.append("</ol>")
     for table in report.tables:
@@ -82,6 +89,20 @@ def section(report: Report) -> str:
         parts.append(f"<figure><figcaption>{_e(_(curve.title))}</figcaption>{drawing(curve)}</figure>")
     parts.append("</section>")
     return "\n".join(parts)
+
+
+def explained(code: str) -> str:
+    """The page of a code, so that the report says all without a network; its Markdown is set plainly."""
+    body = []
+    for i, part in enumerate(pages.page(code).split("```")):
+        if i % 2:
+            body.append(f"<pre>{_e(part.partition(chr(10))[2])}</pre>")
+            continue
+        for line in filter(None, part.split("\n")):
+            heading = re.fullmatch(r"#+ (.*)", line)
+            bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", _code(line))
+            body.append(f"<h4>{_code(heading[1])}</h4>" if heading else f"<p>{bold}</p>")
+    return "".join(body)
 
 
 def drawing(curve: Curve) -> str:
