@@ -442,6 +442,55 @@ for _ in range(3):
 ]
 
 
+CUT_OFF += [
+    Mistake(
+        "FB-GRAD-04",
+        """
+enc, clf = nn.Linear(4, 4), nn.Linear(4, 2)
+opt, crit = optim.Adam(list(enc.parameters()) + list(clf.parameters()), lr=1e-3), nn.CrossEntropyLoss()
+def features(x):
+    z = torch.relu(enc(x))
+    return torch.tensor(z.tolist())  # HERE
+for epoch in range(3):
+    loss = crit(clf(features(torch.randn(8, 4))), torch.randint(0, 2, (8,)))
+    opt.zero_grad(); loss.backward(); opt.step()
+""",
+        "cut",
+        [("return torch.tensor(z.tolist())", "return z")],
+    ),
+    Mistake(
+        "FB-GRAD-04",
+        """
+enc, rnn, head = nn.Linear(4, 4), nn.RNN(4, 4, batch_first=True), nn.Linear(4, 1)
+opt = optim.SGD([*enc.parameters(), *rnn.parameters(), *head.parameters()], 0.01)
+for epoch in range(3):
+    steps = []
+    for t in range(5):
+        steps.append(enc(torch.randn(2, 4)).detach())  # HERE
+    out, _ = rnn(torch.stack(steps, 1))
+    loss = head(out[:, -1]).pow(2).mean()
+    opt.zero_grad(); loss.backward(); opt.step()
+""",
+        "cut",
+        [("steps.append(enc(torch.randn(2, 4)).detach())", "steps.append(enc(torch.randn(2, 4)))")],
+    ),
+    Mistake(
+        "FB-GRAD-04",
+        """
+net = nn.Linear(4, 1); opt = optim.SGD(net.parameters(), 0.1); crit = nn.MSELoss()
+for i in range(3):
+    pred = net(torch.randn(8, 4)).detach()  # HERE
+    pred.requires_grad = True
+    loss = crit(pred, torch.zeros(8, 1))
+    opt.zero_grad(); loss.backward(); opt.step()
+""",
+        "cut",
+        [("pred = net(torch.randn(8, 4)).detach()", "pred = net(torch.randn(8, 4))"),
+         ("    pred.requires_grad = True\n", "", "leave out `pred.requires_grad = True`")],
+    ),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("mistake", CUT_OFF, ids=range(len(CUT_OFF)))
 def test_cut_off(mistake):
     check(mistake)

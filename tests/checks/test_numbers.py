@@ -174,6 +174,58 @@ loss.backward()
     Mistake(
         "FB-NUM-03",
         """
+net = nn.Linear(4, 1)
+def masked(p, t, m):
+    return F.mse_loss(p[m], t[m])  # HERE
+loss = masked(net(torch.randn(8, 4)), torch.randn(8, 1), torch.zeros(8, 1).bool())
+loss.backward()
+""",
+        "empty",
+    ),
+    Mistake(
+        "FB-NUM-03",
+        """
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__(); self.q = nn.Linear(8, 8); self.k = nn.Linear(8, 8); self.v = nn.Linear(8, 8)
+    def forward(self, x, pad):
+        s = self.q(x) @ self.k(x).transpose(-2, -1) / 8 ** 0.5
+        s = s.masked_fill(pad[:, None, :], float("-inf"))
+        w = s.softmax(dim=-1)  # HERE
+        return w @ self.v(x)
+a = Attention(); pad = torch.tensor([[False, True, True], [True, True, True]])
+loss = a(torch.randn(2, 3, 8), pad).mean()
+loss.backward()
+""",
+        "masked-row",
+        [('float("-inf")', "-1e9", "-1e9")],
+        says=("3 of 6 rows",),
+    ),
+    Mistake(
+        "FB-NUM-04",
+        """
+w = nn.Parameter(torch.ones(16, 16).half())
+out = torch.full((4, 16), 100.0).half() @ w
+loss = (out * 100.0).float().mean()  # HERE
+loss.backward()
+""",
+        "overflow",
+    ),
+    Mistake(
+        "FB-NUM-01",
+        """
+def cosine(a, b):
+    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))  # HERE
+net = nn.Linear(4, 4, bias=False)
+x = torch.randn(8, 4); x[3] = 0
+loss = 1 - cosine(net(x), torch.randn(8, 4)).mean()
+loss.backward()
+""",
+        "div0",
+    ),
+    Mistake(
+        "FB-NUM-03",
+        """
 net = nn.Linear(4, 3)
 out = net(torch.randn(1, 4))
 loss = (out - out.std(0)).mean()  # HERE

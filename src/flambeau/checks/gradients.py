@@ -77,7 +77,7 @@ def _cut_off(params, state):
     behind = ids & cut.event.leaves if cut.event is not None else ids
     names = [name_of(p) for p in params if id(p) in behind]
     listed = ", ".join(names[:3])
-    text, line, fixed = cut.text, cut.site.line, cut.fixed()
+    text, line, fixed, mark = cut.text, cut.site.line, cut.fixed(), _marked(cut)
     found(
         "FB-GRAD-04",
         saw=f"{len(names)} trainable parameters that were used have no gradient at step {state.steps}: {listed}..."
@@ -86,17 +86,31 @@ def _cut_off(params, state):
         if len(names) == 1
         else f"{listed} were used, but have no gradient at step {state.steps}",
         why=f"`{text}` on line {line} cuts the graph on the way to `{root.name}`: what lies before it never learns",
-        fix=f"keep the computation in tensors that are recorded: write `{fixed}`, and `{cut.then}`"
+        fix=f"keep the computation in tensors that are recorded: write `{fixed}`, and leave out `{mark}`"
+        if fixed and mark
+        else f"keep the computation in tensors that are recorded: write `{fixed}`, and `{cut.then}`"
         if fixed and cut.then
         else f"keep the computation in tensors that are recorded: write `{fixed}`"
         if fixed
-        else f"take the computation out of `{text}`, or set requires_grad=False if they are not to learn",
+        else f"take the computation out of `{text}`, or set requires_grad=False if they are not to learn"
+        if cut.cause == "no_grad"
+        else f"leave out what `{text}` makes a new tensor of: the tensor itself has the graph",
         cause="cut",
         # In a branch, or under no_grad for a part of the model, it may well be meant.
         level="H" if cut.cause == "no_grad" or (cut.step is not None and cut.step.maybe) else "W",
         at=cut.site,
         parameters=names,
     )
+
+
+def _marked(cut) -> str:
+    """The statement after a cut that sets requires_grad on its result; "" if there is none."""
+    source = cut.step.scope.source if cut.step is not None else None
+    for s, _, _ in source.statements if source is not None else ():
+        simple = isinstance(s, (ast.Assign, ast.Expr)) and s.lineno > cut.site.line
+        if simple and ("requires_grad_()" in (text := ast.unparse(s)) or "requires_grad = True" in text):
+            return text
+    return ""
 
 
 def _called(step) -> list:

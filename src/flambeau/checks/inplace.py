@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import GradientError
 from ..place import user_frame
-from .flow import Root, Scope, Step, dotted, is_module, names, root_at, site_at, source_of
+from .flow import Root, Scope, Step, dotted, is_module, names, needs_gradient, root_at, site_at, source_of
 from .log import log
 from .registry import optimized, owner, variable
 from .sites import Site
@@ -96,6 +96,8 @@ def spot_of(root: Root, op: str, inputs=(), results=()) -> Spot | None:
     every = spots(root, op)
     if len(every) > 1 and inputs:
         every = [s for s in every if set(names(s.node)) & set(inputs)] or every
+    if len(every) > 1:
+        every = [s for s in every if needs_gradient(s.step.scope, s.node)] or every
     if len(every) > 1 and results:
         every = [s for s in every if any(t in results for t in _targets(s.step.statement))] or every
     return every[0] if len(every) == 1 else None

@@ -209,11 +209,11 @@ def _nothing(c, spot, here, value, strict):
                 f"max((target != {ignored}).sum(), 1)`",
                 "ignored-targets", site,
             ))  # fmt: skip
-    if c.op in ("mean", "mean_dim") and x.size == 0:
+    if x.size == 0:
         return _told(_say(
             strict, "FB-NUM-03",
-            f"the mean on line {line} is taken of a tensor of shape {x.shape}, which has no elements: NaN" if line else
-            f"a mean is taken of a tensor of shape {x.shape}, which has no elements: NaN",
+            f"{c.op} (line {line}) takes the mean of a tensor of shape {x.shape}, without elements: NaN" if line else
+            f"{c.op} takes the mean of a tensor of shape {x.shape}, without elements: NaN",
             "a mean divides by the number of elements",
             "leave empty selections out: `if x.numel(): ...`, or divide the sum: `x.sum() / max(x.numel(), 1)`",
             "empty", site,
