@@ -81,6 +81,10 @@ with torch.no_grad():
     p = torch.stack([net.fc(torch.randn(4, 4)).sigmoid() for _ in range(2)])
     q = F.binary_cross_entropy_with_logits(p, torch.ones(2, 4, 1))
 """, cause="function", says=("torch.sigmoid(self.fc(x))",)),
+    Mistake("FB-LOSS-05", """
+net = nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())
+nn.MultiLabelSoftMarginLoss()(net(torch.randn(5, 4)), torch.ones(5, 3)).backward()  # HERE
+""", cause="layer"),
     Mistake("FB-LOSS-06", """
 score = nn.Linear(6, 4)(torch.randn(8, 6))
 loss = F.nll_loss(score, torch.randint(0, 4, (8,)))  # HERE
@@ -272,6 +276,7 @@ a, b = torch.randn(9, 3, requires_grad=True), torch.randn(9, 3, requires_grad=Tr
 F.kl_div(a.log_softmax(1), b.softmax(1), reduction="batchmean")
 F.kl_div(a.log_softmax(1), b.log_softmax(1), reduction="batchmean", log_target=True)
 F.kl_div(a.softmax(1).log(), b.detach().softmax(1), reduction="batchmean")
+F.kl_div(b.detach().log_softmax(1), a.log_softmax(1), reduction="batchmean", log_target=True)
 F.kl_div(F.log_softmax(a / 4, 1), F.softmax(b / 4, 1).detach(), reduction="sum")
 """,
     "images, and classes in dimension 1": """

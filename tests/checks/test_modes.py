@@ -60,6 +60,21 @@ torch.set_grad_enabled(False)
 for i in range(4):
     out = net(torch.randn(3, 4), scale=2.0)  # HERE
 """, cause="dropout", says=("F.dropout",)),
+    Mistake("FB-MODE-01", """
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.out = nn.LSTM(4, 6, num_layers=2, dropout=0.3), nn.Linear(6, 2)
+    def forward(self, x):
+        return self.out(self.rnn(x["words"])[0])
+tagger = Tagger()
+opt = optim.AdamW(tagger.parameters())
+tagger({"words": torch.randn(5, 2, 4)}).sum().backward(); opt.step()
+@torch.no_grad()
+def error(batch):
+    return tagger.forward(batch).abs().mean().item()  # HERE
+print([error({"words": torch.randn(5, 2, 4)}) for _ in range(3)])
+""", cause="dropout", says=("`tagger`", "LSTM(4, 6, num_layers=2")),
     Mistake("FB-MODE-02", """
 net = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.5), nn.Linear(16, 2)); opt = optim.SGD(net.parameters(), 0.1)
 for epoch in range(3):

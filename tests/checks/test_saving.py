@@ -40,6 +40,10 @@ net.load_state_dict(checkpoint["model"])
 opt = optim.Adam(net.parameters(), 1e-3)
 steps()
 """, level="H", cause="loaded"),
+    Mistake("FB-SAVE-01", NET + """
+steps()
+torch.save(net, io.BytesIO())  # HERE
+""", level="H", cause="saved"),
     Mistake("FB-SAVE-02", """
 net = nn.Linear(2, 1)
 best = net.state_dict()

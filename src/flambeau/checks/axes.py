@@ -164,7 +164,8 @@ def _returned_by_root() -> bool:
     modules = running(frame)
     inner: Any = None
     while frame is not None and (not modules or inner is not modules[-1]):
-        if frame.f_code.co_name == "forward" and (module := frame.f_locals.get("self")) in modules:
+        module = frame.f_locals.get("self") if frame.f_code.co_name == "forward" else None
+        if any(module is m for m in modules):
             users = user_frame(frame) is frame
             if users and not _returned(Site(frame.f_code, frame.f_lasti)):
                 return False

@@ -224,7 +224,7 @@ def divergence_given(input, target, log_target: bool) -> bool:
 # ---------------------------------------------------------------------- arguments the wrong way round
 
 
-def swapped(name: str, input, target) -> bool:
+def swapped(name: str, input, target, level: str = "W") -> bool:
     """Look for a loss whose target carries the gradient, and not its input."""
     if input.requires_grad or not target.requires_grad:
         return False
@@ -234,7 +234,7 @@ def swapped(name: str, input, target) -> bool:
     found("FB-LOSS-10", f"{name} got `{text}`, which needs no gradient, as its input and `{other}`, which needs one, "
           "as its target",
           f"{name} is not symmetric: the prediction comes first, the target second",
-          f"swap them: `{function}({other}, {text})`", cause="swapped")  # fmt: skip
+          f"swap them: `{function}({other}, {text})`", level=level, cause="swapped")  # fmt: skip
     return True
 
 
@@ -272,5 +272,6 @@ def kl_div(input, target, log_target: bool) -> None:
     """Look at the arguments of kl_div."""
     if over_batch(origin(input), input) or over_batch(origin(target), target):
         return
-    if not swapped("kl_div", input, target):
+    # Both in logarithms: the divergence the other way round is asked for now and then, by who knows.
+    if not swapped("kl_div", input, target, "H" if log_target else "W"):
         divergence_given(input, target, log_target)

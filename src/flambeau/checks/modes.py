@@ -41,6 +41,8 @@ def _own_layers(module) -> tuple[list, list]:
         if kind.__module__.startswith("flambeau.nn.modules."):
             if "Dropout" in kind.__name__ and m.p > 0:
                 drops.append(m)
+            elif kind.__name__ in ("LSTM", "GRU", "RNN") and m.dropout and m.num_layers > 1:
+                drops.append(m)
             elif "BatchNorm" in kind.__name__ and getattr(m, "track_running_stats", False):
                 norms.append(m)
     return drops, norms
@@ -73,7 +75,7 @@ def _name(frame, module) -> str:
     if frame is not None:
         e = Site(frame.f_code, frame.f_lasti).expression()
         if isinstance(e, ast.Call) and isinstance(e.func, (ast.Name, ast.Attribute)):
-            return ast.unparse(e.func)
+            return ast.unparse(e.func).removesuffix(".forward")
     while frame is not None:
         name = name_in(frame, module)
         if name:
@@ -145,12 +147,8 @@ def _meant(root, caller) -> bool:
     site = Site(caller.f_code, caller.f_lasti)
     for statement in statements(site):
         for s in ast.walk(statement):
-            if (
-                isinstance(s, ast.Expr)
-                and isinstance(s.value, ast.Call)
-                and s.lineno <= site.line <= (s.end_lineno or 0)
-            ):
-                call = site.expression()
+            if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call):
+                call = site.expression() if s.lineno <= site.line <= (s.end_lineno or 0) else None
                 if call is not None and ast.unparse(s.value) == ast.unparse(call):
                     return True
     return False

@@ -388,6 +388,8 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     tensor(1.4100)
     """
     reduction = reduction_of(reduction, size_average, reduce)
+    if log.on and checks.fresh("multilabel_soft_margin_loss", input, target):
+        checks.scores_given("multilabel_soft_margin_loss", input, 0, ("sigmoid", "softmax"))
     losses = L._bce_logits(input, target.to(input.dtype), None)
     if weight is not None:
         losses = losses * weight

@@ -10,6 +10,7 @@ from ... import ops
 from ...autograd.mode import is_grad_enabled
 from ...checks.data import first_layer
 from ...checks.log import log
+from ...checks.modes import unrecorded
 from ...errors import ArgumentError, ArgumentTypeError, ShapeError, StateError
 from .. import init
 from ..parameter import Parameter
@@ -306,6 +307,8 @@ class RNNBase(Module):
         layer = getattr(ops, _LAYERS[self.mode])
         hidden = states[0] if single else tuple(states)
         weights = self._flat_weights
+        if self.dropout and self.training and log.on and not is_grad_enabled():
+            unrecorded()
         options = self.bias, self.num_layers, self.dropout, self.training, self.bidirectional
         if packed is not None:
             output, *lasts = layer(input, batch_sizes, hidden, weights, *options)
