@@ -176,9 +176,12 @@ def _ranks(name, *expected):
     for t, argument, ndim in expected:
         need_tensor(t, name, argument)
         if ndim is not None and t.ndim != ndim:
-            what = {1: "vector", 2: "matrix", 3: "batch of matrices"}[ndim]
             raise ShapeError(
-                f"{name}: {argument} must be a {what}, got {t.ndim}-D tensor",
+                f"{name}: {argument} must be a vector, got {t.ndim}-D tensor"
+                if ndim == 1
+                else f"{name}: {argument} must be a matrix, got {t.ndim}-D tensor"
+                if ndim == 2
+                else f"{name}: {argument} must be a batch of matrices, got {t.ndim}-D tensor",
                 why=f"its shape is {tuple(t.shape)}",
                 fix="use `torch.matmul`, which takes any number of dimensions",
             )

@@ -306,10 +306,12 @@ def multi_dot(tensors):
             fix="pass two tensors or more",
         )
     first, last = tensors[0], tensors[-1]
-    for end, what in ((first, "first"), (last, "last")):
+    for end in (first, last):
         if end.ndim not in (1, 2):
             raise ShapeError(
-                f"multi_dot(): the {what} tensor must be 1D or 2D but got {end.ndim}D",
+                f"multi_dot(): the first tensor must be 1D or 2D but got {end.ndim}D"
+                if end is first
+                else f"multi_dot(): the last tensor must be 1D or 2D but got {end.ndim}D",
                 why="only matrices are chained, with a vector at either end",
                 fix="use `a @ b` for batches of matrices",
             )
