@@ -88,7 +88,7 @@ class saved_tensors_hooks:
     def __enter__(self):
         if state.saving_disabled is not None:
             raise StateError(
-                state.saving_disabled,
+                f"{state.saving_disabled}",  # the program's own text
                 why="saved_tensors_hooks are switched off here by `disable_saved_tensors_hooks`",
                 fix="leave that block first",
             )

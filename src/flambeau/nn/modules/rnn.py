@@ -216,8 +216,9 @@ class RNNBase(Module):
         if hx.size() != expected_hidden_size:
             wanted, got = tuple(expected_hidden_size), list(hx.size())
             if not msg.startswith("Expected hidden"):
+                own = msg.format(wanted, got)  # the caller's text
                 raise ShapeError(
-                    msg.format(wanted, got),
+                    f"{own}",
                     why="a state is (layers x directions, batch, hidden_size)",
                     fix=f"use `torch.zeros{wanted}`, or leave it out to begin with zeros",
                 )
