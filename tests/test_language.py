@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flambeau import language, translation
+import flambeau as torch
+from flambeau import language, nn, translation
 from flambeau.errors import ShapeError
 
 TOOLS = Path(__file__).parent.parent / "tools"
@@ -124,6 +125,28 @@ def test_an_error_in_chinese_keeps_the_english_sentence_first():
         "  位置：PLACE",
         "  详见：flambeau explain FB-SHAPE-01",
     ]
+
+
+def test_a_warning_in_chinese_keeps_the_english_sentence_first():
+    language.set_language("zh_CN")
+    with pytest.warns(UserWarning) as caught:
+        nn.init.kaiming_uniform_(torch.empty(0, 2))
+    assert str(caught[0].message).splitlines() == [
+        "Initializing zero-element tensors is a no-op",
+        "初始化没有元素的张量不起作用",
+    ]
+    assert caught[0].filename == __file__
+
+
+def test_a_short_name_that_two_messages_share_is_not_guessed(messages, tmp_path, capsys, monkeypatch):
+    po = messages.polib.POFile()
+    po.extend(messages.polib.POEntry(msgid=text) for text in ("first message", "second message"))
+    monkeypatch.setattr(messages, "opened", lambda language: po)
+    monkeypatch.setattr(messages, "number", lambda e: "abcdef01" if e.msgid.startswith("first") else "abcdef02")
+    monkeypatch.setattr(po, "save", lambda: None)
+    (tmp_path / "list.txt").write_text("abcdef 两者\nabcdef02 第二条\n", encoding="utf-8")
+    assert messages.merge(tmp_path / "list.txt")
+    assert [e.msgstr for e in po] == ["", "第二条"] and "first message" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", ["zh_CN", "zh_TW"])

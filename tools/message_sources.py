@@ -228,6 +228,8 @@ class Reader(ast.NodeVisitor):
         if last_name(node.func) in ("_", "both"):
             # The text of an error or finding, to print.
             given = [g for g in given if not isinstance(g, (ast.Attribute, ast.Call))]
+        # What is translated there is taken there.
+        given = [g for g in given if not (isinstance(g, ast.Call) and last_name(g.func) in ("_", "both"))]
         for value in given:
             self.take(value)
 
@@ -236,7 +238,10 @@ class Reader(ast.NodeVisitor):
         name = last_name(func)
         if name == "__init__" and self.classes and self.classes[-1][0] in self.package.errors:
             return "FlambeauError"
-        if name == "warn" and not (isinstance(func, ast.Attribute) and last_name(func.value) == "warnings"):
+        if name in ("warn", "both") and isinstance(func, ast.Name) and self.module.name != "flambeau.language":
+            source = self.module.imports.get(name)
+            return name if source == ("flambeau.language", name) else source
+        if name == "warn" and last_name(func.value) != "warnings":
             return None
         if name in self.package.errors or name == "warn" or (name in TAKERS and isinstance(func, ast.Name)):
             return name

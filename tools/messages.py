@@ -159,7 +159,7 @@ def compile_all():
 
 def number(entry):
     """A short name of a message, for lists."""
-    return hashlib.sha1(entry.msgid.encode()).hexdigest()[:6]
+    return hashlib.sha1(entry.msgid.encode()).hexdigest()[:8]
 
 
 def todo(*files):
@@ -179,14 +179,22 @@ def todo(*files):
 
 
 def merge(*paths):
-    """Takes over translations from lists as `todo` prints them; reports those that have faults, and takes none."""
+    """Takes over translations from lists as `todo` prints them; reports those that have faults, and takes none.
+
+    Six digits of a short name are enough where they name one message only.
+    """
     po, bad = opened("zh_CN"), 0
-    entries = {number(e): e for e in po}
+    names = [(number(e), e) for e in po]
     for line in (line for path in paths for line in Path(path).read_text(encoding="utf-8").splitlines()):
         name, _, text = line.partition(" ")
-        if name not in entries or not text.strip():
+        named = [e for n, e in names if n.startswith(name)] if re.fullmatch("[0-9a-f]{6,8}", name) else []
+        if not named or not text.strip():
             continue
-        entry, text = entries[name], text.strip().replace("\\n", "\n")
+        if len(named) > 1:
+            print(f"{name} is the name of {' and of '.join(repr(e.msgid) for e in named)}")
+            bad += 1
+            continue
+        entry, text = named[0], text.strip().replace("\\n", "\n")
         wrong = list(faults(entry.msgid, text))
         for fault in wrong:
             print(f"{name} {entry.msgid!r} {fault}")

@@ -8,6 +8,7 @@ and in English nothing is loaded.
 from __future__ import annotations
 
 import os
+import warnings
 
 LANGUAGES = ("en", "zh_CN", "zh_TW")
 # Where Chinese is written in traditional characters.
@@ -78,6 +79,20 @@ def both(english: str) -> str:
     """An English text, and on the next line its translation where there is one: the English can be searched for."""
     translated = translate(english)
     return english if translated is None else f"{english}\n{translated}"
+
+
+def warn(message: str, category: type[Warning] = UserWarning, stacklevel: int = 1) -> None:
+    """`warnings.warn` of an English text, followed by its translation where there is one.
+
+    >>> import warnings
+    >>> from flambeau.language import set_language, warn
+    >>> set_language("en")
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warn("CUDA is not available. Disabling autocast.")
+    >>> print(caught[0].message)
+    CUDA is not available. Disabling autocast.
+    """
+    warnings.warn(both(message), category, stacklevel + 1)
 
 
 _ = text

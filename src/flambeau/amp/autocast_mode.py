@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import warnings
 
 from .. import dtypes
 from ..autograd.mode import autocasting, state
 from ..devices import device as _device
 from ..errors import ArgumentError, DeviceError
+from ..language import warn
 from ..tensor import Tensor
 
 __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
@@ -81,14 +81,14 @@ class autocast:
         self.device = _device(device_type).type
         self.fast_dtype = get_autocast_dtype(self.device) if dtype is None else dtype
         if enabled and self.device == "cpu" and self.fast_dtype not in (dtypes.bfloat16, dtypes.float16):
-            warnings.warn(
+            warn(
                 "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only "
                 "supports dtypes of torch.bfloat16, torch.float16 currently.",
                 stacklevel=2,
             )
             enabled = False
         if enabled and self.device == "cuda":
-            warnings.warn("CUDA is not available. Disabling autocast.", stacklevel=2)
+            warn("CUDA is not available. Disabling autocast.", stacklevel=2)
             enabled = False
         elif enabled and self.device not in ("cpu", "cuda"):
             raise DeviceError(

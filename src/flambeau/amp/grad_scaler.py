@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ..checks import events
 from ..checks.log import log
 from ..errors import ArgumentError, FailedAssertion, StateError
+from ..language import warn
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
 
@@ -44,7 +43,7 @@ class GradScaler:
         self._device = device
         self._enabled = enabled
         if enabled and device != "cpu":
-            warnings.warn(
+            warn(
                 f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available.  Disabling.",
                 stacklevel=2,
             )

@@ -11,7 +11,6 @@ import heapq
 import itertools
 import os
 import traceback
-import warnings
 import weakref
 from sys import getrefcount as _refs
 
@@ -21,6 +20,7 @@ from ..checks.log import log
 from ..dtypes import from_numpy_dtype
 from ..errors import ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import into, listener, listeners, unchanged
+from ..language import warn
 from ..tensor import Tensor, wrap
 from .mode import state
 
@@ -516,12 +516,12 @@ def _check_nan(node, g, found):
 
 def _warn_trace(node):
     if node.trace:
-        warnings.warn(
+        warn(
             f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{node.trace}",
             stacklevel=4,
         )
     else:
-        warnings.warn(
+        warn(
             f"Error detected in {node.name()}. No forward pass information is available. Enable detect anomaly "
             "during forward pass for more information.",
             stacklevel=4,

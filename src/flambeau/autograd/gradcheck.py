@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ..errors import ArgumentError, FlambeauError, NotSupported, StateError
+from ..language import warn
 from ..tensor import Tensor, wrap
 from .api import grad
 
@@ -154,7 +153,7 @@ def _checked(inputs) -> list[int]:
             continue
         found.append(i)
         if x._array.dtype.char not in "dD":
-            warnings.warn(
+            warn(
                 f"Input #{i} requires gradient and is not a double precision floating point or complex. This check "
                 "will likely fail if all the inputs are not of double precision floating point or complex. ",
                 stacklevel=3,

@@ -6,9 +6,9 @@ import contextlib
 import functools
 import inspect
 import threading
-import warnings
 
 from ..checks.log import log
+from ..language import warn
 
 
 class _State(threading.local):
@@ -255,7 +255,7 @@ class detect_anomaly(contextlib.ContextDecorator):
 
     def __init__(self, check_nan: bool = True):
         self.check_nan = check_nan
-        warnings.warn(
+        warn(
             "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
             "debugging.",
             stacklevel=2,

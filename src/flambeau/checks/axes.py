@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import sys
-import warnings
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from ..language import warn
 from ..place import running, user_frame
 from . import registry
 from .findings import found, seen
@@ -144,7 +144,7 @@ def implied(name: str, input, stacklevel: int) -> int:
     chosen, wanted = 0 if ndim in (0, 1, 3) else 1, -1 if ndim in (0, 1, 3) else 1
     site = user_site() if log.on else None
     if site is None or site.library:
-        warnings.warn(
+        warn(
             f"Implicit dimension choice for {name} has been deprecated. "
             "Change the call to include dim=X as an argument.",
             stacklevel=stacklevel + 1,

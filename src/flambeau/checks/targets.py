@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
+from ..language import warn
 from .axes import feature_axis, over_batch
 from .codes import LIMITS
 from .events import graph
@@ -189,7 +188,7 @@ def sizes_differ(name: str, input, target) -> None:
     except ValueError:
         return  # an error follows
     if not log.on:
-        warnings.warn(sentence, stacklevel=4)
+        warn(sentence, stacklevel=4)
         return
     site = user_site()
     text, other = arguments(site, "input", "target")
@@ -198,7 +197,7 @@ def sizes_differ(name: str, input, target) -> None:
         found("FB-LOSS-07", f"{name} compared {first} with {second}: one of them was repeated",
               "each prediction is compared with a target that is shared by several",
               f"if that is not meant, give `{text}` and `{other}` one shape", level="H", cause="one-sided")  # fmt: skip
-        warnings.warn(sentence, stacklevel=4)
+        warn(sentence, stacklevel=4)
         return
     pairs = int(np.prod(both))
     fix = same_shape(input, target)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import warnings
 
 from .. import amp, dtypes
+from ..language import warn
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 
 
 def _deprecated(name):
-    warnings.warn(
+    warn(
         f"`torch.cuda.amp.{name}(args...)` is deprecated. Please use `torch.amp.{name}('cuda', args...)` instead.",
         FutureWarning,
         stacklevel=3,

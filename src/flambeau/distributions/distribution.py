@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 
 import flambeau as torch
 from flambeau import Size, Tensor
 
 from ..errors import ArgumentError, NotSupported
+from ..language import warn
 from . import constraints
 
 
@@ -137,7 +137,7 @@ class Distribution:
 
     def sample_n(self, n):
         """Draw n times (deprecated: use `sample((n,))`)."""
-        warnings.warn("sample_n will be deprecated. Use .sample((n,)) instead", UserWarning, stacklevel=2)
+        warn("sample_n will be deprecated. Use .sample((n,)) instead", UserWarning, stacklevel=2)
         return self.sample(Size((n,)))
 
     def rsample(self, sample_shape=Size()):

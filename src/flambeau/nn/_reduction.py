@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 from ..errors import ArgumentError
+from ..language import warn
 
 _NUMBERS = {"none": 0, "mean": 1, "elementwise_mean": 1, "sum": 2}
 
@@ -26,9 +25,7 @@ def legacy_get_string(size_average, reduce, emit_warning: bool = True) -> str:
     reduce = True if reduce is None else reduce
     found = "none" if not reduce else "mean" if size_average else "sum"
     if emit_warning:
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=4
-        )
+        warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=4)
     return found
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 
 from .. import ops
 from ..autograd import no_grad
 from ..dtypes import bool as bool_
 from ..errors import ArgumentError
+from ..language import warn
 from ..ops.entry import REGISTRY
 
 __all__ = [
@@ -121,7 +121,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     True
     """
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
+        warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
             "incorrect.",
             stacklevel=2,
@@ -304,7 +304,7 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 
 def _empty(tensor):
     if 0 in tensor.shape:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return True
     return False
 
@@ -412,7 +412,7 @@ def _deprecated(function):
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
-        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
+        warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
         return function(*args, **kwargs)
 
     wrapper.__name__ = old

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-import warnings
 
 import numpy as np
 
 from ..errors import DtypeError, ShapeError
+from ..language import warn
 from ..tensor import Tensor, attach, wrap
 from .arguments import need_tensor
 from .arrange import flip
@@ -98,7 +98,7 @@ attach("__reversed__", lambda self: flip(self, 0) if self.ndim else self)
 
 def _deprecated(name, function):
     def old(self, *sizes):
-        warnings.warn(f"non-inplace {name} is deprecated", stacklevel=2)
+        warn(f"non-inplace {name} is deprecated", stacklevel=2)
         return function(self.clone(), *sizes)
 
     old.__name__ = name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import warnings
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from ..errors import (
     MissingAttribute,
 )
 from ..kernels.record import constant
+from ..language import warn
 from ..tensor import Tensor, attach, wrap
 from .creation import dtype_of, dtype_of_number, finish
 from .entry import public
@@ -91,7 +91,7 @@ def from_numpy(ndarray):
             fix="use `torch.tensor(data)`, which copies any data",
         )
     if not ndarray.flags.writeable:
-        warnings.warn(
+        warn(
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. Writing to this "
             "tensor raises an error; copy the array first if you mean to write to it.",
             UserWarning,
@@ -336,7 +336,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
             [3, 4]])
     """
     if isinstance(data, Tensor):
-        warnings.warn(
+        warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
             UserWarning,
@@ -479,7 +479,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
             fix=f"pass `count={(size - offset) // item}`, or -1 for all",
         )
     if memoryview(buffer).readonly:
-        warnings.warn("The given buffer is not writable, and PyTorch does not support non-writable tensors. Writing to "
+        warn("The given buffer is not writable, and PyTorch does not support non-writable tensors. Writing to "
                       "this tensor raises an error.", UserWarning, stacklevel=2)  # fmt: skip
     return finish(np.frombuffer(buffer, dtype.numpy, count, offset), requires_grad)
 

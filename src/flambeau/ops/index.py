@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import re
-import warnings
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSuppo
 from ..kernels import indexed
 from ..kernels.elementwise import chosen
 from ..kernels.record import change, constant, into, listeners, unchanged
+from ..language import warn
 from ..mistakes.indices import no_such_element, outside
 from ..tensor import Tensor, attach, wrap
 from .entry import assign, check_writable, primitive, public, view_primitive
@@ -189,9 +189,7 @@ def _index_array(k) -> np.ndarray:
     if kind == "b" or a.dtype in (np.int64, np.int32):
         return a
     if a.dtype == np.uint8:
-        warnings.warn(
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=4
-        )
+        warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=4)
         return a.astype(bool)
     if kind == "i" and not isinstance(k, Tensor):
         return a.astype(np.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
@@ -18,6 +17,7 @@ from ..checks.leaves import not_optimizable
 from ..checks.log import EARLY, log
 from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..kernels.record import listeners
+from ..language import warn
 from ..mistakes.modules import no_parameters, parameters_of
 from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
@@ -230,7 +230,7 @@ class Optimizer:
                 )
             param_group.setdefault(name, default)
         if len(params) != len(set(params)):
-            warnings.warn(
+            warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this will cause an "
                 "error; see github.com/pytorch/pytorch/issues/40967 for more information",
                 stacklevel=3,

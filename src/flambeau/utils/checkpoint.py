@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import warnings
 import weakref
 
 from ..autograd import Function, backward, enable_grad, no_grad
@@ -12,6 +11,7 @@ from ..autograd.graph import saved_tensors_hooks
 from ..autograd.mode import autocasting, is_grad_enabled, state
 from ..errors import ArgumentError, FlambeauError, GradientError, NotSupported
 from ..generator import default_generator
+from ..language import warn
 from ..tensor import Tensor
 
 __all__ = [
@@ -113,7 +113,7 @@ def checkpoint(
     tensor([1.2534, 1.2534])
     """
     if use_reentrant is None:
-        warnings.warn(
+        warn(
             "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, "
             "calling checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended, but "
             "if you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for "
@@ -136,7 +136,7 @@ def checkpoint(
                 fix="use `use_reentrant=False`",
             )
         if is_grad_enabled() and not any(isinstance(a, Tensor) and a.requires_grad for a in args):
-            warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+            warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
         return _Reentrant.apply(function, preserve, *args)
     if determinism_check not in ("default", "none"):
         raise ArgumentError(
@@ -168,7 +168,7 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
     torch.Size([4, 1])
     """
     if use_reentrant is None:
-        warnings.warn(
+        warn(
             "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. "
             "In version 2.9 we will raise an exception if use_reentrant is not passed. use_reentrant=False is "
             "recommended, but if you need to preserve the current default behavior, you can pass "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ...checks.axes import implied
 from ...dtypes import finfo
 from ...errors import ArgumentError, DtypeError, NotSupported, ShapeError
 from ...generator import default_generator
+from ...language import warn
 from ...ops import activation as A
 from ...ops import softmax as _softmax_ops
 from ...ops.activation import hardshrink as hardshrink
@@ -539,7 +538,7 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     tensor([1., 1.])
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     a = logits._array
     if not logits.is_floating_point():
         raise DtypeError(

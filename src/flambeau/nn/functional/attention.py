@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
 from ...autograd.mode import autocasting
 from ...errors import DtypeError, FailedAssertion, ShapeError
 from ...generator import default_generator
+from ...language import warn
 from ...ops.attention import _attention, _groups, _spread
 from ...ops.dense import linear
 from ...ops.entry import primitive
@@ -204,7 +204,7 @@ def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_
             fix="use `mask.bool()`, where True hides a position",
         )
     if check_other and other_type is not None and mask.dtype is not other_type:
-        warnings.warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both "
+        warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both "
                       "instead.",
                       stacklevel=3)  # fmt: skip
     if mask.is_floating_point():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ...checks.log import log
 from ...checks.modes import UNSAID
 from ...errors import ArgumentError, DtypeError
 from ...generator import default_generator, memory_order
+from ...language import warn
 from ...ops.entry import assign, check_writable, public
 from ...ops.fused import title
 from ...ops.shape import need_tensor
@@ -169,7 +169,7 @@ def dropout2d(input, p=0.5, training=UNSAID, inplace=False):
     if log.on and training and p:
         _look("dropout2d", p, training)
     if input.ndim not in (3, 4):
-        warnings.warn(
+        warn(
             f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and will result in an "
             "error in a future release. To retain the behavior and silence this warning, please use dropout "
             "instead. Note that dropout2d exists to provide channel-wise dropout on inputs with 2 spatial "
@@ -177,7 +177,7 @@ def dropout2d(input, p=0.5, training=UNSAID, inplace=False):
             stacklevel=2,
         )
     if input.ndim == 3:
-        warnings.warn(
+        warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
             "desired - input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will "
             "change in a future release to interpret the input as one without a batch dimension, i.e. shape (C, H, "
@@ -198,7 +198,7 @@ def dropout3d(input, p=0.5, training=UNSAID, inplace=False):
     if log.on and training and p:
         _look("dropout3d", p, training)
     if input.ndim not in (4, 5):
-        warnings.warn(
+        warn(
             f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will result in an "
             "error in a future release. To retain the behavior and silence this warning, please use dropout instead.",
             stacklevel=2,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 from ...checks import losses as checks
 from ...checks import targets
 from ...checks.log import log
 from ...checks.losses import fresh
 from ...errors import ArgumentError, ArgumentTypeError, DtypeError
+from ...language import warn
 from ...ops import losses as L
 from ...ops.entry import public
 from ...ops.fused import need_float
@@ -162,7 +162,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
         reduction = reduction_of(reduction, size_average, reduce)
     else:
         if reduction == "mean":
-            warnings.warn(
+            warn(
                 "reduction: 'mean' divides the total loss by both the batch size and the support size."
                 "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
                 "'mean' will be changed to behave the same as 'batchmean' in the next major release.",

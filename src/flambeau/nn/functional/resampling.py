@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import math
 import operator
-import warnings
 
 import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError, NotSupported, ShapeError
+from ...language import warn
 from ...ops.fused import constant, need_float
 from ...ops.linalg import matmul
 from ...ops.padding import _take_axis
@@ -261,7 +261,7 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
     >>> torch.nn.functional.upsample(torch.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
-    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
@@ -273,9 +273,7 @@ def upsample_nearest(input, size=None, scale_factor=None):
     tensor([[[[1., 1., 2., 2.],
               [1., 1., 2., 2.]]]])
     """
-    warnings.warn(
-        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
-    )
+    warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, "nearest")
 
 
@@ -286,7 +284,5 @@ def upsample_bilinear(input, size=None, scale_factor=None):
     >>> torch.nn.functional.upsample_bilinear(torch.tensor([[[[1.0, 2.0]]]]), size=(1, 3))
     tensor([[[[1.0000, 1.5000, 2.0000]]]])
     """
-    warnings.warn(
-        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
-    )
+    warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 
 import numpy as np
 
 from ...errors import ArgumentError, DtypeError, NotSupported, ShapeError
+from ...language import warn
 from ...ops.entry import public
 from ...ops.fused import constant, need_float, title
 from ...ops.linalg import matmul
@@ -20,7 +20,7 @@ _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "ref
 
 
 def _not_aligned():
-    warnings.warn(
+    warn(
         "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
         "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
         stacklevel=3,

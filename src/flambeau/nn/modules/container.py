@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
@@ -11,6 +10,7 @@ from itertools import chain, islice
 from ...checks import modules as rules
 from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, IndexOutOfRange
+from ...language import warn
 from .module import Module, indent
 from .parameter_container import ParameterDict, ParameterList, checked_pairs
 
@@ -22,7 +22,7 @@ class Container(Module):
 
     def __init__(self, **kwargs):
         super().__init__()
-        warnings.warn(
+        warn(
             "nn.Container is deprecated. All of it's functionality is now implemented in nn.Module. "
             "Subclass that instead.",
             FutureWarning,

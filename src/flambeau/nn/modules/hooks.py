@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 
 from ...autograd import Function
 from ...errors import GradientError, StateError
+from ...language import warn
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 
@@ -269,7 +269,7 @@ def old_backward_hooks(module, hooks, result):
     node = seen.grad_fn
     if node is None:
         return
-    warnings.warn(
+    warn(
         "Using a non-full backward hook when the forward contains multiple autograd Nodes is deprecated and will be "
         "removed in future versions. This hook will be missing some grad_input. Please use register_full_backward_hook "
         "to get the documented behavior.",

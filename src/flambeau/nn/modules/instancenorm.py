@@ -5,8 +5,7 @@ Ulyanov et al., "Instance Normalization: The Missing Ingredient for Fast Styliza
 
 from __future__ import annotations
 
-import warnings
-
+from ...language import warn
 from ...mistakes.channels import wrong_norm
 from .. import functional as F
 from .batchnorm import _LazyNormBase, _NormBase
@@ -61,7 +60,7 @@ class _InstanceNorm(_NormBase):
                     type(self).__name__,
                     self._spatial,
                 )
-            warnings.warn(
+            warn(
                 f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing "
                 "in num_features, which is not used because affine=False",
                 stacklevel=2,

@@ -6,11 +6,11 @@ Every loss takes `reduction`: 'mean' (default) or 'sum' over all elements, or 'n
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ArgumentError, ArgumentTypeError, ShapeError
+from ...language import warn
 from .. import functional as F
 from .linear import Linear
 from .loss_base import _Loss, _WeightedLoss
@@ -95,7 +95,7 @@ class NLLLoss2d(NLLLoss):
     """Deprecated; `NLLLoss` takes images as well."""
 
     def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
-        warnings.warn(
+        warn(
             "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement and see "
             "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.",
             FutureWarning,

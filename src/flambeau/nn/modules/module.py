@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from typing import Any
 
@@ -13,6 +12,7 @@ from ...checks import modules as rules
 from ...checks.log import log
 from ...checks.modes import WATCHED, evaluated
 from ...errors import ArgumentError, ArgumentTypeError, MissingAttribute, MissingKey, NotSupported, StateError
+from ...language import warn
 from ...mistakes.modules import no_such_attribute
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
@@ -136,7 +136,7 @@ class Module(StateDict, Conversion):
                 try:
                     hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
                 except Exception as error:
-                    warnings.warn(
+                    warn(
                         "module forward hook with ``always_call=True`` raised an exception that was silenced as "
                         f"another error was raised in forward: {error}",
                         stacklevel=2,
@@ -162,7 +162,7 @@ class Module(StateDict, Conversion):
                 result = found
         if watch is not None:
             if not isinstance(result, (Tensor, tuple, list)):
-                warnings.warn(
+                warn(
                     "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
                     f"received {type(result)}",
                     stacklevel=3,

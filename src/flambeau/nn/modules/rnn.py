@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 
 from ... import ops
 from ...autograd.mode import is_grad_enabled
@@ -12,6 +11,7 @@ from ...checks.data import first_layer
 from ...checks.log import log
 from ...checks.modes import unrecorded
 from ...errors import ArgumentError, ArgumentTypeError, ShapeError, StateError
+from ...language import warn
 from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
@@ -93,7 +93,7 @@ class RNNBase(Module):
                 else "use a number such as `dropout=0.5`",
             )
         if dropout > 0 and self.num_layers == 1:
-            warnings.warn(
+            warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
                 f"num_layers greater than 1, but got dropout={dropout} and num_layers={self.num_layers}",
                 stacklevel=4,

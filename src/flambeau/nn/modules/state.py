@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections import OrderedDict, namedtuple
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from ...autograd import no_grad
 from ...checks import events, saving  # noqa: F401  the rules of saving
 from ...checks.log import log
 from ...errors import FailedAssertion, NotSupported, StateError
+from ...language import warn
 from ...mistakes.checkpoints import does_not_fit, not_a_state
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
@@ -80,7 +80,7 @@ class StateDict:
         ['weight', 'bias']
         """
         if args:
-            warnings.warn(
+            warn(
                 "Positional args are being deprecated, use kwargs instead. Refer to "
                 "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.",
                 FutureWarning,
@@ -288,7 +288,7 @@ def _load_one(module, name, present, key, given, assign):
                 f"the shape in current model is {present.shape}."
             )
         if present.is_meta and not given.is_meta and not assign:
-            warnings.warn(
+            warn(
                 f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current "
                 "model, which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary "
                 "to their corresponding key in the module instead of copying them in place?)",

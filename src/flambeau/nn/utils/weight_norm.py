@@ -5,9 +5,8 @@ Salimans, Kingma, "Weight Normalization", 2016.
 
 from __future__ import annotations
 
-import warnings
-
 from ...errors import ArgumentError, StateError
+from ...language import warn
 from ..parameter import Parameter, UninitializedParameter
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
@@ -37,7 +36,7 @@ class WeightNorm:
     @staticmethod
     def apply(module, name, dim):
         """Split a module's weight into g and v."""
-        warnings.warn(
+        warn(
             "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
             FutureWarning,
             stacklevel=3,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import types
-import warnings
 from copy import copy
 
 from ...checks import events
@@ -12,6 +11,7 @@ from ...checks import schedules as rules
 from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError, MissingKey
 from ...kernels.record import action, listeners, problem
+from ...language import warn
 from ...tensor import Tensor
 from ..optimizer import Optimizer
 
@@ -140,9 +140,7 @@ class LRScheduler:
     def _current(self) -> list:
         """The rates in use now; a warning when someone reads `get_lr` from outside."""
         if not self._get_lr_called_within_step:
-            warnings.warn(
-                "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", stacklevel=3
-            )
+            warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", stacklevel=3)
         return [copied(group["lr"]) for group in self.optimizer.param_groups]
 
     # ------------------------------------------------------------------ use
@@ -163,10 +161,10 @@ class LRScheduler:
         before = [copied(group["lr"]) for group in self.optimizer.param_groups] if early else []
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(EPOCH_DEPRECATED, UserWarning, stacklevel=2)
+            warn(EPOCH_DEPRECATED, UserWarning, stacklevel=2)
         self._update_lr(epoch)
         if early and not (log.on and rules.too_early(self, before)):
-            warnings.warn(WRONG_ORDER, UserWarning, stacklevel=2)
+            warn(WRONG_ORDER, UserWarning, stacklevel=2)
 
     def _update_lr(self, epoch=None):
         self._get_lr_called_within_step = True

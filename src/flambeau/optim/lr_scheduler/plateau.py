@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from math import inf
 from typing import Any
 
 from ...errors import ArgumentError, ArgumentTypeError, StateError
 from ...kernels.record import action
+from ...language import warn
 from .base import EPOCH_DEPRECATED, LRScheduler, check_optimizer, copied, telling, write
 
 _MISSING: Any = object()  # the metric that step() needs
@@ -103,7 +103,7 @@ class ReduceLROnPlateau(LRScheduler):
         if epoch is None:
             epoch = self.last_epoch + 1
         else:
-            warnings.warn(EPOCH_DEPRECATED, UserWarning, stacklevel=2)
+            warn(EPOCH_DEPRECATED, UserWarning, stacklevel=2)
         self.last_epoch = epoch
         if self.is_better(current, self.best):
             self.best = current

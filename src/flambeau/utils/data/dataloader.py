@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import time
-import warnings
 import weakref
 from multiprocessing.context import BaseContext
 from typing import Any, Generic, TypeVar
@@ -13,6 +12,7 @@ import flambeau as fb
 from ...checks import events
 from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, NotSupported
+from ...language import warn
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import IterableFetcher, MapFetcher
 from ._utils.parallel import WorkerPool
@@ -302,7 +302,7 @@ class DataLoader(Generic[T_co]):
         known = hasattr(os, "sched_getaffinity")
         cores = len(os.sched_getaffinity(0)) if known else os.cpu_count()
         if cores is None or self.num_workers > cores:
-            warnings.warn(
+            warn(
                 f"This DataLoader will create {self.num_workers} worker processes in total. DataLoader is not able to "
                 "compute a suggested max number of worker in current system. Please be aware that excessive worker "
                 "creation might get DataLoader running slow or even freeze, lower the worker number to avoid potential "
@@ -342,7 +342,7 @@ class _BaseDataLoaderIter:
         self._collate_fn = loader.collate_fn
         self._timeout = loader.timeout
         if loader.pin_memory and not fb.accelerator.is_available():
-            warnings.warn(
+            warn(
                 "'pin_memory' argument is set as true but no accelerator is found, "
                 "then device pinned memory won't be used.",
                 stacklevel=4,
@@ -370,7 +370,7 @@ class _BaseDataLoaderIter:
         if log.on and (loader := self._loader()) is not None:
             events.gives(loader, self, data, time.perf_counter() - began)
         if (said := self._IterableDataset_len_called) is not None and self._num_yielded > said:
-            warnings.warn(
+            warn(
                 f"Length of IterableDataset {self._dataset} was reported to be {said} (when accessing "
                 f"len(dataloader)), but {self._num_yielded} samples have been fetched. "
                 if self._num_workers == 0

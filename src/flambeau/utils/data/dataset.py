@@ -3,7 +3,6 @@
 import bisect
 import itertools
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +13,7 @@ import flambeau as fb
 from ...checks.data import meet
 from ...checks.log import log
 from ...errors import ArgumentError, FailedAssertion, NotSupported
+from ...language import warn
 from ...tensor import Tensor
 from ._utils.batch import SampleBatch
 
@@ -314,9 +314,7 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
             sizes[i % len(sizes)] += 1
         for i, size in enumerate(sizes):
             if size == 0:
-                warnings.warn(
-                    f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2
-                )
+                warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2)
         lengths = sizes
     if sum(lengths) != len(dataset):
         raise ArgumentError(

@@ -1,12 +1,12 @@
 """Transforms of one image that move its pixels: sizes, crops, flips, rotations."""
 
 import numbers
-import warnings
 from collections.abc import Sequence
 
 import flambeau as fb
 
 from ...errors import ArgumentError, ArgumentTypeError
+from ...language import warn
 from .._pillow import is_pil
 from . import _check, _draw
 from . import functional as F
@@ -265,7 +265,7 @@ class RandomResizedCrop(Shown):
                 fix="use `ratio=(0.75, 1.33)`",
             )
         if scale[0] > scale[1] or ratio[0] > ratio[1]:
-            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
+            warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
         self.interpolation = F.interpolation_mode(interpolation)
         self.antialias, self.scale, self.ratio = antialias, scale, ratio
 

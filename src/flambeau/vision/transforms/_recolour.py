@@ -1,12 +1,12 @@
 """Transforms of one image that change its colours, blur or erase."""
 
 import numbers
-import warnings
 from collections.abc import Sequence
 
 import flambeau as fb
 
 from ...errors import ArgumentError, ArgumentTypeError
+from ...language import warn
 from . import _check, _draw
 from . import functional as F
 from ._basic import OneNumber, Shown, WithProbability
@@ -203,7 +203,7 @@ class RandomErasing(Shown):
                 fix="use `ratio=(0.3, 3.3)`",
             )
         if scale[0] > scale[1] or ratio[0] > ratio[1]:
-            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
+            warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
         if scale[0] < 0 or scale[1] > 1:
             raise ArgumentError(
                 "Scale should be between 0 and 1",

@@ -2,7 +2,6 @@
 
 import io
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import flambeau as fb
 
 from ....errors import ArgumentError, ArgumentTypeError
+from ....language import warn
 from ... import tv_tensors
 from ..._pillow import is_pil, pillow
 from .. import _check, _draw
@@ -173,7 +173,7 @@ class ToTensor(Transform):
     """PIL images and arrays as float tensors in 0 ... 1; better: `ToImage`, then `ToDtype(float32, scale=True)`."""
 
     def __init__(self) -> None:
-        warnings.warn(
+        warn(
             f"The transform `{type(self).__name__}()` is deprecated and will be removed in a future release. "
             "Instead, please use `v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`."
             "Output is equivalent up to float precision.",
