@@ -138,6 +138,12 @@ def test_a_warning_in_chinese_keeps_the_english_sentence_first():
     assert caught[0].filename == __file__
 
 
+def test_what_is_english_and_what_is_code(messages):
+    is_code = sys.modules["message_sources"].is_code
+    assert not any(map(is_code, ("it is {1}", "{a} is not {b}", "clear", "use `x`, or `y`")))
+    assert all(map(is_code, ("`x.detach()`", "x.detach()", "{x}[0]", "x is y.z")))
+
+
 def test_a_short_name_that_two_messages_share_is_not_guessed(messages, tmp_path, capsys, monkeypatch):
     po = messages.polib.POFile()
     po.extend(messages.polib.POEntry(msgid=text) for text in ("first message", "second message"))

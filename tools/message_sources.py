@@ -187,12 +187,24 @@ def as_template(parts):
 
 
 def is_code(template):
-    """Whether a text is code and nothing else, `x.detach()`; a single word is taken for English."""
+    """Whether a text is code and nothing else, `x.detach()`; a single word and "it is {x}" are taken for English."""
     try:
         tree = ast.parse(re.sub(r"\{[^{}]+\}", "x", template).strip("`"))
     except SyntaxError:
         return False
-    return not (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Name))
+    return not (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr) and is_english(tree.body[0].value))
+
+
+def is_english(tree):
+    """Whether an expression can be read as English too: a name, or names with is, in, not, and, or between them."""
+    if isinstance(tree, ast.Compare):
+        words = all(isinstance(o, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for o in tree.ops)
+        return words and all(is_english(each) for each in (tree.left, *tree.comparators))
+    if isinstance(tree, ast.BoolOp):
+        return all(is_english(value) for value in tree.values)
+    if isinstance(tree, ast.UnaryOp):
+        return isinstance(tree.op, ast.Not) and is_english(tree.operand)
+    return isinstance(tree, ast.Name)
 
 
 def last_name(node):
