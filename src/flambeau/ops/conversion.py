@@ -6,7 +6,9 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..arrays import meta_empty
-from ..checks.tags import FROM_INTEGERS
+from ..checks import dtypes as rules
+from ..checks.log import log
+from ..checks.tags import FROM_INTEGERS, tag
 from ..errors import ArgumentTypeError, NotSupported
 from ..kernels.casts import cast
 from ..tensor import Tensor, attach, wrap
@@ -77,10 +79,15 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         made = _to_copy(made, dt=dtype.numpy)
         if self._array.dtype.kind in "iu" and dtype.is_floating_point:
             made._tag = FROM_INTEGERS if made._tag is None else made._tag._replace(options={"integers": True})
+        elif self._array.dtype.kind == "b" and dtype.numpy.kind in "iu" and log.on:
+            tag(made, "bool_cast")
     elif copy and made is self:
         made = _clone(made)
     if memory_format is not preserve_format:
         made = made.contiguous(memory_format=memory_format)
+    if made is not self and log.conversions and log.on:
+        log.conversions -= 1
+        rules.converted(self, "to")
     return made
 
 

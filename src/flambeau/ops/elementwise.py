@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd.mode import inference_depth, state
+from ..checks import dtypes as rules
 from ..checks.log import log as happened
 from ..checks.tags import mark
 from ..dtypes import FROM_NUMPY, HALVES
@@ -323,6 +324,13 @@ def binary(name, ufunc, vjp=None, *, floats=False, doc="", aliases=(), inplace=T
             raise broadcast_error(x.shape, y.shape, x, y, short) from None
         if compute is not common.numpy and result is None:
             made = made.to(common)
+        if happened.on and result is None:
+            if common.itemsize == 1:
+                if common is not dtypes.bool:
+                    rules.narrow(short, x, y, made)
+            elif common is dtypes.float64 and isinstance(input, Tensor) and isinstance(other, Tensor):
+                if input._array.dtype == F32 or other._array.dtype == F32:
+                    rules.promoted(input, other)
         return made if out is None else write_out(made, out, short)
 
     fn = hot(slow) if 2 not in refuse else lambda input, other, *, out=None: slow(input, other, out)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import CPU, META, MetaArray, device_of, meta_empty, mixed
 from ..autograd.mode import state
+from ..checks import dtypes as rules
 from ..checks.log import log
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentError, ArgumentTypeError, IndexOutOfRange, NotSupported, ShapeError
@@ -435,8 +436,12 @@ def _getitem(self, key):
         return _quick_view(self, key)
     if kind is Tensor and key._array.dtype == np.int64 and key._array.ndim and self._array.ndim:
         arrays = (key._array,)  # one index tensor: rows
+        if key._tag is not None and log.on:
+            rules.indexed(self, key)
     else:
         basic, arrays = parse_key(key, self._array.shape)
+        if arrays is not None and log.on:
+            _look_at_masks(self, key)
         if basic is not None:
             self = _slow_view(self, basic)
         if arrays is None:
@@ -452,6 +457,13 @@ def _getitem(self, key):
         raise _index_error(error, arrays, self._array.shape) from None
     except ShapeError as error:
         raise _unlike(arrays) from error
+
+
+def _look_at_masks(x, key):
+    """Tell the rules of an index tensor that was made of a mask."""
+    for dim, k in enumerate(key if key.__class__ is tuple else (key,)):
+        if k.__class__ is Tensor and k._tag is not None and k._array.dtype.kind == "i":
+            rules.indexed(x, k, dim)
 
 
 _SLICE_ENDS = (int, type(None))
@@ -523,6 +535,8 @@ def _setitem(self, key, value):
         self._wrote()
         return
     basic, arrays = parse_key(key, self._array.shape)
+    if arrays is not None and log.on:
+        _look_at_masks(self, key)
     if isinstance(value, Tensor):
         source = value
     else:

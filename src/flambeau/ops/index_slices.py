@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from ..arrays import MetaArray
+from ..checks import dtypes as rules
 from ..checks.log import log
 from ..errors import DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import indexed
@@ -88,6 +89,8 @@ def index_select(input, dim, index, *, out=None):
             [4, 3]])
     """
     dim = _vector_index(input, dim, index, "index_select")
+    if index._tag is not None and log.on:
+        rules.indexed(input, index, dim)
     made = _to_scalar(_index_select(input, index, dim=dim), input)
     if log.on and not dim and input._array.ndim and 2 * index._array.size >= input._array.shape[0]:
         _rows_chosen(input, index._array, made)

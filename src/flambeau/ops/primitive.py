@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import as_array
 from ..autograd.engine import LEAF, next_number
 from ..autograd.mode import state
+from ..checks import shapes
 from ..checks.log import log
 from ..checks.tags import SAME, pass_on
 from ..errors import FlambeauError, GradientError, ShapeError
@@ -217,6 +218,10 @@ class Primitive:
                     )
                 cell = t._cell
                 saved[i] = (t, cell[0] if cell else 0, None)
+        if log.deep:
+            n = out._array.size
+            if n > x._array.size and n > y._array.size and log.on:
+                shapes.broadcast(self.name, x, y, out)
 
     def __repr__(self):
         return f"<primitive {self.name}>"

@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from ..arrays import MetaArray, element_strides, meta_empty
+from ..checks import shapes
+from ..checks.log import log
 from ..dtypes import dtype
 from ..errors import ArgumentTypeError, ShapeError
 from ..kernels import fused as kernels
@@ -59,9 +61,14 @@ def view(self, *shape):
     try:
         made = a.view()
         made.shape = size
-        return linked(self, made, _view, {"shape": size if size.__class__ is tuple else made.shape})
+        made = linked(self, made, _view, {"shape": size if size.__class__ is tuple else made.shape})
     except (AttributeError, TypeError, ValueError):
         pass  # said better below
+    else:
+        if log.views and log.on:
+            log.views -= 1
+            shapes.viewed("view", self, made)
+        return made
     if len(shape) == 1 and isinstance(shape[0], dtype):
         return view_dtype(self, shape[0])
     sizes = shape[0] if len(shape) == 1 and shape[0].__class__ is not int else shape
@@ -128,9 +135,14 @@ def reshape(input, *shape):
     try:
         made = a.view()
         made.shape = size
-        return linked(input, made, _view, {"shape": size if size.__class__ is tuple else made.shape})
+        made = linked(input, made, _view, {"shape": size if size.__class__ is tuple else made.shape})
     except (AttributeError, TypeError, ValueError):
         pass  # an error to explain, or memory in another order: a copy
+    else:
+        if log.views and log.on:
+            log.views -= 1
+            shapes.viewed("reshape", input, made)
+        return made
     sizes = infer_size(sizes_of(shape), a.size)
     try:
         made = a.view()
@@ -355,7 +367,10 @@ def squeeze(input, dim=None):
     """
     shape = input._array.shape
     if dim is None:
-        return _squeeze_all(input, dims=tuple([i for i, n in enumerate(shape) if n == 1]))
+        made = _squeeze_all(input, dims=tuple([i for i, n in enumerate(shape) if n == 1]))
+        if log.on and shape:
+            shapes.squeezed(input, made)
+        return made
     dims = normal_dims(dim if isinstance(dim, (tuple, list)) else (dim,), len(shape))
     dims = tuple([d for d in dims if len(shape) and shape[d] == 1])
     return _squeeze(input, dims=dims)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ...checks import dtypes as rules
 from ...checks import losses as checks
 from ...checks import targets
 from ...checks.log import log
@@ -31,6 +32,8 @@ def _pair(input, target, name):
         targets.class_numbers(name, input, target)
     if a.dtype != b.dtype:
         common = result_type(input, target)
+        if log.on and common.name == "float64":
+            rules.promoted(input, target)
         input, target = input.to(common), target.to(common)
     if type(a) is not type(b):
         check_devices(input, target)

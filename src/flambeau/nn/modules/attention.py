@@ -5,6 +5,8 @@ Vaswani et al., "Attention Is All You Need", 2017.
 
 from __future__ import annotations
 
+from ...checks import shapes
+from ...checks.log import log
 from ...errors import ArgumentError, FailedAssertion
 from .. import functional as F
 from .. import init
@@ -133,6 +135,8 @@ class MultiheadAttention(Module):
             is_causal: say that attn_mask is the causal mask.
         """
         swapped = self.batch_first and query.dim() == 3
+        if not swapped and query is key and log.batch is not None and log.on and query.dim() == 3:
+            shapes.recurrent(self, query)
         if swapped:
             # Self-attention stays recognisable: one tensor given three times is transposed once.
             turned = {id(x): x.transpose(1, 0) for x in (query, key, value)}

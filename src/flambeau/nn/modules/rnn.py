@@ -7,6 +7,7 @@ import numbers
 
 from ... import ops
 from ...autograd.mode import is_grad_enabled
+from ...checks import shapes
 from ...checks.data import first_layer
 from ...checks.log import log
 from ...checks.modes import unrecorded
@@ -235,6 +236,8 @@ class RNNBase(Module):
     def check_forward_args(self, input, hidden, batch_sizes):
         """Check an input and its hidden state."""
         self.check_input(input, batch_sizes)
+        if not self.batch_first and batch_sizes is None and log.batch is not None and log.on and input.dim() == 3:
+            shapes.recurrent(self, input)
         self.check_hidden_size(hidden, self.get_expected_hidden_size(input, batch_sizes))
 
     # ------------------------------------------------------------ forward
@@ -419,6 +422,8 @@ class LSTM(RNNBase):
     def check_forward_args(self, input, hidden, batch_sizes):
         """Check an input and its states h and c."""
         self.check_input(input, batch_sizes)
+        if not self.batch_first and batch_sizes is None and log.batch is not None and log.on and input.dim() == 3:
+            shapes.recurrent(self, input)
         expected = self.get_expected_hidden_size(input, batch_sizes)
         self.check_hidden_size(hidden[0], expected, "Expected hidden[0] size {}, got {}")
         expected = self.get_expected_cell_size(input, batch_sizes)
