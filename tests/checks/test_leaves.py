@@ -198,3 +198,22 @@ Sum.apply(torch.ones(3, 2, requires_grad=True)).sum().backward()
 """)
     assert outcome.error.code == "FB-GRAD-07"
     assert "SumBackward returned an invalid gradient" in str(outcome.error)
+
+
+def test_the_doctor_compares_the_functions_that_ran():
+    outcome = run(
+        """
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): ctx.save_for_backward(x); return x ** 3
+    @staticmethod
+    def backward(ctx, g): return g * 2 * ctx.saved_tensors[0]  # should be 3 * x ** 2
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__(); self.lin = nn.Linear(4, 3)
+    def forward(self, x): return Cube.apply(self.lin(x))
+net = Net()
+torch.doctor.examine(net, [(torch.randn(8, 4), torch.randn(8, 3))], nn.MSELoss(), optim.SGD(net.parameters(), 0.01))
+"""
+    )
+    assert "FB-GRAD-07" in [f.code for f in outcome.findings], outcome.error

@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 
+from ..checks.log import log
 from ..errors import ArgumentTypeError, GradientError, NotSupported, StateError
 from ..tensor import Tensor, wrap
 from .engine import FREED, Node, edge_of
@@ -238,6 +239,8 @@ class Function(metaclass=_FunctionMeta):
     def apply(cls, *args, **kwargs):
         """Run `forward` and record it."""
         ctx = FunctionCtx()
+        if log.customs is not None and not kwargs:
+            log.customs.setdefault(cls, args)
         recording = state.grad
         edges = tuple(edge_of(a) if isinstance(a, Tensor) else None for a in args)
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)

@@ -83,6 +83,7 @@ class Log:
         self.loss = 0.0  # the last finite loss
         self.recent: list = []  # weak references to the nodes that the last few backward passes began at
         self.leaks = 0  # how often graphs that are kept were looked for
+        self.customs: dict | None = None  # the custom Functions that run, with their arguments, while the doctor asks
         self.unsound: Any = None  # says why the loss of this backward pass is not finite, unless another rule does
         self.bad_losses = 0  # how many were not finite
         self.kept: Any = None  # (roots, seeds) of the backward pass that is running, if its graph is kept

@@ -504,7 +504,8 @@ def locate_backward(roots, leaf) -> GradientError | None:
         from ..autograd.engine import run
 
         w = log.witness = Witness()
-        run(*log.kept, True, False, targets=[leaf], check=w)
+        kept, seeds = log.kept
+        run(kept, seeds, True, False, targets=[leaf], check=w)
     if w is None:
         return None
     if w.node is None:

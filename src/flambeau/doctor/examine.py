@@ -22,6 +22,7 @@ from ..tensor import Tensor
 from ..utils.data import DataLoader
 from . import behaviour, data, parameters, seeds, statistics
 from .batches import Parts, Source, loss_of, read, source_of, take_apart, tensors_in
+from .custom import check_custom
 from .failures import finding_of, is_users
 from .pytorch import is_foreign
 from .report import Report, Table, merged
@@ -246,6 +247,7 @@ class Examination:
             if not self.model.training:
                 self.model.train()
             self._clear()
+            log.customs = {}
             output = self.call(parts)
             if output is None:
                 self._nothing()
@@ -258,12 +260,16 @@ class Examination:
                 return None
             if isinstance(loss, Tensor) and loss._array.size > 1:
                 loss = loss.mean()
+            customs, log.customs = log.customs, None
+            for function, given in customs.items():
+                check_custom(function, given)
             what = "backward"
             return self._backward(loss, [t for _, t in tensors_in(output, "output")])
         except Exception as error:  # of the model, the loss or a backward: the user's, however deep it was raised
             self._failed(error, what, parts)
             return None
         finally:
+            log.customs = None
             for handle in handles:
                 handle.remove()
 

@@ -267,6 +267,8 @@ def write_out(result, out, name):
             "arguments requires grad.",
             why="writing into another tensor is not recorded",
             fix="leave out `out=` and assign the result, or call it inside `with torch.no_grad():`",
+            code="FB-INPL-02",
+            cause="out",
         )
     check_castable(result.dtype, out.dtype)
     if out.device != result.device:
