@@ -190,25 +190,25 @@ def _loops(site: Site, frame) -> int | None:
     call = max(around, key=lambda n: n.lineno).iter
     if not isinstance(call, ast.Call) or getattr(call.func, "id", "") not in ("range", "trange"):
         return None
-    values = [_value(a, frame) for a in call.args[:2]]
+    scope = {**frame.f_globals, **frame.f_locals}
+    values = [value_of(a, scope) for a in call.args[:2]]
     if not values or None in values:
         return None
     return values[0] if len(values) == 1 else values[1] - values[0]  # type: ignore[operator]
 
 
-def _value(e: ast.expr, frame) -> int | None:
-    """The value of a simple expression in a frame: a number, a variable, an attribute of one, sums and products."""
+def value_of(e: ast.expr, names: dict) -> int | None:
+    """The value of a simple expression: a number, a variable, an attribute of one, sums and products of these."""
     if isinstance(e, ast.Constant):
         return e.value if isinstance(e.value, int) else None
     if isinstance(e, ast.Name):
-        value = frame.f_locals.get(e.id, frame.f_globals.get(e.id))
+        value = names.get(e.id)
         return value if isinstance(value, int) else None
     if isinstance(e, ast.Attribute) and isinstance(e.value, ast.Name):
-        holder = frame.f_locals.get(e.value.id, frame.f_globals.get(e.value.id))
-        value = getattr(holder, "__dict__", {}).get(e.attr)
+        value = getattr(names.get(e.value.id), "__dict__", {}).get(e.attr)
         return value if isinstance(value, int) else None
     if isinstance(e, ast.BinOp) and isinstance(e.op, (ast.Add, ast.Sub, ast.Mult)):
-        left, right = _value(e.left, frame), _value(e.right, frame)
+        left, right = value_of(e.left, names), value_of(e.right, names)
         if left is None or right is None:
             return None
         return (

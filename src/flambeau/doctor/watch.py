@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import curves as _curves  # noqa: F401  rules about the curves of a run
-from ..checks import events, findings, numbers
+from ..checks import events, findings, numbers, speed
 from ..checks.log import log
 from ..checks.registry import owner
 from ..errors import ArgumentError, FlambeauError, NotSupported
@@ -111,6 +111,7 @@ class watch:
             rules.append(rule)
         log.watches.append(self)
         findings.listen(self.findings.append)
+        speed.watch_began(self)
         atexit.register(self.close)
 
     # ------------------------------------------------------------------ use
@@ -149,6 +150,7 @@ class watch:
             self._listen(rules, rule, False)
         self._listen(events.after_step, self._stepped, False)
         log.watches.remove(self)
+        speed.watch_ended(self)
         if self._foreign is not None:
             self._foreign.__exit__(None, None, None)
         findings.unlisten(self.findings.append)

@@ -85,6 +85,7 @@ def finish(array, requires_grad=False) -> Tensor:
                 cause="integers",
             )
         t._rg = True
+        log.made += 1
     if inference_depth and state.inference:
         t._inference = True
     return t

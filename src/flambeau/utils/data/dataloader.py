@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import flambeau as fb
 
+from ...checks import distributed as _rules  # noqa: F401  they look on
 from ...checks import events
+from ...checks import speed as _speed  # noqa: F401
 from ...checks.log import log
 from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, NotSupported
 from ...language import warn
