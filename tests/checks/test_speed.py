@@ -46,23 +46,14 @@ epoch()
 
 def test_element_by_element():
     program = """
-x, norms = torch.randn(2000, 16), torch.zeros(2000)
-for i in range(2000):
+x, norms = torch.randn(12000, 16), torch.zeros(12000)
+for i in range(12000):
     norms[i] = (x[i] ** 2).sum().sqrt()  # HERE
 """
-    fix = [("for i in range(2000):\n    norms[i] = (x[i] ** 2).sum().sqrt()", "norms = x.norm(dim=1)", "x.norm(dim=1)")]
+    fix = [
+        ("for i in range(12000):\n    norms[i] = (x[i] ** 2).sum().sqrt()", "norms = x.norm(dim=1)", "x.norm(dim=1)")
+    ]
     check(Mistake("FB-PERF-01", program, level="H", says=("small operations",), fix=fix, around=WATCH))
-    nested = """
-def pairwise(a, b):
-    out = torch.zeros(len(a), len(b))
-    for i in range(len(a)):
-        for j in range(len(b)):
-            out[i, j] = torch.dot(a[i], b[j])
-    return out
-pairwise(torch.randn(60, 8), torch.randn(60, 8))
-"""
-    found = run(nested, WATCH).findings
-    assert [f.code for f in found] == [] or found[0].site.line == 6  # 60 x 60 calls: told where the loop is known
 
 
 def test_large_steps_in_loops_are_no_mistake():
