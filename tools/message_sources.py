@@ -21,6 +21,7 @@ TAKERS = {
     "Code": ((0,), ()),
 }
 ERROR = ((0,), ("fact", "why", "fix"))
+VALUE = "# not a message"  # a comment beside what comes from the user, or is put together of messages
 # Parameters that hand a message on; a parameter of another name, such as the key of a KeyError, is a value.
 TEXTS = {"fact", "why", "fix", "text", "message", "msg", "error_msg", "custom_msg", "reason"}
 MOST = 64  # alternatives of one message
@@ -60,7 +61,8 @@ class Module:
 
     def __init__(self, path: Path, name: str):
         self.path, self.name = path, name
-        self.tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        self.tree, self.lines = ast.parse(text), text.splitlines()
         self.constants, self.functions, self.imports = {}, {}, {}
         package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
         for node in ast.walk(self.tree):
@@ -237,6 +239,7 @@ class Reader(ast.NodeVisitor):
         if any(isinstance(a, ast.Starred) for a in given):
             given = []
         given += [k.value for k in node.keywords if k.arg in keywords]
+        given = [g for g in given if VALUE not in self.module.lines[g.lineno - 1]]
         if last_name(node.func) in ("_", "both"):
             # The text of an error or finding, to print.
             given = [g for g in given if not isinstance(g, (ast.Attribute, ast.Call))]
@@ -255,6 +258,8 @@ class Reader(ast.NodeVisitor):
             return name if source == ("flambeau.language", name) else source
         if name == "warn" and last_name(func.value) != "warnings":
             return None
+        if name in ("_", "both") and not self.module.imports.get(name, (self.module.name,))[0].endswith("language"):
+            return None  # a variable of that name
         if name in self.package.errors or name == "warn" or (name in TAKERS and isinstance(func, ast.Name)):
             return name
         if isinstance(func, ast.Name):

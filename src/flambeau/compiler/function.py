@@ -159,7 +159,7 @@ class Compiled(Standing):
             if self.fullgraph:
                 raise CompileError(
                     f"torch.compile(fullgraph=True): {self.label} cannot be replayed without Python",
-                    why="; ".join(f"{reason} ({line})" for reason, line in self.splits),
+                    why="; ".join(f"{reason} ({line})" for reason, line in self.splits),  # not a message
                     fix="use `torch.compile.explain(function)` to see all reasons; without `fullgraph=True` it "
                     "runs eagerly",
                 )
