@@ -238,6 +238,15 @@ for _ in range(3):
         soft = teacher(torch.randn(16, 8))
     steps(net, opt, 1)
 """,
+    "two views of a batch as each other's target": NET + """
+for _ in range(3):
+    a, b = torch.randn(16, 8), torch.randn(16, 8)
+    with torch.no_grad():
+        ta = net(a)
+        tb = net(b)
+    loss = F.mse_loss(net(a), tb) + F.mse_loss(net(b), ta)
+    opt.zero_grad(); loss.backward(); opt.step()
+""",
     "statistics measured anew": NET + """
 steps(net, opt)
 with torch.no_grad():

@@ -90,10 +90,11 @@ def _name(frame, module) -> str:
 class _Run:
     """Calls of one root in training mode, one after the other, with nothing recorded and no step in between."""
 
-    __slots__ = ("batch", "count", "done", "moment", "root")
+    __slots__ = ("batch", "counts", "done", "moment", "root")
 
     def __init__(self, root):
-        self.root, self.moment, self.batch, self.count, self.done = weakref.ref(root), None, None, 0, False
+        self.root, self.moment, self.batch, self.done = weakref.ref(root), None, None, False
+        self.counts: dict[tuple, int] = {}  # by where the call is: two views of one batch are two calls of one step
 
     def __call__(self, *event):  # as a frame's trace function, which is what a call is marked with
         return self
@@ -117,12 +118,13 @@ def unrecorded() -> None:
     frame.f_trace = run
     moment, batch = (log.steps, log.backwards), _first_argument(caller)
     if run.moment != moment:
-        run.moment, run.count = moment, 0
+        run.moment, run.counts = moment, {}
     elif batch is not None and run.batch is not None and run.batch() is batch:
         return  # the same batch once more: samples of what dropout gives
     run.batch = None if batch is None else weakref.ref(batch)
-    run.count += 1
-    if run.count >= LIMITS["FB-MODE-01"]["batches"]:
+    where = caller.f_code, caller.f_lasti
+    run.counts[where] = run.counts.get(where, 0) + 1
+    if run.counts[where] >= LIMITS["FB-MODE-01"]["batches"]:
         run.done = True
         if _owned(root) and not _meant(root, caller):
             _report_training(root, caller)

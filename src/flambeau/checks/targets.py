@@ -187,17 +187,17 @@ def sizes_differ(name: str, input, target) -> None:
         both = np.broadcast_shapes(a, b)
     except ValueError:
         return  # an error follows
-    if not log.on:
-        warn(sentence, stacklevel=4)
+    site = user_site() if log.on else None
+    if site is None or site.library:
+        warn(sentence, stacklevel=6)
         return
-    site = user_site()
     text, other = arguments(site, "input", "target")
     first, second = tuple(a), tuple(b)
     if both in (a, b):
         found("FB-LOSS-07", f"{name} compared {first} with {second}: one of them was repeated",
               "each prediction is compared with a target that is shared by several",
               f"if that is not meant, give `{text}` and `{other}` one shape", level="H", cause="one-sided")  # fmt: skip
-        warn(sentence, stacklevel=4)
+        warn(sentence, stacklevel=6)  # as PyTorch does
         return
     pairs = int(np.prod(both))
     fix = same_shape(input, target)
