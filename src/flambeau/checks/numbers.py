@@ -67,11 +67,11 @@ def locate(root) -> GradientError | None:
     return _explain(root, root._array.item(), strict=True)
 
 
-def _say(strict, code, saw, why, fix, cause, site, **evidence):
+def _say(strict, code, fact, why, fix, cause, site, **evidence):
     """The error, or the finding as a warning."""
     if strict:
-        return GradientError(saw, why=why, fix=fix, code=code, cause=cause)
-    found(code, saw=saw, why=why, fix=fix, cause=cause, level="W", at=site, **evidence)
+        return GradientError(fact, why=why, fix=fix, code=code, cause=cause)
+    found(code, saw=fact, why=why, fix=fix, cause=cause, level="W", at=site, **evidence)
     return None
 
 
