@@ -101,7 +101,7 @@ def __getattr__(name):
         if not name.startswith("__"):
             _importlib.import_module(".nn.functional", __name__)
         if name not in _REGISTRY:
-            raise errors.attr_error("torch", name)
+            raise errors.attr_error("torch", name, [*_REGISTRY, *globals()])
         found = _REGISTRY[name]
     globals()[name] = found
     return found

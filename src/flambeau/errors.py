@@ -6,7 +6,9 @@ Every class derives from what PyTorch raises for the same mistake, so that progr
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from .calls import call_of
@@ -179,6 +181,11 @@ class DivisionByZero(FlambeauError, ZeroDivisionError):
     """Whole numbers divided by zero."""
 
 
-def attr_error(module: str, name: str) -> AttributeError:
-    """The error for a PyTorch name that flambeau does not have."""
-    return MissingAttribute(f"module '{module}' has no attribute '{name}' (flambeau does not have this name)")
+def attr_error(module: str, name: str, names: Iterable[str] = ()) -> AttributeError:
+    """The error for a PyTorch name that flambeau does not have; names: those it has, for a proposal."""
+    near = [n for n in names if n[:1] == name[:1] and abs(len(n) - len(name)) < 3]
+    close = difflib.get_close_matches(name, near, 1, 0.75)
+    return MissingAttribute(
+        f"module '{module}' has no attribute '{name}' (flambeau does not have this name)",
+        fix=f"did you mean `{module}.{close[0]}`?" if close else "",
+    )

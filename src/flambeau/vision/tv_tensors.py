@@ -8,6 +8,7 @@ from typing import Any
 
 import flambeau as fb
 
+from ..errors import ArgumentError
 from ._pillow import is_pil
 from .transforms import functional as F
 
@@ -64,7 +65,11 @@ class Image(TVTensor):
     def __new__(cls, data: Any, *, dtype=None, device=None, requires_grad: bool | None = None):
         tensor = _tensor(data, dtype, device, requires_grad)
         if tensor.ndim < 2:
-            raise ValueError
+            raise ArgumentError(
+                f"an Image has 2 or more dimensions, but got {tensor.ndim}",
+                why=f"its dimensions are (..., channels, height, width), and the shape is {tuple(tensor.shape)}",
+                fix="pass an image of shape (H, W) or (C, H, W)",
+            )
         return _cast(cls, tensor.unsqueeze(0) if tensor.ndim == 2 else tensor)
 
 
