@@ -175,7 +175,7 @@ def collect(fresh: bool = False) -> Iterator[list[Finding]]:
     try:
         yield made
     finally:
-        _state.collectors.remove(made)
+        _state.collectors = [c for c in _state.collectors if c is not made]  # lists of equal contents are equal
         if fresh:
             reset()
 

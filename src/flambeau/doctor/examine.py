@@ -276,7 +276,7 @@ class Examination:
     def _backward(self, loss, outputs) -> float | None:
         nodes = events.graph([loss])
         chain = statistics.layers(nodes, self.names)
-        value = float(loss._array)
+        value = float(loss._array.item())
         if not math.isfinite(value):
             self._not_finite(value)
             return None
@@ -402,7 +402,7 @@ class Examination:
                 loss = loss.mean() if loss._array.size > 1 else loss
                 loss.backward()
                 optimizer.step()
-            return float(loss._array)
+            return float(loss._array.item())
 
         return step
 

@@ -101,7 +101,7 @@ def hidden_layers(model: Any) -> None:
             lost = [
                 p for m in inner for p in ([m] if isinstance(m, Parameter) else m.parameters()) if id(p) not in known
             ]
-            if lost:
+            if any(p.requires_grad for p in lost):  # a frozen teacher is kept out on purpose
                 table = type(value).__name__
                 full = f"{path}.{name}" if path else name
                 better = "ModuleDict" if isinstance(value, dict) else "ModuleList"

@@ -7,7 +7,6 @@ sets are compared.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import os
@@ -15,6 +14,8 @@ import runpy
 import sys
 import traceback
 import warnings
+import weakref
+from dataclasses import dataclass
 from typing import Any
 
 from ..checks import FlambeauWarning, collect, events
@@ -31,17 +32,18 @@ from .examine import examine, examine_data
 from .report import Report, merged, of_error
 from .watch import watch
 
+_SEEN_HERE = ("FB-DATA", "FB-INIT", "FB-MOD-07", "FB-LOOP-06", "FB-LOOP-07", "FB-GRAD-07", "FB-OPT-03")
 _VALIDATION = ("val", "test", "dev", "eval", "holdout")
 
 
 class Observer:
-    """Remembers what a script trains: modules and the arguments of their first forward, the loss and its target."""
+    """Remembers what a script trains: modules, the data of their first forward, the loss that took their output."""
 
     def __init__(self):
-        self.forwards: dict[int, tuple[Module, tuple, dict]] = {}  # of roots that recorded, by identity
-        self.losses: list[tuple[Any, Any, tuple, dict]] = []  # (function, target, more arguments, options)
+        self.forwards: dict[int, Forward] = {}  # by the identity of the module, in the order of their first calls
         self.examined: set[int] = set()
         self.reports: list[Report] = []
+        self.inside: set[int] = set()  # identities of all findings of the examinations
         self.training_loaders: dict[int, Any] = {}
         self._depth = 0
         self._patched: dict[str, Any] = {}
@@ -53,8 +55,8 @@ class Observer:
         ]
         events.before_step_early.append(self._step)
         for name, function in list(vars(functional).items()):
-            if inspect.isfunction(function) and (name.endswith("_loss") or name.endswith(("cross_entropy", "kl_div"))
-                                                 or "binary_cross_entropy" in name):  # fmt: skip
+            loss = name.endswith(("_loss", "cross_entropy", "kl_div")) or "binary_cross_entropy" in name
+            if loss and inspect.isfunction(function):
                 self._patched[name] = function
                 setattr(functional, name, self._noting(function))
         return self
@@ -69,53 +71,71 @@ class Observer:
     # What runs at depth 0 was called by the script.
     def _before(self, module, args):
         self._depth += 1
-        if self._depth == 1 and id(module) not in self.forwards and any(True for _p in module.parameters()):
-            self.forwards[id(module)] = (module, args, {})
 
     def _after(self, module, args, output):
         self._depth -= 1
+        if self._depth or id(module) in self.forwards or next(module.parameters(), None) is None:
+            return
+        if isinstance(output, Tensor) and output.requires_grad and args and all(map(_is_data, args)):
+            self.forwards[id(module)] = Forward(module, args, weakref.ref(output))
 
     def _noting(self, function):
         @functools.wraps(function)
         def noted(input, target=None, *args, **kwargs):
-            if (
-                isinstance(target, Tensor)
-                and isinstance(input, Tensor)
-                and input.requires_grad
-                and len(self.losses) < 8
-            ):
-                self.losses.append((function, target, args, kwargs))
+            if isinstance(target, Tensor) and len(self.examined) < len(self.forwards):
+                for f in self.forwards.values():
+                    if f.output() is input and f.loss is None and _is_data(target):
+                        f.loss = (function, target, args, kwargs)
             return function(input, target, *args, **kwargs)
 
         return noted
 
     def _step(self, optimizer, state):
-        """Before the first update of an optimizer: examine the model that it holds."""
+        """Before the first update of an optimizer: examine the models that it holds."""
         held = {id(p) for g in optimizer.param_groups for p in g["params"]}
         if log.batch is not None and (loader := log.batch.loader()) is not None:
             self.training_loaders[id(loader)] = loader
-        for key, (module, args, _kwargs) in list(self.forwards.items()):
-            if key not in self.examined and any(id(p) in held for p in module.parameters()):
+        for key, f in list(self.forwards.items()):
+            if key not in self.examined and any(id(p) in held for p in f.module.parameters()):
                 self.examined.add(key)
-                self._examine(module, args, optimizer)
+                self._examine(f, optimizer)
 
     def finish(self) -> None:
         """Examine what was run and never trained."""
-        for key, (module, args, _kwargs) in list(self.forwards.items()):
-            if key not in self.examined and not self.examined:
+        if not self.examined:
+            for key, f in list(self.forwards.items())[:1]:
                 self.examined.add(key)
-                self._examine(module, args, None)
+                self._examine(f, None)
 
-    def _examine(self, module, args, optimizer):
-        inputs = args[0] if len(args) == 1 else args
-        loss_fn = batch = None
-        if self.losses and len(args) == 1 and isinstance(inputs, Tensor):
-            function, target, more, options = self.losses[0]
-            if target.ndim and inputs.ndim and target.shape[0] == inputs.shape[0]:
-                loss_fn = _loss(function, more, options)
-                batch = (inputs, target)
-        with contextlib.suppress(FlambeauError):  # what cannot be examined has been reported, or runs anyway
-            self.reports.append(examine(module, inputs if batch is None else batch, loss_fn, optimizer))
+    def _examine(self, f: Forward, optimizer):
+        batch: Any = f.args[0] if len(f.args) == 1 else f.args
+        loss_fn = None
+        if f.loss is not None:
+            function, target, more, options = f.loss
+            loss_fn, batch = _loss(function, more, options), (*f.args, target)
+        try:
+            report = examine(f.module, batch, loss_fn, optimizer)
+        except FlambeauError:  # what cannot be examined has been reported, or runs anyway
+            return
+        self.inside |= {id(x) for x in report.findings}
+        # What the script does itself is judged where it does it: here only what is seen nowhere else.
+        report.findings = [x for x in report.findings if x.code.startswith(_SEEN_HERE) and x.level != "E"]
+        self.reports.append(report)
+
+
+@dataclass
+class Forward:
+    """The first call of a module by the script: its arguments, its output, and the loss that took the output."""
+
+    module: Module
+    args: tuple
+    output: weakref.ref
+    loss: tuple | None = None  # (function, target, more arguments, options)
+
+
+def _is_data(x: Any) -> bool:
+    """Whether an argument is a tensor that was not computed with parameters."""
+    return isinstance(x, Tensor) and not x.requires_grad and not x._inference
 
 
 def _loss(function, more, options):
@@ -160,8 +180,7 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
             observer.finish()
         watched = w.report()
         examined = [f for r in observer.reports for f in r.findings]
-        inside = {id(f) for f in examined}
-        found = [f for f in [*findings, *watched.findings] if id(f) not in inside]
+        found = [f for f in [*findings, *watched.findings] if id(f) not in observer.inside]
         # What the script itself has shown is shown at its own line.
         known = {f.code for f in found}
         found += [f for f in [*examined, *_compared(names, observer)] if f.code not in known]

@@ -1,4 +1,9 @@
 """Actor and critic with an optimizer each; the advantage is detached."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 actor, critic = nn.Linear(4, 3), nn.Linear(4, 1)
 oa, oc = optim.Adam(actor.parameters(), 1e-3), optim.Adam(critic.parameters(), 1e-3)
 for step in range(12):

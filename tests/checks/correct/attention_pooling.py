@@ -1,4 +1,9 @@
 """Softmax over the instances of a bag, one score each."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 embed, score, head = nn.Linear(6, 16), nn.Linear(16, 1), nn.Linear(16, 2)
 opt = optim.Adam([*embed.parameters(), *score.parameters(), *head.parameters()], 1e-3)
 for step in range(6):

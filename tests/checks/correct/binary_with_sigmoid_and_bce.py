@@ -1,4 +1,8 @@
 """BCELoss on sigmoid outputs, both squeezed."""
+
+import flambeau as torch
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 1), nn.Sigmoid())
 opt = optim.Adam(net.parameters(), 1e-3)
 crit = nn.BCELoss()

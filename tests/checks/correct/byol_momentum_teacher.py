@@ -1,4 +1,11 @@
 """A momentum teacher in training mode under no_grad."""
+
+import copy
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 student = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
 teacher = copy.deepcopy(student).requires_grad_(False)
 opt = optim.SGD(student.parameters(), 0.05)

@@ -1,5 +1,11 @@
 """Model, optimizer, scheduler and epoch in one file."""
+
 import io
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Linear(4, 2)
 opt = optim.Adam(net.parameters(), 1e-3)
 sched = optim.lr_scheduler.StepLR(opt, 2, 0.5)

@@ -1,4 +1,9 @@
 """InfoNCE: labels are row numbers."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 f = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 8))
 opt = optim.Adam(f.parameters(), 1e-3)
 for step in range(8):

@@ -1,4 +1,9 @@
 """A new model and optimizer per fold."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 x, y = torch.randn(120, 5), torch.randint(0, 3, (120,))
 scores = []
 for fold in range(4):

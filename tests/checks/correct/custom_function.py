@@ -1,4 +1,10 @@
 """A custom autograd.Function with a right backward."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
+
 class Swish(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -10,6 +16,7 @@ class Swish(torch.autograd.Function):
     def backward(ctx, g):
         x, s = ctx.saved_tensors
         return g * (s + x * s * (1 - s))
+
 
 lin, out = nn.Linear(5, 16), nn.Linear(16, 1)
 opt = optim.SGD([*lin.parameters(), *out.parameters()], 0.01)

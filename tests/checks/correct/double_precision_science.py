@@ -1,4 +1,11 @@
 """All in float64, by choice."""
+
+import numpy as np
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 torch.set_default_dtype(torch.float64)
 x = torch.linspace(-1, 1, 50)[:, None]
 net = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))

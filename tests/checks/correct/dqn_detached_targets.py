@@ -1,4 +1,9 @@
 """Q-learning with a target network that is copied now and then."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 q, target = nn.Linear(4, 2), nn.Linear(4, 2)
 target.load_state_dict(q.state_dict())
 opt = optim.AdamW(q.parameters(), lr=1e-3)

@@ -1,4 +1,9 @@
 """ReduceLROnPlateau with the validation loss, early stopping."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1))
 opt = optim.Adam(net.parameters(), 1e-2)
 sched = optim.lr_scheduler.ReduceLROnPlateau(opt, patience=2)

@@ -1,4 +1,8 @@
 """The same with .data, as older code writes it; and weight clipping by .data."""
+
+import flambeau as torch
+from flambeau import nn, optim
+
 net, avg = nn.Linear(4, 1), nn.Linear(4, 1)
 opt = optim.RMSprop(net.parameters(), 1e-3)
 for step in range(10):

@@ -1,4 +1,11 @@
 """An exponential moving average of the weights, evaluated in place of the model."""
+
+import copy
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
 ema = copy.deepcopy(net)
 for p in ema.parameters():

@@ -1,4 +1,9 @@
 """Fine-tuning a head on frozen features, some of which keep batch statistics fixed."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 backbone = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 for p in backbone.parameters():
     p.requires_grad = False

@@ -1,4 +1,8 @@
 """Discriminator and generator in turn; the fake batch is detached for the discriminator."""
+
+import flambeau as torch
+from flambeau import nn, optim
+
 G = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
 D = nn.Sequential(nn.Linear(2, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
 og, od = optim.Adam(G.parameters(), 2e-4), optim.Adam(D.parameters(), 2e-4)

@@ -1,4 +1,9 @@
 """Layers that join the optimizer later."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
 net[0].requires_grad_(False)
 opt = optim.SGD(net[2].parameters(), 0.05)

@@ -1,4 +1,9 @@
 """Learning rates from sensible to small, each on a fresh model."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 x = torch.randn(64, 4)
 y = x.sum(1, keepdim=True)
 for lr in (0.1, 0.03, 0.01, 0.003):

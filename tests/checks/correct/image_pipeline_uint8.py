@@ -1,4 +1,9 @@
 """uint8 images, converted before any arithmetic; a histogram of the raw values."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 raw = torch.randint(0, 256, (32, 3, 16, 16), dtype=torch.uint8)
 hist = torch.bincount(raw.flatten().long(), minlength=256)
 x = raw.float().div(255).sub(0.5).div(0.25)

@@ -1,4 +1,10 @@
 """cycle: an iterator that is made again when it ends."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+from flambeau.utils.data import DataLoader, TensorDataset
+
 loader = DataLoader(TensorDataset(torch.randn(40, 4)), batch_size=8, shuffle=True)
 net = nn.Linear(4, 1)
 opt = optim.SGD(net.parameters(), 0.01)

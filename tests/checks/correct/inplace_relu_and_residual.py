@@ -1,4 +1,10 @@
 """In-place activations where they are allowed."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
+
 class Block(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -11,6 +17,7 @@ class Block(nn.Module):
         y = self.m(self.b(y))
         y += x
         return self.relu(y)
+
 
 net = nn.Sequential(nn.Conv2d(3, 8, 3), Block(8), Block(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
 opt = optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=1e-4)

@@ -1,4 +1,10 @@
 """KL between softened distributions; a frozen teacher kept outside the modules."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
+
 class Student(nn.Module):
     def __init__(self, teacher):
         super().__init__()
@@ -7,6 +13,7 @@ class Student(nn.Module):
 
     def forward(self, x):
         return self.net(x)
+
 
 teacher = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 5)).eval().requires_grad_(False)
 student = Student(teacher)

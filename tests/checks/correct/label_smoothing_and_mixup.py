@@ -1,4 +1,11 @@
 """Soft targets, mixed inputs."""
+
+import numpy as np
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Linear(10, 4)
 opt = optim.SGD(net.parameters(), 0.05, nesterov=True, momentum=0.9)
 crit = nn.CrossEntropyLoss(label_smoothing=0.1)

@@ -1,4 +1,9 @@
 """Meta-learning: gradients of gradients, the inner step by hand."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Linear(1, 1)
 meta = optim.Adam(net.parameters(), 1e-2)
 for it in range(6):

@@ -1,4 +1,7 @@
 """Linear regression without an optimizer."""
+
+import flambeau as torch
+
 w = torch.randn(3, 1, requires_grad=True)
 b = torch.zeros(1, requires_grad=True)
 x = torch.randn(64, 3)

@@ -1,4 +1,10 @@
 """An optimizer of one's own."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn
+
+
 class Sign:
     def __init__(self, params, lr):
         self.params, self.lr = list(params), lr
@@ -12,6 +18,7 @@ class Sign:
     def zero_grad(self):
         for p in self.params:
             p.grad = None
+
 
 net = nn.Linear(5, 2)
 opt = Sign(net.parameters(), 1e-3)

@@ -1,4 +1,9 @@
 """Padded sequences whose padding is masked out of the loss."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 emb, rnn, out = nn.Embedding(30, 8, padding_idx=0), nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 30)
 opt = optim.Adam([*emb.parameters(), *rnn.parameters(), *out.parameters()], 1e-2)
 for step in range(6):

@@ -1,4 +1,9 @@
 """Uncertainty by dropout: eval, then only the dropout layers in training mode."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Linear(6, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 1))
 opt = optim.Adam(net.parameters(), 1e-3)
 for step in range(40):

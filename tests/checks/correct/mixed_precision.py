@@ -1,4 +1,9 @@
 """autocast and a gradient scaler."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 2))
 opt = optim.SGD(net.parameters(), 0.1)
 scaler = torch.amp.GradScaler("cpu")

@@ -1,4 +1,12 @@
 """Validation after each epoch, with eval, no_grad and train again; the best weights are copied."""
+
+import copy
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+from flambeau.utils.data import DataLoader, TensorDataset
+
 net = nn.Sequential(nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 2))
 opt = optim.Adam(net.parameters(), 1e-3)
 x = torch.randn(256, 8)

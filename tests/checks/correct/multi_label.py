@@ -1,4 +1,8 @@
 """Several labels per sample, weights for the rare ones; a metric with a threshold."""
+
+import flambeau as torch
+from flambeau import nn, optim
+
 net = nn.Linear(12, 5)
 opt = optim.Adam(net.parameters(), 1e-3)
 crit = nn.BCEWithLogitsLoss(pos_weight=torch.full((5,), 3.0))

@@ -1,4 +1,9 @@
 """Two heads, losses of different kinds, learnt weights of the tasks."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 trunk = nn.Sequential(nn.Linear(10, 32), nn.ReLU())
 cls, reg = nn.Linear(32, 4), nn.Linear(32, 1)
 logvar = nn.Parameter(torch.zeros(2))

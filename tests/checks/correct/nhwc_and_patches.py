@@ -1,4 +1,9 @@
 """Legitimate reshapes: patches, heads, pixel shuffle by view and permute."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 x = torch.randn(2, 3, 16, 16)
 patches = x.view(2, 3, 4, 4, 4, 4).permute(0, 2, 4, 1, 3, 5).reshape(2, 16, 48)
 proj = nn.Linear(48, 24)

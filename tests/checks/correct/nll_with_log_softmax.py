@@ -1,4 +1,10 @@
 """The older pair: log_softmax in the model, NLLLoss outside."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
+
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -8,6 +14,7 @@ class Net(nn.Module):
         x = F.relu(self.fc1(x.view(-1, 16)))
         x = F.dropout(x, training=self.training)
         return F.log_softmax(self.fc2(x), dim=1)
+
 
 net = Net()
 opt = optim.SGD(net.parameters(), lr=0.01, momentum=0.5)

@@ -1,4 +1,11 @@
 """Data from NumPy, cast once; sequential loader of regression targets."""
+
+import numpy as np
+
+import flambeau as torch
+from flambeau import nn, optim
+from flambeau.utils.data import DataLoader, TensorDataset
+
 rng = np.random.default_rng(0)
 xs = rng.random((80, 1)).astype(np.float32)
 ys = (1 + 2 * xs + 0.1 * rng.standard_normal((80, 1))).astype(np.float32)

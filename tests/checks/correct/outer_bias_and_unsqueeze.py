@@ -1,4 +1,9 @@
 """Row and column effects that broadcast on purpose."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 row, col = nn.Parameter(torch.zeros(6)), nn.Parameter(torch.zeros(4))
 opt = optim.SGD([row, col], 0.1)
 table = torch.randn(6, 4)

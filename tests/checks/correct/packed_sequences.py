@@ -1,4 +1,9 @@
 """Sentences of different length, sorted by length, packed."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 emb, gru, head = nn.Embedding(20, 8, padding_idx=0), nn.GRU(8, 8, batch_first=True), nn.Linear(8, 2)
 opt = optim.Adam([*emb.parameters(), *gru.parameters(), *head.parameters()], 1e-3)
 for step in range(4):

@@ -1,4 +1,8 @@
 """Outer differences on purpose."""
+
+import flambeau as torch
+from flambeau import nn, optim
+
 emb = nn.Parameter(torch.randn(12, 2))
 opt = optim.Adam([emb], 1e-2)
 goal = torch.rand(12, 12)

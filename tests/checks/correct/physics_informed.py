@@ -1,4 +1,8 @@
 """A PINN: derivatives with respect to the inputs, create_graph."""
+
+import flambeau as torch
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Linear(1, 20), nn.Tanh(), nn.Linear(20, 1))
 opt = optim.Adam(net.parameters(), 1e-3)
 t = torch.linspace(0, 1, 20).view(-1, 1).requires_grad_(True)

@@ -1,4 +1,9 @@
 """REINFORCE: a loss that is negative and has no floor."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 policy = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 2))
 opt = optim.Adam(policy.parameters(), 1e-2)
 for episode in range(8):

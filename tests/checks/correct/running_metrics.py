@@ -1,4 +1,9 @@
 """Running losses as numbers, confusion matrix by index."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Linear(6, 3)
 opt = optim.Adam(net.parameters(), 1e-2)
 running, confusion = 0.0, torch.zeros(3, 3, dtype=torch.long)

@@ -1,4 +1,9 @@
 """Gradients of inputs in eval mode, FGSM."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn
+
 net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3)).eval()
 x = torch.randn(4, 8, requires_grad=True)
 y = torch.randint(0, 3, (4,))

@@ -1,4 +1,10 @@
 """Attention by hand with a causal mask of -inf."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
+
 class Head(nn.Module):
     def __init__(self, d):
         super().__init__()
@@ -9,6 +15,7 @@ class Head(nn.Module):
         att = self.q(x) @ self.k(x).transpose(-2, -1) / x.shape[-1] ** 0.5
         att = att.masked_fill(torch.tril(torch.ones(t, t)) == 0, float("-inf"))
         return F.softmax(att, dim=-1) @ self.v(x)
+
 
 net = nn.Sequential(Head(16), nn.LayerNorm(16), nn.Linear(16, 20))
 opt = optim.AdamW(net.parameters(), 1e-3)

@@ -1,4 +1,9 @@
 """Per-pixel classes: (N, C, H, W) against (N, H, W), with a dice term on probabilities."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 1))
 opt = optim.Adam(net.parameters(), 1e-3)
 for step in range(4):

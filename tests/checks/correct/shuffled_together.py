@@ -1,4 +1,10 @@
 """One permutation for inputs and labels; splits by index."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+from flambeau.utils.data import DataLoader, TensorDataset
+
 x, y = torch.randn(200, 5), torch.randint(0, 2, (200,))
 perm = torch.randperm(200)
 x, y = x[perm], y[perm]

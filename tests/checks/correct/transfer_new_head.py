@@ -1,4 +1,9 @@
 """strict=False for a new head only."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 src = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 10))
 state = {k: v for k, v in src.state_dict().items() if not k.startswith("2.")}
 dst = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 3))

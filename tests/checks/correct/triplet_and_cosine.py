@@ -1,4 +1,9 @@
 """Metric learning."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 f = nn.Linear(10, 4)
 opt = optim.SGD(f.parameters(), 0.01)
 for step in range(6):

@@ -1,4 +1,9 @@
 """Hidden state carried over and detached."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 rnn, out = nn.LSTM(3, 8), nn.Linear(8, 1)
 opt = optim.Adam([*rnn.parameters(), *out.parameters()], 1e-3)
 state = None

@@ -1,4 +1,10 @@
 """A variational autoencoder: BCE with logits plus KL, summed."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
+
 class VAE(nn.Module):
     def __init__(self):
         super().__init__()
@@ -10,6 +16,7 @@ class VAE(nn.Module):
         mu, lv = self.mu(h), self.lv(h)
         z = mu + torch.randn_like(mu) * (0.5 * lv).exp()
         return self.dec(z), mu, lv
+
 
 vae = VAE()
 opt = optim.Adam(vae.parameters(), 1e-3)

@@ -1,4 +1,9 @@
 """A codebook with commitment loss: stop-gradients on both sides."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 enc, dec, book = nn.Linear(8, 4), nn.Linear(4, 8), nn.Embedding(16, 4)
 opt = optim.Adam([*enc.parameters(), *dec.parameters(), *book.parameters()], 1e-3)
 for step in range(8):

@@ -1,4 +1,9 @@
 """Per-batch warm-up, then cosine decay over all batches."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
 net = nn.Linear(8, 2)
 opt = optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.01)
 warm = optim.lr_scheduler.LinearLR(opt, start_factor=0.01, total_iters=10)

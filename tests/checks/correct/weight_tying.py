@@ -1,4 +1,10 @@
 """A language model whose output layer shares the embedding's weights."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn, optim
+
+
 class LM(nn.Module):
     def __init__(self):
         super().__init__()
@@ -10,6 +16,7 @@ class LM(nn.Module):
     def forward(self, ids, h=None):
         y, h = self.rnn(self.emb(ids), h)
         return self.out(y), h
+
 
 lm = LM()
 opt = optim.Adam(lm.parameters(), 1e-2)

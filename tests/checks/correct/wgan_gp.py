@@ -1,4 +1,8 @@
 """Gradient penalty; the critic steps five times per generator step."""
+
+import flambeau as torch
+from flambeau import nn, optim
+
 G, C = nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1))
 og, oc = optim.Adam(G.parameters(), 1e-4, betas=(0, 0.9)), optim.Adam(C.parameters(), 1e-4, betas=(0, 0.9))
 for it in range(4):
