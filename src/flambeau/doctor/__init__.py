@@ -11,9 +11,9 @@ _LAZY = {
     "Report": "report",
     "Table": "report",
     "Curve": "report",
-    "watch": "watch",
-    "examine": "examine",
-    "examine_data": "examine",
+    "watch": "watching",
+    "examine": "examination",
+    "examine_data": "examination",
 }
 
 

@@ -28,9 +28,9 @@ from ..nn.modules.module import Module
 from ..place import USER, kind_of
 from ..tensor import Tensor
 from ..utils.data import DataLoader, Dataset
-from .examine import examine, examine_data
+from .examination import examine, examine_data
 from .report import Report, merged, of_error
-from .watch import watch
+from .watching import watch
 
 _SEEN_HERE = ("FB-DATA", "FB-INIT", "FB-MOD-07", "FB-LOOP-06", "FB-LOOP-07", "FB-GRAD-07", "FB-OPT-03")
 _VALIDATION = ("val", "test", "dev", "eval", "holdout")
