@@ -45,7 +45,7 @@ def watch_layers() -> None:
     """Have the layers with weights tell of their inputs."""
     from ..ops.entry import PRIMITIVES
 
-    for name in ("linear", "convolution", "convolution_transpose"):
+    for name in FIRST:
         PRIMITIVES[name].look = first_layer
 
 
@@ -54,8 +54,6 @@ def look(input, weight, n: int = 0) -> None:
     a = input._array
     if type(a) is not np.ndarray or a.dtype.kind != "f" or a.size < 2 or weight._node is not None and n:
         return
-    if n == 0 and input._tag is not None or input._base is not None:
-        log.notes["FB-DATA-05"] = rows_of(input)
     with np.errstate(all="ignore"):
         if not np.isfinite(np.add.reduce(a, None)) and _not_finite(input, a, weight):
             return
@@ -249,20 +247,20 @@ def _said_apart(first: Rows, second: Rows) -> None:
 
 
 def _loss_meets(roots) -> None:
-    """DATA-05 where a loss's target and the input of the first layer come in different orders."""
-    given = log.notes.pop("FB-DATA-05", None)
-    if given is None:
-        return
-    for node in events.graph(roots):
-        saved = getattr(node, "saved", None)
-        if saved and getattr(getattr(node, "op", None), "name", "") in TARGET_OPS and saved.get(1):
-            target = saved[1][0]
-            mine = rows_of(target)
-            if mine is not None and mine.source is not given.source and _apart(target, mine, target, given):
-                _said_apart(given, mine)
-            return
+    """DATA-05 where a loss's target and the input of a first layer behind it come in different orders."""
+    nodes = events.graph(roots)
+    inputs, targets = [], []
+    for node in nodes:
+        saved, name = getattr(node, "saved", None), getattr(getattr(node, "op", None), "name", "")
+        if saved and name in TARGET_OPS and saved.get(1):
+            targets.append(saved[1][0])
+        elif saved and name in FIRST and node.edges[0] is None and saved.get(0):
+            inputs.append(saved[0][0])
+    if inputs and targets:
+        meet((inputs[0], targets[0]))
 
 
+FIRST = ("linear", "convolution", "convolution_transpose")
 TARGET_OPS = {
     "cross_entropy_loss", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -277,7 +275,7 @@ def categorical(values: np.ndarray) -> bool:
     if values.dtype.kind not in "iub" or values.size == 0:
         return False
     kinds = len(np.unique(values))
-    return kinds <= LIMITS["FB-DATA-06"]["classes"] and (kinds <= 20 or kinds <= values.size // 2)
+    return kinds <= LIMITS["FB-DATA-06"]["classes"] and kinds <= max(values.size // 5, 2)
 
 
 def entropy(labels: np.ndarray) -> float:
@@ -333,8 +331,10 @@ def _follow(loader, iterator, data, seconds) -> None:
         full = [b for b in state.labels if len(b) == loader.batch_size]
         trained = log.backwards - state.backwards >= len(full) - 1  # the last batch is still to come
         if len(full) >= 3 and trained:
-            everything = _all_labels(loader.dataset)
-            sorted_rows(np.stack(full), np.concatenate(full) if everything is None else everything, loader)
+            known = _all_labels(loader.dataset)
+            everything = np.concatenate(full) if known is None else known
+            if categorical(everything):
+                sorted_rows(np.stack(full), everything, loader)
 
 
 def _reads_in_order(loader) -> bool:

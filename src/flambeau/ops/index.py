@@ -450,7 +450,7 @@ def _getitem(self, key):
         raise mixed(META, CPU)  # index tensors of an accelerator; those on the CPU serve any tensor
     try:
         made = _gather_key(self, key=arrays)
-        if log.on and len(arrays) == 1 and self._array.ndim and 2 * arrays[0].size >= self._array.shape[0]:
+        if log.on and not self._rg and len(arrays) == 1 and self._array.ndim and 2 * arrays[0].size >= self._array.shape[0]:
             _rows_chosen(self, arrays[0], made)
         return made
     except IndexError as error:
