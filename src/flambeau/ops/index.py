@@ -423,7 +423,7 @@ def _unlike(key):
 
 def _rows_chosen(t, order, made):
     """Tell the checks that `made` holds most rows of `t`, in a certain order."""
-    if order.ndim == 1 and order.dtype.kind == "i":
+    if order.ndim == 1 and order.dtype.kind == "i" and t._array.ndim and 2 * order.size >= t._array.shape[0]:
         from ..checks.data import rows_chosen  # noqa: PLC0415 - only when rows are put in order
 
         rows_chosen(t, order, made)
@@ -450,7 +450,7 @@ def _getitem(self, key):
         raise mixed(META, CPU)  # index tensors of an accelerator; those on the CPU serve any tensor
     try:
         made = _gather_key(self, key=arrays)
-        if log.on and not self._rg and len(arrays) == 1 and self._array.ndim and 2 * arrays[0].size >= self._array.shape[0]:
+        if log.on and len(arrays) == 1 and not self._rg:
             _rows_chosen(self, arrays[0], made)
         return made
     except IndexError as error:

@@ -92,7 +92,7 @@ def index_select(input, dim, index, *, out=None):
     if index._tag is not None and log.on:
         rules.indexed(input, index, dim)
     made = _to_scalar(_index_select(input, index, dim=dim), input)
-    if log.on and not input._rg and not dim and input._array.ndim and 2 * index._array.size >= input._array.shape[0]:
+    if log.on and not input._rg and not dim:
         _rows_chosen(input, index._array, made)
     if out is None:
         return made
