@@ -37,7 +37,9 @@ def say_uninitialised(p, site: Site | None) -> None:
     name, shape = _name(p), tuple(p._array.shape)
     found(
         "FB-INIT-04",
-        saw=f"{name} of shape {shape} was made by torch.empty and never written to before its first use",
+        saw=f"{name} of shape {shape} was made by torch.empty and never written to before its first use"
+        if " " not in name
+        else f"a parameter of shape {shape} was made by torch.empty and never written to before its first use",
         why="it holds whatever its memory held before: zeros, huge numbers or NaN, different in each run",
         fix=f"give it values: `nn.init.kaiming_uniform_({_short(name)})`, or make it as "
         f"`nn.Parameter(torch.randn{shape} / {math.sqrt(_fan_in(shape)):.3g})`"
