@@ -419,6 +419,22 @@ data, loss_fn = (torch.randn(8, 4), torch.randn(8, 2)), nn.MSELoss()
         level="H",
         cause="late",
     ),
+    mistake(
+        "FB-GRAD-07",
+        """
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): ctx.save_for_backward(x); return x ** 3
+    @staticmethod
+    def backward(ctx, g): return g * 2 * ctx.saved_tensors[0]
+cube = Cube.apply
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.a, self.b = nn.Linear(4, 8), nn.Linear(8, 1)
+    def forward(self, x): return self.b(cube(self.a(x)))
+net, data, loss_fn = Net(), (torch.randn(16, 4), torch.randn(16, 1)), nn.MSELoss()
+""",
+        fix=[("g * 2 * ctx.saved_tensors[0]", "g * 3 * ctx.saved_tensors[0] ** 2", "check the formula")],
+    ),
 ]
 
 

@@ -13,7 +13,6 @@ from ..tensor import Tensor, wrap
 from .engine import FREED, Node, edge_of
 from .mode import state
 
-
 class FunctionCtx:
     """What `forward` hands over to `backward`."""
 
