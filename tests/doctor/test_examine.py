@@ -435,6 +435,89 @@ net, data, loss_fn = Net(), (torch.randn(16, 4), torch.randn(16, 1)), nn.MSELoss
 """,
         fix=[("g * 2 * ctx.saved_tensors[0]", "g * 3 * ctx.saved_tensors[0] ** 2", "check the formula")],
     ),
+    mistake(
+        "FB-INIT-03",
+        """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(8, 32), nn.Linear(32, 2)
+        nn.init.constant_(self.a.bias, -50)
+    def forward(self, x): return self.b(F.relu(self.a(x)))
+net, data, loss_fn = Net(), (torch.randn(32, 8), torch.randint(0, 2, (32,))), nn.CrossEntropyLoss()
+""",
+        level="W",
+        fix=[("-50", "0", "bias of 0")],
+    ),
+    mistake(
+        "FB-INIT-04",
+        """
+net = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+for m in net:
+    if isinstance(m, nn.Linear): nn.init.normal_(m.weight, std=1e-4)
+data, loss_fn = (torch.randn(64, 64), torch.randint(0, 10, (64,))), nn.CrossEntropyLoss()
+""",
+        cause="scale",
+        level="W",
+        fix=[("nn.init.normal_(m.weight, std=1e-4)", "nn.init.kaiming_normal_(m.weight)", "nn.init.kaiming_normal_(")],
+    ),
+    mistake(
+        "FB-INIT-04",
+        """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.empty(4, 2)), nn.Parameter(torch.zeros(2))  # HERE
+    def forward(self, x): return x @ self.w + self.b
+net, data, loss_fn = Net(), (torch.randn(64, 4), torch.randint(0, 2, (64,))), nn.CrossEntropyLoss()
+""",
+        cause="uninitialised",
+    ),
+    mistake(
+        "FB-INIT-02",
+        """
+net = nn.Sequential(*[m for _ in range(10) for m in (nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())], nn.Flatten(),
+                    nn.Linear(8 * 64, 2))
+for m in net:
+    if isinstance(m, nn.Conv2d): nn.init.normal_(m.weight, 0, 0.5)
+data, loss_fn = (torch.randn(8, 8, 8, 8), torch.randint(0, 2, (8,))), nn.CrossEntropyLoss()
+""",
+    ),
+    mistake(
+        "FB-LOOP-07",
+        """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); self.emb, self.out = nn.Embedding(10, 16), nn.Linear(16, 2)
+    def forward(self, ids): return self.out(self.emb(torch.ones_like(ids)).mean(1))
+net, data, loss_fn = Net(), (torch.randint(0, 10, (64, 5)), torch.randint(0, 2, (64,))), nn.CrossEntropyLoss()
+""",
+    ),
+    mistake(
+        "FB-OPT-03",
+        """
+net = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
+opt = optim.Adam(net.parameters(), lr=5.0)
+data, loss_fn = (torch.randn(64, 8), torch.randn(64, 1)), nn.MSELoss()
+""",
+        fix=[("lr=5.0", "lr=0.05")],
+    ),
+    mistake(
+        "FB-LOOP-06",
+        """
+net = nn.Sequential(nn.Linear(20, 50), nn.Tanh(), nn.Linear(50, 10))
+nn.init.normal_(net[2].weight, std=3.0)
+data, loss_fn = (torch.randn(256, 20), torch.randint(0, 10, (256,))), F.cross_entropy
+""",
+    ),
+    mistake(
+        "FB-DATA-05",
+        """
+x, y = torch.randn(200, 3), torch.randint(0, 2, (200,))
+first, second = random.sample(range(200), 200), random.sample(range(200), 200)
+data = TensorDataset(x[first], y[second])  # HERE
+net, loss_fn = nn.Linear(3, 2), nn.CrossEntropyLoss()
+""",
+    ),
 ]
 
 

@@ -18,7 +18,7 @@ from .tags import origin
 
 LIMITS |= {
     "FB-LOOP-06": {"factor": 2.0, "more": 1.0, "bce": 1.5, "mse": 10.0, "calls": 8},
-    "FB-INIT-04": {"high": 10.0, "low": 0.1},
+    "FB-INIT-04": {"high": 10.0, "low": 0.1, "tiny": 0.02},
 }
 
 # ------------------------------------------------------------------------------------------------ uninitialised
@@ -168,6 +168,10 @@ def untrained() -> bool:
     return not log.steps and not log.loaded
 
 
+# What makes a first loss large: where one of these was found, nothing more is said.
+_CAUSES = ("FB-DATA-02", "FB-INIT-04", "FB-LOSS-01", "FB-LOSS-05")
+
+
 def look_at_loss(loss) -> None:
     """LOOP-06 for one of the first results of a loss function (or for the losses of all elements)."""
     node, a = loss._node, loss._array
@@ -176,8 +180,18 @@ def look_at_loss(loss) -> None:
     elif node is not None and a.size and type(a) is np.ndarray and hasattr(node, "op"):
         log.first_losses -= 1
         value = float(a.mean(dtype=np.float64))
-        if math.isfinite(value) and not seen("FB-DATA-02", "FB-INIT-04", "FB-LOOP-06", "FB-LOSS-01", "FB-LOSS-05"):
+        if math.isfinite(value) and not seen("FB-LOOP-06", *_CAUSES):
             first_loss(node, value)
+
+
+def first_loss_of(loss) -> None:
+    """LOOP-06 for the loss that a whole step begins with: of a loss function, or its mean."""
+    node = loss._node
+    if getattr(getattr(node, "op", None), "name", "") in ("mean", "sum") and node.edges[0][1] != -1:
+        node = node.edges[0][0]
+    value = float(loss._array)
+    if untrained() and hasattr(node, "op") and math.isfinite(value) and not seen(*_CAUSES):
+        first_loss(node, value)
 
 
 # ------------------------------------------------------------------------------------------------ seeds

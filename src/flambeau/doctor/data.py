@@ -231,23 +231,28 @@ def check_workers(source: Source) -> None:
         return
     if isinstance(loader.dataset, IterableDataset):
         return
-    name = own_generator(loader.dataset)
+    name, generator = own_generator(loader.dataset)
     if name:
+        again = f"np.random.{type(generator).__name__}(torch.initial_seed() % 2**32)"
+        if type(generator).__name__ == "Generator":
+            again = "np.random.default_rng(torch.initial_seed())"
+        elif isinstance(generator, random.Random):
+            again = "random.Random(torch.initial_seed())"
         kind = type(loader.dataset).__name__
         found(
             "FB-DATA-10",
             saw=f"{kind}.{name} is copied into {loader.num_workers} workers",
             why="the copies start in the same state, so the workers draw the same random numbers, epoch after epoch",
-            fix="seed it in each worker: `def seed_worker(number): torch.utils.data.get_worker_info().dataset."
-            f"{name} = np.random.default_rng(torch.initial_seed() % 2**32)`, and "
+            fix="seed it in each worker: "
+            f"`def seed_worker(number): torch.utils.data.get_worker_info().dataset.{name} = {again}`, and "
             f"`DataLoader(..., num_workers={loader.num_workers}, worker_init_fn=seed_worker)`",
             at=loader.__dict__.get("_fb_site"),
             place=f"{kind}.{name}",
         )
 
 
-def own_generator(dataset: Any, depth: int = 2) -> str:
-    """The dotted name of a generator of random numbers that a data set owns; "" if there is none."""
+def own_generator(dataset: Any, depth: int = 2) -> tuple[str, Any]:
+    """(dotted name, object) of a generator of random numbers that a data set owns; ("", None) if there is none."""
     kinds: tuple = (random.Random,)
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
@@ -255,15 +260,15 @@ def own_generator(dataset: Any, depth: int = 2) -> str:
     own = getattr(dataset, "__dict__", {})
     for name, value in own.items():
         if isinstance(value, kinds):
-            return name
-    for name, value in own.items():
+            return name, value
+    for name, value in own.items() if depth > 1 else ():
         inner = value if isinstance(value, (list, tuple)) and len(value) <= 32 else [value]
-        for part in inner if depth > 1 else ():
+        for part in inner:
             if isinstance(part, Dataset) or hasattr(part, "__dict__") and not isinstance(part, (type, Tensor)):
-                below = own_generator(part, depth - 1)
+                below, generator = own_generator(part, depth - 1)
                 if below:
-                    return f"{name}.{below}"
-    return ""
+                    return f"{name}.{below}", generator
+    return "", None
 
 
 # ------------------------------------------------------------------------------------------------ two data sets

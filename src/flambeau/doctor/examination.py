@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks import events
 from ..checks.findings import Finding, allow, found, seen
+from ..checks.initial import first_loss_of
 from ..checks.log import Batch, log
 from ..checks.registry import modules, variable
 from ..checks.tags import FROM_LOADER
@@ -202,7 +203,8 @@ class Examination:
 
     def _as_a_batch(self, source: Source, parts: Parts) -> None:
         """What the rules for loaders need to know of the batch."""
-        self.loader = source.loader or DataLoader(range(max(parts.size, 1)), batch_size=max(parts.size, 1))  # type: ignore[arg-type, var-annotated]
+        indices: Any = range(max(parts.size, 1))
+        self.loader = source.loader if source.loader is not None else DataLoader(indices, batch_size=len(indices))
         tensors = [t for _, t in parts.all_tensors()]
         log.batch = Batch(self.loader, tensors, parts.size, 1)
         for t in tensors:
@@ -248,6 +250,7 @@ class Examination:
                 self.model.train()
             self._clear()
             log.customs = {}
+            log.first_losses = 0  # the first loss is judged when it is known what else is wrong
             output = self.call(parts)
             if output is None:
                 self._nothing()
@@ -283,6 +286,8 @@ class Examination:
         blamed = statistics.saturated(nodes, chain)
         blamed = statistics.exploding(chain) or blamed
         blamed = statistics.dead(self._units(nodes, chain)) or blamed
+        if not blamed:
+            first_loss_of(loss)
         loss.backward()
         statistics.read_gradients(chain)
         if not blamed:

@@ -258,13 +258,23 @@ def dead(units: Units) -> bool:
         if low < -0.5
         else "a ReLU that is 0 passes no gradient, so they stay 0",
         fix="start with a bias of 0, scale the inputs, lower the learning rate, or use `nn.LeakyReLU()`",
-        level="W" if samples >= limits["samples"] else "H",
+        level="W" if samples >= limits["samples"] or _far_below(layer) else "H",
         place=layer.name,
         confidence="certain" if count == total else "likely",
         share=count / total,
         samples=samples,
     )
     return True
+
+
+def _far_below(layer: Layer) -> bool:
+    """Whether most sums of a Linear lie so far below 0 that no sample will ever reach it."""
+    x, w = kept_input(layer.node), layer.weight._array
+    edge = layer.node.edges[2] if len(layer.node.edges) > 2 else None
+    if kind(layer.node) != "linear" or x is None or edge is None or edge[1] != -1 or w.size > 1 << 22:
+        return False
+    sums = x.reshape(-1, x.shape[-1])[:256].astype(np.float64) @ w.T.astype(np.float64) + edge[0]._array
+    return len(sums) >= 16 and float((sums.mean(0) + 6 * sums.std(0) < 0).mean()) > LIMITS["FB-INIT-03"]["share"]
 
 
 def _kept_output(node) -> np.ndarray | None:
@@ -349,28 +359,49 @@ def initial_values(model: Any, chain: list[Layer], trained: bool) -> None:
             )
             return
     for c in own:
-        _scale(c)
+        _scale(c, own)
 
 
-def _scale(c: Layer) -> None:
+def _scale(c: Layer, own: list[Layer]) -> None:
     limits = LIMITS["FB-INIT-04"]
-    shape = c.weight._array.shape
-    usual = math.sqrt(2 / max(1, math.prod(shape[1:])))
-    ratio = c.weight_std / usual
-    if c.weight_std == 0 or limits["low"] <= ratio <= limits["high"]:
+    shape, usual, ratio = c.weight._array.shape, _usual(c), c.weight_std / _usual(c)
+    if c.weight_std == 0 or limits["low"] <= ratio <= limits["high"] or _narrow_said(c, own):
         return
-    alone = ratio > limits["high"] and not seen("FB-LOOP-06", "FB-INIT-01", "FB-INIT-02", "FB-INIT-03")
+    symptoms = seen("FB-LOOP-06", "FB-INIT-01", "FB-INIT-02", "FB-INIT-03")
+    large = ratio > limits["high"] and not symptoms
+    # One small layer may be meant (a head, the end of a residual branch), two in a row are not.
+    small = (
+        ratio < limits["tiny"]
+        and (after := own[own.index(c) + 1 :])
+        and after[0].weight_std / _usual(after[0]) < (limits["tiny"])
+    )
     found(
         "FB-INIT-04",
         saw=f"{c.name} has std {c.weight_std:.3g}; for {math.prod(shape[1:])} inputs {usual:.2g} keeps the scale",
         why="each layer multiplies the scale of activations and gradients by what its weights are off",
         fix=f"leave the default, or use `nn.init.kaiming_normal_({c.name})`",
         cause="scale",
-        level="W" if alone else "H",
+        level="W" if large or small else "H",
         place=c.name,
         confidence="likely",
         ratio=ratio,
     )
+
+
+def _usual(c: Layer) -> float:
+    """The std that keeps the scale of activations through ReLUs."""
+    return math.sqrt(2 / max(1, math.prod(c.weight._array.shape[1:])))
+
+
+def _narrow_said(c: Layer, own: list[Layer]) -> bool:
+    """Whether the layer before is off in the same way: the first one stands for all."""
+    at = own.index(c)
+    before = own[at - 1] if at else None
+    low, high = LIMITS["FB-INIT-04"]["low"], LIMITS["FB-INIT-04"]["high"]
+    if before is None or before.weight_std == 0:
+        return False
+    mine, other = c.weight_std / _usual(c), before.weight_std / _usual(before)
+    return mine < low and other < low or mine > high and other > high
 
 
 def linear_chain(nodes: list, chain: list[Layer]) -> None:
