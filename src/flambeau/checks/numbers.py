@@ -159,7 +159,7 @@ def _came_in(c: Culprit, here, value, strict):
     name = name_of(leaf) if hasattr(leaf, "_array") else "an input"
     return _say(
         strict,
-        "FB-NUM-01",
+        "FB-NUM-01" if strict else "FB-DATA-04",
         f"`{here.name}` is {value}: {name} has {bad} of {array.size} values that are not finite",
         "NaN and inf in the data spread to the loss, and from there to all weights",
         "look at the data: `torch.isfinite(x).all()`; leave such rows out, or fill them in",

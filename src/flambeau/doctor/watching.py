@@ -21,6 +21,7 @@ from ..checks.log import log
 from ..checks.registry import owner
 from ..errors import ArgumentError, FlambeauError, NotSupported
 from ..language import text as _
+from . import trends as _trends  # noqa: F401  rules about layers while they train
 from .history import History, Sample, size
 from .pytorch import is_foreign, is_foreign_running
 from .report import Curve, Report, Table, merged, of_error
