@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..checks import events
@@ -30,8 +32,8 @@ def vanishes(history, watch) -> None:
         names = [n for n, u in zip(sample.names, usable) if u]
         found(
             "FB-INIT-01",
-            saw=f"the gradient of {names[0]} is {ratio:.1g} of that of {names[-1]}, relative to the weights, in {count} "
-            "samples in a row",
+            saw=f"the gradient of {names[0]} is {ratio:.1g} of that of {names[-1]}, relative to the weights, in "
+            f"{count} samples in a row",
             why=f"it shrinks through each of {len(names)} layers: the first ones hardly learn",
             fix="use `nn.ReLU()` or `nn.GELU()` in place of sigmoid or tanh, normalisation layers, or skip connections",
             cause="vanishing",
@@ -80,7 +82,7 @@ def dies(history, watch) -> None:
         g = p._grad
         if g is None or p._array.ndim < 2 or id(p) in embeddings or type(g._array) is not np.ndarray:
             continue
-        zero = ~g._array.reshape(len(g._array), -1).any(axis=1)
+        zero: Any = ~g._array.reshape(len(g._array), -1).any(axis=1)
         if len(zero) < limits["units"]:
             continue
         before, count = dead.get(name, (None, 0))
@@ -90,7 +92,8 @@ def dies(history, watch) -> None:
         if count + 1 == limits["dead"] and gone > LIMITS["FB-INIT-03"]["share"] * len(zero):
             found(
                 "FB-INIT-03",
-                saw=f"{gone} of {len(zero)} units of {name} had no gradient in {count + 1} samples up to step {sample.step}",
+                saw=f"{gone} of {len(zero)} units of {name} had no gradient in {count + 1} samples, up to step "
+                f"{sample.step}",
                 why="a ReLU that is 0 for every sample passes no gradient, so they stay dead",
                 fix="lower the learning rate, start with a bias of 0, or use `nn.LeakyReLU()`",
                 cause="training",
