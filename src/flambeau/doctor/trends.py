@@ -49,17 +49,20 @@ def explodes(history, watch) -> None:
     norms = [float(np.nanmax(s.gradient, initial=0.0)) for s in history.samples]
     if len(norms) <= limits["before"] or seen("FB-OPT-03", "FB-NUM-01", "FB-NUM-02", "FB-DATA-04"):
         return
-    usual = float(np.median(norms[:-1]))
-    if not (usual > 0 and norms[-1] > limits["burst"] * usual):
+    usual, high = float(np.median(norms)), history.notes.get("burst")
+    if usual > 0 and norms[-1] > limits["burst"] * usual:
+        history.notes["burst"] = history.samples[-1]
+        return
+    history.notes["burst"] = None
+    if high is None:  # a burst is over when the next sample is as usual; where gradients stay large, the loss diverges
         return
     history.notes["bursts"] = count = history.notes.get("bursts", 0) + 1
     if count == limits["samples"]:
-        sample = history.samples[-1]
-        name = sample.names[int(np.nanargmax(sample.gradient))]
+        name, size = high.names[int(np.nanargmax(high.gradient))], float(np.nanmax(high.gradient))
         clipped = any(o.__dict__["_fb_state"].clipped for o in log.live_optimizers() if "_fb_state" in o.__dict__)
         found(
             "FB-INIT-02",
-            saw=f"gradients were {norms[-1] / usual:.0f} times their usual size, in {count} of {len(norms)} samples; "
+            saw=f"gradients were {size / usual:.0f} times their usual size, in {count} of {len(norms)} samples; "
             f"{name} has the largest",
             why="a few such steps move the weights further than all the others",
             fix="clip them between backward and step: `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`",
