@@ -13,6 +13,7 @@ from ..tensor import Tensor, wrap
 from .engine import FREED, Node, edge_of
 from .mode import state
 
+
 class FunctionCtx:
     """What `forward` hands over to `backward`."""
 

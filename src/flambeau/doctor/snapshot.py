@@ -161,7 +161,7 @@ def _generators() -> list:
     if numpy_random is not None:
         kinds += [numpy_random.Generator, numpy_random.RandomState]
     kind = tuple(kinds)
-    found = {id(o): o for o in gc.get_objects() if isinstance(o, kind)}
+    found = {id(o): o for o in gc.get_objects() if issubclass(type(o), kind)}  # dead proxies raise
     from ..generator import default_generator  # replaced by nobody, but perhaps not tracked by the collector
 
     found[id(default_generator)] = default_generator
