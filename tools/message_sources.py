@@ -18,12 +18,13 @@ TAKERS = {
     "warn": ((0,), ("message",)),
     "_": ((0,), ()),
     "both": ((0,), ()),
+    "part": ((0,), ()),
     "Code": ((0,), ()),
 }
 ERROR = ((0,), ("fact", "why", "fix"))
 VALUE = "# not a message"  # a comment beside what comes from the user, or is put together of messages
 # Parameters that hand a message on; a parameter of another name, such as the key of a KeyError, is a value.
-TEXTS = {"fact", "why", "fix", "text", "message", "msg", "error_msg", "custom_msg", "reason"}
+TEXTS = {"fact", "saw", "why", "fix", "text", "message", "msg", "error_msg", "custom_msg", "reason"}
 MOST = 64  # alternatives of one message
 
 
@@ -258,7 +259,8 @@ class Reader(ast.NodeVisitor):
             return name if source == ("flambeau.language", name) else source
         if name == "warn" and last_name(func.value) != "warnings":
             return None
-        if name in ("_", "both") and not self.module.imports.get(name, (self.module.name,))[0].endswith("language"):
+        home = self.module.imports.get(name, (self.module.name,))[0]
+        if name in ("_", "both", "part") and not home.endswith("language"):
             return None  # a variable of that name
         if name in self.package.errors or name == "warn" or (name in TAKERS and isinstance(func, ast.Name)):
             return name

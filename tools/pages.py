@@ -13,6 +13,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 
+import flambeau
 from flambeau import language, pages
 from flambeau.checks import collect
 from flambeau.errors import FlambeauError
@@ -60,6 +61,7 @@ def run(program, code, fixed=False):
             contextlib.redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
+            flambeau.default_generator.manual_seed(0)  # as in a process where nothing was drawn before
             try:
                 exec(compile(program, name, "exec"), {"__name__": "__main__"})
             except Exception as raised:

@@ -95,6 +95,11 @@ def warn(message: str, category: type[Warning] = UserWarning, stacklevel: int = 
     warnings.warn(both(message), category, stacklevel + 1)
 
 
+def part(english: str) -> str:
+    """The text itself: marks one line of a message that is put together of several, each with its own translation."""
+    return english
+
+
 _ = text
 
 

@@ -115,10 +115,15 @@ class Catalogue:
         literals, names = parse(translation)
         parts = [literals[0]]
         for name, literal in zip(names, literals[1:], strict=True):
-            # A value that is itself a sentence of the catalogue; a single word is a name, and stays.
-            value = values[name]
-            parts += (self.fixed.get(value, value) if " " in value else value, literal)
+            parts += (self._value(values[name]), literal)
         return "".join(parts)
+
+    def _value(self, value):
+        """A value; translated if it is itself a sentence of the catalogue, or lines of such. A word is a name."""
+        if "\n" not in value:
+            return self.fixed.get(value, value) if " " in value else value
+        bare = [(line, line.lstrip()) for line in value.split("\n")]
+        return "\n".join(line.removesuffix(text) + (self.translate(text) or text) for line, text in bare)
 
 
 def _whole_words(literals: list[str]) -> set[str]:

@@ -11,7 +11,7 @@ from ...autograd import no_grad
 from ...checks import events, saving  # noqa: F401  the rules of saving
 from ...checks.log import log
 from ...errors import FailedAssertion, NotSupported, StateError
-from ...language import warn
+from ...language import part, warn
 from ...mistakes.checkpoints import does_not_fit, not_a_state
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
@@ -189,9 +189,9 @@ class StateDict:
         load(self, state_dict, "")
         if strict:
             if unexpected:
-                errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
+                errors.insert(0, part(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. "))
             if missing:
-                errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
+                errors.insert(0, part(f"Missing key(s) in state_dict: {_quoted(missing)}. "))
         if errors:
             raise does_not_fit(self, state_dict, missing, unexpected, errors)
         found = IncompatibleKeys(missing, unexpected)
@@ -283,7 +283,7 @@ def _load_one(module, name, present, key, given, assign):
         if present.dim() == 0 and given.dim() == 1:
             given = given[0]  # checkpoints of PyTorch 0.3 held scalars as one element
         if given.shape != present.shape:
-            return (
+            return part(
                 f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, "
                 f"the shape in current model is {present.shape}."
             )
