@@ -3,7 +3,9 @@ define every operation a second time."""
 
 from importlib.util import find_spec
 
-import flambeau  # noqa: F401
+import flambeau
+
+flambeau.checks.log.strict = True  # a check that fails fails the test
 
 # The doctor for PyTorch's modules is imported only where PyTorch is installed.
 collect_ignore_glob = [] if find_spec("torch") else ["src/flambeau/doctor/pytorch/*"]

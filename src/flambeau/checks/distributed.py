@@ -16,6 +16,7 @@ from . import events
 from .findings import found
 from .follow import name_of
 from .log import log
+from .safety import safe
 from .sites import user_site
 
 # ------------------------------------------------------------------ FB-DIST-01
@@ -123,12 +124,14 @@ class _Wrapper:
         self.left = LOOKED_AT
 
 
+@safe
 def wrapped(wrapper) -> None:
     """A DistributedDataParallel was made."""
     log.notes.setdefault("wrappers", {})[id(wrapper)] = _Wrapper(wrapper)
     events.put(events.before_backward, _through)
 
 
+@safe
 def passed(wrapper, began: int, ended: int) -> None:
     """A wrapper was called: its nodes have numbers between these."""
     held = log.notes.get("wrappers", {}).get(id(wrapper))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from ..place import NEVER, kind_of
 from .findings import found
 from .log import EARLY, Batch, OptimizerState, log
+from .safety import tell
 from .sites import user_site
 from .tags import FROM_LOADER
 
@@ -73,8 +74,7 @@ def made_optimizer(optimizer) -> None:
     optimizer.__dict__["_fb_state"] = state = OptimizerState(optimizer, user_site())
     log.optimizers.append(weakref.ref(optimizer))
     log.deep = max(log.deep, 8)
-    for rule in optimizer_made:
-        rule(optimizer, state)
+    tell(optimizer_made, optimizer, state)
 
 
 def steps(optimizer, args=(), kwargs=None) -> OptimizerState:
@@ -85,29 +85,27 @@ def steps(optimizer, args=(), kwargs=None) -> OptimizerState:
     log.steps += 1
     state.steps += 1
     state.closure = len(args) > 1 and args[1] is not None or bool(kwargs) and kwargs.get("closure") is not None
-    for rule in before_step:
-        rule(optimizer, state)
+    if before_step:
+        tell(before_step, optimizer, state)
     if state.steps <= EARLY:
-        for rule in before_step_early:
-            rule(optimizer, state)
+        tell(before_step_early, optimizer, state)
     state.backwards_at_step = log.backwards
     return state
 
 
 def stepped(optimizer, state: OptimizerState) -> None:
     """An optimizer has stepped."""
-    for rule in after_step:
-        rule(optimizer, state)
+    if after_step:
+        tell(after_step, optimizer, state)
     if state.steps <= EARLY:
-        for rule in after_step_early:
-            rule(optimizer, state)
+        tell(after_step_early, optimizer, state)
 
 
 def zeroes(optimizer) -> None:
     """zero_grad() is called; the gradients are still there."""
     state = optimizer.__dict__.get("_fb_state") or log.of(optimizer)
-    for rule in zeroed:
-        rule(optimizer, state)
+    if zeroed:
+        tell(zeroed, optimizer, state)
     state.zeroed += 1
     state.steps_at_zero = state.steps
     state.zeroed_at_backward = log.backwards
@@ -115,40 +113,36 @@ def zeroes(optimizer) -> None:
 
 def zeroes_module(module) -> None:
     """zero_grad() of a module is called; the gradients are still there."""
-    for rule in module_zeroed:
-        rule(module)
+    tell(module_zeroed, module)
 
 
 def skips(optimizer) -> None:
     """A gradient scaler does not step an optimizer, because gradients overflowed."""
     optimizer._opt_called = True
-    for rule in skipped:
-        rule(optimizer)
+    tell(skipped, optimizer)
 
 
 def backward_begins(roots) -> None:
     """backward() is called with these tensors."""
     log.backwards += 1
-    for rule in before_backward:
-        rule(roots)
+    if before_backward:
+        tell(before_backward, roots)
     if log.deep > 0:
-        for rule in before_backward_early:
-            rule(roots)
+        tell(before_backward_early, roots)
     if log.armed:
         _fire(roots)
     if log.unsound is not None:
         explain, log.unsound = log.unsound, None
-        explain()
+        tell([explain])
 
 
 def backward_ended(roots, leaves, node, end: int) -> None:
     """backward() has accumulated into `leaves`; `node`, `end`: as `log.passed` takes them."""
-    for rule in after_backward:
-        rule(roots, leaves)
+    if after_backward:
+        tell(after_backward, roots, leaves)
     if log.deep > 0:
         log.deep -= 1
-        for rule in after_backward_early:
-            rule(roots, leaves)
+        tell(after_backward_early, roots, leaves)
     log.passed(node, end)
 
 
@@ -164,7 +158,7 @@ def _fire(roots) -> None:
     if armed:
         reached = [n for n in graph(roots) if id(n) in armed]
         for node in reached:
-            armed[id(node)]()
+            tell([armed[id(node)]])
         done = {id(n) for n in reached}
         log.armed = [(r, f) for r, f in log.armed if r() is not None and id(r()) not in done]
     else:
@@ -211,41 +205,35 @@ def replayed(label: str, value) -> None:
 def made_scheduler(scheduler) -> None:
     """A learning-rate scheduler was constructed."""
     log.schedulers.append(weakref.ref(scheduler))
-    for rule in scheduler_made:
-        rule(scheduler)
+    tell(scheduler_made, scheduler)
 
 
 def schedules(scheduler) -> None:
     """A scheduler is about to step."""
-    for rule in scheduled:
-        rule(scheduler)
+    tell(scheduled, scheduler)
 
 
 def clips(parameters) -> None:
     """clip_grad_norm_ or clip_grad_value_ is called."""
-    for rule in clipped:
-        rule(parameters)
+    tell(clipped, parameters)
 
 
 def seeds(value) -> None:
     """manual_seed is called."""
     log.note("seed", None)
-    for rule in seeded:
-        rule(value)
+    tell(seeded, value)
 
 
 def made_loader(loader) -> None:
     """A DataLoader was constructed."""
     loader.__dict__["_fb_site"] = user_site()
     log.loaders.append(weakref.ref(loader))
-    for rule in loader_made:
-        rule(loader)
+    tell(loader_made, loader)
 
 
 def starts_loader(loader, iterator) -> None:
     """An iterator over a DataLoader was made."""
-    for rule in loader_started:
-        rule(loader, iterator)
+    tell(loader_started, loader, iterator)
 
 
 def gives(loader, iterator, data, seconds: float) -> None:
@@ -258,8 +246,7 @@ def gives(loader, iterator, data, seconds: float) -> None:
     for t in tensors:
         if t._tag is None:
             t._tag = FROM_LOADER
-    for rule in batch_given:
-        rule(loader, iterator, data, seconds)
+    tell(batch_given, loader, iterator, data, seconds)
 
 
 def _tensors(data, kind, depth=3) -> list:
@@ -277,36 +264,30 @@ def sets_mode(module, training: bool) -> None:
     if kind_of(sys._getframe(2).f_code.co_filename) == NEVER and sys._getframe(2).f_code.co_name != "eval":
         return  # a parent passes it on
     log.note("train" if training else "eval", module)
-    for rule in mode_set:
-        rule(module, training)
+    tell(mode_set, module, training)
 
 
 def takes_state(module, state) -> None:
     """state_dict() of a module was taken by the user."""
-    for rule in state_taken:
-        rule(module, state)
+    tell(state_taken, module, state)
 
 
 def loading_state(module, state) -> None:
     """load_state_dict() was called by the user; nothing has been copied yet."""
-    for rule in state_loading:
-        rule(module, state)
+    tell(state_loading, module, state)
 
 
 def loads_state(module, state, strict, keys) -> None:
     """load_state_dict() was called by the user."""
     log.loaded = True
-    for rule in state_loaded:
-        rule(module, state, strict, keys)
+    tell(state_loaded, module, state, strict, keys)
 
 
 def saves(thing, file) -> None:
     """torch.save was called."""
-    for rule in saved:
-        rule(thing, file)
+    tell(saved, thing, file)
 
 
 def loads(thing, file) -> None:
     """torch.load has read something."""
-    for rule in loaded:
-        rule(thing, file)
+    tell(loaded, thing, file)

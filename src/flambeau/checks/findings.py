@@ -186,6 +186,8 @@ def reset() -> None:
     _state.reset()
     _state.collectors, _state.allowed = collectors, allowed
     log.reset()
+    generator = sys.modules.get("flambeau.generator")
+    log.later = generator is not None and not generator.default_generator._fresh
 
 
 # ---------------------------------------------------------------------- silence

@@ -13,6 +13,7 @@ from .codes import LIMITS
 from .findings import found, seen
 from .log import log
 from .registry import name_of
+from .safety import safe
 from .sites import Site, user_site
 from .tags import origin
 
@@ -172,6 +173,7 @@ def untrained() -> bool:
 _CAUSES = ("FB-DATA-02", "FB-INIT-04", "FB-LOSS-01", "FB-LOSS-05")
 
 
+@safe
 def look_at_loss(loss) -> None:
     """LOOP-06 for one of the first results of a loss function (or for the losses of all elements)."""
     node, a = loss._node, loss._array

@@ -62,6 +62,8 @@ class Log:
 
     def __init__(self):
         self.on = os.environ.get("FLAMBEAU_CHECKS", "").lower() not in ("off", "0", "false", "no")
+        self.later = False  # whether it was reset: what was drawn before is not this program's
+        self.strict = False  # whether a rule that fails raises its error: in the tests
         self.reset()
 
     def reset(self):

@@ -14,6 +14,7 @@ from . import registry, targets
 from .axes import At, over_batch
 from .findings import found
 from .log import log
+from .safety import safe
 from .sites import applied, arguments, called, user_site
 from .tags import Origin, origin
 
@@ -224,6 +225,7 @@ def divergence_given(input, target, log_target: bool) -> bool:
 # ---------------------------------------------------------------------- arguments the wrong way round
 
 
+@safe
 def swapped(name: str, input, target, level: str = "W") -> bool:
     """Look for a loss whose target carries the gradient, and not its input."""
     if input.requires_grad or not target.requires_grad:
@@ -241,6 +243,7 @@ def swapped(name: str, input, target, level: str = "W") -> bool:
 # ---------------------------------------------------------------------- what the functions call
 
 
+@safe
 def cross_entropy(input, target, weight, ignore_index: int, reduction: str) -> None:
     """Look at the arguments of cross_entropy."""
     a, t = input._array, target._array
@@ -253,6 +256,7 @@ def cross_entropy(input, target, weight, ignore_index: int, reduction: str) -> N
         targets.padding("cross_entropy", input, target, weight, ignore_index, reduction)
 
 
+@safe
 def nll_loss(input, target, weight, ignore_index: int, reduction: str) -> None:
     """Look at the arguments of nll_loss."""
     axis = 1 if input._array.ndim > 1 else 0
@@ -261,6 +265,7 @@ def nll_loss(input, target, weight, ignore_index: int, reduction: str) -> None:
     targets.padding("nll_loss", input, target, weight, ignore_index, reduction)
 
 
+@safe
 def bce_with_logits(input, target) -> None:
     """Look at the arguments of binary_cross_entropy_with_logits."""
     name = "binary_cross_entropy_with_logits"
@@ -268,6 +273,7 @@ def bce_with_logits(input, target) -> None:
         scores_given(name, input, 0, ("sigmoid", "softmax"))
 
 
+@safe
 def kl_div(input, target, log_target: bool) -> None:
     """Look at the arguments of kl_div."""
     if over_batch(origin(input), input) or over_batch(origin(target), target):

@@ -382,7 +382,7 @@ def _sign_begins(f: Follow, roots) -> None:
     if a.size == 1 and type(a) is np.ndarray:
         _terms(roots[0]._node, 1, terms)
     f.notes["an error"] = bool(terms) and all(n for n, _ in terms)
-    value = float(a.item()) if a.size == 1 and type(a) is np.ndarray else 0.0
+    value = float(a.item()) if a.size == 1 and type(a) is np.ndarray and a.dtype.kind == "f" else 0.0
     negated = terms and all(n and (s < 0 or s == 0 and value < 0) for n, s in terms)
     f.notes["sign"] = (terms[0][0], value) if negated else None
 

@@ -19,8 +19,10 @@ def modules() -> list:
     """All modules that exist, in the order of the collector."""
     found = sys.modules.get("flambeau.nn.modules.module")
     kinds = (*foreign, *([] if found is None else [found.Module]))
-    # By its type: some objects compute what `isinstance` asks them for.
-    return [o for o in gc.get_objects() if issubclass(type(o), kinds) and "_modules" in o.__dict__] if kinds else []
+    # By its type, and of a module only `__dict__`: what objects compute themselves may be anything.
+    held = object.__getattribute__
+    objects = gc.get_objects() if kinds else []
+    return [o for o in objects if issubclass(type(o), kinds) and "_modules" in held(o, "__dict__")]
 
 
 def roots() -> list:

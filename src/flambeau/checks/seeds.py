@@ -39,8 +39,8 @@ def _late(value) -> None:
     if log.notes.get("asked to repeat"):
         return
     log.notes["asked to repeat"] = True
-    drawn = not default_generator._fresh and not log.steps
-    layer = next((m for m in registry.modules() if not m._modules and m._parameters), None) if drawn else None
+    drawn = not default_generator._fresh and not log.steps and not log.later
+    layer = next(filter(_draws, registry.modules()), None) if drawn else None
     others = _unseeded()
     if not drawn and not others:
         return
@@ -61,6 +61,12 @@ def _late(value) -> None:
         else "the next run starts from other numbers, whatever the seed is",
         fix="first of all write `torch.manual_seed(0); np.random.seed(0); random.seed(0)`",
     )
+
+
+def _draws(module) -> bool:
+    """Whether a module is a layer with parameters of its own."""
+    registries = object.__getattribute__(module, "__dict__")
+    return not registries["_modules"] and bool(registries["_parameters"])
 
 
 def _unseeded() -> str:

@@ -10,6 +10,7 @@ from .codes import LIMITS
 from .events import graph
 from .findings import found
 from .log import log
+from .safety import safe
 from .sites import arguments, called, user_site
 from .tags import origin
 
@@ -45,6 +46,7 @@ def classes_last(name: str, input, target) -> bool:
     return True
 
 
+@safe
 def classes_first(shape, text: str, other: str) -> str:
     """What brings scores (N, ..., C) and targets (N, ...) into the form that cross_entropy takes."""
     last = len(shape) - 1
@@ -176,6 +178,7 @@ def _report(name, target, flat, value, pad):
 # ---------------------------------------------------------------------- sizes that differ
 
 
+@safe
 def sizes_differ(name: str, input, target) -> None:
     """Say that prediction and target of an elementwise loss have different shapes, in place of PyTorch's warning."""
     a, b = input._array.shape, target._array.shape
@@ -226,6 +229,7 @@ def same_shape(input, target) -> str:
 # ---------------------------------------------------------------------- class numbers as amounts
 
 
+@safe
 def class_numbers(name: str, input, target) -> None:
     """Look for a regression loss whose target holds class numbers."""
     a, t = input._array, target._array
