@@ -14,7 +14,9 @@ import runpy
 import sys
 from pathlib import Path
 
+from .arguments import Parser
 from .errors import CannotWrite, MissingDependency, StateError
+from .language import part
 from .language import text as _
 
 ALIASES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
@@ -96,7 +98,7 @@ def info() -> dict[str, str]:
         try:
             return importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            return "not installed"
+            return _("not installed")
 
     config = np.show_config(mode="dicts") or {}
     blas = config.get("Build Dependencies", {}).get("blas", {})
@@ -105,13 +107,13 @@ def info() -> dict[str, str]:
         "flambeau": flambeau.__version__,
         "Python": f"{platform.python_version()} ({platform.platform()})",
         **{p: version(p) for p in ("numpy", "llvmlite", "ml_dtypes", "rich", "pillow", "matplotlib")},
-        "CPU": f"{_cpu_name()}, {os.cpu_count()} core(s)",
-        "CPU features": " ".join(simd) or "unknown",
-        "threads": str(flambeau.get_num_threads()),
+        "CPU": _(f"{_cpu_name()}, {os.cpu_count()} core(s)"),
+        part("CPU features"): " ".join(simd) or _("unknown"),
+        part("threads"): str(flambeau.get_num_threads()),
         "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
-        "kernels": os.environ.get("FLAMBEAU_BACKEND", "llvm"),
-        "kernel cache": _cache_folder(),
-        "devices": "cpu, meta",
+        part("kernels"): os.environ.get("FLAMBEAU_BACKEND", "llvm"),
+        part("kernel cache"): _cache_folder(),
+        part("devices"): "cpu, meta",
     }
     return facts
 
@@ -157,7 +159,7 @@ def _cache_folder() -> str:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the `flambeau` command."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="flambeau", description=_("PyTorch's API in readable Python."))
+    parser = Parser(prog="flambeau", description=_("PyTorch's API in readable Python."))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("demo", help=_("train a small network on real data, with plots and a report"), add_help=False)
     running = commands.add_parser("run", help=_("run a PyTorch script on flambeau"))
@@ -191,7 +193,7 @@ def main(argv: list[str] | None = None) -> int:
         return explain(" ".join(options.code))
     elif options.command == "info":
         for name, value in info().items():
-            print(f"{name:14} {value}")
+            print(f"{_(name):14} {value}")  # not a message
     else:
         parser.print_help()
         return 2

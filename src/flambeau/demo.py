@@ -23,6 +23,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import flambeau as fb
 from flambeau import nn
+from flambeau.arguments import Parser
+from flambeau.language import line, part
+from flambeau.language import text as _
 from flambeau.utils.data import DataLoader, random_split
 from flambeau.vision import datasets, transforms
 
@@ -202,12 +205,15 @@ def fit(model, train: Any, val: Any, setting: Setting, checkpoint: Path, console
             else:
                 waited += 1
             console.print(
-                f"epoch {epoch:2d}/{setting.epochs}  loss {loss:.4f}  acc {accuracy:6.2%}  "
-                f"val loss {val_loss:.4f}  val acc {val_accuracy:6.2%}  {rate:8,.0f} img/s{'  *' if better else ''}",
+                _(
+                    f"epoch {epoch:2d}/{setting.epochs}  loss {loss:.4f}  acc {accuracy:6.2%}  "
+                    f"val loss {val_loss:.4f}  val acc {val_accuracy:6.2%}  {rate:8,.0f} img/s"
+                )
+                + ("  *" if better else ""),
                 highlight=False,
             )
             if waited >= setting.patience:
-                console.print(f"stopped early: no better validation loss for {waited} epochs", highlight=False)
+                console.print(_(f"stopped early: no better validation loss for {waited} epochs"), highlight=False)
                 break
     return history
 
@@ -295,14 +301,15 @@ def pictures(out: Path, history: History, table, test: Any, probabilities, label
         import matplotlib.pyplot as plt
     except ImportError:
         return []
-    made = [("Loss and accuracy", out / "curves.png"), ("Confusion matrix", out / "confusion.png")]
+    made = [(_("Loss and accuracy"), out / "curves.png"), (_("Confusion matrix"), out / "confusion.png")]
     draw_curves(plt, history, made[0][1])
     draw_confusion(plt, table, names, made[1][1])
-    made.append(("Sample predictions", out / "samples.png"))
+    made.append((_("Sample predictions"), out / "samples.png"))
     draw_samples(plt, test.data.numpy(), probabilities, labels, names, made[2][1])
     return made
 
 
+COLUMNS = (part("class"), part("images"), part("found"), part("precision"))
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>
@@ -314,11 +321,11 @@ th:first-child, td:first-child {{ text-align: left }} img {{ max-width: 100% }}
 </style>
 <h1>{title}</h1>
 <p>{source}</p>
-<p class="big">{accuracy:.2%} <span style="font-size:1rem;font-weight:400">of {count:,} test images</span></p>
+<p class="big">{accuracy:.2%} <span style="font-size:1rem;font-weight:400">{of_images}</span></p>
 <table>{facts}</table>
 {figures}
-<h2>Each class</h2>
-<table><tr><th>class</th><th>images</th><th>found</th><th>precision</th></tr>{classes}</table>
+<h2>{each_class}</h2>
+<table><tr>{head}</tr>{classes}</table>
 """
 
 
@@ -334,7 +341,7 @@ def write_report(out: Path, setting: Setting, facts: dict, table: np.ndarray, na
         data = base64.b64encode(path.read_bytes()).decode()
         shown.append(f'<h2>{title}</h2>\n<img alt="{title}" src="data:image/png;base64,{data}">')
     if not shown:
-        shown.append("<p>No pictures: matplotlib is not installed (pip install 'flambeau[viz]').</p>")
+        shown.append("<p>" + _("No pictures: matplotlib is not installed (pip install 'flambeau[viz]').") + "</p>")
     per_class = []
     for k, name in enumerate(names):
         found, given = table[k].sum(), table[:, k].sum()
@@ -343,10 +350,12 @@ def write_report(out: Path, setting: Setting, facts: dict, table: np.ndarray, na
     path.write_text(
         PAGE.format(
             title=f"flambeau demo: {setting.data}",
-            source=html.escape(SOURCES[setting.data]),
+            of_images=_(f"of {facts['test images']:,} test images"),
+            each_class=_("Each class"),
+            head="".join(f"<th>{_(name)}</th>" for name in COLUMNS),  # not a message
+            source=html.escape(_(SOURCES[setting.data])),
             accuracy=facts["test accuracy"],
-            count=facts["test images"],
-            facts=rows((k, f"{v:.4g}" if isinstance(v, float) else v) for k, v in facts.items()),
+            facts=rows((_(str(k)), f"{v:.4g}" if isinstance(v, float) else v) for k, v in facts.items()),
             figures="\n".join(shown),
             classes=rows(per_class),
         ),
@@ -365,17 +374,21 @@ def positive(text: str) -> int:
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="flambeau demo", description="Train a small convolutional network on images and report on it."
+    parser = Parser(
+        prog="flambeau demo", description=_("Train a small convolutional network on images and report on it.")
     )
-    parser.add_argument("--data", choices=list(SOURCES), default="digits", help="data set (default: digits, embedded)")
-    parser.add_argument("--root", default="data", help="folder of the MNIST files (default: ./data)")
-    parser.add_argument("--out", help="folder for the results (default: runs/demo-<time>)")
-    parser.add_argument("--epochs", type=positive, help="at most so many epochs (default: 16, or 3 for the MNIST sets)")
-    parser.add_argument("--batch-size", type=positive, help="images per step (default: 32, or 128)")
-    parser.add_argument("--lr", type=float, default=3e-3, help="learning rate (default: 0.003)")
-    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
-    parser.add_argument("--patience", type=positive, default=5, help="stop after so many epochs without improvement")
+    parser.add_argument(
+        "--data", choices=list(SOURCES), default="digits", help=_("data set (default: digits, embedded)")
+    )
+    parser.add_argument("--root", default="data", help=_("folder of the MNIST files (default: ./data)"))
+    parser.add_argument("--out", help=_("folder for the results (default: runs/demo-<time>)"))
+    parser.add_argument(
+        "--epochs", type=positive, help=_("at most so many epochs (default: 16, or 3 for the MNIST sets)")
+    )
+    parser.add_argument("--batch-size", type=positive, help=_("images per step (default: 32, or 128)"))
+    parser.add_argument("--lr", type=float, default=3e-3, help=_("learning rate (default: 0.003)"))
+    parser.add_argument("--seed", type=int, default=0, help=_("random seed (default: 0)"))
+    parser.add_argument("--patience", type=positive, default=5, help=_("stop after so many epochs without improvement"))
     return parser.parse_args(argv)
 
 
@@ -409,16 +422,18 @@ def main(argv: list[str] | None = None) -> int:
         with tempfile.TemporaryFile(dir=out):  # before the training, not after it
             pass
     except OSError as error:
-        print(f"flambeau demo: cannot write results to {out}: {error.strerror}", file=sys.stderr)
-        print("  try: --out with a folder that you may write to", file=sys.stderr)
+        print(_(f"flambeau demo: cannot write results to {out}: {error.strerror}"), file=sys.stderr)
+        print(line(_("fix:"), _("--out with a folder that you may write to")), file=sys.stderr)
         return 1
     size = test[0][0].shape[-1] if not small else 8
     model = SmallConvNet(size, len(names))
     parameters = sum(p.numel() for p in model.parameters())
-    console.print(f"{SOURCES[setting.data]}", highlight=False)
+    console.print(_(SOURCES[setting.data]), highlight=False)
     console.print(
-        f"{len(train):,} training, {len(val):,} validation, {len(test):,} test images; "
-        f"{parameters:,} parameters; seed {setting.seed}",
+        _(
+            f"{len(train):,} training, {len(val):,} validation, {len(test):,} test images; "
+            f"{parameters:,} parameters; seed {setting.seed}"
+        ),
         highlight=False,
     )
 
@@ -434,18 +449,18 @@ def main(argv: list[str] | None = None) -> int:
     accuracy = float((predicted == labels).mean())
     table = confusion(predicted, labels, len(names))
     facts = {
-        "data": setting.data,
-        "training images": len(train),
-        "validation images": len(val),
-        "test images": len(test),
-        "parameters": parameters,
-        "epochs run": len(history.train_loss),
-        "best epoch": stored["epoch"],
-        "validation accuracy": stored["val_accuracy"],
-        "test accuracy": accuracy,
-        "images per second": float(np.median(history.images_per_second)),
-        "seconds": time.perf_counter() - started,
-        "seed": setting.seed,
+        part("data"): setting.data,
+        part("training images"): len(train),
+        part("validation images"): len(val),
+        part("test images"): len(test),
+        part("parameters"): parameters,
+        part("epochs run"): len(history.train_loss),
+        part("best epoch"): stored["epoch"],
+        part("validation accuracy"): stored["val_accuracy"],
+        part("test accuracy"): accuracy,
+        part("images per second"): float(np.median(history.images_per_second)),
+        part("seconds"): time.perf_counter() - started,
+        part("seed"): setting.seed,
         "flambeau": fb.__version__,
     }
     (out / "metrics.json").write_text(
@@ -456,14 +471,16 @@ def main(argv: list[str] | None = None) -> int:
 
     wrong = int((predicted != labels).sum())
     console.print(
-        f"test accuracy {accuracy:.2%} ({wrong} of {len(labels):,} wrong), best epoch {stored['epoch']} "
-        f"reloaded from {checkpoint.name}; {time.perf_counter() - started:.1f} s in all",
+        _(
+            f"test accuracy {accuracy:.2%} ({wrong} of {len(labels):,} wrong), best epoch {stored['epoch']} "
+            f"reloaded from {checkpoint.name}; {time.perf_counter() - started:.1f} s in all"
+        ),
         highlight=False,
     )
     if not figures:
-        console.print("no pictures: pip install 'flambeau[viz]' for matplotlib", highlight=False, markup=False)
-    print(f"results in {out}")
-    print(f"open {report}")
+        console.print(_("no pictures: pip install 'flambeau[viz]' for matplotlib"), highlight=False, markup=False)
+    print(_(f"results in {out}"))
+    print(_(f"open {report}"))
     return 0
 
 

@@ -16,6 +16,8 @@ from ..checks.log import Batch, log
 from ..checks.registry import modules, variable
 from ..checks.tags import FROM_LOADER
 from ..errors import ArgumentError
+from ..language import part
+from ..language import text as _
 from ..nn import Module
 from ..nn.modules import hooks
 from ..optim import LBFGS
@@ -31,6 +33,10 @@ from .shapes import Propagation
 from .snapshot import hand_on, unchanged
 
 BATCHES = 8  # batches of a loader that are looked at
+
+# The columns of the report's tables
+SHAPES = (part("layer"), part("kind"), part("input"), part("output"))
+LAYERS = (part("layer"), part("weight"), part("input rms"), part("weight std"), part("gradient rms"))
 
 
 def examine(
@@ -93,7 +99,7 @@ def examine(
         )
         hand_on(exam.errors)
         findings = merged(made)
-    exam.facts["seconds"] = round(time.perf_counter() - began, 2)
+    exam.facts[part("seconds")] = round(time.perf_counter() - began, 2)
     return Report(findings, exam.tables, [], exam.facts)
 
 
@@ -126,7 +132,7 @@ class Examination:
         self.errors: list[Finding] = []
         self.tables: list[Table] = []
         count = sum(p._array.size for p in model.parameters())
-        self.facts: dict[str, Any] = {"model": type(model).__name__, "parameters": count}
+        self.facts: dict[str, Any] = {part("model"): type(model).__name__, part("parameters"): count}
         self.ran: dict[int, Module] = {}
         self.flat_norms: list[str] = []
         self.time_first: list[tuple[str, Module, tuple]] = []  # recurrent layers that read dimension 0 as time
@@ -145,7 +151,7 @@ class Examination:
             return
         self.batches = source.batches
         parts = take_apart(source.batches[0], self.model, self.loss_fn)
-        self.facts["batch"] = ", ".join(f"{n} {tuple(t.shape)}" for n, t in parts.all_tensors())
+        self.facts[part("batch")] = ", ".join(f"{n} {tuple(t.shape)}" for n, t in parts.all_tensors())
         parameters.hidden_layers(self.model)
         self._as_a_batch(source, parts)
         loss = self._one_step(parts)
@@ -153,13 +159,13 @@ class Examination:
             return
         if self.flat_norms:
             self.checked(data.check_last_batch, source, self.flat_norms)
-        self.facts["loss"] = loss
+        self.facts[part("loss")] = loss
         try:
             self._behaviour(parts, loss)
         except Exception as error:  # a batch in another order, or eval mode, is more than some models promise to take
             if not is_users(error):
                 raise
-            self.facts["behaviour"] = f"not examined: {type(error).__name__}"
+            self.facts[part("behaviour")] = _(f"not examined: {type(error).__name__}")
 
     def data(self, source: Source, validation: Source | None, time_ordered, pairing) -> None:
         """The checks that need no model."""
@@ -199,7 +205,7 @@ class Examination:
                 self.collating = False
                 read(each, BATCHES, 0.3)
         if len(source):
-            self.facts["samples"] = len(source)
+            self.facts[part("samples")] = len(source)
 
     def _as_a_batch(self, source: Source, parts: Parts) -> None:
         """What the rules for loaders need to know of the batch."""
@@ -347,7 +353,7 @@ class Examination:
                 first.place, first.code = pass_.failures[0].place, pass_.failures[0].code
                 self.errors += [first, *pass_.failures[1:]]
                 if pass_.rows:
-                    self.tables.append(Table("Shapes", ("layer", "kind", "input", "output"), pass_.rows))
+                    self.tables.append(Table(part("Shapes"), SHAPES, pass_.rows))
                 return
         self.errors.append(first)
 
@@ -391,7 +397,7 @@ class Examination:
             for c in chain
         ]
         if rows:
-            self.tables.append(Table("Layers", ("layer", "weight", "input rms", "weight std", "gradient rms"), rows))
+            self.tables.append(Table(part("Layers"), LAYERS, rows))
 
     # ------------------------------------------------------------------ behaviour
 
@@ -444,6 +450,6 @@ class Examination:
 
 def expression(root: str, name: str) -> str:
     """The Python expression for a part of a model: `net[0].weight` for "0.weight"."""
-    for part in name.split(".") if name else ():
-        root += f"[{part}]" if part.isdigit() else f".{part}"
+    for step in name.split(".") if name else ():
+        root += f"[{step}]" if step.isdigit() else f".{step}"
     return root

@@ -21,6 +21,7 @@ from typing import Any
 from ..checks import FlambeauWarning, collect, events
 from ..checks.log import log
 from ..errors import FlambeauError, MissingFile
+from ..language import part
 from ..language import text as _
 from ..nn import functional
 from ..nn.modules import hooks
@@ -187,10 +188,10 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
         if failed is not None and (one := of_error(failed)) is not None:
             found.append(one)
     sys.argv, sys.path = before
-    facts = {"script": script, **watched.facts}
+    facts = {part("script"): script, **watched.facts}
     facts.pop("model", None)
     if failed is not None and of_error(failed) is None:
-        facts["stopped by"] = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0]}"
+        facts[part("stopped by")] = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0]}"
     tables = [t for r in observer.reports for t in r.tables] + watched.tables
     curves = [c for r in observer.reports for c in r.curves] + watched.curves
     report = Report(merged(found), tables, curves, facts)

@@ -41,7 +41,7 @@ def show(report: Report, file: TextIO, width: int | None = None) -> None:
             if said["why"]:
                 text.append(f"\n{said['why']}")
             if said["fix"]:
-                text.append("\n" + _("fix:") + " ", style="bold green")
+                text.append("\n" + (_("fix:") + " ").replace("： ", "："), style="bold green")
                 text.append(said["fix"], style="green")
             if f.count > 1:
                 text.append("\n" + _(f"seen {f.count} times"), style="dim")

@@ -20,6 +20,7 @@ from ..checks import events, findings, numbers, speed
 from ..checks.log import log
 from ..checks.registry import owner
 from ..errors import ArgumentError, FlambeauError, NotSupported
+from ..language import part
 from ..language import text as _
 from . import trends as _trends  # noqa: F401  rules about layers while they train
 from .history import History, Sample, size
@@ -167,10 +168,10 @@ class watch:
         h = self.history
         seconds = time.perf_counter() - self._began
         facts = {
-            "model": type(self.model).__name__ if self.model is not None else _("everything"),
-            "steps": h.step,
-            "seconds": round(seconds, 3),
-            "sampled steps": f"{len(h.samples)} ({self._spent / max(seconds, 1e-9):.1%} of the time)",
+            part("model"): type(self.model).__name__ if self.model is not None else _("everything"),
+            part("steps"): h.step,
+            part("seconds"): round(seconds, 3),
+            part("sampled steps"): _(f"{len(h.samples)} ({self._spent / max(seconds, 1e-9):.1%} of the time)"),
         }
         tables, curves = [], []
         if h.samples:
@@ -180,10 +181,10 @@ class watch:
                 for i, n in enumerate(last.names)
                 if last.weight[i]
             ]
-            columns = ["parameter", "weight", "gradient", "update / weight"]
-            tables.append(Table("Parameters at the last sampled step", columns, rows))
+            columns = [part("parameter"), part("weight"), part("gradient"), part("update / weight")]
+            tables.append(Table(part("Parameters at the last sampled step"), columns, rows))
             shown = sorted(range(len(last.names)), key=lambda i: -np.nan_to_num(last.gradient[i]))[:8]
-            curves.append(Curve("size of the gradients", {
+            curves.append(Curve(part("size of the gradients"), {
                 last.names[i]: [(s.step, float(s.gradient[i])) for s in h.samples if len(s.names) == len(last.names)]
                 for i in shown
             }, log=True))  # fmt: skip
@@ -191,7 +192,7 @@ class watch:
             lines = {"training": [(float(s), v) for s, v in h.losses[:: max(1, len(h.losses) // 500)]]}
             if h.validation:
                 lines["validation"] = [(float(s), v) for s, v in h.validation]
-            curves.insert(0, Curve("loss", lines))
+            curves.insert(0, Curve(part("loss"), lines))
         return Report(merged(self.findings), tables, curves, facts)
 
     # ------------------------------------------------------------------ events
