@@ -102,27 +102,43 @@ def _run(roots, seeds, retain, create_graph):
     if not log.on:
         run(roots, seeds, retain, create_graph)
         return
-    events.backward_begins(roots)
+    a = roots[0]._array
+    value = a.item() if a.size == 1 and a.__class__ is np.ndarray else 0.0
+    count = log.backwards & 63
+    if (
+        count < 6 or value - value != 0.0 or log.deep > 0 or log.backwards < 64 or log.armed or log.unsound
+        or events.before_backward or events.after_backward
+    ):  # fmt: skip
+        _told(roots, seeds, retain, create_graph)
+        return
+    # In steady state, all that is kept of a pass is its loss and where it began.
+    log.backwards += 1
+    if value.__class__ is float:
+        log.loss = value
     node = roots[0]._node
-    if log.deep > 0 or events.after_backward or not log.backwards & 63:
-        reached: list = []
-        look = numbers.witness(roots)
-        # A watch that stops at a gradient which is not finite goes back again, to see where it began.
-        keep = not retain and not create_graph and any(w.stop_at_nan for w in log.watches)
-        log.kept = (roots, seeds) if keep else None
-        try:
-            run(roots, seeds, retain or keep, create_graph, reached=reached, check=look)
-            events.backward_ended(roots, reached, node, next_number())
-        finally:
-            if keep:
-                log.kept = None
-                for passed in events.graph(roots):
-                    passed.release()
-        if look is not None and look.node is not None:
-            numbers.check_gradients(roots, reached)
-    else:
-        run(roots, seeds, retain, create_graph)
-        log.passed(node, next_number())
+    run(roots, seeds, retain, create_graph)
+    log.sequence.append(0 if node is None else node.seq)
+    log.ends.append(next_number())
+
+
+def _told(roots, seeds, retain, create_graph):
+    """A backward pass that the rules look at."""
+    events.backward_begins(roots)
+    node, reached = roots[0]._node, []
+    look = numbers.witness(roots)
+    # A watch that stops at a gradient which is not finite goes back again, to see where it began.
+    keep = not retain and not create_graph and any(w.stop_at_nan for w in log.watches)
+    log.kept = (roots, seeds) if keep else None
+    try:
+        run(roots, seeds, retain or keep, create_graph, reached=reached, check=look)
+        events.backward_ended(roots, reached, node, next_number())
+    finally:
+        if keep:
+            log.kept = None
+            for passed in events.graph(roots):
+                passed.release()
+    if look is not None and look.node is not None:
+        numbers.check_gradients(roots, reached)
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):

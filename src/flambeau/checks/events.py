@@ -12,6 +12,8 @@ import sys
 import weakref
 from collections.abc import Callable
 
+import numpy as np
+
 from ..place import NEVER, kind_of
 from .findings import found
 from .log import EARLY, Batch, OptimizerState, log
@@ -28,6 +30,7 @@ zeroed: list[Callable] = []  # (optimizer, state)
 module_zeroed: list[Callable] = []  # (module): zero_grad() of a module
 skipped: list[Callable] = []  # (optimizer): a gradient scaler leaves out its step
 before_backward: list[Callable] = []  # (roots)
+not_finite: list[Callable] = []  # (root, value): backward() is called on a number that is inf or nan
 before_backward_early: list[Callable] = []  # while `log.deep` > 0
 after_backward: list[Callable] = []  # (roots, leaves): the leaves whose gradient was added to
 after_backward_early: list[Callable] = []
@@ -47,26 +50,26 @@ loaded: list[Callable] = []  # (object, file)
 watch_rules: list[tuple[str, Callable]] = []  # (name, rule(history, watch)): at each sampled step of a watch
 
 
-_retired: list[tuple] = []  # (list, rule) to be taken out when none of the lists is being gone through
+retired: list[tuple] = []  # (list, rule) to be taken out when none of the lists is being gone through
 
 
 def retire(rules: list, rule: Callable) -> None:
     """Take a rule out of its list, from the next optimizer step on: it may be running from that very list."""
-    _retired.append((rules, rule))
+    retired.append((rules, rule))
 
 
 def put(rules: list, rule: Callable) -> None:
     """Add a rule to a list, if it is not there, and forget that it was to be retired."""
-    _retired[:] = [(held, r) for held, r in _retired if held is not rules or r is not rule]
+    retired[:] = [(held, r) for held, r in retired if held is not rules or r is not rule]
     if rule not in rules:
         rules.append(rule)
 
 
 def _take_out():
-    for rules, rule in _retired:
+    for rules, rule in retired:
         if rule in rules:
             rules.remove(rule)
-    _retired.clear()
+    retired.clear()
 
 
 def made_optimizer(optimizer) -> None:
@@ -80,7 +83,7 @@ def made_optimizer(optimizer) -> None:
 def steps(optimizer, args=(), kwargs=None) -> OptimizerState:
     """An optimizer is about to step; args, kwargs: of its `step`, the optimizer itself first."""
     state = optimizer.__dict__.get("_fb_state") or log.of(optimizer)
-    if _retired:
+    if retired:
         _take_out()
     log.steps += 1
     state.steps += 1
@@ -125,6 +128,13 @@ def skips(optimizer) -> None:
 def backward_begins(roots) -> None:
     """backward() is called with these tensors."""
     log.backwards += 1
+    a = roots[0]._array
+    if a.size == 1 and a.__class__ is np.ndarray:
+        value = a.item()
+        if value - value != 0.0:  # inf or nan: one comparison in each step
+            tell(not_finite, roots[0], value)
+        elif value.__class__ is float:
+            log.loss = value
     if before_backward:
         tell(before_backward, roots)
     if log.deep > 0:

@@ -35,21 +35,6 @@ LIMIT = {"float32": 88.72, "float64": 709.78, "float16": 11.09}  # of exp
 # ---------------------------------------------------------------------- FB-NUM-01: the loss
 
 
-def check_loss(roots):
-    """Look at the loss: one comparison in each step."""
-    a = roots[0]._array
-    if a.size == 1 and a.__class__ is np.ndarray:
-        value = a.item()
-        if value.__class__ is float:
-            if value - value != 0.0:
-                _not_finite(roots[0], value)
-            else:
-                log.loss = value
-
-
-events.before_backward.append(check_loss)
-
-
 def _not_finite(root, value):
     if log.scaled:
         return
@@ -60,6 +45,9 @@ def _not_finite(root, value):
     log.bad_losses += 1
     if log.bad_losses <= 3:
         log.unsound = lambda: None if seen(*CAUSES) else _explain(root, value, strict=False)
+
+
+events.not_finite.append(_not_finite)
 
 
 def locate(root) -> GradientError | None:

@@ -91,7 +91,15 @@ def _with_hooks(step):
         if self._stepping:  # a subclass may call super().step(): hooks and checks come once
             return step(*args, **kwargs)
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
-        state = events.steps(self, args, kwargs) if log.on else None
+        state = None
+        if log.on:
+            known = self.__dict__.get("_fb_state")
+            if known is None or known.steps < EARLY or events.before_step or events.after_step or events.retired:
+                state = events.steps(self, args, kwargs)
+            else:  # in steady state a step is counted
+                log.steps += 1
+                known.steps += 1
+                known.backwards_at_step = log.backwards
         self._stepping = True
         try:
             if not (before or after or _step_pre_hooks or _step_post_hooks):
@@ -182,7 +190,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop all gradients, or fill them with zeros when `set_to_none` is False."""
-        if log.on:
+        if log.on and (log.of(self).steps <= EARLY or events.zeroed):
             events.zeroes(self)
         for group in self.param_groups:
             for p in group["params"]:
