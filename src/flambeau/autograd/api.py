@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import MetaArray, mixed
 from ..checks import events, graphs, memory, numbers
 from ..checks import gradients as _rules  # noqa: F401  they register themselves
-from ..checks.log import log
+from ..checks.log import log, number
 from ..checks.tags import pass_on
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
 from ..kernels.record import constant
@@ -102,8 +102,7 @@ def _run(roots, seeds, retain, create_graph):
     if not log.on:
         run(roots, seeds, retain, create_graph)
         return
-    a = roots[0]._array
-    value = a.item() if a.size == 1 and a.__class__ is np.ndarray else 0.0
+    value = number(roots[0]._array)
     count = log.backwards & 63
     if (
         count < 6 or value - value != 0.0 or log.deep > 0 or log.backwards < 64 or log.armed or log.unsound

@@ -12,6 +12,8 @@ import weakref
 from collections import deque
 from typing import Any
 
+import numpy as np
+
 from ..place import NEVER, USER, kind_of, user_frame
 from .sites import Site, user_site
 
@@ -195,6 +197,11 @@ class Log:
         if len(found) < len(self.optimizers):
             self.optimizers = [weakref.ref(o) for o in found]
         return found
+
+
+def number(a: np.ndarray):
+    """The number in an array of one element; 0.0 for other arrays. Compiled steps let checks look at values."""
+    return a.item() if a.size == 1 and a.__class__ is np.ndarray else 0.0
 
 
 class Batch:
