@@ -53,6 +53,7 @@ def run(program, code, fixed=False):
     name = file_name(code, fixed)
     linecache.cache[name] = (len(program), None, program.splitlines(True), name)
     environment, error = dict(os.environ), None
+    flambeau.default_generator.manual_seed(0)  # as in a process where nothing was drawn before
     try:
         with (
             warnings.catch_warnings(),
@@ -61,7 +62,6 @@ def run(program, code, fixed=False):
             contextlib.redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
-            flambeau.default_generator.manual_seed(0)  # as in a process where nothing was drawn before
             try:
                 exec(compile(program, name, "exec"), {"__name__": "__main__"})
             except Exception as raised:
