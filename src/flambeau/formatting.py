@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
+from .checks.empties import shown
 from .checks.log import log
-from .checks.numbers import shown
 from .dtypes import bool as bool_
 from .dtypes import get_default_dtype, int64
 from .errors import ArgumentError

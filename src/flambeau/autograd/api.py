@@ -7,8 +7,9 @@ import weakref
 import numpy as np
 
 from ..arrays import MetaArray, mixed
-from ..checks import events, graphs, memory, numbers
+from ..checks import events, graphs, memory, slopes
 from ..checks import gradients as _rules  # noqa: F401  they register themselves
+from ..checks import numbers as _numbers  # noqa: F401  the rule looks at each loss
 from ..checks.log import log, number
 from ..checks.tags import pass_on
 from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
@@ -124,7 +125,7 @@ def _told(roots, seeds, retain, create_graph):
     """A backward pass that the rules look at."""
     events.backward_begins(roots)
     node, reached = roots[0]._node, []
-    look = numbers.witness(roots)
+    look = slopes.witness(roots)
     # A watch that stops at a gradient which is not finite goes back again, to see where it began.
     keep = not retain and not create_graph and any(w.stop_at_nan for w in log.watches)
     log.kept = (roots, seeds) if keep else None
@@ -137,7 +138,7 @@ def _told(roots, seeds, retain, create_graph):
             for passed in events.graph(roots):
                 passed.release()
     if look is not None and look.node is not None:
-        numbers.check_gradients(roots, reached)
+        slopes.check_gradients(roots, reached)
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):

@@ -1,4 +1,4 @@
-"""FB-INPL-04: tensors over one NumPy buffer that is rewritten while they are in use.
+"""FB-INPL-04: tensors over one NumPy buffer that is rewritten while they are in use, or arrays over one tensor.
 
 Looked at in the first calls of `from_numpy` and `as_tensor` only: a few bytes of the memory are remembered, and
 compared when the next tensor over the same memory is made.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..place import NEVER, kind_of
+from ..place import NEVER, USER, kind_of
 from .findings import found
 from .flow import dotted, names, node_at, own_expressions, source_of
 from .log import log
@@ -39,6 +39,38 @@ def shared(array: np.ndarray, tensor) -> None:
         return
     if rewritten and (len(rewritten) > 1 or not _replaced(frame, rewritten[0][0])):
         _report(frame, rewritten)
+
+
+def exported(array: np.ndarray, made: np.ndarray) -> None:
+    """An array over a tensor's memory was made: whether older ones from the same line show newer values than they did.
+
+    The history of a weight, as it is meant, shows the last values only: the optimizer changes them in place.
+    """
+    frame = sys._getframe(2)
+    if kind_of(frame.f_code.co_filename) != USER or not array.size:
+        return
+    table: dict[Any, list] = log.notes.setdefault("arrays of tensors", {})
+    key = array.__array_interface__["data"][0], array.shape, frame.f_code, frame.f_lasti
+    sample = _sample(array)
+    before = [(r, s) for r, s in table.get(key, ()) if r() is not None]
+    table[key] = [*before, (weakref.ref(made), sample)][-8:]
+    if len(table) > 256:
+        table.pop(next(iter(table)))
+    if len(before) < 2 or before[-1][1] == sample or before[-2][1] == sample:
+        return
+    site = Site(frame.f_code, frame.f_lasti)
+    e = site.expression()
+    text = ast.unparse(e) if isinstance(e, ast.Call) else "x.numpy()"
+    count = len(before) + 1
+    found(
+        "FB-INPL-04",
+        saw=f"{count} arrays in use are one memory, that of the tensor in `{text}`, which was changed in place since",
+        why="`.numpy()` does not copy: all of them now show the newest values",
+        fix=f"copy the values: `{text}.copy()`",
+        cause="shared-tensor",
+        at=site,
+        arrays=count,
+    )
 
 
 def _sample(a: np.ndarray) -> bytes:

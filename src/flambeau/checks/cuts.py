@@ -53,6 +53,8 @@ def find(root: Root, events: list[Cut], wanted=None) -> Found | None:
         found = _recorded(step, events, wanted) or _unrecorded(step, events, wanted)
         if found is None and wanted is None:
             found, sure = _silent(step)
+            # A tensor made anew of what had been taken out of the graph before: that is the cut.
+            sure = sure and not (found is not None and found.cause == "tensor()" and events)
             if found is not None and not sure:
                 tentative, found = tentative or found, None
         if found is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dis
 import sys
+import weakref
 
 import numpy as np
 
@@ -196,6 +197,7 @@ def converted(x, name: str) -> None:
     text, whole = ast.unparse(e.func.value), ast.unparse(e)
     if not isinstance(e.func.value, (ast.Name, ast.Attribute)) or not _used_later(site, text):
         return
+    log.notes.setdefault("dropped", []).append((weakref.ref(x), site.line, text, whole))
     found(
         "FB-DEV-02",
         f"`{whole}` returned a new tensor that was not kept; `{text}` is still {x.dtype.name} on {x.device}",

@@ -12,7 +12,7 @@ import functools
 import inspect
 import linecache
 from collections.abc import Iterator
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple
 
 from ..place import NEVER, USER, kind_of
@@ -95,7 +95,8 @@ class Source:
         elif isinstance(s, ast.Expr) and isinstance(s.value, ast.Call):
             f = s.value.func
             if isinstance(f, ast.Attribute) and (f.attr in CHANGES or f.attr.endswith("_")):
-                for a in [*s.value.args, *[k.value for k in s.value.keywords]]:
+                given = [*s.value.args, *[k.value for k in s.value.keywords]]
+                for a in given or ([f.value] if f.attr.endswith("_") else []):  # x.zero_()
                     add(ast.Subscript(f.value, ast.Constant(0), ast.Store()), a)
         for e in own_expressions(s):
             for n in ast.walk(e):
@@ -386,6 +387,7 @@ def is_module(x: Any) -> bool:
 def needs_gradient(scope: Scope, e: ast.AST) -> bool | None:
     """Whether what an expression is made from requires grad; None if nothing in it is known."""
     known: bool | None = None
+    made = bool([n for n in ast.walk(e) if isinstance(n, ast.Name)])  # of nothing but numbers: torch.zeros(3).long()
     for n in ast.walk(e):
         v = scope.value(n) if isinstance(n, (ast.Name, ast.Attribute)) else NOT_KNOWN
         if isinstance(v, Tensor):
@@ -394,7 +396,11 @@ def needs_gradient(scope: Scope, e: ast.AST) -> bool | None:
             known = False
         elif is_module(v) and any(p._rg for p in v.parameters()):
             return True
-    return known
+        if isinstance(n, ast.Name):
+            made = made and isinstance(v, (ModuleType, int, float, Tensor))
+        elif isinstance(n, ast.keyword) and n.arg == "requires_grad":
+            made = False
+    return False if made else known
 
 
 def node_at(source: Source, site: Site) -> tuple[ast.AST | None, int]:

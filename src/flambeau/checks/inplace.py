@@ -161,6 +161,8 @@ def _overwritten(fact, op, t, kept_result):
         better = out_of_place(node) if node is not None else ""
         aside = ".data" if ".data" in text else ".detach()" if ".detach()" in text else aside
         if aside:
+            if t._node is None and t._rg:
+                better = ""  # a leaf is not replaced but changed later
             return GradientError(
                 fact,
                 why=f"{saver} kept its result for backward, and `{text}` (line {site.line}) changed it through "
@@ -168,7 +170,11 @@ def _overwritten(fact, op, t, kept_result):
                 if kept_result
                 else f"{saver} kept this value for backward, and `{text}` (line {site.line}) changed it through "
                 f"`{aside}`, behind autograd's back: the gradient would be wrong",
-                fix=f"use `{better}`, or change a `clone()`" if better else "change a `clone()` of it",
+                fix=f"use `{better}`, or change a `clone()`"
+                if better
+                else f"move `{text}` below backward(), next to the optimizer's step"
+                if t._node is None and t._rg
+                else "change a `clone()` of it",
                 code="FB-INPL-05",
                 cause=".data" if aside == ".data" else "detach",
             )

@@ -91,10 +91,11 @@ class Log:
         self.unsound: Any = None  # says why the loss of this backward pass is not finite, unless another rule does
         self.bad_losses = 0  # how many were not finite
         self.kept: Any = None  # (roots, seeds) of the backward pass that is running, if its graph is kept
-        self.witness: Any = None  # who looked on in the last backward pass: numbers.Witness
+        self.witness: Any = None  # who looked on in the last backward pass: slopes.Witness
         self.conversions = 2000  # conversions of tensors that are still to be looked at
         self.views = 4096  # views whose shapes are still to be looked at
         self.arrays = 2000  # tensors over NumPy memory that are still to be looked at
+        self.exports = 500  # NumPy arrays over tensors' memory that are still to be looked at
         self.walks = 300  # cuts whose graph may still be looked at
         self.sequence: list[int] = [0]  # numbers of the nodes that the last backward passes began at
         self.ends: list[int] = [0]  # and numbers that were next when they ended

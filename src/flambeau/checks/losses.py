@@ -59,7 +59,7 @@ def _through_joins(made: Origin) -> Origin:
 
 def scores_given(name: str, input, axis: int, kinds=("softmax",)) -> bool:
     """Look for probabilities (of a softmax over `axis`, or of a sigmoid) where a loss wants scores."""
-    made = _through_joins(origin(input)) if "sigmoid" in kinds else origin(input)
+    made = _through_joins(origin(input))
     if input._array.ndim > axis and input._array.shape[axis] == 1 and "sigmoid" not in kinds:
         return False
     if over_batch(made, input):
@@ -69,7 +69,14 @@ def scores_given(name: str, input, axis: int, kinds=("softmax",)) -> bool:
             _log_softmax_twice(name)
         return False
     if made.kind not in ("softmax", "sigmoid", "hardsigmoid"):
-        return "softmax" in kinds and _softmax_by_hand(name, input, axis)
+        if "sigmoid" in kinds and _logistic(made, input):
+            text = arguments(user_site(), "input")[0]
+            found("FB-LOSS-05", f"{name} expects raw scores, but `{text}` is 1 / (1 + exp(-x)), a sigmoid",
+                  f"{name} applies the sigmoid itself, so its probabilities can then only lie in 0.50..0.73",
+                  f"give {name} the x in it, or use `F.binary_cross_entropy` (`nn.BCELoss()`)",
+                  cause="by-hand")  # fmt: skip
+            return True
+        return "softmax" in kinds and "sigmoid" not in kinds and _softmax_by_hand(name, input, axis)
     if made.kind.removeprefix("hard") not in kinds:
         return False
     a = input._array
@@ -80,6 +87,18 @@ def scores_given(name: str, input, axis: int, kinds=("softmax",)) -> bool:
     else:
         _softmax_twice(name, made, a.shape[axis])
     return True
+
+
+def _logistic(made: Origin, input) -> bool:
+    """Whether values are 1 / (1 + exp(-x)), or exp(x) / (1 + exp(x)), written out."""
+    a, node, path = input._array, made.node, [made.kind]
+    if made.kind not in ("div", "reciprocal", "mul") or not a.size or a.min() < 0 or a.max() > 1:
+        return False
+    while node is not None and len(path) < 4 and path[-1] != "exp":
+        edge = next((e for e in reversed(node.edges) if e is not None and e[1] != -1), None)
+        node = edge[0] if edge is not None else None
+        path.append(getattr(getattr(node, "op", None), "name", ""))
+    return path[-2:] == ["add", "exp"] and path[:-2] in (["div"], ["reciprocal"], ["mul", "reciprocal"])
 
 
 def _softmax_twice(name, made: Origin, classes):

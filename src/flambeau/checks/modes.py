@@ -18,6 +18,7 @@ from .codes import LIMITS
 from .findings import found
 from .log import log
 from .sites import Site, name_in, statements, user_site
+from .uses import only_reported
 
 LIMITS["FB-MODE-01"] = {"batches": 2}
 LIMITS["FB-MODE-02"] = {"steps": 2}
@@ -90,11 +91,12 @@ def _name(frame, module) -> str:
 class _Run:
     """Calls of one root in training mode, one after the other, with nothing recorded and no step in between."""
 
-    __slots__ = ("batch", "counts", "done", "moment", "root")
+    __slots__ = ("batch", "counts", "done", "moment", "moments", "root")
 
     def __init__(self, root):
         self.root, self.moment, self.batch, self.done = weakref.ref(root), None, None, False
         self.counts: dict[tuple, int] = {}  # by where the call is: two views of one batch are two calls of one step
+        self.moments: dict[tuple, int] = {}  # the same, steps in between: an evaluation of all data after each epoch
 
     def __call__(self, *event):  # as a frame's trace function, which is what a call is marked with
         return self
@@ -122,11 +124,17 @@ def unrecorded() -> None:
     elif batch is not None and run.batch is not None and run.batch() is batch:
         return  # the same batch once more: samples of what dropout gives
     run.batch = None if batch is None else weakref.ref(batch)
-    where = caller.f_code, caller.f_lasti
+    where, limit = (caller.f_code, caller.f_lasti), LIMITS["FB-MODE-01"]["batches"]
     run.counts[where] = run.counts.get(where, 0) + 1
-    if run.counts[where] >= LIMITS["FB-MODE-01"]["batches"]:
-        run.done = True
-        if _owned(root) and not _meant(root, caller):
+    if run.counts[where] == 1 and log.steps:
+        run.moments[where] = run.moments.get(where, 0) + 1
+    # Calls at one place, or of several batches at several places and moments, if these can be read to be evaluations.
+    one_place = run.counts[where] >= limit
+    if one_place or log.steps and (run.moments[where] == limit or len(run.counts) == limit):
+        owned = _owned(root) and not _meant(root, caller)
+        run.done = one_place
+        if owned and (one_place or only_reported(Site(caller.f_code, caller.f_lasti))):
+            run.done = True
             _report_training(root, caller)
 
 
@@ -160,7 +168,7 @@ def _report_training(root, caller):
     drops, norms = _own_layers(root)
     drops, norms = [m for m in drops if m.training], [m for m in norms if m.training]
     name, site = _name(caller, root), Site(caller.f_code, caller.f_lasti)
-    fix = f"call `{name}.eval()` before the loop, and `{name}.train()` after it"
+    fix = f"call `{name}.eval()` before the evaluation, and `{name}.train()` after it"
     if norms:
         norm = f"{type(norms[0]).__name__}({norms[0].num_features})"
         if drops:
@@ -209,7 +217,9 @@ def _mode_set(module, training: bool) -> None:
         if module.__dict__.get("_hooked") is WATCHED:
             del module.__dict__["_hooked"]
         return
-    table[id(module)] = _Evaluated(module, user_site())
+    old = table.get(id(module))
+    if old is None or old.module() is not module or old.steps == 0:  # else eval() again, and train() never since
+        table[id(module)] = _Evaluated(module, user_site())
     if not module._hooked:
         module.__dict__["_hooked"] = WATCHED
     if _stepping not in events.before_step:
@@ -280,10 +290,6 @@ def evaluated(module, args, result) -> None:
     frame = sys._getframe(3)
     if running(frame):
         return  # a part of another module
-    if log.notes.get("gradients asked for"):
-        return
-    if e.outputs.get("moment") != log.backwards:
-        e.outputs = {"moment": log.backwards}
     site = user_site(frame)
     if site is None:
         return

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from ..place import USER, kind_of, running
+from ..place import NEVER, USER, kind_of, running
 from . import events
 from .findings import found
 from .log import log
@@ -93,7 +93,7 @@ def broadcast(name: str, x, y, out) -> None:
     if data._node is not None or _made_by_hand(long) or _made_by_hand(short):
         return
     site = user_site()
-    if site is None or site.library:
+    if site is None or site.library or _within_loss():
         return
     shape = tuple(out._array.shape)
     u, v = _names(site, "a", "b")
@@ -112,6 +112,16 @@ def broadcast(name: str, x, y, out) -> None:
         )
 
     events.arm(out._node, fire)
+
+
+def _within_loss() -> bool:
+    """Whether a loss function of the package computes this: it says so itself (FB-LOSS-07)."""
+    frame = sys._getframe(2)
+    while kind_of(frame.f_code.co_filename) == NEVER and frame.f_back is not None:
+        if frame.f_code.co_filename.endswith("regression.py"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 _SYMBOLS = {"sub": "-", "add": "+", "mul": "*", "div": "/", "pow": "**"}

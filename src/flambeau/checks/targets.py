@@ -68,13 +68,7 @@ def padding(name: str, input, target, weight, ignore_index: int, reduction: str)
     if input._node is None:
         return
     flat = t.reshape(-1)
-    for node in graph([input], 4000):
-        if getattr(getattr(node, "op", None), "name", "") != "embedding":
-            continue
-        ids, table = _looked_up(node)
-        if ids is None:
-            continue
-        pad = node.options.get("padding")
+    for ids, table, pad in _lookups(input):
         if pad is not None and pad >= 0:
             value = _padded(flat, classes, ids, table, pad)
             if value is not None and _counts(value, weight, ignore_index):
@@ -88,6 +82,29 @@ def padding(name: str, input, target, weight, ignore_index: int, reduction: str)
                 if note[value] >= LIMITS["FB-LOSS-11"]["batches"]:
                     _report(name, target, flat, value, None)
                     return
+
+
+def unrecorded(input, weight, padding) -> None:
+    """An embedding that is frozen, or runs under no_grad, was looked up: no graph will tell."""
+    if type(input._array) is np.ndarray and input._array.ndim > 1:
+        note = log.notes.setdefault("looked up", [])
+        note.append((log.steps, log.backwards, input._array, weight._array.shape[0], padding))
+        del note[:-4]
+
+
+def _lookups(input):
+    """(the indices, the number of rows, padding_idx) of the embeddings behind a tensor, or else of the last ones."""
+    several = False
+    for node in graph([input], 4000):
+        if getattr(getattr(node, "op", None), "name", "") == "embedding":
+            ids, table = _looked_up(node)
+            several = True
+            if ids is not None:
+                yield ids, table, node.options.get("padding")
+    if not several:
+        for steps, backwards, ids, table, pad in log.notes.get("looked up", ()):
+            if (steps, backwards) == (log.steps, log.backwards):
+                yield ids, table, pad
 
 
 def _looked_up(node):
@@ -209,6 +226,14 @@ def sizes_differ(name: str, input, target) -> None:
           "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
           f"{name} compares `{text}` {first} with `{other}` {second} as all {pairs} pairs, and pulls every "
           f"prediction to the mean of `{other}`", fix, cause="two-sided", pairs=pairs)  # fmt: skip
+
+
+def all_pairs(name: str, input, target) -> None:
+    """Say that a loss, which PyTorch has no warning for, compares all predictions with all targets."""
+    a, b = input._array.shape, target._array.shape
+    if len(a) != len(b) and log.on and (site := user_site()) is not None and not site.library:
+        if len(both := np.broadcast_shapes(a, b)) and both not in (a, b):
+            sizes_differ(name, input, target)
 
 
 def same_shape(input, target) -> str:

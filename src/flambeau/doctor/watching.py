@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import curves as _curves  # noqa: F401  rules about the curves of a run
-from ..checks import events, findings, numbers, speed
+from ..checks import events, findings, numbers, slopes, speed
 from ..checks.log import log
 from ..checks.registry import owner
 from ..errors import ArgumentError, FlambeauError, NotSupported
@@ -231,7 +231,7 @@ class watch:
                 continue
             value = float(_total(g._array)) if whole else g._array.item(0)
             if value - value != 0:
-                error = numbers.locate_backward(roots, leaf)
+                error = slopes.locate_backward(roots, leaf)
                 if error is not None:
                     self._raise(error)
 

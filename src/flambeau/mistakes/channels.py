@@ -7,7 +7,7 @@ import sys
 from ..errors import FlambeauError
 from ..place import running
 from ..tensor import Tensor
-from .operands import called
+from .operands import called, lost
 
 CODE = "FB-SHAPE-02"
 
@@ -27,6 +27,15 @@ def wrong_channels(fact: str, x: Tensor, n: int, wanted: int, layer: str, argume
     a, name = tuple(x._array.shape), called(x, "x")
     what = f"{_layer(layer)}({argument}={wanted})"
     later = tuple(range(1, len(a) - 1))
+    dropped = lost(x, name, ("permute", "transpose", "unsqueeze", "movedim", "swapaxes"))
+    if dropped is not None:
+        line, text, variable = dropped
+        return ChannelsError(
+            fact,
+            why=f"{what} received {a}: `{text}` on line {line} returned a new tensor that was not kept",
+            fix=f"use `{variable} = {text}`",
+            code="FB-DEV-02",
+        )
     if len(a) == n + 2 and a[1] != wanted:
         if a[-1] == wanted:
             order = (0, len(a) - 1, *later)

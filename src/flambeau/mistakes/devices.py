@@ -12,12 +12,12 @@ from .operands import (
     assigned,
     in_forward,
     is_name,
+    lost,
     object_of_method,
     operand,
     operands,
     owner,
     plain_attribute,
-    thrown_away,
     user,
 )
 
@@ -40,14 +40,14 @@ def mixed_devices(a, b) -> DeviceError:
     owned, x = pair
     there, here = owned.tensor.device, x.tensor.device
     for o in (x, owned):
-        dropped = None if o.parameter else thrown_away(o.name, _MOVES)
+        dropped = None if o.parameter else lost(o.tensor, o.name, _MOVES)
         if dropped is not None:
-            line, text = dropped
+            line, text, name = dropped
             return DeviceError(
                 fact,
-                why=f"`{text}` on line {line} returned a new tensor that was not kept: `{o.name}` is still on "
+                why=f"`{text}` on line {line} returned a new tensor that was not kept: `{name}` is still on "
                 f"{o.tensor.device}, `{(owned if o is x else x).name}` on {(there if o is x else here)}",
-                fix=f"use `{o.name} = {text}`",
+                fix=f"use `{name} = {text}`",
                 code="FB-DEV-02",
             )
     attribute = plain_attribute(x.tensor)

@@ -7,7 +7,7 @@ import numpy as np
 from ..checks.tags import origin
 from ..errors import DtypeError, FlambeauError, NotSupported
 from ..tensor import Tensor
-from .operands import Operand, as_operand, assigned, called, is_name, is_parameter, operand
+from .operands import Operand, as_operand, assigned, called, is_name, is_parameter, lost, operand
 
 FLOATS, WHOLE = "FB-DTYPE-01", "FB-DTYPE-02"
 _WHOLE = "iub"
@@ -28,6 +28,9 @@ def mixed_dtypes(fact: str, x: Tensor, weight: Tensor, ids: bool = False) -> Dty
         blamed, other = other, blamed
     b, o = operand(blamed, called(blamed, "x")), operand(other, called(other, "weight"))
     where, wanted = origin(blamed), other.dtype.name
+    dropped = None if b.parameter else lost(blamed, b.name, ("to", "float", "double", "half", "bfloat16", "type"))
+    if dropped is not None:
+        return _not_kept(fact, b, dropped)
     short = {"float32": "float", "float64": "double", "float16": "half", "bfloat16": "bfloat16"}.get(wanted)
     cast = f"{as_operand(b.name)}.{short}()" if short else f"{as_operand(b.name)}.to(torch.{wanted})"
     if blamed.dtype.name == "float64" and where.kind == "numpy":
@@ -61,6 +64,16 @@ def mixed_dtypes(fact: str, x: Tensor, weight: Tensor, ids: bool = False) -> Dty
         fix=_convert(b, cast),
         code=FLOATS,
         cause="mixed",
+    )
+
+
+def _not_kept(fact: str, b: Operand, dropped) -> DtypeError:
+    line, text, name = dropped
+    return DtypeError(
+        fact,
+        why=f"`{text}` on line {line} returned a new tensor that was not kept: `{name}` is still {b.tensor.dtype.name}",
+        fix=f"use `{name} = {text}`",
+        code="FB-DEV-02",
     )
 
 

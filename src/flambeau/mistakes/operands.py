@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..calls import called_by, failed_call
 from ..checks import registry
+from ..checks.log import log
 from ..checks.sites import Site, name_in, statements
 from ..place import running, user_frame
 from ..tensor import Tensor
@@ -176,6 +177,15 @@ def thrown_away(name: str, methods: tuple[str, ...]) -> tuple[int, str] | None:
             if any(ast.unparse(n) == name for t in targets for n in ast.walk(t) if isinstance(n, ast.expr)):
                 found = None  # the name means something else from here on
     return found
+
+
+def lost(t: Tensor, name: str, methods: tuple[str, ...]) -> tuple[int, str, str] | None:
+    """(line, source, variable) of a call of one of these methods of a tensor whose result was dropped."""
+    for held, line, variable, source in log.notes.get("dropped", ()):
+        if held() is t and source.rpartition("(")[0].rpartition(".")[2] in methods:
+            return line, source, variable
+    found = thrown_away(name, methods)
+    return None if found is None else (*found, name)
 
 
 def assigned(name: str) -> int:

@@ -92,6 +92,11 @@ def wrong_features(x: Tensor, weight: Tensor, k: int, n: int, layer: bool = True
     )
 
 
+def _is_weight(t: Tensor) -> bool:
+    """Whether a tensor is learned: a Parameter, or another leaf that requires grad."""
+    return is_parameter(t) or (t._node is None and t._rg)
+
+
 def _fits(a, b) -> tuple[int, ...] | None:
     """The shape of a matrix product of these shapes; None where there is none."""
     if not a or not b or a[-1] != b[-2 if len(b) > 1 else 0]:
@@ -117,7 +122,7 @@ def wrong_product(fact: str, x: Tensor, y: Tensor, symbol: str = "@") -> ShapeEr
     fact: PyTorch's sentence. symbol: what joins the operands in the source, or a function's name.
     """
     a, b = tuple(x._array.shape), tuple(y._array.shape)
-    if is_parameter(y) and not is_parameter(x) and len(b) == 2 and a and a[-1] != b[0]:
+    if _is_weight(y) and not _is_weight(x) and len(b) == 2 and a and a[-1] != b[0]:
         return wrong_features(x, y, b[0], b[1], layer=False)
     p, q = called(x, "a"), called(y, "b")
     join = f"{p} @ {q}" if symbol == "@" else f"{symbol}({p}, {q})"

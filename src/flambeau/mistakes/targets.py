@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DtypeError, FlambeauError, ShapeError
+from ..errors import DtypeError, FlambeauError, NotSupported, ShapeError
 from ..tensor import Tensor
-from .operands import called
+from .dtypes import needs_float
+from .operands import called, lost
 
 CODE = "FB-LOSS-02"
 
@@ -60,6 +61,15 @@ def wrong_dtype(fact: str, input: Tensor, target: Tensor) -> DtypeError:
     """The error for class numbers that are not int64."""
     t, y = tuple(target._array.shape), called(target, "target")
     values, name = _plain(target), target.dtype.name
+    dropped = lost(target, y, ("to", "long", "type"))
+    if dropped is not None:
+        line, text, variable = dropped
+        return DtypeError(
+            fact,
+            why=f"`{text}` on line {line} returned a new tensor that was not kept: `{variable}` is still {name}",
+            fix=f"use `{variable} = {text}`",
+            code="FB-DEV-02",
+        )
     if target._array.dtype.kind == "f" and not _whole(values):
         return DtypeError(
             fact,
@@ -111,4 +121,33 @@ def wrong_shape(fact: str, input: Tensor, target: Tensor) -> FlambeauError:
         fix=f"use one class number per sample, or one probability per class, of shape {a}",
         code=CODE,
         cause="shape",
+    )
+
+
+def numbers_as_scores(fact: str, input: Tensor, target: Tensor) -> FlambeauError:
+    """The error for whole numbers where cross_entropy wants scores: the arguments swapped, if the target is scores."""
+    if target._array.dtype.kind != "f":
+        return needs_float(fact, input)
+    x, y = called(input, "input"), called(target, "target")
+    shape, kind = tuple(input._array.shape), input.dtype.name
+    return NotSupported(
+        fact,
+        why=f"the scores come first and the class numbers second, but `{x}` is {kind} of shape {shape} and `{y}` is "
+        "floating point",
+        fix=f"swap the arguments: `({y}, {x})`",
+        code="FB-LOSS-10",
+        cause="swapped",
+    )
+
+
+def wrong_weight(fact: str, input: Tensor, weight: Tensor) -> DtypeError:
+    """The error for class weights of another dtype than the scores: as a rule, those from NumPy are float64."""
+    w, name, wanted = called(weight, "weight"), weight.dtype.name, input.dtype.name
+    whole = weight._array.dtype.kind in "iub"
+    return DtypeError(
+        fact,
+        why=f"losses and class weights are multiplied with each other: the scores are {wanted}, but `{w}` is {name}",
+        fix=f"convert the weights: `{w}.to(torch.{wanted})`",
+        code="FB-DTYPE-02" if whole else "FB-DTYPE-01",
+        cause="integers" if whole else "mixed",
     )

@@ -7,6 +7,7 @@ import numpy as np
 from .. import devices, dtypes
 from ..arrays import meta_empty
 from ..checks import dtypes as rules
+from ..checks.halves import narrowed
 from ..checks.log import log
 from ..checks.tags import FROM_INTEGERS, tag
 from ..errors import ArgumentTypeError, NotSupported
@@ -88,6 +89,8 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     if made is not self and log.conversions and log.on:
         log.conversions -= 1
         rules.converted(self, "to")
+        if made._array.dtype == np.float16:
+            narrowed(self, made)
     return made
 
 

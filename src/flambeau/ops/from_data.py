@@ -9,9 +9,10 @@ import numpy as np
 from .. import devices, dtypes
 from ..arrays import MetaArray, meta_empty
 from ..checks.buffers import shared
+from ..checks.halves import half_number
 from ..checks.log import log
 from ..checks.sites import user_site
-from ..checks.tags import tag
+from ..checks.tags import FROM_INTEGERS, tag
 from ..errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -346,8 +347,13 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         if data._rg and log.on:
             log.cut("tensor", data)
     made = finish(_placed(array_of(data, None if dtype is None else dtype_of(dtype, None)), device), requires_grad)
-    if isinstance(data, np.ndarray) and made._array.dtype == np.float64 and log.on:
-        tag(made, "numpy", user_site())
+    if isinstance(data, np.ndarray) and log.on:
+        if made._array.dtype == np.float64:
+            tag(made, "numpy", user_site())
+        elif data.dtype.kind in "iu" and made._array.dtype.kind == "f":
+            made._tag = FROM_INTEGERS
+    elif isinstance(data, float) and made._array.dtype == np.float16 and log.on:
+        half_number(data, made)
     return made
 
 

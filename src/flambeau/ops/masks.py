@@ -8,6 +8,8 @@ import numpy as np
 
 from .. import dtypes
 from ..arrays import MetaArray
+from ..checks.log import log
+from ..checks.tags import tag
 from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..kernels.elementwise import chosen
 from ..kernels.record import constant
@@ -65,6 +67,7 @@ def where(condition, input=None, other=None):
             )
         condition = condition.to(dtypes.bool)
     common = result_type(input, other)
+    flags = input.__class__ is int and other.__class__ is int and {input, other} == {0, 1}
     a, b = [x if isinstance(x, Tensor) and x.dtype is common else x.to(common) if isinstance(x, Tensor)
             else wrap(stored_scalar(x, common.numpy)) for x in (input, other)]  # fmt: skip
     check_devices(condition, a, b)
@@ -72,7 +75,10 @@ def where(condition, input=None, other=None):
         np.broadcast_shapes(condition._array.shape, a._array.shape, b._array.shape)
     except ValueError:
         raise _clash(condition, a, b) from None
-    return _where(condition, a, b)
+    made = _where(condition, a, b)
+    if flags and log.on:
+        tag(made, "bool_cast")
+    return made
 
 
 def _clash(*tensors):

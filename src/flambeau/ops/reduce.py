@@ -10,8 +10,8 @@ import numpy as np
 from .. import dtypes, return_types
 from ..arrays import MetaArray
 from ..autograd.mode import state
+from ..checks.halves import overflowed
 from ..checks.log import log
-from ..checks.numbers import overflowed
 from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import ArgumentTypeError, DtypeError, IndexOutOfRange, ShapeError
 from ..kernels import fused as kernels
@@ -168,6 +168,9 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
 
 
 def _mean_array(input, axes, keepdim, count):
+    if count and type(input) is np.ndarray and FROM_NUMPY[input.dtype] in HALVES:
+        total = _sum_array(cast(input, F32), axes, keepdim)  # which the narrow dtype need not be able to hold
+        return np.asarray(total / np.float32(count)).astype(input.dtype)
     total = _sum_array(input, axes, keepdim)
     if count and not isinstance(input, MetaArray):
         return total / count if total.dtype.kind != "V" else np.true_divide(total, total.dtype.type(count))

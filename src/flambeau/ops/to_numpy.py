@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd.mode import is_grad_enabled
+from ..checks.buffers import exported
 from ..checks.log import log
 from ..errors import (
     ArgumentTypeError,
@@ -40,7 +41,11 @@ def numpy(self, *, force=False):
         )
     if self._rg and log.on:
         log.cut("numpy", self)
-    return a.view()
+    made = a.view()
+    if log.exports and log.on:
+        log.exports -= 1
+        exported(a, made)
+    return made
 
 
 def __array__(self, dtype=None, copy=None):

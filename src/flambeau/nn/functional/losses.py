@@ -9,8 +9,8 @@ from ...checks.sites import arguments, user_site
 from ...checks.targets import classes_first, same_shape
 from ...dtypes import promote_types
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...mistakes.batches import wrong_batch
-from ...mistakes.targets import not_probabilities, wrong_dtype, wrong_shape
+from ...mistakes.batches import merged, wrong_batch
+from ...mistakes.targets import not_probabilities, numbers_as_scores, wrong_dtype, wrong_shape, wrong_weight
 from ...ops import losses as L
 from ...ops.dense import linear as _linear
 from ...ops.entry import public
@@ -77,6 +77,9 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
                 fix="leave ignore_index out, or give class indices",
             )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    if a.dtype.kind in "iu":
+        fact = f"\"log_softmax_lastdim_kernel_impl\" not implemented for '{title(input)}'"
+        raise numbers_as_scores(fact, input, target)
     need_float(input, "log_softmax_lastdim_kernel_impl")
     _check_classes(input, target, weight)
     single = a.ndim == 1
@@ -158,11 +161,7 @@ def _check_classes(input, target, weight, name="cross_entropy"):
                 fix=f"use `torch.ones({classes})` to begin with",
             )
         if weight.dtype is not input.dtype:
-            raise DtypeError(
-                f"expected scalar type {title(input)} but found {title(weight)}",
-                why="losses and weights are multiplied with each other",
-                fix=f"use `weight.to({input.dtype})`",
-            )
+            raise wrong_weight(f"expected scalar type {title(input)} but found {title(weight)}", input, weight)
     check_devices(input, target, weight)
 
 
@@ -287,9 +286,14 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     need_tensor(input, "binary_cross_entropy")
     need_tensor(target, "binary_cross_entropy", "target", 2)
     if target.size() != input.size():
-        raise ArgumentError(
+        fact = (
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
-            "deprecated. Please ensure they have the same size.",
+            "deprecated. Please ensure they have the same size."
+        )
+        if merged(input, target.shape[0] if target.ndim else 1) is not None:
+            raise wrong_batch(fact, input, target)
+        raise ArgumentError(
+            fact,
             why=f"each prediction needs its own target: {input.numel()} predictions, {target.numel()} targets",
             fix=same_shape(input, target),
             code="FB-LOSS-07",

@@ -212,6 +212,7 @@ def poisson_nll_loss(input, target, log_input=True, full=False, size_average=Non
             why="the losses are returned as they are, averaged or summed",
             fix='use "none", "mean" or "sum"',
         )
+    targets.all_pairs("poisson_nll_loss", input, target)
     losses = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
@@ -274,6 +275,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
             why=f"the smallest is {float(var._array.min()):g}, and a variance is a mean of squares",
             fix="let the network predict its logarithm: `var = log_var.exp()`",
         )
+    targets.all_pairs("gaussian_nll_loss", input, target)
     # The floor moves the value, not the gradient.
     floored = var + (var.detach().clamp_min(eps) - var.detach())
     losses = 0.5 * (floored.log() + (input - target) ** 2 / floored)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...autograd.mode import no_grad
+from ...checks.log import log
+from ...checks.targets import unrecorded
 from ...errors import ArgumentError, DtypeError, FailedAssertion, NotSupported, ShapeError
 from ...ops.embedding import _embedding, check_rows
 from ...ops.entry import public
@@ -65,7 +67,10 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         padding_idx %= rows
     if max_norm is not None:
         _renorm(weight, input, max_norm, norm_type)
-    return _embedding(weight, input, padding=padding_idx, by_frequency=bool(scale_grad_by_freq))
+    made = _embedding(weight, input, padding=padding_idx, by_frequency=bool(scale_grad_by_freq))
+    if made._node is None and log.on:
+        unrecorded(input, weight, padding_idx)
+    return made
 
 
 @public("embedding")
