@@ -253,3 +253,14 @@ place(torch.zeros(2).untyped_storage(), "cuda:0")
 """).error
     assert error.code == "FB-DEV-04" and isinstance(error, RuntimeError) and "map_location='cpu'" in error.fix
     assert error.fact.startswith("Attempting to deserialize object on a CUDA device but torch.cuda.is_available()")
+
+
+def test_a_move_that_a_function_drops():
+    error = check(Mistake("FB-DEV-02", """
+def prepare(x, device):
+    x.to(device)
+    return x
+x = prepare(torch.randn(3, 4), "meta")
+nn.Linear(4, 1).to("meta")(x)  # HERE
+""", fix=[("    x.to(device)", "    x = x.to(device)", "x = x.to(device)")])).error  # fmt: skip
+    assert "`x.to(device)` on line 2" in error.why

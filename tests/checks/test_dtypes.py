@@ -205,3 +205,27 @@ RIGHT = [
 @pytest.mark.parametrize("program", RIGHT)
 def test_right_programs_are_left_alone(program):
     correct(program)
+
+
+OTHERS = [
+    Mistake("FB-DTYPE-04", """
+v = torch.rand(8)
+flags = torch.where(v > 0.5, 1, 0)
+print(torch.index_select(v, 0, flags))  # HERE
+""", "mask"),
+    Mistake("FB-DEV-02", """
+x = torch.randn(6, 2).double()
+x.float()
+print(nn.Linear(2, 2)(x))  # HERE
+""", fix=[("x.float()", "x = x.float()")], says=("`x.float()` on line 2 returned a new tensor",)),
+    Mistake("FB-DEV-02", """
+labels = torch.tensor([0., 1., 2.])
+labels.long()
+F.cross_entropy(torch.randn(3, 3, requires_grad=True), labels)  # HERE
+""", fix=[("labels.long()", "labels = labels.long()")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", OTHERS, ids=lambda m: m.code)
+def test_other_forms(mistake):
+    check(mistake)

@@ -259,3 +259,44 @@ for i in range(20):
 @pytest.mark.parametrize("program", NOT_SHARED, ids=range(len(NOT_SHARED)))
 def test_not_shared(program):
     correct(program)
+
+
+# ---------------------------------------------------------------------- the same mistakes, written in other ways
+
+OTHERS = [
+    Mistake("FB-INPL-02", """
+mask, lin = torch.ones(4), nn.Linear(4, 4)
+h = lin(torch.ones(2, 4)) * mask
+mask.zero_()
+h.sum().backward()  # HERE
+""", "in-place", [("mask.zero_()", "mask = torch.zeros_like(mask)")], says=("`mask.zero_()` (line 3)",)),
+    Mistake("FB-INPL-05", """
+net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+out = net(torch.randn(2, 3))
+net[2].weight.data.mul_(0.5)
+out.sum().backward()  # HERE
+""", ".data", [("net[2].weight.data.mul_(0.5)\nout.sum().backward()",
+                "out.sum().backward()\nnet[2].weight.data.mul_(0.5)", "below backward()")]),
+    Mistake("FB-INPL-04", """
+net = nn.Linear(2, 1); opt = optim.SGD(net.parameters(), 0.1); history = []
+for _ in range(5):
+    opt.zero_grad(); net(torch.ones(3, 2)).pow(2).mean().backward(); opt.step()
+    history.append(net.weight.detach().numpy())  # HERE
+print(np.stack(history))
+""", "shared-tensor", [("net.weight.detach().numpy()", "net.weight.detach().numpy().copy()")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", OTHERS, ids=lambda m: f"{m.code} {m.cause}")
+def test_other_forms(mistake):
+    check(mistake)
+
+
+def test_arrays_that_are_looked_at_and_let_go():
+    correct("""
+net = nn.Linear(2, 1); opt = optim.SGD(net.parameters(), 0.1); outs, norms = [], []
+for _ in range(5):
+    opt.zero_grad(); net(torch.ones(3, 2)).pow(2).mean().backward(); opt.step()
+    w = net.weight.detach().numpy()
+    norms.append(np.linalg.norm(w)); outs.append(net(torch.ones(3, 2)).detach().numpy())
+""")

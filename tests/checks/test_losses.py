@@ -1,7 +1,7 @@
 """Losses that are fed what they do not expect."""
 
 import pytest
-from checks.cases import Mistake, check, correct
+from checks.cases import Mistake, check, correct, run
 
 MISTAKES = [
     Mistake("FB-LOSS-01", """
@@ -337,3 +337,90 @@ F.mse_loss(torch.zeros(9, 3), a).backward()
 @pytest.mark.parametrize("name", CORRECT)
 def test_correct_programs_are_left_alone(name):
     correct(CORRECT[name])
+
+
+# ---------------------------------------------------------------------- the same mistakes, written in other ways
+
+TOKENS = """
+def batch():
+    ids = torch.randint(3, 25, (6, 12))
+    for row, n in enumerate((12, 9, 7, 6, 5, 4)):
+        ids[row, n:] = 0
+    return ids
+emb, head = nn.Embedding(25, 8, padding_idx=0), nn.Linear(8, 25)
+opt = optim.SGD(head.parameters(), 0.1)
+"""
+OTHERS = [
+    Mistake("FB-LOSS-01", """
+net = nn.Linear(8, 3)
+p = net(torch.randn(6, 8)).softmax(1).clamp(min=1e-7)
+F.cross_entropy(input=p, target=torch.zeros(6, dtype=torch.long)).backward()  # HERE
+""", "function", [("net(torch.randn(6, 8)).softmax(1).clamp(min=1e-7)", "net(torch.randn(6, 8))")]),
+    Mistake("FB-LOSS-05", """
+net = nn.Conv2d(1, 1, 1)
+p = 1 / (1 + torch.exp(-net(torch.rand(2, 1, 4, 4))))
+F.binary_cross_entropy_with_logits(p, torch.ones_like(p)).backward()  # HERE
+""", "by-hand", [("binary_cross_entropy_with_logits", "binary_cross_entropy", "F.binary_cross_entropy")]),
+    Mistake("FB-LOSS-05", """
+z = nn.Linear(3, 1)(torch.randn(4, 3))
+F.binary_cross_entropy_with_logits(z.exp() / (1 + z.exp()), torch.ones(4, 1)).backward()  # HERE
+""", "by-hand"),
+    Mistake("FB-LOSS-06", """
+student, teacher, x = nn.Linear(5, 3), nn.Linear(5, 3), torch.randn(4, 5)
+soft = F.log_softmax(teacher(x).detach(), 1)
+F.kl_div(F.log_softmax(student(x), 1), soft, reduction="batchmean").backward()  # HERE
+""", "target", [('reduction="batchmean"', 'reduction="batchmean", log_target=True', "log_target=True")]),
+    Mistake("FB-LOSS-07", """
+net, x, y = nn.Linear(3, 1), torch.randn(5, 3), torch.rand(5)
+F.poisson_nll_loss(net(x), y).backward()  # HERE
+""", "two-sided", [("net(x), y)", "net(x).squeeze(1), y)", "net(x).squeeze(1)")]),
+    Mistake("FB-LOSS-07", """
+net, x, y = nn.Linear(3, 1), torch.randn(5, 3), torch.rand(5)
+nn.GaussianNLLLoss()(net(x), y, torch.ones(5, 1)).backward()  # HERE
+""", "two-sided", [("net(x), y,", "net(x), y.unsqueeze(1),", "y.unsqueeze(1)")]),
+    Mistake("FB-LOSS-10", """
+net, criterion, y = nn.Linear(3, 3), nn.CrossEntropyLoss(), torch.tensor([0, 1, 2, 0])
+scores = net(torch.randn(4, 3))
+loss = criterion(y, scores)  # HERE
+""", "swapped", [("(y, scores)", "(scores, y)")]),
+    Mistake("FB-DTYPE-01", """
+weights = np.array([0.2, 0.8])
+scores = nn.Linear(3, 2)(torch.randn(4, 3))
+F.cross_entropy(scores, torch.tensor([0, 1, 1, 0]), weight=torch.from_numpy(weights))  # HERE
+""", "mixed", [("torch.from_numpy(weights)", "torch.from_numpy(weights).to(torch.float32)")]),
+    Mistake("FB-LOSS-11", TOKENS + """
+emb.weight.requires_grad_(False)
+for step in range(3):
+    ids = batch()
+    F.cross_entropy(head(emb(ids[:, :-1])).flatten(0, 1), ids[:, 1:].flatten()).backward()  # HERE
+""", "padding_idx", [("ids[:, 1:].flatten())", "ids[:, 1:].flatten(), ignore_index=0)", "ignore_index=0")]),
+    Mistake("FB-LOSS-11", TOKENS + """
+for step in range(3):
+    ids = batch()
+    with torch.no_grad():
+        features = emb(ids[:, :-1])
+    F.cross_entropy(head(features).flatten(0, 1), ids[:, 1:].flatten()).backward()  # HERE
+""", "padding_idx"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", OTHERS, ids=lambda m: f"{m.code} {m.cause}")
+def test_other_forms(mistake):
+    check(mistake)
+
+
+def test_class_numbers_from_numpy_as_amounts():
+    outcome = run("""
+labels = np.random.randint(0, 6, size=100)
+y = torch.tensor(labels, dtype=torch.float32).view(-1, 1)
+F.mse_loss(nn.Linear(4, 1)(torch.randn(100, 4)), y).backward()
+""")
+    assert outcome.codes("EW") == [] and "FB-LOSS-08" in outcome.codes("H")
+
+
+def test_what_looks_like_a_sigmoid_and_is_none():
+    correct("""
+z = nn.Linear(3, 1)(torch.randn(8, 3))
+for scores in (z / (1 + z.abs()), 5 / (1 + torch.exp(-z)), 1 / (1 + z ** 2)):
+    F.binary_cross_entropy_with_logits(scores, torch.ones(8, 1)).backward(retain_graph=True)
+""")

@@ -328,3 +328,107 @@ h = net.register_forward_hook(lambda m, a, o: calls.append(1)); net(torch.ones(1
 other = nn.Linear(2, 2); other.eval(); other.train(); plain = "_hooked" in vars(other)
 """)
     assert outcome.error is None and outcome.names["calls"] == [1] and not outcome.names["plain"]
+
+
+# ---------------------------------------------------------------------- evaluations of all data at once
+
+FULL = """
+net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+opt = optim.SGD(net.parameters(), 0.01)
+x, y, xv, yv = torch.randn(20, 4), torch.randn(20, 1), torch.randn(10, 4), torch.randn(10, 1)
+"""
+ONCE = [
+    FULL + """
+for epoch in range(4):
+    loss = F.mse_loss(net(x), y); opt.zero_grad(); loss.backward(); opt.step()
+    with torch.no_grad():
+        val = F.mse_loss(net(xv), yv)  # HERE
+    print(epoch, val.item())
+""",
+    FULL + """
+for epoch in range(4):
+    loss = F.mse_loss(net(x), y); opt.zero_grad(); loss.backward(); opt.step()
+with torch.no_grad():
+    print("train", F.mse_loss(net(x), y).item())
+    print("validation", F.mse_loss(net(xv), yv).item())  # HERE
+""",
+    FULL + """
+@torch.no_grad()
+def validate(model, inputs, targets):
+    return F.mse_loss(model(inputs), targets)  # HERE
+history = []
+for epoch in range(4):
+    loss = F.mse_loss(net(x), y); opt.zero_grad(); loss.backward(); opt.step()
+    history.append(validate(net, xv, yv).item())
+""",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", ONCE)
+def test_evaluation_of_all_data_at_once(program):
+    call = "val = F.mse_loss(net(xv), yv)"
+    fix = [(call, f"net.eval(); {call}; net.train()", "`net.eval()`", "`net.train()`")] if call in program else []
+    check(Mistake("FB-MODE-01", program, "norm", fix, "W"))
+
+
+USED = [
+    # a generator whose samples another network learns from
+    """
+g = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2)); d = nn.Linear(2, 1)
+og, od = optim.Adam(g.parameters()), optim.Adam(d.parameters())
+for i in range(6):
+    with torch.no_grad():
+        fake = g(torch.randn(8, 4))
+    bad = F.softplus(d(fake)).mean() + F.softplus(-d(torch.randn(8, 2))).mean()
+    od.zero_grad(); bad.backward(); od.step()
+    good = F.softplus(-d(g(torch.randn(8, 4)))).mean()
+    og.zero_grad(); good.backward(); og.step()
+    print(bad.item(), good.item())
+""",
+    # labels that the model gives itself
+    """
+net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.1), nn.Linear(8, 3)); opt = optim.SGD(net.parameters(), 0.1)
+for i in range(6):
+    x = torch.randn(8, 4)
+    with torch.no_grad():
+        sure, labels = net(x).softmax(1).max(1); mask = (sure > 0.5).float()
+    loss = (F.cross_entropy(net(x + 0.1), labels, reduction="none") * mask).mean()
+    opt.zero_grad(); loss.backward(); opt.step()
+    print(mask.mean().item())
+""",
+    # targets that a method gives
+    """
+class Agent:
+    def __init__(self):
+        self.q = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.1), nn.Linear(8, 3))
+        self.opt = optim.SGD(self.q.parameters(), 0.1)
+    def target(self, state, reward):
+        with torch.no_grad():
+            return reward + 0.9 * self.q(state).max(1).values
+    def learn(self):
+        target = self.target(torch.randn(8, 4), torch.randn(8))
+        loss = F.mse_loss(self.q(torch.randn(8, 4))[:, 0], target)
+        self.opt.zero_grad(); loss.backward(); self.opt.step()
+agent = Agent()
+for _ in range(5): agent.learn()
+""",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", USED, ids=["generator", "labels", "targets"])
+def test_results_that_training_uses_are_no_evaluation(program):
+    correct(program)
+
+
+def test_eval_called_once_more_after_each_step():
+    check(Mistake("FB-MODE-02", """
+net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2)); opt = optim.Adam(net.parameters())
+def evaluate(model, x):
+    model.eval()  # HERE
+    with torch.no_grad():
+        return model(x).argmax(1)
+x, y = torch.randn(12, 4), torch.randint(0, 2, (12,))
+for epoch in range(4):
+    opt.zero_grad(); F.cross_entropy(net(x), y).backward(); opt.step()
+    evaluate(net, x)
+""", "dropout", [("    opt.zero_grad()", "    net.train(); opt.zero_grad()", "model.train()")]))  # fmt: skip

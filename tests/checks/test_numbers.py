@@ -330,3 +330,39 @@ opt = optim.SGD(net.parameters(), 0.1)
 @pytest.mark.parametrize("program", FINE, ids=range(len(FINE)))
 def test_fine(program):
     correct(program)
+
+
+HALVES = [
+    Mistake("FB-NUM-04", "eps = torch.tensor(1e-8, dtype=torch.float16)  # HERE\n", "underflow",
+            [("1e-8", "1e-4", "1e-4")], says=("1e-08 is stored as 0 in float16",)),
+    Mistake("FB-NUM-04", "big = torch.tensor(1e5, dtype=torch.float16)  # HERE\n", "overflow"),
+    Mistake("FB-NUM-04", """
+w = torch.ones(4, dtype=torch.float16, requires_grad=True)
+h = torch.full((4,), 90000.).half()  # HERE
+(h * w).sum().backward()
+""", "cast", says=("inf of 4 of 4 values: they reach 90000",)),
+    Mistake("FB-NUM-04", """
+x = torch.ones(2, dtype=torch.float16, requires_grad=True)
+n = x / ((x - x).sum() + 1e-8)  # HERE
+n.sum().backward()
+""", "underflow", [("1e-8", "1e-4", "1e-4")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", HALVES, ids=lambda m: m.cause)
+def test_range_of_float16(mistake):
+    check(mistake)
+
+
+def test_mean_of_float16_needs_no_room_for_the_sum():
+    outcome = run("x = torch.full((64,), 40000., dtype=torch.float16)\nm, n = x.mean(), x.view(8, 8).mean(1)\n")
+    assert outcome.error is None and outcome.findings == []
+    assert outcome.names["m"].item() == 40000 and outcome.names["n"].tolist() == [40000] * 8
+
+
+def test_constants_of_float16():
+    correct("""
+mask = torch.tensor(float("-inf"), dtype=torch.float16)
+zero, one = torch.tensor(0.0, dtype=torch.float16), torch.tensor(0.1, dtype=torch.float16)
+x = torch.full((4,), float("inf")).half()
+""")

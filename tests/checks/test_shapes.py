@@ -335,3 +335,29 @@ def test_indices(mistake):
 
 def test_indices_in_range_are_nothing():
     correct("nn.Embedding(10, 2)(torch.tensor([0, 9]))\nx = torch.zeros(3)\nx[-1], x[torch.tensor([-3, 2])]\n")
+
+
+OTHERS = [
+    Mistake("FB-SHAPE-01", """
+w = torch.randn(64, 32, requires_grad=True)
+def mlp(inputs):
+    return torch.relu(inputs @ w)  # HERE
+mlp(torch.randn(16, 1, 8, 8))
+""", "unflattened", [("inputs @ w", "inputs.flatten(1) @ w", "inputs.flatten(1)")]),
+    Mistake("FB-SHAPE-03", """
+images, targets = torch.randn(32, 3, 8, 8), torch.rand(32, 1)
+rows = torch.reshape(images, (-1, 64))
+out = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1), nn.Sigmoid())(rows)
+nn.BCELoss()(out, targets)  # HERE
+""", "merged"),
+    Mistake("FB-DEV-02", """
+img = torch.rand(2, 8, 8, 3)
+img.permute(0, 3, 1, 2)
+nn.Conv2d(3, 2, 3)(img)  # HERE
+""", fix=[("img.permute", "img = img.permute", "img = img.permute(0, 3, 1, 2)")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", OTHERS, ids=lambda m: m.code)
+def test_other_forms(mistake):
+    check(mistake)

@@ -23,6 +23,16 @@ def half(c, spot, here, value, strict):
     if not known or not all(map(finite, known)):
         return None
     line = spot.line if spot is not None else 0
+    divisor = known[1] if c.op == "div" and len(known) > 1 else known[0]
+    if c.op in ("div", "reciprocal", "rsqrt", "log") and (divisor == 0).any():
+        return told(say(
+            strict, "FB-NUM-04",
+            f"{c.op} (line {line}) of float16 values received 0, so `{here.name}` is {value}" if line else
+            f"{c.op} of float16 values received 0, so `{here.name}` is {value}",
+            "what is below 6e-8 is 0 in float16, a small number such as 1e-8 too",
+            "add a number that float16 can hold, such as `1e-4`, or compute it in float32: `x.float()`",
+            "underflow", spot.site if spot is not None else here.site,
+        ))  # fmt: skip
     return told(say(
         strict, "FB-NUM-04",
         f"{c.op} (line {line}) of float16 values is above the float16 maximum 65504, so `{here.name}` is {value}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..checks.sites import arguments, user_site
 from ..errors import DtypeError, FlambeauError, NotSupported, ShapeError
 from ..tensor import Tensor
 from .dtypes import needs_float
@@ -142,7 +143,8 @@ def numbers_as_scores(fact: str, input: Tensor, target: Tensor) -> FlambeauError
 
 def wrong_weight(fact: str, input: Tensor, weight: Tensor) -> DtypeError:
     """The error for class weights of another dtype than the scores: as a rule, those from NumPy are float64."""
-    w, name, wanted = called(weight, "weight"), weight.dtype.name, input.dtype.name
+    given = [*arguments(user_site(), "input", "target", "weight")][2]  # "weight" where the loss object holds them
+    w, name, wanted = given, weight.dtype.name, input.dtype.name
     whole = weight._array.dtype.kind in "iub"
     return DtypeError(
         fact,
