@@ -355,6 +355,10 @@ img = torch.rand(2, 8, 8, 3)
 img.permute(0, 3, 1, 2)
 nn.Conv2d(3, 2, 3)(img)  # HERE
 """, fix=[("img.permute", "img = img.permute", "img = img.permute(0, 3, 1, 2)")]),
+    Mistake("FB-SHAPE-08", """
+labels = torch.tensor([1, 2, 3])
+rows = F.one_hot(labels, num_classes=3)  # HERE
+""", "one-based", [("num_classes=3", "num_classes=4")]),
 ]  # fmt: skip
 
 

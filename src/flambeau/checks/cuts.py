@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from ..autograd.mode import state
 from ..tensor import Tensor
-from .flow import Root, Scope, Step, callees, dotted, is_module, names, needs_gradient, stops_recording, targets
+from .flow import Root, Scope, Step, back, callees, dotted, is_module, names, needs_gradient, stops_recording, targets
 from .log import Cut, log
 from .sites import Site
 
@@ -126,11 +126,29 @@ def _unrecorded(step: Step, events, wanted) -> Found | None:
         manager = next(i.context_expr for i in w.items if stops_recording(i.context_expr))  # type: ignore[attr-defined]
         return Found("no_grad", f"with {ast.unparse(manager)}", source.site(manager), step)
     for call in (n for n in ast.walk(step.expression) if isinstance(n, ast.Call)):
+        if _draws(step, call) and (wanted is None or any(wanted(None, s) for s in _behind(step, call))):
+            return Found("sample", ".sample()", step.site(call), step)
         for inner in callees(step.scope, call):
             for d in getattr(inner.source.node, "decorator_list", ()):
                 if stops_recording(d) and (wanted is None or wanted(None, step)):
                     return Found("no_grad", f"@{ast.unparse(d)}", Site(inner.source.code, 0), step)
     return None
+
+
+def _draws(step: Step, call: ast.Call) -> bool:
+    """Whether a call is `.sample()` of a distribution that has been given as a variable, or made on the spot."""
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("sample", "sample_n"):
+        return False
+    of = call.func.value
+    if isinstance(of, ast.Call):
+        kind = step.scope.value(of.func)
+        return isinstance(kind, type) and kind.__module__.startswith("flambeau.distributions")
+    return type(step.scope.value(of)).__module__.startswith("flambeau.distributions")
+
+
+def _behind(step: Step, e: ast.expr):
+    """The steps that an expression within a step was computed by."""
+    return back(step.scope, e, step.scope.source.at(e.lineno))
 
 
 def _silent(step: Step) -> tuple[Found | None, bool]:

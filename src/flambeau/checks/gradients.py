@@ -94,6 +94,9 @@ def _cut_off(params, state):
         if fixed
         else f"take the computation out of `{text}`, or set requires_grad=False if they are not to learn"
         if cut.cause == "no_grad"
+        else "use `.rsample()`, whose result is a function of the parameters; where there is none, use the "
+        "log-probability of the sample in the loss"
+        if cut.cause == "sample"
         else f"leave out what `{text}` makes a new tensor of: the tensor itself has the graph",
         cause="cut",
         # In a branch, or under no_grad for a part of the model, it may well be meant.
@@ -144,7 +147,8 @@ def _unused(params):
 
 # ---------------------------------------------------------------------- FB-GRAD-06: gradients that are zero everywhere
 
-STEPS = {"round", "sign", "sgn", "floor", "ceil", "trunc", "heaviside", "floor_divide", "trunc_divide"}
+DRAWS = {"normal", "bernoulli"}
+STEPS = DRAWS | {"round", "sign", "sgn", "floor", "ceil", "trunc", "heaviside", "floor_divide", "trunc_divide"}
 
 
 def flat(roots, leaves):
@@ -162,10 +166,35 @@ def flat(roots, leaves):
         if behind and not any(t._grad is None or np.any(t._grad._array) for t in behind):
             now.add(key)
             if key in seen_before:
-                _no_slope(node, behind)
+                (_drawn if node.op.name in DRAWS else _no_slope)(node, behind)
 
 
 events.after_backward_early.append(flat)
+
+
+def _drawn(node, behind):
+    site, _ = log.notes.get("FB-GRAD-04", (None, 0))
+    root, op = root_at(site, user_frame(sys._getframe())), node.op.name
+    spot = spot_of(root, op) if root is not None else None
+    name, n = name_of(behind[0]), len(behind)
+    first, second = [ast.unparse(e) if e is not None else "" for e in (operand_of(spot, 0), operand_of(spot, 1))]
+    found(
+        "FB-GRAD-06",
+        saw=f"{op}() (line {spot.line}) draws numbers, and its gradient is zero, so {name} gets exactly 0"
+        if spot is not None
+        else f"{op}() draws numbers, and its gradient is zero, so {name} gets exactly 0",
+        why=f"all {n} parameters before it are reached through the numbers drawn alone",
+        fix=f"write the sample as a function of its parameters: `{first} + {second} * torch.randn_like({first})`"
+        if op == "normal" and first and second
+        else "write the sample as a function of its parameters: `mean + std * torch.randn_like(mean)`"
+        if op == "normal"
+        else f"use a straight-through estimator: `p = {first}`, then `p + (torch.bernoulli(p) - p).detach()`"
+        if first
+        else "use a straight-through estimator: `p + (torch.bernoulli(p) - p).detach()`",
+        cause=op,
+        at=spot.site if spot is not None else site,
+        parameters=[name_of(t) for t in behind[:8]],
+    )
 
 
 def _no_slope(node, behind):

@@ -107,6 +107,14 @@ def _cut_error(fact, name, cut):
             else f"use the tensors as they are, without `{text}`",
             **more,
         )
+    if cut.cause == "sample":
+        return GradientError(
+            fact,
+            why=f"`{text}` on line {line} draws numbers without recording where they come from",
+            fix="use `.rsample()` where the distribution has it; else put the log-probability of the sample into the "
+            "loss: `-(distribution.log_prob(sample) * reward).mean()`",
+            **more,
+        )
     if cut.cause == "no_grad":
         return GradientError(
             fact,

@@ -334,6 +334,10 @@ def one_hot(tensor, num_classes=-1):
         raise ShapeError(
             "Class values must be smaller than num_classes.",
             why=f"the largest is {a.max()}, num_classes is {num_classes}, and classes are numbered from 0",
-            fix=f"use `num_classes={int(a.max()) + 1}`",
+            fix=f"number the classes from 0: subtract 1, or use `num_classes={int(a.max()) + 1}`"
+            if a.min() == 1 and a.max() == num_classes
+            else f"use `num_classes={int(a.max()) + 1}`",
+            code="FB-SHAPE-08",
+            cause="one-based" if a.min() == 1 and a.max() == num_classes else "too-large",
         )
     return wrap((a[..., None] == np.arange(num_classes)).astype(np.int64))
