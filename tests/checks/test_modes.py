@@ -432,3 +432,16 @@ for epoch in range(4):
     opt.zero_grad(); F.cross_entropy(net(x), y).backward(); opt.step()
     evaluate(net, x)
 """, "dropout", [("    opt.zero_grad()", "    net.train(); opt.zero_grad()", "model.train()")]))  # fmt: skip
+
+
+def test_evaluation_of_a_module_with_hooks_records_too():
+    check(Mistake("FB-MODE-03", """
+net = nn.Linear(8, 4); opt = optim.SGD(net.parameters(), 0.1)
+net.register_forward_hook(lambda m, inputs, out: None)
+net(torch.randn(2, 8)).pow(2).mean().backward(); opt.step()
+net.eval()
+scores = []
+for i in range(12):
+    scores.append(net(torch.randn(5, 8)))  # HERE
+""", "kept", [("for i in range(12):\n    scores", "for i in range(12):\n  with torch.no_grad():\n    scores",
+               "with torch.no_grad():")]))  # fmt: skip

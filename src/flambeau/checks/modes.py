@@ -268,8 +268,8 @@ def _report_eval(module, e, optimizer):
           "again", why, fix, level=level, at=site, cause="norm" if norms else "dropout")  # fmt: skip
 
 
-def evaluated(module, args, result) -> None:
-    """A module that the user put in eval mode has been called, and autograd is recording."""
+def evaluated(module, args, result, depth: int = 3) -> None:
+    """A module that the user put in eval mode has been called, and autograd is recording; depth: frames to the call."""
     if getattr(result, "_array", None) is not None and result._node is None:
         return
     e = log.notes.get("eval", {}).get(id(module))
@@ -287,7 +287,7 @@ def evaluated(module, args, result) -> None:
         return
     if e.outputs.get("moment") != log.backwards:
         e.outputs = {"moment": log.backwards}
-    frame = sys._getframe(3)
+    frame = sys._getframe(depth)
     if running(frame):
         return  # a part of another module
     site = user_site(frame)

@@ -155,6 +155,8 @@ class Module(StateDict, Conversion):
         if watch is not None:
             args = watch.watch_inputs(args)
         result = self.forward(*args, **kwargs)
+        if state.grad and not self.training and log.on:
+            evaluated(self, args, result, 4)
         for key, hook, with_kwargs in self._after_hooks():
             called.add(key)
             found = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
