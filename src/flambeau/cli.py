@@ -7,6 +7,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.metadata
+import io
 import os
 import platform
 import re
@@ -141,6 +142,12 @@ def explain(words: str) -> int:
     return 0 if found else 2
 
 
+def _escape(stream) -> None:
+    """Let a stream write escapes for the letters that its encoding lacks, such as Chinese on an ASCII terminal."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
+
+
 def _cpu_name() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -178,6 +185,8 @@ def main(argv: list[str] | None = None) -> int:
         from . import demo  # noqa: PLC0415 - it needs the whole of nn, optim and data
 
         return demo.main(argv[1:]) or 0
+    if argv[:1] not in (["run"], ["doctor"]) or argv[1:2] in (["-h"], ["--help"]):
+        _escape(sys.stdout)
     options = parser.parse_args(argv)
     if options.command == "run":
         run(options.script, options.args)

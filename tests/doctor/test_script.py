@@ -1,8 +1,11 @@
 """`flambeau doctor script.py`: a report of a whole script, exit codes, files, scripts that fail."""
 
 import json
+import os
 import subprocess
 import sys
+
+import pytest
 
 BAD = """
 import torch
@@ -59,3 +62,58 @@ def test_no_such_script(tmp_path):
     done = subprocess.run([sys.executable, "-m", "flambeau", "doctor", "no.py"], cwd=tmp_path, capture_output=True,
                           text=True)  # fmt: skip
     assert done.returncode == 2 and "there is no script 'no.py'" in done.stderr and "Traceback" not in done.stderr
+
+
+STREAMS = """
+import torch
+torch.nn.Linear(2, 1)(torch.ones(3, 2)).sum().backward()
+import io, sys
+"""
+
+
+@pytest.mark.parametrize("last", ["sys.stdout = sys.stderr = None", "sys.stdout = io.StringIO()", "sys.stdout.close()"])
+def test_a_script_that_puts_other_streams_in_place_or_closes_them_is_reported(tmp_path, last):
+    done = doctor(tmp_path, STREAMS + last + "\n")
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert "The doctor found nothing wrong." in done.stdout + done.stderr
+
+
+def test_a_forked_child_of_the_script_ends_without_a_report(tmp_path):
+    forks = "pid = os.fork()\nif not pid: sys.exit(7)\nprint('child', os.waitpid(pid, 0)[1] >> 8)\n"
+    done = doctor(tmp_path, "import os, sys\n" + forks)
+    assert "child 7" in done.stdout and done.stdout.count("The doctor found nothing wrong.") == 1
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+def test_threads_that_train_are_left_to_go_on(tmp_path):
+    program = """
+import threading, torch
+done = []
+def work():
+    net = torch.nn.Linear(3, 1)
+    opt = torch.optim.Adam(net.parameters(), 0.01)
+    for _ in range(10):
+        opt.zero_grad(); (net(torch.ones(4, 3)) ** 2).mean().backward(); opt.step()
+    done.append(1)
+threads = [threading.Thread(target=work) for _ in range(4)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print(len(done), "threads")
+"""
+    done = doctor(tmp_path, program)
+    assert done.returncode == 0 and "4 threads" in done.stdout and not done.stderr, done.stderr
+
+
+def test_letters_that_the_terminal_cannot_write_are_escaped(tmp_path):
+    program = BAD.replace("net", "\u0441\u0435\u0442\u044c").encode()
+    (tmp_path / "train.py").write_bytes(program)
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "FLAMBEAU_LANG": "zh_CN"}
+    for command in (["doctor", "train.py"], ["explain", "FB-LOSS-01"], ["explain"], []):
+        line = [sys.executable, "-m", "flambeau", *command]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert "Traceback" not in done.stderr and "\\u" in done.stdout, done.stderr
+
+
+def test_files_are_written_where_the_command_was_given(tmp_path):
+    (tmp_path / "other").mkdir()
+    done = doctor(tmp_path, "import os; os.chdir('other')\n", "--json", "r.json")
+    assert done.returncode == 0 and (tmp_path / "r.json").is_file()

@@ -5,6 +5,7 @@ import pytest
 import flambeau as torch
 from flambeau import doctor
 from flambeau.checks import collect, events, log
+from flambeau.doctor.history import History
 from flambeau.nn import functional as F
 
 
@@ -105,3 +106,19 @@ def test_graphs_are_released_under_a_watch(fresh):
         kept = (x * x).sum()
         kept.backward(retain_graph=True)
         kept.backward()
+
+
+def test_another_optimizer_begins_another_curve():
+    history = History()
+    for step in range(200):
+        if step == 100:
+            history.loss(step, 5.0)
+            history.begins()
+        history.loss(step, 0.01 if step < 100 else 4.0)
+    assert history.smoothed()[0] == (100, pytest.approx(5.0)) and len(history.smoothed()) == 101
+
+
+@pytest.mark.parametrize("given", [(3,), (torch.nn.Linear(1, 1), 3), (torch.optim.SGD([torch.zeros(1)], lr=1),)])
+def test_what_is_not_a_module_or_an_optimizer(given):
+    with pytest.raises(ValueError, match="watch\\(\\) takes"):
+        doctor.watch(*given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from statistics import median
 from typing import Any
 
 from . import events
@@ -12,7 +13,7 @@ from .findings import found, so_far
 from .log import log
 from .sites import Site
 
-LIMITS["FB-LOOP-08"] = {"up": 3, "steps": 50, "gain": 0.01, "still": 200}
+LIMITS["FB-LOOP-08"] = {"up": 3, "steps": 50, "gain": 0.01, "still": 200, "recovers": 0.8}
 LIMITS["FB-LOOP-09"] = {"evaluations": 3, "worse": 1.1, "fell": 0.9}
 # From symptom to suspects: what is likely where nothing else was found, the likeliest first.
 DIVERGING = ("FB-DATA-04", "FB-OPT-03", "FB-LOOP-01", "FB-OPT-06", "FB-INIT-02", "FB-DATA-02", "FB-NUM-01", "FB-NUM-02")
@@ -42,9 +43,13 @@ def diverging(history, watch) -> None:
     if history.notes.get("diverging") or len(history.losses) < 2 * limits["steps"] or not _one_optimizer():
         return
     series = history.smoothed()
+    if len(series) < 2 * limits["steps"]:
+        return
     lowest = min(series, key=lambda p: p[1])
     last = [v for _, v in series[-int(limits["steps"]) :]]
     if lowest[1] <= 0 or min(last) <= limits["up"] * lowest[1] or _suspects(DIVERGING):
+        return
+    if _another_task(history.losses[history.start :], lowest[0]):
         return
     history.notes["diverging"] = True
     found(
@@ -61,13 +66,32 @@ def diverging(history, watch) -> None:
     )
 
 
+def _another_task(losses, since: int) -> bool:
+    """Whether the loss rose in one jump and falls again from there, or may yet: the next stage of a curriculum, say."""
+    limits = LIMITS["FB-LOOP-08"]
+    values = [v for step, v in losses if step >= since and math.isfinite(v) and v > 0]
+    jumps = [
+        i
+        for i in range(1, len(values))
+        if values[i] >= limits["up"] * values[i - 1]
+        and median(values[i : i + 5]) >= limits["up"] * median(values[max(0, i - 5) : i])
+    ]
+    if not jumps:
+        return False
+    after = values[jumps[-1] :]
+    return len(after) < limits["steps"] or sum(after[-10:]) < limits["recovers"] * sum(after[:10])
+
+
 def plateau(history, watch) -> None:
     """The smoothed loss has not moved since the start."""
     limits = LIMITS["FB-LOOP-08"]
     steps = max(limits["still"], _epoch())
     if history.notes.get("plateau") or history.step < steps or len(history.losses) < steps or not _one_optimizer():
         return
-    series = [v for _, v in history.smoothed(0.95)][20:]
+    series = [v for _, v in history.smoothed(0.95)]
+    if len(series) < steps:
+        return
+    series = series[20:]
     first, best = series[0], min(series)
     if not math.isfinite(first) or first == 0 or best < first - limits["gain"] * abs(first):
         return
@@ -120,7 +144,9 @@ def overfitting(history, watch) -> None:
         recent = after[-int(limits["evaluations"]) :]
         if best <= 0 or len(recent) < limits["evaluations"] or min(recent) <= max(limits["worse"] * best, best + noise):
             continue
-        losses = [(s, v) for s, v in history.smoothed(0.5)]
+        losses = history.smoothed(0.5)
+        if not losses:
+            continue
         then = next((v for s, v in losses if s >= step), None)
         now = losses[-1][1]
         if then is None or now > limits["fell"] * then:

@@ -246,16 +246,17 @@ def project_list() -> set:
         import tomllib  # rarely needed
 
         _state.project = set()
-        start = os.path.dirname(os.path.abspath(sys.argv[0])) if sys.argv and sys.argv[0] else os.getcwd()
-        for folder in dict.fromkeys((start, os.getcwd())):
+        for folder in _folders():
             while True:
                 file = os.path.join(folder, "pyproject.toml")
                 if os.path.isfile(file):
+                    # A file that is not as it should be is for those who read it to complain of.
                     with (
-                        contextlib.suppress(OSError, tomllib.TOMLDecodeError, UnicodeDecodeError),
+                        contextlib.suppress(OSError, ValueError, AttributeError, TypeError),
                         open(file, "rb") as f,
                     ):
-                        _state.project |= set(tomllib.load(f).get("tool", {}).get("flambeau", {}).get("allow", ()))
+                        allowed = tomllib.load(f).get("tool", {}).get("flambeau", {}).get("allow", ())
+                        _state.project |= {allowed} if isinstance(allowed, str) else set(allowed)
                     break
                 parent = os.path.dirname(folder)
                 if parent == folder:
@@ -264,22 +265,34 @@ def project_list() -> set:
     return _state.project
 
 
+def _folders() -> dict:
+    """The folders of the script and of the process, without repeats; none where the current one was removed."""
+    try:
+        here = os.getcwd()
+        return dict.fromkeys(
+            (os.path.dirname(os.path.abspath(sys.argv[0])) if sys.argv and sys.argv[0] else here, here)
+        )
+    except OSError:
+        return {}
+
+
 # ---------------------------------------------------------------------- at the end of the run
 
-_registered = False
+_registered = 0  # the process that will say the summary: its forked children do not
 
 
 def _register_summary():
     global _registered
     if not _registered:
-        _registered = True
+        _registered = os.getpid()
         atexit.register(_summary)
 
 
 def _summary():
     """How often each finding was seen, where that was more than once."""
     often = [f for f in _state.seen.values() if f.level == "W" and f.count > 1]
-    if often and log.on:
+    stream = sys.stderr
+    if often and log.on and _registered == os.getpid() and stream is not None and not stream.closed:
         from ..language import summary_text
 
-        print(summary_text(often), file=sys.stderr)
+        print(summary_text(often), file=stream)

@@ -22,7 +22,8 @@ from .uses import only_reported
 
 LIMITS["FB-MODE-01"] = {"batches": 2}
 LIMITS["FB-MODE-02"] = {"steps": 2}
-LIMITS["FB-MODE-03"] = {"alive": 3, "alive_unsure": 10}
+# A loop alone keeps three outputs: the new one, the one before, and one in what a debugger or sampler has seen.
+LIMITS["FB-MODE-03"] = {"alive": 4, "alive_unsure": 10}
 # Freshly made layers give small values, for which the initial 0 and 1 are far off in every young network: only what is
 # far in units of both the batch and the initial statistics is a reason to warn.
 LIMITS["FB-MODE-05"] = {"initial": 0.1, "stds": 1.25, "least": 0.5, "low": 1 / 3, "channels": 0.5, "values": 8}
@@ -298,7 +299,8 @@ def evaluated(module, args, result, depth: int = 3) -> None:
     calls[1] = [r for r in calls[1] if r() is not None] + [weakref.ref(outputs[0]._node)]
     alive = len(calls[1])
     trained_before = e.steps_before > 0 or not _owned(module)
-    if alive >= LIMITS["FB-MODE-03"]["alive" if trained_before else "alive_unsure"]:
+    enough = LIMITS["FB-MODE-03"]["alive" if trained_before else "alive_unsure"]
+    if alive >= enough and alive >= calls[0] - 1:  # all of them: something collects them
         e.done = True
         count = _bytes([r() for r in calls[1]])
         size = f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{count / 2**10:.1f} kB"

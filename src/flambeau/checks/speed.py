@@ -81,6 +81,7 @@ class Sampler(threading.Thread):
         self.done = threading.Event()
         self.lines: dict[tuple[CodeType, int], list] = {}  # (code, line) -> [samples, instruction, what is in sight]
         self.taken = 0
+        self.seconds = 0.0
 
     def run(self):
         """Sample until the watch ends: often at first, then every 10 ms."""

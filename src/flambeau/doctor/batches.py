@@ -186,6 +186,22 @@ def loss_of(loss_fn: Any, output: Any, parts: Parts) -> Any:
         if loss is None and isinstance(output, Tensor) and output._array.size == 1:
             loss = output
         return loss
+    loss = _called(loss_fn, output, parts)
+    if isinstance(loss, Mapping):
+        loss = loss.get("loss", loss)
+    if isinstance(loss, (tuple, list)) and loss and isinstance(loss[0], Tensor):
+        loss = loss[0]  # followed by what is to be logged
+    if loss is not None and not isinstance(loss, Tensor):
+        raise ArgumentTypeError(
+            f"the loss function returned {type(loss).__name__}, not a tensor",
+            why="a value without a history has no gradients",
+            fix="return the tensor itself, without `.item()` or `float(...)`",
+        )
+    return loss
+
+
+def _called(loss_fn: Any, output: Any, parts: Parts) -> Any:
+    """What the loss function returns for the arguments that it wants."""
     inner = getattr(loss_fn, "forward", loss_fn)
     own = type(loss_fn).__module__.startswith("flambeau.") or getattr(loss_fn, "__module__", "").startswith("flambeau.")
     if own and isinstance(output, (tuple, list)):

@@ -91,6 +91,18 @@ def examine(
             why="it looks at the parameters and layers of a module",
             fix="pass the model, then data and loss: `examine(model, loader, loss_fn)`",
         )
+    if loss_fn is not None and not callable(loss_fn):
+        raise ArgumentError(
+            f"examine() takes a function as loss, not {type(loss_fn).__name__}",
+            why="it calls the loss with the model's output and the target",
+            fix="pass a loss such as `nn.CrossEntropyLoss()` or a function of (output, target)",
+        )
+    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+        raise ArgumentError(
+            f"examine() takes an optimizer, not {type(optimizer).__name__}",
+            why="it compares the parameters that the optimizer holds with the model's",
+            fix="pass the optimizer, such as `optim.Adam(model.parameters())`, or leave it out",
+        )
     began = time.perf_counter()
     with unchanged(model, loss_fn, optimizer, batches, validation, forward) as (made, snapshot):
         exam = Examination(model, loss_fn, optimizer, forward, snapshot, began + seconds)

@@ -50,6 +50,7 @@ class History:
         self.samples: deque[Sample] = deque(maxlen=200)
         self.rates: list[tuple[int, tuple[float, ...]]] = []
         self.step = 0
+        self.start = 0  # where among the losses the present training began: another optimizer, another curve
         self.notes: dict[str, Any] = {}
 
     def loss(self, step: int, value: float) -> None:
@@ -58,12 +59,17 @@ class History:
         if len(self.losses) > 20_000:
             half = len(self.losses) // 2
             self.losses[:half] = self.losses[:half:2]
+            self.start = max(0, self.start - half // 2)
+
+    def begins(self) -> None:
+        """Another optimizer steps than before: the last loss is the first of its curve."""
+        self.start = max(0, len(self.losses) - 1)
 
     def smoothed(self, weight: float = 0.9) -> list[tuple[int, float]]:
-        """The training losses, exponentially averaged (bias corrected), finite ones only."""
+        """The training losses, exponentially averaged (bias corrected), finite ones only, of the present training."""
         total = norm = 0.0
         found = []
-        for step, value in self.losses:
+        for step, value in self.losses[self.start :]:
             if math.isfinite(value):
                 total = weight * total + (1 - weight) * value
                 norm = weight * norm + (1 - weight)

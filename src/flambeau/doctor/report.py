@@ -117,7 +117,7 @@ class Report:
         try:
             from .terminal import show  # noqa: PLC0415 - rich is an extra
         except ImportError:
-            print(self, file=file)
+            print(self, file=writable(file))
         else:
             show(self, file, width)
 
@@ -241,15 +241,36 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+class _Escaping:
+    """A stream over another whose encoding lacks some letters: it writes their escapes in their place."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def write(self, text):
+        return self._file.write(text.encode(self._file.encoding, "backslashreplace").decode(self._file.encoding))
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+
+def writable(file: Any) -> Any:
+    """The stream, or one over it if there are letters that it cannot write (an ASCII terminal)."""
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    if encoding.lower().startswith("utf") or getattr(file, "errors", "") != "strict":
+        return file
+    return _Escaping(file)
+
+
 def _write(path, text: str) -> None:
     from ..errors import CannotWrite  # noqa: PLC0415 - only when something is written
 
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise CannotWrite(
             f"the report could not be written to {os.fspath(path)!r}",
-            why=f"{error.strerror}",
+            why=f"{getattr(error, 'strerror', None) or error}",
             fix="give the path of a file in a folder that exists and may be written to",
         ) from error

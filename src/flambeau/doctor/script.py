@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import linecache
 import os
 import runpy
 import sys
+import threading
 import traceback
 import warnings
 import weakref
@@ -93,6 +95,8 @@ class Observer:
 
     def _step(self, optimizer, state):
         """Before the first update of an optimizer: examine the models that it holds."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # the others would go on training in the midst of it
         held = {id(p) for g in optimizer.param_groups for p in g["params"]}
         if log.batch is not None and (loader := log.batch.loader()) is not None:
             self.training_loaders[id(loader)] = loader
@@ -164,7 +168,9 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
             fix="give the path of a file, such as `flambeau doctor train.py`",
         )
     as_torch()
-    before = sys.argv[:], sys.path[:]
+    process, argv_before, path_before = os.getpid(), sys.argv[:], sys.path[:]
+    kept = {name: getattr(sys, name) for name in ("argv", "path", "stdout", "stderr")}  # a script may put others there
+    linecache.getlines(script)  # its lines, even when it changes the directory
     sys.argv = [script, *(argv or [])]
     sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
     code, failed, names = 0, None, {}
@@ -174,8 +180,12 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
             try:
                 names = runpy.run_path(script, run_name="__main__")
             except SystemExit as stop:
+                if os.getpid() != process:
+                    raise  # a child that the script has forked: the report is its parent's
                 code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
             except BaseException as error:
+                if os.getpid() != process:
+                    raise
                 failed, code = error, 1
                 _print(error)
             observer.finish()
@@ -187,7 +197,9 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
         found += [f for f in [*examined, *_compared(names, observer)] if f.code not in known]
         if failed is not None and (one := of_error(failed)) is not None:
             found.append(one)
-    sys.argv, sys.path = before
+    for name, value in kept.items():
+        setattr(sys, name, value)
+    sys.argv[:], sys.path[:] = argv_before, path_before
     facts = {part("script"): script, **watched.facts}
     facts.pop("model", None)
     if failed is not None and of_error(failed) is None:
@@ -225,9 +237,13 @@ def _compared(names: dict, observer: Observer) -> list:
 
 def report_of(script: str, argv: list[str], json: str | None, html: str | None) -> int:
     """What the command line does: run, print the report, write it where asked; returns the exit code."""
+    json, html = (path and os.path.abspath(path) for path in (json, html))  # the script may change the directory
     report, code = diagnose(script, argv)
-    sys.stdout.flush()
-    report.show(sys.stdout)
+    # A script may have closed the streams.
+    stream = next((s for s in (sys.stdout, sys.stderr) if s is not None and not s.closed), None)
+    if stream is not None:
+        stream.flush()
+        report.show(stream)
     if json:
         report.to_json(json)
     if html:

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import random
 import sys
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,7 @@ _SEQUENCES = (list, set, deque)
 _PLAIN = (int, float, str, bytes, type(None), range)
 _CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, CodeType)
 _NOTHING = object()
+_ONE = threading.RLock()  # examinations of several threads come one after the other: they share the log
 
 
 class Snapshot:
@@ -90,24 +92,26 @@ class Snapshot:
                 self._walk(value, depth - 1)
         elif _has_state(thing):
             own = thing.__dict__
-            self.attributes.append((thing, dict(own)))
+            self.attributes.append((thing, type(thing), dict(own)))
             for value in list(own.values()):
                 self._walk(value, DEPTH if "_parameters" in own and "_modules" in own else depth - 1)
 
     def _keep_tensor(self, t):
         array, cell = t._array, t._cell
         data = array.copy() if type(array) is np.ndarray and array.nbytes < HUGE else None
-        self.tensors.append((t, dict(t.__dict__), array, data, cell, cell[0] if cell else 0))
+        self.tensors.append((t, type(t), dict(t.__dict__), array, data, cell, cell[0] if cell else 0))
         if t._grad is not None:
             self._walk(t._grad, 0)
 
     def restore(self) -> None:
         """Put everything back."""
-        for thing, own in self.attributes:
+        for thing, kind, own in self.attributes:
+            _put_class(thing, kind)
             _put_attributes(thing.__dict__, own)
         for thing, content in self.containers:
             _refill(thing, content)
-        for t, own, array, data, cell, version in self.tensors:
+        for t, kind, own, array, data, cell, version in self.tensors:
+            _put_class(t, kind)
             _put_attributes(t.__dict__, own)
             if data is not None and array.flags.writeable and not _same_bits(array, data):
                 array[...] = data
@@ -129,6 +133,11 @@ def _has_state(thing) -> bool:
 
 def _same_bits(a, b) -> bool:
     return a.tobytes() == b.tobytes()
+
+
+def _put_class(thing, kind):
+    if type(thing) is not kind:  # a lazy module or parameter that has seen its first input
+        thing.__class__ = kind
 
 
 def _put_attributes(now, then):
@@ -268,7 +277,7 @@ def unchanged(*roots: Any) -> Iterator[tuple[list, Snapshot]]:
     >>> bool((layer.weight == before).all())
     True
     """
-    with own_log() as made:
+    with _ONE, own_log() as made:
         snapshot = Snapshot(roots)
         try:
             yield made, snapshot

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..language import text as _
-from .report import _level, _shown, advice, where
+from .report import _level, _shown, advice, where, writable
 
 if TYPE_CHECKING:
     from .report import Report
@@ -21,7 +21,7 @@ _COLOURS = {"E": "bold red", "W": "bold yellow", "H": "cyan"}
 
 def show(report: Report, file: TextIO, width: int | None = None) -> None:
     """Print a report: a table of findings, then the other tables."""
-    console = Console(file=file, width=width, highlight=False)
+    console = Console(file=writable(file), width=width, highlight=False)
     for name, value in report.facts.items():
         console.print(f"[dim]{escape(_(str(name)))}[/dim]  {escape(str(value))}")
     if not report.findings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import os
 import sys
 import time
 import weakref
@@ -22,6 +23,7 @@ from ..checks.registry import owner
 from ..errors import ArgumentError, FlambeauError, NotSupported
 from ..language import part
 from ..language import text as _
+from ..nn.modules.module import Module
 from . import trends as _trends  # noqa: F401  rules about layers while they train
 from .history import History, Sample, size
 from .pytorch import is_foreign, is_foreign_running
@@ -61,7 +63,7 @@ class watch:
     """
 
     def __init__(self, model=None, optimizer=None, *, budget=0.02, stop_at_nan=True, every=None, quiet=False):
-        if not 0 < budget <= 1:
+        if not isinstance(budget, (int, float)) or not 0 < budget <= 1:
             raise ArgumentError(
                 f"watch(budget={budget}) is not a share of the time",
                 why="it is the part of the run's time that sampling may take",
@@ -89,6 +91,19 @@ class watch:
         given = optimizer if isinstance(optimizer, (list, tuple)) else [] if optimizer is None else [optimizer]
         if self._foreign is not None:
             given = [self._foreign.optimizer(o) for o in given]
+        if model is not None and self._foreign is None and not isinstance(model, Module):
+            raise ArgumentError(
+                f"watch() takes a module as model, not {type(model).__name__}",
+                why="it names the parameters by their module",
+                fix="pass the model, then its optimizer: `watch(model, optimizer)`, or leave both out",
+            )
+        for each in given:
+            if not hasattr(each, "param_groups"):
+                raise ArgumentError(
+                    f"watch() takes an optimizer, not {type(each).__name__}",
+                    why="it follows the steps of optimizers",
+                    fix="pass the model, then its optimizer: `watch(model, optimizer)`, or leave both out",
+                )
         self._optimizers = [weakref.ref(o) for o in given]
         self.budget, self.stop_at_nan, self.quiet = budget, stop_at_nan, quiet
         self.every = every or 1
@@ -109,6 +124,8 @@ class watch:
             (events.after_backward, self._gradients),
         )  # fmt: skip
         self.open = True
+        self._process = os.getpid()
+        self._stepping: Any = None  # what is known of the optimizer that stepped last
         for rules, rule in self._lists:
             rules.append(rule)
         log.watches.append(self)
@@ -148,6 +165,8 @@ class watch:
         if not self.open:
             return
         self.open = False
+        if os.getpid() != self._process:
+            return  # a forked child: what there is to say, its parent says
         for rules, rule in self._lists:
             self._listen(rules, rule, False)
         self._listen(events.after_step, self._stepped, False)
@@ -248,6 +267,9 @@ class watch:
         if self._optimizers and not any(r() is optimizer for r in self._optimizers):
             return
         h = self.history
+        if state is not self._stepping:
+            self._stepping = state
+            h.begins()
         h.step += 1
         if h.step + 1 >= self._wake:
             self._look(optimizer)

@@ -297,6 +297,9 @@ class DataLoader(Generic[T_co]):
             return length
         return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
 
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_fb_")}
+
     def check_worker_number_rationality(self) -> None:
         """Warn when there are more workers than processors."""
         if not self.num_workers:
