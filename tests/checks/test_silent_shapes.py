@@ -161,3 +161,37 @@ RIGHT = [
 @pytest.mark.parametrize("program", RIGHT)
 def test_right_programs_are_left_alone(program):
     correct(program)
+
+
+FAR = [
+    ("nn.Conv1d(3, 1, 3, padding=1)(torch.randn(5, 3, 7))", "torch.randn(5, 7)", "squeeze(1)", "unsqueeze(1)"),
+    ("nn.Linear(3, 1)(torch.randn(6, 6, 3))", "torch.randn(6, 6)", "squeeze(2)", "unsqueeze(2)"),
+    ("nn.Conv2d(3, 1, 4)(torch.randn(5, 3, 4, 4))", "torch.randn(5)", "squeeze((1, 2, 3))", "reshape((5, 1, 1, 1))"),
+]
+
+
+@pytest.mark.parametrize("pred, y, squeezed, widened", FAR)
+def test_a_dimension_of_one_in_another_place(pred, y, squeezed, widened):
+    program = f"pred, y = {pred}, {y}\nloss = (pred - y).pow(2).mean()  # HERE\nloss.backward()\n"
+    for old, new in (("pred - y", f"pred.{squeezed} - y"), ("pred - y", f"pred - y.{widened}")):
+        check(Mistake("FB-SHAPE-04", program, "column", [(old, new, squeezed, widened)], "W"))
+
+
+def test_targets_made_a_column_far_away():
+    check(Mistake("FB-SHAPE-04", """
+net, x = nn.Linear(3, 1), torch.randn(9, 3)
+y = torch.from_numpy(np.random.rand(9)).float().unsqueeze(1)
+opt = optim.SGD(net.parameters(), 0.1)
+for step in range(3):
+    pred = net(x).squeeze(1)
+    loss = ((pred - y) ** 2).mean()  # HERE
+    opt.zero_grad(); loss.backward(); opt.step()
+""", "column", [("pred - y", "pred - y.squeeze(1)", "y.squeeze(1)")], "W"))  # fmt: skip
+
+
+def test_pairs_that_are_written_where_they_are():
+    correct("""
+centres, x = torch.randn(9, requires_grad=True), torch.randn(9)
+((x[:, None] - centres) ** 2).mean().backward()
+((x.unsqueeze(1) - centres) ** 2).min(1).values.mean().backward()
+""")

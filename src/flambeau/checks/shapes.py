@@ -90,28 +90,44 @@ def broadcast(name: str, x, y, out) -> None:
     if x.requires_grad == y.requires_grad:
         return  # both are computed: distances of all pairs are meant
     data = y if x.requires_grad else x
-    if data._node is not None or _made_by_hand(long) or _made_by_hand(short):
-        return
     site = user_site()
-    if site is None or site.library or _within_loss():
+    if data._node is not None or site is None or site.library or _within_loss():
+        return
+    if (_made_by_hand(long) or _made_by_hand(short)) and not (data is long and _column_of_targets(name, long, site)):
         return
     shape = tuple(out._array.shape)
     u, v = _names(site, "a", "b")
     column, row = (u, v) if long is x else (v, u)
     whole = f"{u} {_SYMBOLS[name]} {v}" if name in _SYMBOLS else f"{name}({u}, {v})"
-    axis, wide, narrow = len(p) - 1, tuple(p), tuple(short._array.shape)
+    wide, narrow = tuple(p), tuple(short._array.shape)
+    axes = tuple(i for i, n in enumerate(p) if n == 1)
+    if tuple(n for n in p if n != 1) != narrow:
+        axes = (next(i for i, (m, n) in enumerate(zip(p, q, strict=True)) if m == 1 and n > 1),)
+    axis = axes[0]
 
     def fire():
         found(
             "FB-SHAPE-04",
             f"`{whole}` combined {wide} with {narrow} into {shape}",
             "every prediction is compared with every target, so the loss is that of another problem",
-            f"use `{_grouped(column)}.squeeze({axis})` or `{_grouped(row)}.unsqueeze({axis})`",
+            f"use `{_grouped(column)}.squeeze({axis})` or `{_grouped(row)}.unsqueeze({axis})`"
+            if len(axes) == 1
+            else f"use `{_grouped(column)}.squeeze({axes})` or `{_grouped(row)}.reshape({wide})`",
             at=site,
             cause="column",
         )
 
     events.arm(out._node, fire)
+
+
+def _column_of_targets(name: str, long, site: Site) -> bool:
+    """Whether targets that were made a column elsewhere are subtracted: pairs that are meant are written in place."""
+    e = site.expression()
+    sides = (e.left, e.right) if isinstance(e, ast.BinOp) else ()
+    return name == "sub" and long._array.ndim == 2 and any(isinstance(s, ast.Name) for s in sides) and not any(
+        isinstance(n, ast.Constant) and n.value is None or isinstance(n, ast.Attribute) and n.attr == "unsqueeze"
+        for s in sides for n in ast.walk(s)
+    )  # fmt: skip
 
 
 def _within_loss() -> bool:

@@ -168,7 +168,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
 
 
 def _mean_array(input, axes, keepdim, count):
-    if count and type(input) is np.ndarray and FROM_NUMPY[input.dtype] in HALVES:
+    if count and input.dtype.itemsize == 2 and FROM_NUMPY[input.dtype] in HALVES and type(input) is np.ndarray:
         total = _sum_array(cast(input, F32), axes, keepdim)  # which the narrow dtype need not be able to hold
         return np.asarray(total / np.float32(count)).astype(input.dtype)
     total = _sum_array(input, axes, keepdim)
