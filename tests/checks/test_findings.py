@@ -5,7 +5,7 @@ import sys
 import warnings
 
 import pytest
-from checks.cases import run
+from checks.cases import Mistake, check, run
 
 import flambeau as torch
 from flambeau.checks import FB_LOSS_09, FlambeauWarning, collect, found
@@ -86,3 +86,21 @@ def test_a_summary_at_the_end_counts_repeats():
     code = "from flambeau.checks import found\nfor _ in range(4):\n    found('FB-LOSS-09', saw='x')\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and "FB-LOSS-09 at <string>:3: 4 times" in done.stderr
+
+
+def test_what_workers_find_is_said_once_by_their_parent():
+    """Two workers, two epochs, each of them new processes: one warning, in the parent's report."""
+    program = """
+class Doubled(Dataset):
+    def __init__(self):
+        self.images = torch.full((16, 4), 200, dtype=torch.uint8)
+    def __len__(self):
+        return 16
+    def __getitem__(self, i):
+        return self.images[i] + self.images[i - 1]  # HERE
+for epoch in range(2):
+    for x in DataLoader(Doubled(), 4, num_workers=2):
+        pass
+"""
+    outcome = check(Mistake("FB-DTYPE-03", program))
+    assert [f.code for f in outcome.findings] == ["FB-DTYPE-03"]

@@ -85,3 +85,11 @@ def test_nothing_that_the_checks_remember_is_pickled():
         torch.save(thing, file)
         assert b"_fb_" not in pickle.dumps(thing) and b"_fb_" not in file.getvalue()
         torch.load(io.BytesIO(file.getvalue()), weights_only=False)
+
+
+def test_what_hooks_write_down_is_put_back():
+    net, seen = nn.Linear(3, 2), {"gradients": [], "outputs": []}
+    net.weight.register_hook(lambda g: seen["gradients"].append(g))
+    net.register_forward_hook(lambda m, i, o: seen["outputs"].append(o))
+    assert doctor.examine(net, (X, Y), nn.CrossEntropyLoss()).ok
+    assert seen == {"gradients": [], "outputs": []}

@@ -80,6 +80,7 @@ class _State:
         self.collectors: list[list] = []
         self.listeners: list[Callable[[Finding], None]] = []  # told of each new finding: doctor.watch
         self.project: set | None = None
+        self.send: Callable[[Finding], None] | None = None  # in a worker process: what takes findings to its parent
 
 
 _state = _State()
@@ -122,14 +123,37 @@ def found(
         return None
     made = Finding(code, level, saw, why, fix, cause, site, place, confidence, evidence)
     _state.seen[key] = made
+    _tell(made)
+    return made
+
+
+def _tell(made: Finding) -> None:
+    if _state.send is not None:
+        _state.send(made)
+        return
     for collector in _state.collectors:
         collector.append(made)
     for listener in list(_state.listeners):
         listener(made)
-    if level == "W":
+    if made.level == "W":
         _register_summary()
         warn(made)
-    return made
+
+
+def send_to(send: Callable[[Finding], None]) -> None:
+    """From now on this process, a worker, says nothing itself: new findings go to `send`, to be said by its parent."""
+    _state.send = send
+
+
+def arrived(made: Finding) -> None:
+    """A worker has found something: it is said unless another worker, or an earlier one, has found it before."""
+    key = (made.code, made.site.key if made.site is not None else "", made.place)
+    before = _state.seen.get(key)
+    if before is not None:
+        before.count += 1
+    elif not silenced(made.code, made.site):
+        _state.seen[key] = made
+        _tell(made)
 
 
 def warn(finding: Finding) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import linecache
+import marshal
 import os
 import sys
 from types import CodeType, FrameType
@@ -29,6 +30,9 @@ class Site:
 
     def __init__(self, code: CodeType, lasti: int, library: bool = False):
         self.code, self.lasti, self.library = code, lasti, library
+
+    def __reduce__(self):
+        return _unpickled, (marshal.dumps(self.code), self.lasti, self.library)  # from a worker to its parent
 
     @property
     def file(self) -> str:
@@ -115,6 +119,10 @@ class Site:
 
     def __hash__(self):
         return hash((id(self.code), self.lasti))
+
+
+def _unpickled(code: bytes, lasti: int, library: bool) -> Site:
+    return Site(marshal.loads(code), lasti, library)
 
 
 def user_site(start: FrameType | None = None) -> Site | None:

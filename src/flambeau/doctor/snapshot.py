@@ -26,6 +26,7 @@ from ..checks.findings import _state, collect
 from ..checks.log import OptimizerState, log
 from ..dtypes import get_default_dtype, set_default_dtype
 from ..generator import Generator
+from ..place import USER, kind_of
 from ..tensor import Tensor
 
 DEPTH = 6  # how deep objects within objects are followed; modules within modules without end
@@ -54,19 +55,19 @@ class Snapshot:
         self.generators = [(g, _state_of(g)) for g in _generators()]
         self.grad, self.dtype, self.numpy_errors = is_grad_enabled(), get_default_dtype(), np.geterr()
 
-    def add(self, root: Any) -> None:
-        """Keep what a further object holds, as it is now."""
+    def add(self, root: Any, depth: int = DEPTH) -> None:
+        """Keep what a further object holds, as it is now; of a function, what it refers to."""
         if isinstance(root, MethodType):
-            self._walk(root.__self__, DEPTH)
+            self._walk(root.__self__, depth)
             root = root.__func__
         if isinstance(root, FunctionType):
             for cell in root.__closure__ or ():
                 with contextlib.suppress(ValueError):  # an empty cell
-                    self._walk(cell.cell_contents, DEPTH)
+                    self._walk(cell.cell_contents, depth)
             for name in root.__code__.co_names:
-                self._walk(root.__globals__.get(name), DEPTH)
+                self._walk(root.__globals__.get(name), depth)
         else:
-            self._walk(root, DEPTH)
+            self._walk(root, depth)
 
     def _walk(self, thing, depth):
         if depth < 0 or isinstance(thing, _PLAIN) or id(thing) in self._met:
@@ -90,6 +91,9 @@ class Snapshot:
         elif isinstance(thing, tuple):
             for value in thing if len(thing) <= MANY else ():
                 self._walk(value, depth - 1)
+        elif isinstance(thing, (FunctionType, MethodType)):
+            if kind_of(getattr(thing, "__func__", thing).__code__.co_filename) == USER:
+                self.add(thing, depth - 1)  # a hook, say, that writes down what it sees
         elif _has_state(thing):
             own = thing.__dict__
             self.attributes.append((thing, type(thing), dict(own)))
@@ -102,6 +106,8 @@ class Snapshot:
         self.tensors.append((t, type(t), dict(t.__dict__), array, data, cell, cell[0] if cell else 0))
         if t._grad is not None:
             self._walk(t._grad, 0)
+        for hook in list(t._hooks.values()) if t._hooks else ():
+            self._walk(hook, 2)
 
     def restore(self) -> None:
         """Put everything back."""

@@ -15,6 +15,7 @@ import weakref
 from multiprocessing.connection import wait
 from typing import Any
 
+from ....checks import findings
 from ....errors import StateError
 from .shared import Receiver
 from .worker import Failure, Job, parent_ends, pids, run, signal_name
@@ -270,6 +271,9 @@ class WorkerPool:
     def _take(self, worker: _Worker) -> None:
         """Receive one answer."""
         (epoch, number, kind), make = worker.receiver.receive()
+        if kind == "finding":
+            findings.arrived(make())
+            return
         if epoch != self.epoch:
             return  # left over from an epoch that was not read to its end
         if kind == "end":

@@ -10,13 +10,14 @@ import signal
 import sys
 import traceback
 import weakref
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 import flambeau as fb
 
+from ....checks import findings
 from ....errors import FlambeauError, rebuild
 from .shared import Sender
 
@@ -124,7 +125,8 @@ def run(job: Job, tasks, results, forked: bool) -> None:
     Arguments:
         tasks: where requests come from: ``(epoch, number, index, free slots)``; a number of None starts a new
             epoch; None ends the worker.
-        results: where batches go: head ``(epoch, number, kind)`` with kind "batch", "failure" or "end".
+        results: where batches go: head ``(epoch, number, kind)`` with kind "batch", "failure" or "end", or
+            "finding" for what the checks have found in between.
     """
     if forked:
         for end in list(parent_ends):
@@ -158,6 +160,8 @@ def _serve(job: Job, tasks, sender: Sender) -> None:
     np.random.seed(numpy_seed(job.base_seed, job.worker_id))
     _info = WorkerInfo(job.worker_id, job.num_workers, seed, job.dataset, job.method)
     failed, fetcher = None, None
+    noticed: list = []
+    findings.send_to(lambda found: noticed.append(replace(found, evidence={})))
 
     def start():
         return job.make_fetcher(job.dataset, job.auto_collation, job.collate_fn, job.drop_last)
@@ -199,6 +203,8 @@ def _serve(job: Job, tasks, sender: Sender) -> None:
                 fetcher = None
         except Exception as error:
             kind, value = "failure", Failure(error, where)
+        while noticed:
+            sender.send((epoch, number, "finding"), noticed.pop(0))
         try:
             sender.send((epoch, number, kind), value)
         except (BrokenPipeError, ConnectionError):
