@@ -213,6 +213,78 @@ for step in range(20):
 """,
         says=("16 of 64 samples", "`train_loader`"),
     ),
+    "erased by hand": Mistake(
+        "FB-LOOP-02",
+        NET
+        + """
+def update(x, y):
+    e = F.huber_loss(net(x), y)
+    e.backward()
+    for p in net.parameters(): p.grad = None  # HERE
+    opt.step()
+for _ in range(5): update(torch.randn(8, 4), torch.randn(8, 1))
+""",
+        says=("`e.backward()`",),
+    ),
+    "only backward": Mistake(
+        "FB-LOOP-03",
+        NET
+        + """
+for i in range(30):
+    x = torch.randn(8, 4)
+    loss = F.mse_loss(net(x), x.sum(1, keepdim=True))
+    loss.backward()  # HERE
+""",
+        cause="no-step",
+        fix=[("loss.backward()", "opt.zero_grad(); loss.backward(); opt.step()", "opt.zero_grad()", "opt.step()")],
+    ),
+    "only losses": Mistake(
+        "FB-LOOP-03",
+        """
+class Fit:
+    def __init__(self):
+        self.net = nn.Linear(4, 1); self.optimizer = optim.Adam(self.net.parameters())
+    def epoch(self, loss_fn, x, y):
+        for k in range(0, 64, 8):
+            loss = loss_fn(self.net(x[k:k + 8]), y[k:k + 8])  # HERE
+fit = Fit()
+for _ in range(4): fit.epoch(nn.MSELoss(), torch.randn(64, 4), torch.randn(64, 1))
+""",
+        cause="no-backward",
+        says=("`self.optimizer` (Adam)",),
+    ),
+    "clipped by hand, after the step": Mistake(
+        "FB-LOOP-04",
+        NET
+        + """
+for _ in range(6):
+    loss = F.mse_loss(net(torch.randn(8, 4)), torch.randn(8, 1))
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    for p in net.parameters():
+        p.grad.data.clamp_(-1, 1)  # HERE
+""",
+        cause="after-step",
+        fix=[
+            ("    opt.step()\n", "", "between `loss.backward()` and `opt.step()`"),
+            ("        p.grad.data.clamp_(-1, 1)  # HERE\n", "        p.grad.data.clamp_(-1, 1)\n    opt.step()\n", "opt.step()"),
+        ],
+    ),
+    "rescaled by hand, after the step": Mistake(
+        "FB-LOOP-04",
+        NET
+        + """
+def train_step(x, y, limit=0.1):
+    opt.zero_grad(); F.mse_loss(net(x), y).backward()
+    opt.step()
+    total = sum(p.grad.norm() ** 2 for p in net.parameters()) ** 0.5
+    for p in net.parameters():
+        p.grad *= limit / total  # HERE
+for _ in range(6): train_step(torch.randn(8, 4), torch.randn(8, 1))
+""",
+        cause="after-step",
+    ),
     "the first batch, shuffled": Mistake(
         "FB-LOOP-05",
         """
@@ -349,7 +421,33 @@ for _ in range(6):
     F.mse_loss(F.linear(torch.randn(8, 3), w, b), torch.zeros(8, 1)).backward()
     meta.step()
 """,
-    "baseline losses before training": NET + "for _ in range(30):\n    loss = " + LOSS + "\n",
+    "baseline losses before training": NET
+    + "for _ in range(30):\n    loss = "
+    + LOSS
+    + "\nfor _ in range(3):\n    opt.zero_grad(); ("
+    + LOSS
+    + ").backward(); opt.step()\n",
+    "a loaded model is only evaluated": NET
+    + """
+net.load_state_dict(copy.deepcopy(net.state_dict()))
+total = sum(F.mse_loss(net(torch.randn(8, 4)), torch.zeros(8, 1)).item() for _ in range(30))
+""",
+    "many batches before the first step": NET
+    + """
+for i in range(1, 13):
+    loss = F.mse_loss(net(torch.randn(8, 4)), torch.zeros(8, 1)) / 6
+    loss.backward()
+    if i % 6 == 0: opt.step(); opt.zero_grad()
+""",
+    "gradients scaled by hand, before the step and between passes": NET
+    + """
+for _ in range(6):
+    opt.zero_grad()
+    F.mse_loss(net(torch.randn(8, 4)), torch.zeros(8, 1)).backward()
+    for p in net.parameters(): p.grad.mul_(0.5)
+    opt.step()
+    for p in net.parameters(): p.grad.zero_()
+""",
     "frozen backbone": """
 body, head = nn.Linear(4, 8), nn.Linear(8, 2)
 body.requires_grad_(False)

@@ -205,11 +205,43 @@ for _ in range(4):
         """
 net = nn.Linear(4, 2)
 net.register_forward_hook(lambda m, i, o: print("hook"))
-out = net.forward(torch.randn(1, 4))
+out = net.forward(torch.randn(1, 4))  # HERE
 """,
         level="W",
         cause="forward",
         fix=[("net.forward(torch.randn(1, 4))", "net(torch.randn(1, 4))", "net(torch.randn(1, 4))")],
+    ),
+    "forward past a hook, in a class": Mistake(
+        "FB-MOD-04",
+        """
+seen = {}
+class Trainer:
+    def __init__(self):
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+        self.net.register_forward_hook(lambda m, i, o: seen.update(out=o.detach()))
+    def step(self, x):
+        return self.net.forward(input=x)  # HERE
+Trainer().step(torch.randn(2, 4))
+""",
+        level="W",
+        cause="forward",
+        fix=[("self.net.forward(input=x)", "self.net(input=x)", "self.net(input=x)")],
+    ),
+    "a layer made by a helper of forward": Mistake(
+        "FB-MOD-03",
+        """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(8, 3)
+    def _norm(self, x):
+        bn = nn.BatchNorm1d(x.shape[-1])  # HERE
+        return bn(x)
+    def forward(self, x): return self.a(self._norm(x))
+net = Net()
+for _ in range(3): net(torch.randn(4, 8)).sum().backward()
+""",
+        says=("nn.BatchNorm1d(x.shape[-1])",),
     ),
     "one layer four times": Mistake(
         "FB-MOD-05",

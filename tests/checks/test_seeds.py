@@ -33,6 +33,54 @@ augment(1.0)
         cause="partial",
         says=("`numpy.random` and `random`",),
     ),
+    "class numbers from a set": Mistake(
+        "FB-REPRO-01",
+        """
+torch.manual_seed(1)
+files = ["cat_1", "dog_1", "fox_1", "cat_2"]
+classes = list(set(f.split("_")[0] for f in files))  # HERE
+number = {c: i for i, c in enumerate(classes)}
+""",
+        level="H",
+        cause="order",
+        fix=[("list(set(f", "sorted(set(f", "`sorted(set(")],
+    ),
+    "words numbered in the order of a set": Mistake(
+        "FB-REPRO-01",
+        """
+torch.manual_seed(1)
+vocab = {}
+for w in set("the cat sat on the mat".split()):  # HERE
+    vocab[w] = len(vocab)
+""",
+        level="H",
+        cause="order",
+    ),
+    "class numbers from a folder": Mistake(
+        "FB-REPRO-01",
+        """
+import os
+torch.manual_seed(1)
+class Folder(Dataset):
+    def __init__(self, root):
+        self.classes = os.listdir(root)  # HERE
+        self.class_to_idx = {c: i for i, c in enumerate(self.classes)}
+ds = Folder(".")
+""",
+        level="H",
+        cause="order",
+        fix=[("os.listdir(root)", "sorted(os.listdir(root))", "sorted(os.listdir(root))")],
+    ),
+    "a helper that seeds torch alone": Mistake(
+        "FB-REPRO-01",
+        """
+def set_seed(seed): torch.manual_seed(seed)  # HERE
+set_seed(42)
+noise = np.random.normal(size=(8, 4))
+""",
+        level="H",
+        cause="partial",
+    ),
     "in the loop": Mistake(
         "FB-REPRO-02",
         """
@@ -119,6 +167,17 @@ for step in range(5):
 @pytest.mark.parametrize("name", CORRECT)
 def test_silent(name):
     correct(CORRECT[name])
+
+
+def test_sets_and_listings_in_a_fixed_order_give_no_hint():
+    program = """
+import os
+torch.manual_seed(1)
+names = sorted(set("b a c".split())); number = {c: i for i, c in enumerate(names)}
+files = os.listdir("."); files.sort(); index = {f: i for i, f in enumerate(files)}
+assert len(set(names)) == 3 and all(n in set(names) for n in names)
+"""
+    assert run(program).codes("EWH") == []
 
 
 def test_all_seeded_first_gives_no_hint():

@@ -518,6 +518,61 @@ data = TensorDataset(x[first], y[second])  # HERE
 net, loss_fn = nn.Linear(3, 2), nn.CrossEntropyLoss()
 """,
     ),
+    mistake(
+        "FB-DATA-08",
+        """
+y = torch.zeros(500, 1); y[:6] = 1.0
+net, data, loss_fn = nn.Linear(4, 1), TensorDataset(torch.randn(500, 4), y), nn.BCEWithLogitsLoss()
+""",
+        level="H",
+    ),
+    mistake(
+        "FB-DATA-08",
+        "net, data, loss_fn = nn.Linear(4, 3), (torch.randn(300, 4), torch.zeros(300).long()), nn.CrossEntropyLoss()\n",
+        cause="single-class",
+        level="W",
+    ),
+    mistake(
+        "FB-DATA-09",
+        """
+loader = DataLoader(TensorDataset(torch.randn(21, 3, 8, 8), torch.randn(21, 1)), batch_size=10)
+pool = nn.AdaptiveAvgPool2d(1)
+net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), pool, nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 1))
+data, loss_fn = loader, nn.MSELoss()
+""",
+    ),
+    mistake(
+        "FB-DATA-10",
+        """
+class Noise(Dataset):
+    def __init__(self, seed): self.tools = {"rng": np.random.RandomState(seed)}
+    def __len__(self): return 16
+    def __getitem__(self, i): return torch.tensor(self.tools["rng"].randn(4), dtype=torch.float32), torch.zeros(1)
+net, data, loss_fn = nn.Linear(4, 1), DataLoader(Noise(3), batch_size=4, num_workers=2), nn.MSELoss()
+""",
+        says=("Noise.tools['rng']",),
+    ),
+    mistake(
+        "FB-DATA-10",
+        """
+rng = np.random.default_rng(7)
+class Noisy(Dataset):
+    def __init__(self): self.x = torch.randn(16, 4)
+    def __len__(self): return 16
+    def __getitem__(self, i): return self.x[i] + float(rng.normal()), torch.zeros(1)
+net, data, loss_fn = nn.Linear(4, 1), DataLoader(Noisy(), batch_size=4, num_workers=2), nn.MSELoss()
+""",
+        says=("`rng`", "Noisy.__getitem__"),
+    ),
+    mistake(
+        "FB-LOOP-08",
+        """
+net, data = nn.Linear(4, 1), (torch.randn(64, 4), torch.randn(64, 1))
+def loss_fn(output, target): return -F.mse_loss(output, target)
+""",
+        cause="sign",
+        fix=[("-F.mse", "F.mse", "remove the minus")],
+    ),
 ]
 
 

@@ -51,6 +51,54 @@ def test_a_script_that_stops_with_a_known_mistake(tmp_path):
     assert "FB-SHAPE-01" in done.stdout and "Traceback" in done.stderr and "train.py" in done.stderr
 
 
+def test_forward_called_directly_and_what_comes_after_an_examination(tmp_path):
+    program = (
+        GOOD.replace("net(x)", "net.forward(x)")
+        + """
+losses = []
+for _ in range(12):
+    loss = nn.functional.cross_entropy(net(x), y)
+    opt.zero_grad(); loss.backward(); opt.step()
+    losses.append(loss)
+"""
+    )
+    done = doctor(tmp_path, program, "--json", "r.json")
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    found = [(f["code"], f["level"], f["line"]) for f in report["findings"]]
+    assert ("FB-MOD-04", "H", 9) in found and ("FB-MEM-01", "W", 18) in found, (found, done.stderr)
+
+
+def test_none_that_a_forward_gave_is_explained(tmp_path):
+    program = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self): super().__init__(); self.a = torch.nn.Linear(4, 1)
+    def forward(self, x, mode="train"):
+        if mode == "test":
+            return self.a(x)
+        h = self.a(x)
+pred = Net()(torch.randn(5, 4))
+error = pred - torch.zeros(5, 1)
+"""
+    done = doctor(tmp_path, program)
+    assert done.returncode == 1 and "FB-MOD-06" in done.stdout and "Net.forward" in done.stdout
+
+
+def test_one_cause_is_one_finding(tmp_path):
+    program = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+x, y = torch.randn(64, 5), torch.randn(64, 1); x[3, 2] = float("nan")
+net = nn.Linear(5, 1); opt = torch.optim.SGD(net.parameters(), lr=0.01)
+for _ in range(3):
+    opt.zero_grad(); nn.functional.mse_loss(net(x), y).backward(); opt.step()
+"""
+    doctor(tmp_path, program, "--json", "r.json")
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert [f["code"] for f in report["findings"] if f["level"] in "EW"] == ["FB-DATA-04"]
+
+
 def test_a_script_that_fails_by_itself_or_exits(tmp_path):
     done = doctor(tmp_path, "raise ValueError('my own')\n")
     assert done.returncode == 1 and "my own" in done.stderr and "ValueError: my own" in done.stdout

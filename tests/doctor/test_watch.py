@@ -4,7 +4,7 @@ import pytest
 
 import flambeau as torch
 from flambeau import doctor
-from flambeau.checks import collect, events, log
+from flambeau.checks import collect, events, findings, log
 from flambeau.doctor.history import History
 from flambeau.nn import functional as F
 
@@ -122,3 +122,17 @@ def test_another_optimizer_begins_another_curve():
 def test_what_is_not_a_module_or_an_optimizer(given):
     with pytest.raises(ValueError, match="watch\\(\\) takes"):
         doctor.watch(*given)
+
+
+def test_what_the_rules_find_at_the_end_is_in_the_report(fresh):
+    def rule(history, watch):
+        if not watch.open:
+            findings.found("FB-LOOP-09", saw="said at the end", level="H", place="the run")
+
+    events.watch_rules.append(("at the end", rule))
+    try:
+        with doctor.watch(quiet=True) as w:
+            train(2)
+    finally:
+        events.watch_rules.pop()
+    assert "FB-LOOP-09" in w.report().codes()

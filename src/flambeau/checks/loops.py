@@ -6,13 +6,15 @@ import ast
 import weakref
 from typing import Any
 
+import numpy as np
+
 from ..autograd.engine import next_number
 from ..autograd.mode import state as grad_mode
 from . import events, follow
-from .findings import found
+from .findings import found, so_far
 from .follow import Follow, empty, print_of
 from .log import log
-from .sites import Site, user_site, whole
+from .sites import Site, site_at, statements, user_site, whole
 
 # ------------------------------------------------------------------ FB-LOOP-01: gradients are never cleared
 
@@ -33,7 +35,7 @@ def _reached(f: Follow, roots, leaves) -> None:
         here = {id(t): t for t in leaves if id(t) in stale}
         f.notes["added"] = (f.notes.get("added", set()) & stale) | set(here)
         for key, t in here.items():
-            marks[key] = weakref.ref(t._grad), print_of(t._grad._array)
+            marks[key] = weakref.ref(t._grad), print_of(t._grad._array), _version(t._grad)
 
 
 def _counts_uses(f: Follow) -> None:
@@ -61,8 +63,14 @@ def _marks_used(f: Follow) -> None:
     for p in f.params[:64]:
         g = p._grad
         if g is not None and (mark := print_of(g._array)) is not None and g._array.any():
-            marks[id(p)] = weakref.ref(g), mark
+            marks[id(p)] = weakref.ref(g), mark, _version(g)
     f.notes["used"] = marks
+    f.notes["step site"] = user_site()
+
+
+def _version(t) -> int:
+    """How often a tensor's memory was written to."""
+    return t._cell[0] if t._cell else 0
 
 
 def _loss(f: Follow) -> str:
@@ -121,8 +129,44 @@ def _erased(f: Follow) -> None:
             f.notes["erased"] = pending  # the next backward pass tells
     elif nothing and not f.total and log.backwards == f.born[0] and next_number() - f.number > 2 and grad_mode.grad:
         _no_backward(f)
+    elif nothing and f.backwards and f.notes.get("had gradients"):  # erased by hand: `p.grad = None`
+        f.notes["by hand count"] = count = f.notes.get("by hand count", 0) + 1
+        if count == 2:
+            _erased_by_hand(f)
     else:
-        f.notes["erased count"] = 0
+        f.notes["erased count"] = f.notes["by hand count"] = 0
+    f.notes["had gradients"] = False
+
+
+def _had_gradients(f: Follow, roots, leaves) -> None:
+    if not f.notes.get("had gradients"):
+        f.notes["had gradients"] = not all(empty(p) for p in f.params)
+
+
+def _erased_by_hand(f: Follow) -> None:
+    step = user_site()
+    line = _line_of_grad(step, f.backward_site.line if f.backward_site is not None else 0)
+    found(
+        "FB-LOOP-02",
+        saw=f"the gradients that `{_loss(f)}.backward()` computed are gone when `{f.name}.step()` runs: 2 steps "
+        "found none",
+        why="they are erased between the two, and the weights do not change",
+        fix=f"erase gradients before `{_loss(f)}.backward()`, with `{f.name}.zero_grad()`",
+        at=site_at(step.file, line) if step is not None and line else step,
+    )
+
+
+def _line_of_grad(site: Site | None, after: int) -> int:
+    """The line after another one on which a function writes to `.grad`; 0 if there is none."""
+    lines = []
+    nodes: list[Any] = [n for s in (statements(site) if site is not None else ()) for n in ast.walk(s)]
+    for n in nodes:
+        targets = n.targets if isinstance(n, ast.Assign) else [n.target] if isinstance(n, ast.AugAssign) else []
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr.endswith("_"):
+            targets = [n.func.value]
+        if any(isinstance(m, ast.Attribute) and m.attr == "grad" for t in targets for m in ast.walk(t)):
+            lines.append(n.lineno)
+    return min((number for number in lines if number >= after), default=0)
 
 
 def _erased_again(f: Follow, pending) -> None:
@@ -181,6 +225,8 @@ def _no_step(f: Follow, roots, leaves) -> None:
     """After a backward pass: were the gradients of earlier ones erased unused?"""
     if f.state.steps or f.notes.get("skipped") or f.state.closure:
         return
+    if f.total == 8 and not f.state.zeroed and not f.notes.get("fresh"):
+        _never_steps(f)
     if f.notes.pop("fresh", True):
         f.notes["rounds"] = count = f.notes.get("rounds", 0) + 1
         values = [print_of(p._array) for p in f.params]
@@ -195,6 +241,70 @@ def _no_step(f: Follow, roots, leaves) -> None:
                 why="the weights have not changed",
                 fix=f"call `{f.name}.step()` after `{_loss(f)}.backward()`",
             )
+
+
+def _never_steps(f: Follow) -> None:
+    """Gradients add up, and nothing in the file ever steps: no accumulation over several batches, then."""
+    site = f.backward_site
+    if site is None or f.made is None or f.made.file != site.file or _reads_gradients(site):
+        return
+    if any(x.level == "W" for x in so_far()):
+        return
+    if _calls(site, "step") or _handed_on(site, f.name) or any(p._grad is None for p in f.params):
+        return
+    found(
+        "FB-LOOP-03",
+        cause="no-step",
+        saw=f"{f.total} backward passes ran for the parameters of `{f.name}` ({f.kind}), but `{f.name}.step()` is "
+        "called nowhere in this file",
+        why="the weights have not changed",
+        fix=f"call `{f.name}.zero_grad()` before `{_loss(f)}.backward()`, and `{f.name}.step()` after it",
+    )
+
+
+def _handed_on(site: Site, name: str) -> bool:
+    """Whether a file passes a variable to something, a scheduler apart, that may step it."""
+    tree, last = whole(site), name.rpartition(".")[2]
+    for n in ast.walk(tree) if tree is not None else ():
+        if isinstance(n, ast.Call):
+            function = getattr(n.func, "attr", getattr(n.func, "id", ""))
+            given = [*n.args, *(k.value for k in n.keywords)]
+            if any(last == getattr(a, "attr", getattr(a, "id", "")) for a in given):
+                if not function.endswith(("LR", "Plateau", "Restarts", "watch", "examine")):
+                    return True
+    return tree is None
+
+
+def never_differentiated() -> None:
+    """Several losses were computed, none was differentiated, although there is an optimizer."""
+    f = next((f for f in follow.following() if f.optimizer is not None), None)
+    site = user_site()
+    if f is None or site is None or site.library or f.made is None or f.made.file != site.file:
+        return
+    if any(x.level == "W" for x in so_far()):
+        return  # a program that shows something else, perhaps
+    if log.loaded or log.notes.get("gradients asked for") or _calls(site, "backward") or _calls(site, "grad"):
+        return
+    found(
+        "FB-LOOP-03",
+        cause="no-backward",
+        saw=f"20 losses were computed while `{f.name}` ({f.kind}) exists, and backward() is called nowhere in "
+        "this file",
+        why="no gradient is computed, so the weights do not change",
+        fix=f"after the loss is computed, call `{f.name}.zero_grad()`, `loss.backward()` and `{f.name}.step()`",
+    )
+
+
+def _calls(site: Site, method: str) -> bool:
+    """Whether the file of a site calls a method of this name, a scheduler's or a profiler's `step` apart."""
+    tree = whole(site)
+    for n in ast.walk(tree) if tree is not None else ():
+        if isinstance(n, ast.Call):
+            name = getattr(n.func, "attr", getattr(n.func, "id", ""))
+            owner = ast.unparse(n.func.value).lower() if isinstance(n.func, ast.Attribute) else ""
+            if name == method and not (method == "step" and ("sched" in owner or "prof" in owner)):
+                return True
+    return tree is None
 
 
 def _fresh(f: Follow, roots) -> None:
@@ -261,6 +371,34 @@ def _clips(parameters) -> None:
             fix=f"put `{call}` between `{_loss(f)}.backward()` and `{f.name}.step()`",
             at=site,
         )
+
+
+def _edited(f: Follow) -> None:
+    """At zero_grad: were gradients changed by hand since the step that used them?"""
+    marks = f.notes.get("used")
+    if not marks or f.backwards or f.state.closure or f.notes.get("clip"):
+        return
+    changed = 0
+    for p in f.params[:64]:
+        mark, g = marks.get(id(p)), p._grad
+        if mark is not None and g is not None and type(g._array) is np.ndarray and g._array.any():
+            changed += g is not mark[0]() or print_of(g._array) != mark[1] or _version(g) != mark[2]
+    if not changed:
+        return
+    f.notes["edited"] = count = f.notes.get("edited", 0) + 1
+    if count != 2:
+        return
+    step: Site | None = f.notes.get("step site")
+    line = _line_of_grad(step, step.line) if step is not None else 0
+    found(
+        "FB-LOOP-04",
+        cause="after-step",
+        saw=f"the gradients of {changed} parameters are changed after `{f.name}.step()`, and then erased by "
+        "`zero_grad()`",
+        why="the gradients that the step uses are never changed",
+        fix=f"move what changes `.grad` between `{_loss(f)}.backward()` and `{f.name}.step()`",
+        at=site_at(step.file, line) if step is not None and line else step,
+    )
 
 
 def _called(site: Site) -> str:
@@ -347,8 +485,8 @@ def _is_iter(function: Any) -> bool:
 
 
 follow.backward_begins += [_added_to_used, _order, _fresh]
-follow.backward_ended += [_reached, _no_step]
-follow.cleared.append(_no_calls)
+follow.backward_ended += [_reached, _no_step, _had_gradients]
+follow.cleared += [_no_calls, _edited]
 follow.steps += [_counts_uses, _erased]
 follow.stepped.append(_marks_used)
 events.before_backward_early.append(_by_hand_begins)

@@ -14,11 +14,13 @@ from . import registry, targets
 from .axes import At, over_batch
 from .findings import found
 from .log import log
+from .loops import never_differentiated
 from .safety import safe
 from .sites import applied, arguments, called, user_site
 from .tags import Origin, origin
 
 _LOOKS = 8  # how often a kind of call is looked at
+_IDLE = 20  # losses after which one of them should have been differentiated
 
 
 def fresh(name: str, input, target) -> bool:
@@ -26,6 +28,10 @@ def fresh(name: str, input, target) -> bool:
     key = (name, input._node.__class__, input._tag is None, input._array.shape, target._array.shape)
     seen = log.looks.get(key, 0)
     if seen >= _LOOKS or len(log.looks) > 512:
+        if seen < _IDLE:
+            log.looks[key] = seen + 1
+            if seen == _IDLE - 1 and not log.backwards and not log.steps and input._node is not None:
+                never_differentiated()
         return False
     log.looks[key] = seen + 1
     a, t = input._array, target._array

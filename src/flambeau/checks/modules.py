@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict, deque
 from types import CodeType, FunctionType
 from typing import Any
 
-from ..place import NEVER, USER, describe, kind_of, running
+from ..place import NEVER, USER, describe, kind_of, running, user_frame
 from ..place import path_of as path_in
 from ..tensor import Tensor
 from . import events, follow
@@ -17,7 +17,7 @@ from .findings import found
 from .follow import Follow, name_of, print_of
 from .log import log
 from .registry import path_of
-from .sites import Site, statements, user_site, whole
+from .sites import Site, site_at, statements, user_site, whole
 
 CONTAINERS = {list, tuple, dict, set, OrderedDict, defaultdict, deque}
 WATCHED = CONTAINERS | {Tensor}  # classes of attributes that `assigned` is told of
@@ -284,6 +284,7 @@ def _saved(thing, file) -> None:
 def made_parameter(parameter) -> None:
     """A Parameter was made: within a forward of the user's?"""
     frame: Any = sys._getframe(2)
+    within: Any = None  # where forward, or a function that it calls, makes the layer
     for _ in range(40):
         if frame is None:
             return
@@ -292,13 +293,18 @@ def made_parameter(parameter) -> None:
             return
         if code.co_name == "forward" and kind_of(code.co_filename) == USER:
             break
+        if code.co_name == "__init__":
+            within = None
+        elif within is None and kind_of(code.co_filename) == USER:
+            within = frame
         frame = frame.f_back
     else:
         return
     stack = running(frame)
     if not stack or frame.f_locals.get("self") is not stack[0]:
         return
-    site, now = Site(frame.f_code, frame.f_lasti), (log.backwards, log.steps, id(frame))
+    within = within or frame
+    site, now = Site(within.f_code, within.f_lasti), (log.backwards, log.steps, id(frame))
     fresh = log.notes.setdefault("fresh", {})
     before = fresh.get(site.key)
     if before is None or before[0] == now:
@@ -364,27 +370,67 @@ def hooked(module) -> None:
     """A hook was registered on a module: does the program call its `forward` directly, past the hook?"""
     site = user_site(sys._getframe(2))
     tree = whole(site) if site is not None and not site.library else None
-    frame = sys._getframe(2)
-    while frame is not None and kind_of(frame.f_code.co_filename) != USER:
-        frame = frame.f_back  # type: ignore[assignment]
+    frame = user_frame(sys._getframe(2))
     if tree is None or frame is None or site is None:
         return
-    names = {n for table in (frame.f_globals, frame.f_locals) for n, v in list(table.items()) if v is module}
+    holder = frame.f_locals.get("self")
+    for call, owner in _forwards(tree):
+        held = _held_by(owner, {**frame.f_globals, **frame.f_locals})
+        same = isinstance(owner, ast.Name) or holder is not None  # `self` means the same in the methods of one class
+        if held is module and same and (call.lineno > site.line or frame.f_code.co_name != "<module>"):
+            _say_forward(site.file, call, owner, hooks=True)
+            return
+
+
+def _forwards(tree) -> list[tuple[ast.Call, ast.expr]]:
+    """The calls `x.forward(...)` in a file, and x: no `super().forward(x)`, no method of a class, no `self.forward`."""
+    calls: list[tuple[ast.Call, ast.expr]] = []
     for n in ast.walk(tree):
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "forward":
-            owner = n.func.value
-            if isinstance(owner, ast.Name) and owner.id in names and n.lineno > site.line:
-                call = f"{owner.id}({', '.join(ast.unparse(a) for a in n.args)})"
-                found(
-                    "FB-MOD-04",
-                    cause="forward",
-                    level="W",
-                    saw=f"line {n.lineno} calls `{owner.id}.forward(...)` directly, and `{owner.id}` has a hook",
-                    why="hooks run only when the module itself is called: forward skips them",
-                    fix=f"write `{call}`",
-                    at=site,
-                )
-                return
+        if not (isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "forward"):
+            continue
+        owner = n.func.value
+        first = n.args[0].id if n.args and isinstance(n.args[0], ast.Name) else ""
+        last = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+        if isinstance(owner, (ast.Name, ast.Attribute, ast.Subscript)) and last != "self" and not last[:1].isupper():
+            if first not in ("self", "ctx"):
+                calls.append((n, owner))
+    return calls
+
+
+def _held_by(e: ast.expr, names: dict) -> Any:
+    """The module that an expression of names, attributes and indices stands for; None where that is not plain."""
+    if isinstance(e, ast.Name):
+        return names.get(e.id)
+    inner = _held_by(e.value, names) if isinstance(e, (ast.Attribute, ast.Subscript)) else None
+    own = getattr(inner, "__dict__", {})
+    if isinstance(e, ast.Attribute):
+        return own.get(e.attr, own.get("_modules", {}).get(e.attr))
+    if isinstance(e, ast.Subscript) and isinstance(e.slice, ast.Constant):
+        return own.get("_modules", {}).get(str(e.slice.value))
+    return None
+
+
+def _say_forward(file: str, call: ast.Call, owner: ast.expr, hooks: bool) -> None:
+    name = ast.unparse(owner)
+    given = ", ".join(ast.unparse(a) for a in (*call.args, *call.keywords))
+    found(
+        "FB-MOD-04",
+        cause="forward",
+        level="W" if hooks else "H",
+        saw=f"line {call.lineno} calls `{name}.forward(...)` directly, and `{name}` has a hook"
+        if hooks
+        else f"line {call.lineno} calls `{name}.forward(...)` directly",
+        why="hooks run only when the module itself is called: forward skips them",
+        fix=f"write `{name}({given})`",
+        at=site_at(file, call.lineno),
+    )
+
+
+def direct_forwards(site: Site) -> None:
+    """MOD-04 from the source of a file alone: hints about `net.forward(x)` in place of `net(x)`."""
+    tree = whole(site) if not site.library else None
+    for call, owner in _forwards(tree) if tree is not None else ():
+        _say_forward(site.file, call, owner, hooks=False)
 
 
 # ------------------------------------------------------------------ FB-MOD-05: one layer several times

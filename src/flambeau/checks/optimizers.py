@@ -200,7 +200,8 @@ def _hardly_moves(f: Follow) -> None:
         return
     median = sorted(ratios)[len(ratios) // 2]
     change = abs(np.mean(series[-5:]) - np.mean(series[:5]))
-    flat = change < limits["loss"] * abs(np.mean(series[:5]))
+    noise = 2 * float(np.std(series)) / math.sqrt(len(series) / 10)  # of batches that differ
+    flat = change < max(float(limits["loss"] * abs(np.mean(series[:5]))), noise)
     lr, (low, top) = _rate(f), USUAL.get(f.kind, USUAL_ELSE)
     if median >= limits["ratio"] or not flat or lr >= low or not any(_alive(p) for p in f.params):
         return
@@ -385,6 +386,25 @@ def _sign_begins(f: Follow, roots) -> None:
     value = float(a.item()) if a.size == 1 and type(a) is np.ndarray and a.dtype.kind == "f" else 0.0
     negated = terms and all(n and (s < 0 or s == 0 and value < 0) for n, s in terms)
     f.notes["sign"] = (terms[0][0], value) if negated else None
+
+
+def negated(loss, optimizer) -> None:
+    """LOOP-08 before training: a loss that is minus an error."""
+    groups = getattr(optimizer, "param_groups", None) or [{}]
+    terms: list = []
+    if loss._node is not None:
+        _terms(loss._node, 1, terms)
+    value = float(loss._array.item())
+    if terms and all(n and (s < 0 or s == 0 and value < 0) for n, s in terms) and not groups[0].get("maximize"):
+        name = _NAMES.get(terms[0][0], terms[0][0])
+        found(
+            "FB-LOOP-08",
+            cause="sign",
+            saw=f"the loss is minus `{name}`: {value:.4g}",
+            why="an optimizer makes what it is given smaller, so the error grows without limit",
+            fix=f"remove the minus before `{name}`; if it is meant, pass `maximize=True` to the optimizer instead",
+            place="the loss",
+        )
 
 
 def _sign_ended(f: Follow, roots, leaves) -> None:

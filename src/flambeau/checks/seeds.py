@@ -17,7 +17,7 @@ from . import events, registry
 from .codes import LIMITS
 from .findings import found
 from .log import log
-from .sites import user_site, whole
+from .sites import Site, site_at, user_site, whole
 
 LIMITS["FB-REPRO-02"] = {"times": 3, "epoch": 20}  # steps between two seeds from which they count as once per epoch
 # What may be called on NumPy's and Python's random modules without drawing from their global generators
@@ -39,6 +39,9 @@ def _late(value) -> None:
     if log.notes.get("asked to repeat"):
         return
     log.notes["asked to repeat"] = True
+    site = user_site()
+    if site is not None and not site.library:
+        unordered(site)
     drawn = not default_generator._fresh and not log.steps and not log.later
     layer = next(filter(_draws, registry.modules()), None) if drawn else None
     others = _unseeded()
@@ -84,7 +87,8 @@ def _unseeded() -> str:
             continue
         module, name = _of_module(n.func, scope)
         written = name or getattr(n.func, "id", getattr(n.func, "attr", ""))
-        if "seed" in written and written not in ("manual_seed", "initial_seed") and not module:
+        own = any(isinstance(d, ast.FunctionDef) and d.name == written for d in ast.walk(tree))
+        if "seed" in written and written not in ("manual_seed", "initial_seed") and not module and not own:
             return ""  # a function of the user's that seeds, perhaps all of them
         if module and "seed" == name:
             draws.pop(module, None)
@@ -93,6 +97,67 @@ def _unseeded() -> str:
         elif module == "`random`" and module in draws:
             draws[module] = draws[module] or name not in _PYTHON
     return " and ".join(m for m, drawn in draws.items() if drawn)
+
+
+def unordered(site: Site) -> None:
+    """Class numbers taken from the order of a set of strings, or of a folder's files: different in each run."""
+    tree = whole(site)
+    if tree is None:
+        return
+    parents = {id(c): n for n in ast.walk(tree) for c in ast.iter_child_nodes(n)}
+    numbered = {ast.unparse(a) for n in ast.walk(tree) for a in _numbered(n)}
+    nodes: list[Any] = list(ast.walk(tree))
+    for n in nodes:
+        kind = _order_of(n)
+        parent = parents.get(id(n))
+        if not kind or parent is None:
+            continue
+        if isinstance(parent, ast.Call) and getattr(parent.func, "id", "") in ("list", "tuple"):
+            n, parent = parent, parents.get(id(parent))
+        names = {ast.unparse(t) for t in parent.targets} if isinstance(parent, ast.Assign) else set()
+        sorted_later = any(
+            f"{name}.sort()" in ast.unparse(tree) or f"sorted({name})" in ast.unparse(tree) for name in names
+        )
+        if ast.unparse(n) in numbered or names & numbered and not sorted_later:
+            text = ast.unparse(n)
+            found(
+                "FB-REPRO-01",
+                cause="order",
+                saw=f"`{text}` gives numbers to classes in an order that differs from run to run"
+                if kind == "set"
+                else f"`{text}` gives numbers to classes in the order of the file system",
+                why="strings come out of a set in another order each time that Python starts, whatever the seeds are"
+                if kind == "set"
+                else "another machine, or another file, changes the order, and with it what a class number means",
+                fix=f"write `sorted({ast.unparse(n.args[0])})`"
+                if isinstance(n, ast.Call) and getattr(n.func, "id", "") in ("list", "tuple") and n.args
+                else f"write `sorted({text})`",
+                at=site_at(site.file, n.lineno),
+            )
+
+
+def _order_of(n: ast.AST) -> str:
+    """ "set" for a call of set(), "folder" for a listing of a folder, "" otherwise."""
+    if not isinstance(n, ast.Call):
+        return "set" if isinstance(n, ast.SetComp) else ""
+    name = getattr(n.func, "attr", getattr(n.func, "id", ""))
+    if name == "set" and isinstance(n.func, ast.Name) and n.args:
+        return "set"
+    return "folder" if name in ("listdir", "scandir", "iterdir", "glob", "iglob") else ""
+
+
+def _numbered(n: ast.AST) -> list[ast.expr]:
+    """The expressions whose order gives numbers: `enumerate(x)`, `x.index(c)`, a loop over x with `d[c] = len(d)`."""
+    if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "enumerate" and n.args:
+        return [n.args[0]]
+    if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "index":
+        return [n.func.value]
+    if isinstance(n, ast.For):
+        for s in ast.walk(n):
+            if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript) and isinstance(s.value, ast.Call):
+                if getattr(s.value.func, "id", "") == "len":
+                    return [n.iter]
+    return []
 
 
 def _of_module(function: ast.expr, scope: dict[str, Any]) -> tuple[str, str]:

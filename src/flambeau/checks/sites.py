@@ -133,6 +133,22 @@ def user_site(start: FrameType | None = None) -> Site | None:
     return Site(frame.f_code, frame.f_lasti, kind_of(frame.f_code.co_filename) != USER)
 
 
+def site_at(file: str, line: int) -> Site | None:
+    """The site of a line of a file that need not be running; None where the file cannot be read."""
+    try:
+        stack = [compile("".join(linecache.getlines(file)), file, "exec")]
+    except (SyntaxError, ValueError):
+        return None
+    best: Site | None = None
+    while stack:
+        code = stack.pop()
+        stack += [c for c in code.co_consts if isinstance(c, CodeType)]
+        calls = [i for i, where in enumerate(code.co_positions()) if where[0] == line and where[2] is not None]
+        if calls and (best is None or code.co_firstlineno >= best.code.co_firstlineno):
+            best = Site(code, 2 * calls[-1])
+    return best
+
+
 def statements(site: Site) -> list[ast.stmt]:
     """The statements of the function (or module) that a site lies in, parsed; [] where the source cannot be read."""
     import ast

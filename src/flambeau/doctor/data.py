@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..checks.codes import LIMITS
-from ..checks.data import categorical, last_batch_of_one, sorted_rows
+from ..checks.data import categorical, last_batch_of_one, meet, sorted_rows
 from ..checks.findings import found
 from ..tensor import Tensor
 from ..utils.data import (
     BatchSampler,
-    Dataset,
     IterableDataset,
     SequentialSampler,
     Subset,
@@ -133,6 +130,8 @@ def labels_of(fields: dict[str, np.ndarray], count: int) -> np.ndarray | None:
         return None
     values = last[0]
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if values.dtype.kind == "f" and np.array_equal(np.unique(values), (0, 1)):
+        values = values.astype(np.int64)  # two classes, as binary_cross_entropy wants them
     return values if values.ndim == 1 and len(values) == count and categorical(values) else None
 
 
@@ -141,7 +140,7 @@ def labels_of(fields: dict[str, np.ndarray], count: int) -> np.ndarray | None:
 
 def check_labels(source: Source, weighted: bool, validation: Source | None) -> None:
     """DATA-08: almost all labels in one class; only one class; a class that only validation has."""
-    got = column(source.dataset, 5000) if source.dataset is not None else None
+    got = column(source.dataset, 5000) if source.dataset is not None else _batch_column(source)
     if got is None:
         return
     labels = labels_of(got[1], len(got[0]))
@@ -151,7 +150,7 @@ def check_labels(source: Source, weighted: bool, validation: Source | None) -> N
     values, counts = np.unique(labels, return_counts=True)
     share, most = counts.max() / len(labels), values[counts.argmax()]
     if len(values) == 1:
-        if len(labels) >= 16:
+        if len(labels) >= (16 if source.dataset is not None else 64):
             found(
                 "FB-DATA-08",
                 saw=f"all {len(labels)} labels looked at in {source.name} are {most:g}",
@@ -192,6 +191,23 @@ def check_labels(source: Source, weighted: bool, validation: Source | None) -> N
             )
 
 
+def _batch_column(source: Source) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
+    """Inputs and labels of one batch that was passed in as it is."""
+    batch = source.batches[0] if len(source.batches) == 1 else None
+    parts = [p for p in batch if isinstance(p, Tensor)] if isinstance(batch, (tuple, list)) else []
+    n = parts[0]._array.shape[0] if len(parts) == 2 and parts[0]._array.ndim else 0
+    if not n or parts[1]._array.shape[:1] != (n,):
+        return None
+    return np.arange(n), {f"field {i}": p._array for i, p in enumerate(parts)}
+
+
+def check_rows(source: Source) -> None:
+    """DATA-05: rows of the tensors of a data set, or of a batch, that were put in different orders."""
+    whole = _tensors_of(source.dataset) if source.dataset is not None else None
+    batch = source.batches[0] if source.dataset is None and source.batches else ()
+    meet(whole[0] if whole is not None else [p for p in batch if isinstance(p, Tensor)])
+
+
 def _short(values) -> str:
     shown = ", ".join(f"{v:g}" for v in values[:6])
     return shown + (", ..." if len(values) > 6 else "")
@@ -223,53 +239,6 @@ def check_last_batch(source: Source, flat_norms: list[str]) -> None:
     if loader is None or not flat_norms or type(loader.batch_sampler) is not BatchSampler:
         return
     last_batch_of_one(loader, flat_norms[0])
-
-
-def check_workers(source: Source) -> None:
-    """DATA-10: a generator of the data set that every worker gets a copy of."""
-    loader = source.loader
-    if loader is None or not loader.num_workers or loader.worker_init_fn is not None:
-        return
-    if isinstance(loader.dataset, IterableDataset):
-        return
-    name, generator = own_generator(loader.dataset)
-    if name:
-        again = f"np.random.{type(generator).__name__}(torch.initial_seed() % 2**32)"
-        if type(generator).__name__ == "Generator":
-            again = "np.random.default_rng(torch.initial_seed())"
-        elif isinstance(generator, random.Random):
-            again = "random.Random(torch.initial_seed())"
-        kind = type(loader.dataset).__name__
-        found(
-            "FB-DATA-10",
-            saw=f"{kind}.{name} is copied into {loader.num_workers} workers",
-            why="the copies start in the same state, so the workers draw the same random numbers, epoch after epoch",
-            fix="seed it in each worker: "
-            f"`def seed_worker(number): torch.utils.data.get_worker_info().dataset.{name} = {again}`, and "
-            f"`DataLoader(..., num_workers={loader.num_workers}, worker_init_fn=seed_worker)`",
-            at=loader.__dict__.get("_fb_site"),
-            place=f"{kind}.{name}",
-        )
-
-
-def own_generator(dataset: Any, depth: int = 2) -> tuple[str, Any]:
-    """(dotted name, object) of a generator of random numbers that a data set owns; ("", None) if there is none."""
-    kinds: tuple = (random.Random,)
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        kinds += (numpy_random.Generator, numpy_random.RandomState)
-    own = getattr(dataset, "__dict__", {})
-    for name, value in own.items():
-        if isinstance(value, kinds):
-            return name, value
-    for name, value in own.items() if depth > 1 else ():
-        inner = value if isinstance(value, (list, tuple)) and len(value) <= 32 else [value]
-        for part in inner:
-            if isinstance(part, Dataset) or hasattr(part, "__dict__") and not isinstance(part, (type, Tensor)):
-                below, generator = own_generator(part, depth - 1)
-                if below:
-                    return f"{name}.{below}", generator
-    return "", None
 
 
 # ------------------------------------------------------------------------------------------------ two data sets

@@ -13,7 +13,10 @@ from ..checks import events
 from ..checks.findings import Finding, allow, found, seen
 from ..checks.initial import first_loss_of
 from ..checks.log import Batch, log
+from ..checks.modules import direct_forwards
+from ..checks.optimizers import negated
 from ..checks.registry import modules, variable
+from ..checks.sites import user_site
 from ..checks.tags import FROM_LOADER
 from ..errors import ArgumentError
 from ..language import part
@@ -31,6 +34,7 @@ from .pytorch import is_foreign
 from .report import Report, Table, merged
 from .shapes import Propagation
 from .snapshot import hand_on, unchanged
+from .workers import check_workers
 
 BATCHES = 8  # batches of a loader that are looked at
 
@@ -159,6 +163,8 @@ class Examination:
         """All checks, what others depend on first."""
         self.data(source, validation, time_ordered, pairing)
         seeds.check_seeds(repro)
+        if (site := user_site()) is not None:
+            direct_forwards(site)
         if not source.batches:
             return
         self.batches = source.batches
@@ -167,10 +173,10 @@ class Examination:
         parameters.hidden_layers(self.model)
         self._as_a_batch(source, parts)
         loss = self._one_step(parts)
-        if loss is None:
-            return
         if self.flat_norms:
             self.checked(data.check_last_batch, source, self.flat_norms)
+        if loss is None:
+            return
         self.facts[part("loss")] = loss
         try:
             self._behaviour(parts, loss)
@@ -189,7 +195,8 @@ class Examination:
             return
         self.checked(data.check_labels, source, data.weighted_loss(self.loss_fn), validation)
         self.checked(data.check_order, source)
-        self.checked(data.check_workers, source)
+        self.checked(data.check_rows, source)
+        self.checked(check_workers, source)
         if validation is not None:
             self.checked(data.check_validation, source, validation, time_ordered)
         if pairing:
@@ -243,7 +250,7 @@ class Examination:
         if path and type(module).__name__ in ("RNN", "LSTM", "GRU") and x is not None and not module.batch_first:
             self.time_first.append((path, module, tuple(x.shape)))
         if path and type(module).__name__.startswith("BatchNorm") and module.training and x is not None:
-            if x._array.ndim == 2:
+            if x._array.ndim > 1 and x._array.size == x._array.shape[0] * x._array.shape[1]:
                 self.flat_norms.append(f"{path} = {type(module).__name__}({module.num_features})")
         if len(self.not_finite) < 1 and path is not None:
             for _, t in tensors_in(output, ""):
@@ -301,7 +308,8 @@ class Examination:
         if not math.isfinite(value):
             self._not_finite(value)
             return None
-        blamed = statistics.saturated(nodes, chain)
+        negated(loss, self.optimizer)
+        blamed = seen("FB-DATA-02") or statistics.saturated(nodes, chain)
         blamed = statistics.exploding(chain) or blamed
         blamed = statistics.dead(self._units(nodes, chain)) or blamed
         if not blamed:

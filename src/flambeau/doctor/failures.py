@@ -8,6 +8,7 @@ from ..checks.codes import CODES
 from ..checks.findings import Finding
 from ..checks.sites import Site
 from ..errors import DeviceError, DtypeError, FlambeauError, IndexOutOfRange, ShapeError
+from ..nn import Module
 from ..place import NEVER, USER, kind_of
 
 OTHER = "ERROR"  # the code of an error that is none of the known mistakes
@@ -21,6 +22,20 @@ def site_of(error: BaseException) -> Site | None:
         code = trace.tb_frame.f_code
         if kind_of(code.co_filename) == USER:
             found = Site(code, trace.tb_lasti)
+        trace = trace.tb_next
+    return found
+
+
+def module_classes(error: BaseException) -> list[type]:
+    """The classes of modules in sight of the lines of the user's own code that an error went through."""
+    found: list[type] = []
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if kind_of(frame.f_code.co_filename) == USER:
+            for value in [*frame.f_globals.values(), *frame.f_locals.values()]:
+                if isinstance(value, type) and issubclass(value, Module) and value not in found:
+                    found.append(value)
         trace = trace.tb_next
     return found
 

@@ -13,6 +13,8 @@ from ..checks.codes import CODES
 from ..checks.findings import Finding
 from ..language import language, line, translate
 from ..language import text as _
+from ..mistakes.modules import returned_nothing
+from .failures import module_classes, site_of
 
 _LEVELS = {"E": 0, "W": 1, "H": 2}
 _CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
@@ -201,9 +203,31 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
+# What else may be found where another mistake is the cause of it
+_ROOTS = {
+    "FB-NUM-01": ("FB-DATA-04", "FB-OPT-03", "FB-INIT-02"),
+    "FB-NUM-02": ("FB-DATA-04", "FB-OPT-03", "FB-INIT-02"),
+    "FB-OPT-05": ("FB-LOOP-03",),
+    "FB-LOOP-06": ("FB-DATA-02", "FB-INIT-02", "FB-INIT-04"),
+}
+
+
+def rooted(findings: list[Finding]) -> list[Finding]:
+    """Findings without those whose cause is among them."""
+    codes = {f.code for f in findings if f.level in "EW"}
+    return [f for f in findings if codes.isdisjoint(_ROOTS.get(f.code, ()))]
+
+
 def of_error(error: BaseException) -> Finding | None:
     """The finding that an exception with a code stands for; None for other exceptions."""
     code = getattr(error, "code", "")
+    if code not in CODES and isinstance(error, (TypeError, AttributeError)) and "NoneType" in str(error):
+        nothing = returned_nothing("None is given where a tensor is needed", module_classes(error))
+        if nothing is None:
+            return None
+        return Finding(
+            nothing.code, "E", f"{type(error).__name__}: {error}", nothing.why, nothing.fix, site=site_of(error)
+        )
     if code not in CODES:
         return None
     place: Any = getattr(error, "place", None)

@@ -22,6 +22,8 @@ from typing import Any
 
 from ..checks import FlambeauWarning, collect, events
 from ..checks.log import log
+from ..checks.modules import direct_forwards
+from ..checks.sites import Site
 from ..errors import FlambeauError, MissingFile
 from ..language import part
 from ..language import text as _
@@ -32,7 +34,7 @@ from ..place import USER, kind_of
 from ..tensor import Tensor
 from ..utils.data import DataLoader, Dataset
 from .examination import examine, examine_data
-from .report import Report, merged, of_error
+from .report import Report, merged, of_error, rooted
 from .watching import watch
 
 _SEEN_HERE = ("FB-DATA", "FB-INIT", "FB-MOD-07", "FB-LOOP-06", "FB-LOOP-07", "FB-GRAD-07", "FB-OPT-03")
@@ -46,7 +48,7 @@ class Observer:
         self.forwards: dict[int, Forward] = {}  # by the identity of the module, in the order of their first calls
         self.examined: set[int] = set()
         self.reports: list[Report] = []
-        self.inside: set[int] = set()  # identities of all findings of the examinations
+        self.inside: list = []  # all findings of the examinations
         self.training_loaders: dict[int, Any] = {}
         self._depth = 0
         self._patched: dict[str, Any] = {}
@@ -122,7 +124,7 @@ class Observer:
             report = examine(f.module, batch, loss_fn, optimizer)
         except FlambeauError:  # what cannot be examined has been reported, or runs anyway
             return
-        self.inside |= {id(x) for x in report.findings}
+        self.inside += report.findings
         # What the script does itself is judged where it does it: here only what is seen nowhere else.
         report.findings = [x for x in report.findings if x.code.startswith(_SEEN_HERE) and x.level != "E"]
         self.reports.append(report)
@@ -189,9 +191,11 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
                 failed, code = error, 1
                 _print(error)
             observer.finish()
+            direct_forwards(Site(compile("", script, "exec"), 0))
         watched = w.report()
         examined = [f for r in observer.reports for f in r.findings]
-        found = [f for f in [*findings, *watched.findings] if id(f) not in observer.inside]
+        inside = {id(f) for f in observer.inside}
+        found = [f for f in [*findings, *watched.findings] if id(f) not in inside]
         # What the script itself has shown is shown at its own line.
         known = {f.code for f in found}
         found += [f for f in [*examined, *_compared(names, observer)] if f.code not in known]
@@ -206,7 +210,7 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
         facts[part("stopped by")] = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0]}"
     tables = [t for r in observer.reports for t in r.tables] + watched.tables
     curves = [c for r in observer.reports for c in r.curves] + watched.curves
-    report = Report(merged(found), tables, curves, facts)
+    report = Report(rooted(merged(found)), tables, curves, facts)
     return report, code or report.exit_code
 
 
@@ -223,6 +227,7 @@ def _compared(names: dict, observer: Observer) -> list:
     sets = {n: v for n, v in names.items() if isinstance(v, (DataLoader, Dataset)) and not n.startswith("_")}
     validation = {n: v for n, v in sets.items() if n.lower().startswith(_VALIDATION)}
     training = [v for n, v in sets.items() if n not in validation]
+    training.sort(key=lambda v: not isinstance(v, DataLoader))  # a loader says more than its data set
     if not training:
         return []
     first = next((v for v in training if id(v) in observer.training_loaders), training[0])

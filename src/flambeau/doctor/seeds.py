@@ -7,6 +7,7 @@ import re
 
 from ..checks.findings import found
 from ..checks.log import log
+from ..checks.seeds import unordered
 from ..checks.sites import user_site
 
 _NUMPY = re.compile(r"\b(?:np|numpy)\.random\.(?!seed|default_rng|Generator|RandomState)\w+")
@@ -30,6 +31,8 @@ def check_seeds(asked: bool) -> None:
             )
         return
     site, late = first
+    if site is not None and not site.library:
+        unordered(site)
     if late:
         found(
             "FB-REPRO-01",

@@ -19,7 +19,9 @@ import numpy as np
 from ..checks import curves as _curves  # noqa: F401  rules about the curves of a run
 from ..checks import events, findings, numbers, slopes, speed
 from ..checks.log import log
+from ..checks.modules import direct_forwards
 from ..checks.registry import owner
+from ..checks.sites import user_site
 from ..errors import ArgumentError, FlambeauError, NotSupported
 from ..language import part
 from ..language import text as _
@@ -27,7 +29,7 @@ from ..nn.modules.module import Module
 from . import trends as _trends  # noqa: F401  rules about layers while they train
 from .history import History, Sample, size
 from .pytorch import is_foreign, is_foreign_running
-from .report import Curve, Report, Table, merged, of_error
+from .report import Curve, Report, Table, merged, of_error, rooted
 
 FIRST = 50  # steps that are all looked at
 LOOK = 12e-6  # seconds that a look at a step costs which is not sampled
@@ -130,6 +132,7 @@ class watch:
             rules.append(rule)
         log.watches.append(self)
         findings.listen(self.findings.append)
+        self._made = user_site()
         speed.watch_began(self)
         atexit.register(self.close)
 
@@ -172,10 +175,12 @@ class watch:
         self._listen(events.after_step, self._stepped, False)
         log.watches.remove(self)
         speed.watch_ended(self)
+        self._run_rules()  # what the whole run shows belongs in the report, too
+        if self._made is not None:
+            direct_forwards(self._made)
+        findings.unlisten(self.findings.append)
         if self._foreign is not None:
             self._foreign.__exit__(None, None, None)
-        findings.unlisten(self.findings.append)
-        self._run_rules()
         atexit.unregister(self.close)
         if not self.quiet:
             self.report().show(sys.stderr)
@@ -212,7 +217,7 @@ class watch:
             if h.validation:
                 lines["validation"] = [(float(s), v) for s, v in h.validation]
             curves.insert(0, Curve(part("loss"), lines))
-        return Report(merged(self.findings), tables, curves, facts)
+        return Report(rooted(merged(self.findings)), tables, curves, facts)
 
     # ------------------------------------------------------------------ events
 

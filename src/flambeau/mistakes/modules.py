@@ -8,6 +8,7 @@ import difflib
 import inspect
 import linecache
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 from ..checks import registry
@@ -51,9 +52,7 @@ def _returns_nothing(cls: type) -> str | None:
     if forward is None:
         return None
     nodes = list(_own(forward.body))
-    if any(
-        isinstance(n, (ast.Yield, ast.YieldFrom, ast.Raise)) or isinstance(n, ast.Return) and n.value for n in nodes
-    ):
+    if any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes) or _ends(forward.body):
         return None
     last = ""
     for statement in forward.body:
@@ -62,10 +61,32 @@ def _returns_nothing(cls: type) -> str | None:
     return last
 
 
-def returned_nothing(fact: str) -> ArgumentTypeError | None:
-    """The error for None where a tensor is needed, if a module whose forward has no return is the one that gave it."""
-    for classes in (_called_classes(), [type(m) for m in registry.modules()]):
-        found = {c.__name__: last for c in classes if (last := _returns_nothing(c)) is not None}
+def _ends(body: list[ast.stmt]) -> bool:
+    """Whether statements always end with a value that is returned, or with an error."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.Return):
+        return last.value is not None
+    if isinstance(last, ast.If):
+        return _ends(last.body) and _ends(last.orelse)
+    if isinstance(last, (ast.With, ast.For, ast.While)):
+        return _ends(last.body)
+    if isinstance(last, ast.Try):
+        return _ends(last.body) and all(_ends(h.body) for h in last.handlers) or _ends(last.finalbody)
+    return isinstance(last, (ast.Raise, ast.Match))
+
+
+def _returns_at_times(cls: type) -> bool:
+    forward = _forward_of(cls)
+    return forward is not None and any(isinstance(n, ast.Return) and n.value for n in _own(forward.body))
+
+
+def returned_nothing(fact: str, defined: Iterable[type] = ()) -> ArgumentTypeError | None:
+    """The error for None where a tensor is needed, if a module whose forward has no return is the one that gave it.
+
+    defined: classes of modules that may have been used, apart from those of the modules there are.
+    """
+    for classes in (_called_classes(), [type(m) for m in registry.modules()], defined):
+        found = {c.__name__: (last, c) for c in classes if (last := _returns_nothing(c)) is not None}
         if found:
             break
     if len(found) != 1:
@@ -73,9 +94,11 @@ def returned_nothing(fact: str) -> ArgumentTypeError | None:
     name = next(iter(found))
     return ArgumentTypeError(
         fact,
-        why=f"None was passed on: {name}.forward has no return statement, so calling it gives None",
-        fix=f"add `return {found[name]}` at the end of {name}.forward"
-        if found[name]
+        why=f"None was passed on: {name}.forward has no return statement, so calling it gives None"
+        if not _returns_at_times(found[name][1])
+        else f"None was passed on: one way through {name}.forward ends without a return statement, and gives None",
+        fix=f"add `return {found[name][0]}` at the end of {name}.forward"
+        if found[name][0]
         else f"add a `return` with the result at the end of {name}.forward",
         code="FB-MOD-06",
     )
@@ -90,8 +113,13 @@ def _called_classes() -> list[type]:
     for node in ast.walk(source() or ast.Tuple([], ast.Load())):
         if isinstance(node, ast.Call):
             function = node.func.func if isinstance(node.func, ast.Call) else node.func
+            value: Any = None
             if isinstance(function, ast.Name):
                 value = frame.f_locals.get(function.id, frame.f_globals.get(function.id))
+            elif isinstance(function, ast.Attribute) and getattr(function.value, "id", "") == "self":
+                own = getattr(frame.f_locals.get("self"), "__dict__", {})
+                value = own.get("_modules", {}).get(function.attr)
+            if value is not None:
                 classes.append(value if isinstance(value, type) else type(value))
     return classes
 
