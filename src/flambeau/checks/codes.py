@@ -122,6 +122,44 @@ CODES = {
 
 # Thresholds, under the code whose rule reads them.
 LIMITS: dict[str, dict[str, float]] = {
+    "FB-DATA-02": {"std": 20.0, "mean": 10.0, "ratio": 1e3, "elements": 1 << 16},
+    "FB-DATA-03": {"samples": 64, "mean": 0.5, "z": 6.0, "low": 0.5, "high": 2.0},
+    "FB-DATA-05": {"rows": 16},
+    "FB-DATA-06": {"batches": 10, "share": 0.5, "classes": 1000},
+    "FB-DATA-07": {"share": 0.005, "samples": 20_000, "unique": 0.5, "chance": 1.5},
+    "FB-DATA-08": {"share": 0.95, "samples": 100},
+    # calls of one line that are computed again, and their size
+    "FB-DTYPE-03": {"calls": 3, "numel": 1e6},
+    "FB-GRAD-07": {"elements": 64, "seconds": 0.05, "error": 1e-3},
+    "FB-INIT watch": {"samples": 3, "steady": 1.3, "burst": 100.0, "before": 8, "dead": 8, "units": 8},
+    "FB-INIT-01": {"ratio": 1e-4, "layers": 4, "saturated": 0.85, "tanh": 0.97, "sigmoid": 0.985},
+    "FB-INIT-02": {"ratio": 1e3, "growth": 1.5, "row": 8},
+    "FB-INIT-03": {"share": 0.5, "samples": 256},
+    "FB-INIT-04": {"high": 10.0, "low": 0.1, "tiny": 0.02},
+    "FB-LOOP-06": {"factor": 2.0, "more": 1.0, "bce": 1.5, "mse": 10.0, "calls": 8},
+    "FB-LOOP-07": {"same": 1e-6, "cut": 0.05, "steps": 8, "lr": 0.01},
+    "FB-LOOP-08": {"up": 3, "steps": 50, "gain": 0.01, "still": 200, "recovers": 0.8},
+    "FB-LOOP-09": {"evaluations": 3, "worse": 1.1, "fell": 0.9},
+    # different class numbers
+    "FB-LOSS-08": {"least": 3, "most": 1000},
+    # shares of what is padded; where it is guessed
+    "FB-LOSS-11": {"rows": 0.5, "positions": 0.2, "batches": 2},
+    "FB-MODE-01": {"batches": 2},
+    "FB-MODE-02": {"steps": 2},
+    "FB-MODE-03": {"alive": 4, "alive_unsure": 10},
+    "FB-MODE-05": {"initial": 0.1, "stds": 1.25, "least": 0.5, "low": 1 / 3, "channels": 0.5, "values": 8},
     # loss: times the first one; ratio: update over weight; rise, steps: of the doctor's probe
     "FB-OPT-03": {"loss": 10, "ratio": 0.1, "rise": 2.0, "steps": 3},
+    "FB-OPT-04": {"ratio": 1e-6, "loss": 1e-3},
+    # of the base rate; of a schedule's steps that would happen
+    "FB-OPT-06": {"low": 1.01e-3, "part": 0.2},
+    # of the weights' norm; lr * weight_decay from which it is looked at
+    "FB-OPT-09": {"fall": 0.5, "rate": 1e-3},
+    "FB-PERF-01": {"operations": 500, "elements": 64, "share": 0.2, "samples": 4},
+    # of waiting per batch
+    "FB-PERF-02": {"batches": 20, "share": 0.5, "seconds": 5e-4},
+    # steps between two seeds from which they count as once per epoch
+    "FB-REPRO-02": {"times": 3, "epoch": 20},
+    # of the weights; modules that may be new
+    "FB-SAVE-04": {"share": 0.5, "head": 2},
 }

@@ -13,8 +13,6 @@ from .findings import found, so_far
 from .log import log
 from .sites import Site
 
-LIMITS["FB-LOOP-08"] = {"up": 3, "steps": 50, "gain": 0.01, "still": 200, "recovers": 0.8}
-LIMITS["FB-LOOP-09"] = {"evaluations": 3, "worse": 1.1, "fell": 0.9}
 # From symptom to suspects: what is likely where nothing else was found, the likeliest first.
 DIVERGING = ("FB-DATA-04", "FB-OPT-03", "FB-LOOP-01", "FB-OPT-06", "FB-INIT-02", "FB-DATA-02", "FB-NUM-01", "FB-NUM-02")
 STILL = (

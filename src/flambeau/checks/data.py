@@ -21,12 +21,6 @@ from .registry import modules, owner, roots
 from .sites import Site, user_site
 from .tags import origin
 
-LIMITS |= {
-    "FB-DATA-02": {"std": 20.0, "mean": 10.0, "ratio": 1e3, "elements": 1 << 16},
-    "FB-DATA-05": {"rows": 16},
-    "FB-DATA-06": {"batches": 10, "share": 0.5, "classes": 1000},
-}
-
 LOOKS = 3  # calls of a layer in which its input is looked at
 
 # ------------------------------------------------------------------------------------------------ inputs

@@ -21,7 +21,6 @@ from .log import log
 from .sites import Site, statements, user_site
 from .tags import origin
 
-LIMITS["FB-DTYPE-03"] = {"calls": 3, "numel": 1e6}  # calls of one line that are computed again, and their size
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "rsub": "-"}
 
 

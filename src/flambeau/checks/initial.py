@@ -17,11 +17,6 @@ from .safety import safe
 from .sites import Site, user_site
 from .tags import origin
 
-LIMITS |= {
-    "FB-LOOP-06": {"factor": 2.0, "more": 1.0, "bce": 1.5, "mse": 10.0, "calls": 8},
-    "FB-INIT-04": {"high": 10.0, "low": 0.1, "tiny": 0.02},
-}
-
 # ------------------------------------------------------------------------------------------------ uninitialised
 
 

@@ -20,13 +20,9 @@ from .log import log
 from .sites import Site, name_in, statements, user_site
 from .uses import only_reported
 
-LIMITS["FB-MODE-01"] = {"batches": 2}
-LIMITS["FB-MODE-02"] = {"steps": 2}
 # A loop alone keeps three outputs: the new one, the one before, and one in what a debugger or sampler has seen.
-LIMITS["FB-MODE-03"] = {"alive": 4, "alive_unsure": 10}
 # Freshly made layers give small values, for which the initial 0 and 1 are far off in every young network: only what is
 # far in units of both the batch and the initial statistics is a reason to warn.
-LIMITS["FB-MODE-05"] = {"initial": 0.1, "stds": 1.25, "least": 0.5, "low": 1 / 3, "channels": 0.5, "values": 8}
 WATCHED = "watched"  # what `_hooked` of a module is while its calls in eval mode are looked at
 # Files of the package that run modules without recording although the user records.
 _APART = tuple(

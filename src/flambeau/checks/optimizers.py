@@ -16,8 +16,6 @@ from .follow import Follow, print_of
 from .log import log
 from .sites import user_site
 
-LIMITS["FB-OPT-04"] = {"ratio": 1e-6, "loss": 1e-3}
-LIMITS["FB-OPT-09"] = {"fall": 0.5, "rate": 1e-3}  # of the weights' norm; lr * weight_decay from which it is looked at
 SAMPLE = 1024  # elements of a weight that are looked at
 USUAL = {
     "SGD": (1e-3, 1e-1), "ASGD": (1e-3, 1e-1), "Adagrad": (1e-3, 1e-1), "Adadelta": (1e-1, 1.0), "LBFGS": (1e-1, 1.0),

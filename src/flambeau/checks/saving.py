@@ -12,8 +12,6 @@ from .log import log
 from .sites import arguments, user_site
 from .tags import Origin
 
-LIMITS["FB-SAVE-04"] = {"share": 0.5, "head": 2}  # of the weights; modules that may be new
-
 
 def _tensors(thing, depth=4):
     """The tensors in dicts, lists and tuples."""

@@ -15,7 +15,6 @@ from .follow import name_of
 from .log import log
 from .sites import Site, statements, user_site
 
-LIMITS["FB-OPT-06"] = {"low": 1.01e-3, "part": 0.2}  # of the base rate; of a schedule's steps that would happen
 # What a scheduler counts its own length in: class -> attribute
 _LENGTHS = {
     "StepLR": "step_size", "CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "PolynomialLR": "total_iters",

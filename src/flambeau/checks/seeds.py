@@ -19,7 +19,6 @@ from .findings import found
 from .log import log
 from .sites import Site, site_at, user_site, whole
 
-LIMITS["FB-REPRO-02"] = {"times": 3, "epoch": 20}  # steps between two seeds from which they count as once per epoch
 # What may be called on NumPy's and Python's random modules without drawing from their global generators
 _NUMPY = {"seed", "get_state", "set_state", "Generator", "SeedSequence", "PCG64", "MT19937", "Philox", "BitGenerator"}
 _OWN_SEED = {"default_rng", "RandomState"}  # a generator of one's own: seeded if it is given a seed

@@ -21,9 +21,6 @@ from .follow import name_of
 from .schedules import value_of
 from .sites import Site, statements
 
-LIMITS["FB-PERF-01"] = {"operations": 500, "elements": 64, "share": 0.2, "samples": 4}
-LIMITS["FB-PERF-02"] = {"batches": 20, "share": 0.5, "seconds": 5e-4}  # of waiting per batch
-
 # ------------------------------------------------------------------ FB-PERF-02
 
 

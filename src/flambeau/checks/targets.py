@@ -14,10 +14,6 @@ from .safety import safe
 from .sites import arguments, called, user_site
 from .tags import origin
 
-LIMITS["FB-LOSS-08"] = {"least": 3, "most": 1000}  # different class numbers
-LIMITS["FB-LOSS-11"] = {"rows": 0.5, "positions": 0.2, "batches": 2}  # shares of what is padded; where it is guessed
-
-
 # ---------------------------------------------------------------------- classes on the wrong axis
 
 

@@ -19,8 +19,6 @@ from ..generator import default_generator
 from ..tensor import Tensor
 from .batches import Parts, tensors_in
 
-LIMITS["FB-LOOP-07"] = {"same": 1e-6, "cut": 0.05, "steps": 8, "lr": 0.01}
-
 
 def outputs(run: Callable[[Parts], Any], parts: Parts) -> list[np.ndarray]:
     """The arrays that the model gives for a batch (recorded as in training: forward may ask for gradients itself)."""

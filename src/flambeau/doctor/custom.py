@@ -16,7 +16,6 @@ from ..checks.sites import Site
 from ..generator import default_generator
 from ..tensor import Tensor, wrap
 
-LIMITS["FB-GRAD-07"] = {"elements": 64, "seconds": 0.05, "error": 1e-3}
 MEANT = ("surrogate", "straight", "reversal", "reverse", "ste", "gradscale", "clip")  # in the name or the docstring
 
 

@@ -24,12 +24,6 @@ from ..utils.data import (
 )
 from .batches import TARGETS, Source, tensors_in
 
-LIMITS |= {
-    "FB-DATA-03": {"samples": 64, "mean": 0.5, "z": 6.0, "low": 0.5, "high": 2.0},
-    "FB-DATA-07": {"share": 0.005, "samples": 20_000, "unique": 0.5, "chance": 1.5},
-    "FB-DATA-08": {"share": 0.95, "samples": 100},
-}
-
 
 def fetch_samples(source: Source) -> Callable[[], Any]:
     """DATA-01: fetch samples 0, 1, n // 2 and n - 1; gives the function that puts them into one batch."""

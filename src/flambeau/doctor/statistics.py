@@ -17,10 +17,6 @@ from ..checks.findings import found, seen
 from ..checks.initial import say_uninitialised, uninitialised
 from ..checks.log import log
 
-LIMITS["FB-INIT-01"] = {"ratio": 1e-4, "layers": 4, "saturated": 0.85, "tanh": 0.97, "sigmoid": 0.985}
-LIMITS["FB-INIT-02"] = {"ratio": 1e3, "growth": 1.5, "row": 8}
-LIMITS["FB-INIT-03"] = {"share": 0.5, "samples": 256}
-
 WEIGHTED = {"linear", "convolution", "convolution_transpose"}
 VIEWS = {
     "view", "reshape", "permute", "transpose", "t", "unsqueeze", "unsqueeze_key", "squeeze", "squeeze_dim", "expand",

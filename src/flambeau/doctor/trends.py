@@ -14,8 +14,6 @@ from ..checks.findings import found, seen
 from ..checks.log import log
 from .statistics import LIMITS
 
-LIMITS["FB-INIT watch"] = {"samples": 3, "steady": 1.3, "burst": 100.0, "before": 8, "dead": 8, "units": 8}
-
 
 def vanishes(history, watch) -> None:
     """INIT-01: the first layers get (almost) nothing of the gradient that the last one gets, sample after sample."""
