@@ -176,6 +176,7 @@ def main(argv: list[str] | None = None) -> int:
     doctor = commands.add_parser("doctor", help=_("run a script and report the mistakes in it"))
     doctor.add_argument("--json", metavar="FILE", help=_("write the report as JSON"))
     doctor.add_argument("--html", metavar="FILE", help=_("write the report as a page"))
+    doctor.add_argument("--torch", action="store_true", help=_("run it on PyTorch itself, not on flambeau"))
     doctor.add_argument("script", help=_("the script's file"))
     doctor.add_argument("args", nargs=argparse.REMAINDER, help=_("the script's own arguments")).required = False
     explaining = commands.add_parser("explain", help=_("print the page of a mistake's code, or list all codes"))
@@ -194,8 +195,8 @@ def main(argv: list[str] | None = None) -> int:
         from .doctor.script import report_of  # noqa: PLC0415 - it needs the whole of the package
 
         try:
-            return report_of(options.script, options.args, options.json, options.html)
-        except (FileNotFoundError, CannotWrite) as error:  # of the command itself: the script's own are reported
+            return report_of(options.script, options.args, options.json, options.html, options.torch)
+        except (FileNotFoundError, CannotWrite, MissingDependency) as error:  # of the command itself, not the script
             print(error, file=sys.stderr)
             return 2
     elif options.command == "explain":

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_MIRROR = os.path.join(_HERE, "doctor", "pytorch") + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 _STANDARD = tuple({os.path.realpath(sysconfig.get_path(k)) + os.sep for k in ("stdlib", "platstdlib")})
 _GENERATED = ("<frozen ", "<flambeau", "<__array_function__", "<attrs ")
@@ -23,6 +24,8 @@ NEVER, INSTALLED, USER = 0, 1, 2
 _kinds: dict[str, int] = {}
 _hidden: list[str] = []
 foreign: list[type] = []  # classes of modules that are not flambeau's
+foreign_tensors: list[type] = []  # and of tensors, parameters
+LIBRARY = ("flambeau.", "torch.")  # how the names of modules begin whose classes are not the user's
 
 
 def hide(folder: str) -> None:
@@ -62,6 +65,21 @@ def user_frame(start: FrameType | None) -> FrameType | None:
             installed = frame
         frame = frame.f_back
     return installed
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether an object is a tensor, of flambeau's or, while the doctor follows it, of PyTorch's.
+
+    Its class is asked: objects of the user's may do anything when they are asked for an attribute.
+    """
+    return hasattr(type(x), "_rg")
+
+
+def past(frame: FrameType | None) -> Any:
+    """A frame, or where it was called from if it is the doctor's that runs PyTorch's operations again on twins."""
+    while frame is not None and frame.f_code.co_filename.startswith(_MIRROR):
+        frame = frame.f_back
+    return frame
 
 
 def line_of(code: CodeType, lasti: int) -> int:

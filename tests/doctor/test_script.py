@@ -1,5 +1,6 @@
 """`flambeau doctor script.py`: a report of a whole script, exit codes, files, scripts that fail."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -165,3 +166,11 @@ def test_files_are_written_where_the_command_was_given(tmp_path):
     (tmp_path / "other").mkdir()
     done = doctor(tmp_path, "import os; os.chdir('other')\n", "--json", "r.json")
     assert done.returncode == 0 and (tmp_path / "r.json").is_file()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
+def test_a_script_on_pytorch_where_there_is_none(tmp_path):
+    (tmp_path / "train.py").write_text("import torch\n")
+    done = subprocess.run([sys.executable, "-m", "flambeau", "doctor", "--torch", "train.py"], cwd=tmp_path,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 2 and "PyTorch is not installed" in done.stderr and "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..language import warn
-from ..place import running, user_frame
+from ..place import LIBRARY, running, user_frame
 from . import registry
 from .findings import found, seen
 from .log import log
@@ -174,7 +174,7 @@ def _returned_by_root() -> bool:
             inner = module
         frame = frame.f_back
     # A softmax layer that is called on its own is not the model.
-    return inner is not None and not (inner is modules[0] and type(inner).__module__.startswith("flambeau."))
+    return inner is not None and not (inner is modules[0] and type(inner).__module__.startswith(LIBRARY))
 
 
 def _last(module, inner) -> bool:

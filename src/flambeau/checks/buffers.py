@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..place import NEVER, USER, kind_of
+from ..place import NEVER, USER, kind_of, past
 from .findings import found
 from .flow import dotted, names, node_at, own_expressions, source_of
 from .log import log
@@ -22,9 +22,10 @@ from .sites import Site
 
 def shared(array: np.ndarray, tensor) -> None:
     """A tensor over the memory of an array of the user's was made."""
-    frame = sys._getframe(3)
+    frame: Any = sys._getframe(3)
     while frame is not None and frame.f_code.co_filename.endswith("misuse.py"):
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
+    frame = past(frame)
     if frame is None or kind_of(frame.f_code.co_filename) == NEVER or not array.flags.writeable or not array.size:
         return
     table: dict[Any, list] = log.notes.setdefault("FB-INPL-04", {})

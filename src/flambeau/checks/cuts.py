@@ -11,7 +11,7 @@ import copy
 from typing import Any, NamedTuple, cast
 
 from ..autograd.mode import state
-from ..tensor import Tensor
+from ..place import is_tensor
 from .flow import Root, Scope, Step, back, callees, dotted, is_module, names, needs_gradient, stops_recording, targets
 from .log import Cut, log
 from .sites import Site
@@ -208,7 +208,7 @@ def leaves_in(root: Root) -> list[str]:
     for step in root.steps():
         for name in names(step.expression):
             value = step.scope.value(ast.parse(name, mode="eval").body)
-            if isinstance(value, Tensor) and value._node is None and value._array.dtype.kind == "f":
+            if is_tensor(value) and value._node is None and value._array.dtype.kind == "f":
                 found.setdefault(name, [step, value])
     made = set()
     for name, (step, _) in found.items():

@@ -17,7 +17,7 @@ from . import events
 from .codes import LIMITS
 from .findings import found
 from .log import log
-from .registry import modules, owner, roots
+from .registry import library_class, modules, owner, parameters, roots
 from .sites import Site, user_site
 from .tags import origin
 
@@ -143,11 +143,11 @@ def _is_data(input, weight, raw: bool) -> bool:
     root, _ = owner(weight)
     quiet = any(cut.kind == "no_grad" and cut.step == log.steps for cut in log.cuts)
     for other in roots():
-        if other is not root and (weights := [p for p in other.parameters() if p._array.ndim > 1]):
+        if other is not root and (weights := [p for p in parameters(other) if p._array.ndim > 1]):
             if quiet or not other.training or not any(p._rg for p in weights):
                 return False
     if root is not None:
-        for p in root.parameters():
+        for p in parameters(root):
             if p is weight:
                 return True
             if p._array.ndim > 1 and not p._rg:
@@ -332,11 +332,9 @@ def _follow(loader, iterator, data, seconds) -> None:
 
 
 def _reads_in_order(loader) -> bool:
-    from ..utils.data.sampler import BatchSampler, SequentialSampler
-
     return (
-        type(loader.batch_sampler) is BatchSampler
-        and type(loader.sampler) is SequentialSampler
+        library_class(loader.batch_sampler) == "BatchSampler"
+        and library_class(loader.sampler) == "SequentialSampler"
         and loader.batch_size >= 4
         and _is_recording()
     )
@@ -377,9 +375,7 @@ events.batch_given.append(_follow)
 
 def last_batch_of_one(loader, layer: str) -> None:
     """DATA-09: the last batch has one sample, which the BatchNorm `layer` cannot train on."""
-    from ..utils.data.sampler import BatchSampler
-
-    if type(loader.batch_sampler) is not BatchSampler or loader.drop_last or loader.batch_size == 1:
+    if library_class(loader.batch_sampler) != "BatchSampler" or loader.drop_last or loader.batch_size == 1:
         return
     n, size = len(loader.sampler), loader.batch_size
     if n % size != 1 or n < size:
@@ -410,7 +406,7 @@ def _before_the_epoch(loader, iterator) -> None:
         held = {id(p) for o in log.live_optimizers() for g in o.param_groups for p in g["params"]}
         for module in modules():
             layer = flat_norm(module)
-            if layer is not None and any(id(p) in held for p in layer.parameters()):
+            if layer is not None and any(id(p) in held for p in parameters(layer)):
                 last_batch_of_one(loader, repr(layer))
                 return
 

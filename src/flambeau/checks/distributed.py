@@ -16,6 +16,7 @@ from . import events
 from .findings import found
 from .follow import name_of
 from .log import log
+from .registry import library_class, parameters
 from .safety import safe
 from .sites import user_site
 
@@ -46,11 +47,9 @@ class _Pass:
 
 
 def _started(loader, iterator) -> None:
-    from ..utils.data.distributed import DistributedSampler
-
     sampler: Any = getattr(loader, "sampler", None)
     inner = getattr(loader.batch_sampler, "sampler", sampler)
-    shares = next((s for s in (sampler, inner) if isinstance(s, DistributedSampler)), None)
+    shares = next((s for s in (sampler, inner) if library_class(s) == "DistributedSampler"), None)
     if shares is None and "WORLD_SIZE" not in os.environ:
         return
     before = loader.__dict__.get("_fb_pass")
@@ -71,23 +70,20 @@ def _started(loader, iterator) -> None:
 
 def _not_shared(loader, sampler, before) -> None:
     """Several processes and a loader that divides nothing: does it train?"""
-    from ..utils.data.dataset import Subset
-    from ..utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
-
     world = _world()
     dataset: Any = loader.dataset
-    plain = loader.batch_sampler is None or type(loader.batch_sampler) is BatchSampler
+    plain = loader.batch_sampler is None or library_class(loader.batch_sampler) == "BatchSampler"
     if (
         world < 2
         or not plain
-        or isinstance(dataset, Subset)
+        or library_class(dataset) == "Subset"
         or not hasattr(dataset, "__getitem__")
         or not grad_mode.grad
     ):
         return  # a subset may be this rank's share
     trains = (
-        type(sampler) is RandomSampler
-        or type(sampler) is SequentialSampler
+        library_class(sampler) == "RandomSampler"
+        or library_class(sampler) == "SequentialSampler"
         and before is not None
         and before.last > before.began
     )
@@ -153,7 +149,7 @@ def _through(roots) -> None:
             del wrappers[key]
             continue
         nodes = events.graph(roots) if nodes is None else nodes
-        ids = {id(p) for p in wrapper.module.parameters()}
+        ids = {id(p) for p in parameters(wrapper.module)}
         users = [n for n in nodes for e in n.edges if e is not None and e[1] == -1 and id(e[0]) in ids]
         if users and not any(a < n.seq < b for n in users for a, b in held.calls):
             inner, outer = name_of(wrapper.module, "model"), name_of(wrapper, "ddp")

@@ -13,7 +13,7 @@ import weakref
 
 import numpy as np
 
-from ..place import USER, kind_of
+from ..place import USER, kind_of, past
 from . import events, registry
 from .codes import LIMITS
 from .findings import found
@@ -175,7 +175,7 @@ _dropped: dict[tuple, bool] = {}
 
 def converted(x, name: str) -> None:
     """A tensor was converted to another dtype or device: whether the user's code drops the result."""
-    frame = sys._getframe(2)
+    frame = past(sys._getframe(2))
     if frame.f_code.co_name == "convert":  # x.float() and the like
         frame = frame.f_back  # type: ignore[assignment]
     code, lasti = frame.f_code, frame.f_lasti

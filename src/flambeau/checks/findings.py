@@ -170,6 +170,15 @@ def seen(*codes: str) -> bool:
     return any(key[0] in codes for key in _state.seen)
 
 
+def add(made: Finding) -> None:
+    """Tell everybody of a finding that was made elsewhere, once."""
+    key = made.code, str(made.place), made.saw
+    if key not in _state.seen:
+        _state.seen[key] = made
+        for listener in (*[c.append for c in _state.collectors], *_state.listeners):
+            listener(made)
+
+
 def listen(listener: Callable[[Finding], None]) -> None:
     """Call `listener(finding)` for each new finding from now on."""
     _state.listeners.append(listener)

@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple
 
-from ..place import NEVER, USER, kind_of
-from ..tensor import Tensor
+from ..place import NEVER, USER, is_tensor, kind_of
 from .sites import Site, _tree
 
 CHANGES = {"append", "extend", "insert", "add", "update", "appendleft", "setdefault"}  # methods that put values in
@@ -390,14 +389,14 @@ def needs_gradient(scope: Scope, e: ast.AST) -> bool | None:
     made = bool([n for n in ast.walk(e) if isinstance(n, ast.Name)])  # of nothing but numbers: torch.zeros(3).long()
     for n in ast.walk(e):
         v = scope.value(n) if isinstance(n, (ast.Name, ast.Attribute)) else NOT_KNOWN
-        if isinstance(v, Tensor):
+        if is_tensor(v):
             if v._rg:
                 return True
             known = False
         elif is_module(v) and any(p._rg for p in v.parameters()):
             return True
         if isinstance(n, ast.Name):
-            made = made and isinstance(v, (ModuleType, int, float, Tensor))
+            made = made and (isinstance(v, (ModuleType, int, float)) or is_tensor(v))
         elif isinstance(n, ast.keyword) and n.arg == "requires_grad":
             made = False
     return False if made else known

@@ -18,6 +18,7 @@ from ..autograd.engine import next_number
 from ..place import user_frame
 from . import events
 from .log import OptimizerState, log
+from .registry import parameters, real
 from .sites import Site, user_site
 
 WINDOW = 50  # steps of an optimizer that are followed
@@ -142,7 +143,7 @@ def _zeroed(optimizer, state):
 
 
 def _module_zeroed(module):
-    ids = {id(p) for p in module.parameters()}
+    ids = {id(p) for p in parameters(module)}
     for f in _young():
         _ = f.params
         if not f.ids.isdisjoint(ids):
@@ -228,7 +229,7 @@ def empty(p) -> bool:
 
 def name_of(thing, default: str) -> str:
     """The variable or attribute (`opt`, `self.opt`) that the running code knows an object by."""
-    frame = user_frame(sys._getframe(1))
+    frame, thing = user_frame(sys._getframe(1)), real(thing)
     while frame is not None:
         for table in (frame.f_locals, frame.f_globals):
             for name, held in list(table.items()):

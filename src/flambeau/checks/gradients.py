@@ -18,7 +18,7 @@ from .findings import found, seen
 from .flow import NOT_KNOWN, is_module, root_at
 from .inplace import operand_of, spot_of
 from .log import leaf_ids, log
-from .registry import name_of
+from .registry import name_of, parameters
 from .sites import user_site
 
 # ---------------------------------------------------------------------- FB-GRAD-04: parameters without a gradient
@@ -69,7 +69,7 @@ def _cut_off(params, state):
         """Whether a cut is on the way to one of the parameters."""
         if event is not None:
             return event.leaves is not None and not ids.isdisjoint(event.leaves)
-        return any(id(p) in ids for m in _called(step) for p in m.parameters())
+        return any(id(p) in ids for m in _called(step) for p in parameters(m))
 
     cut = cuts.find(root, events_, leads)
     if cut is None:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from ..errors import GradientError
-from ..place import user_frame
+from ..place import LIBRARY, user_frame
 from .flow import Root, Scope, Step, dotted, is_module, names, needs_gradient, root_at, site_at, source_of
 from .log import log
 from .registry import optimized, owner, variable
@@ -51,7 +51,7 @@ def spelled(step: Step, n: ast.AST, op: str) -> tuple[str, str] | None:
     value = step.scope.value(n.func)
     if is_module(value):
         for path, m in value.named_modules():
-            if _plain(type(m).__name__) in wanted and type(m).__module__.startswith("flambeau."):
+            if _plain(type(m).__name__) in wanted and type(m).__module__.startswith(LIBRARY):
                 return ast.unparse(n), path or dotted(n.func)
         return None
     made = step.scope.value(n.func.func) if isinstance(n.func, ast.Call) else None  # nn.ReLU()(x)

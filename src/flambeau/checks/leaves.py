@@ -37,8 +37,12 @@ class Definition(NamedTuple):
 def read(t) -> None:
     """`.grad` of a tensor that is no leaf is read, and it is None."""
     frame = sys._getframe(2)
-    if kind_of(frame.f_code.co_filename) == NEVER:
-        return  # the package's own look
+    if kind_of(frame.f_code.co_filename) != NEVER:  # the package's own look
+        read_at(t, frame)
+
+
+def read_at(t, frame) -> None:
+    """The same, in a frame of the user's."""
     site = Site(frame.f_code, frame.f_lasti)
     try:
         d = _definition(t, frame, site)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..place import NEVER, USER, kind_of, user_frame
+from ..place import NEVER, USER, kind_of, past, user_frame
 from .sites import Site, user_site
 
 _MODE = os.path.join("autograd", "mode.py")
@@ -146,7 +146,7 @@ class Log:
 
     def cut(self, kind: str, tensor, value=None):
         """The user's code turns a tensor that has a history into something without one."""
-        frame = sys._getframe(2)
+        frame = past(sys._getframe(2))
         while frame.f_code.co_name in _THROUGH and frame.f_back is not None:
             frame = frame.f_back
         if kind == "tensor":

@@ -11,10 +11,12 @@ import numpy as np
 
 from ..autograd.engine import next_number
 from ..autograd.mode import state as grad_mode
+from ..place import LIBRARY
 from . import events, follow
 from .findings import found, so_far
 from .follow import Follow, empty, print_of
 from .log import log
+from .registry import library_class, real
 from .sites import Site, site_at, statements, user_site, whole
 
 # ------------------------------------------------------------------ FB-LOOP-01: gradients are never cleared
@@ -209,7 +211,7 @@ def _order(f: Follow, roots) -> None:
 
 
 def _no_backward(f: Follow) -> None:
-    if not type(f.optimizer).__module__.startswith("flambeau.") or log.notes.get("gradients asked for"):
+    if not type(real(f.optimizer)).__module__.startswith(LIBRARY) or log.notes.get("gradients asked for"):
         return  # an optimizer of the user's own may work without gradients
     f.notes["no backward"] = count = f.notes.get("no backward", 0) + 1
     if count >= 2:
@@ -453,8 +455,6 @@ def _given(loader, iterator, data, seconds) -> None:
 
 
 def _always_the_first(loader, site) -> None:
-    from ..utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
-
     call = site.expression()
     if not isinstance(call, ast.Call) or not _is_iter(call.func) or not hasattr(loader.dataset, "__getitem__"):
         return
@@ -463,11 +463,11 @@ def _always_the_first(loader, site) -> None:
     except TypeError:
         return
     sampler = loader.sampler
-    plain = loader.batch_sampler is None or type(loader.batch_sampler) is BatchSampler
+    plain = loader.batch_sampler is None or library_class(loader.batch_sampler) == "BatchSampler"
     if batches < 2 or not plain:
         return
     name = follow.name_of(loader, "loader")
-    if type(sampler) is SequentialSampler:
+    if library_class(sampler) == "SequentialSampler":
         found(
             "FB-LOOP-05",
             saw=f"3 new iterators of `{name}` were made on one line, and only the first batch was taken from each",
@@ -475,7 +475,7 @@ def _always_the_first(loader, site) -> None:
             fix=f"iterate: `for batch in {name}:`",
             at=site,
         )
-    elif isinstance(sampler, RandomSampler):
+    elif library_class(sampler) == "RandomSampler":
         found(
             "FB-LOOP-05",
             level="H",

@@ -12,7 +12,7 @@ import weakref
 
 import numpy as np
 
-from ..place import NEVER, USER, kind_of, running
+from ..place import LIBRARY, NEVER, USER, kind_of, running
 from . import events, registry
 from .codes import LIMITS
 from .findings import found
@@ -36,7 +36,7 @@ def _own_layers(module) -> tuple[list, list]:
     drops, norms = [], []
     for m in module.modules():
         kind = type(m)
-        if kind.__module__.startswith("flambeau.nn.modules."):
+        if kind.__module__.startswith(("flambeau.nn.modules.", "torch.nn.modules.")):
             if "Dropout" in kind.__name__ and m.p > 0:
                 drops.append(m)
             elif kind.__name__ in ("LSTM", "GRU", "RNN") and m.dropout and m.num_layers > 1:
@@ -49,7 +49,7 @@ def _own_layers(module) -> tuple[list, list]:
 def _owned(module) -> bool:
     """Whether a live optimizer holds a parameter of a module."""
     held = registry.optimized()
-    return any(id(p) in held for p in module.parameters())
+    return any(id(p) in held for p in registry.parameters(module))
 
 
 def _call_of_root(frame):
@@ -217,7 +217,7 @@ def _mode_set(module, training: bool) -> None:
     old = table.get(id(module))
     if old is None or old.module() is not module or old.steps == 0:  # else eval() again, and train() never since
         table[id(module)] = _Evaluated(module, user_site())
-    if not module._hooked:
+    if not getattr(module, "_hooked", True):
         module.__dict__["_hooked"] = WATCHED
     if _stepping not in events.before_step:
         events.before_step.append(_stepping)
@@ -241,7 +241,7 @@ def _stepping(optimizer, of) -> None:
 
 def _report_eval(module, e, optimizer):
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if not any(id(p) in held and p._grad is not None for p in module.parameters()):
+    if not any(id(p) in held and p._grad is not None for p in registry.parameters(module)):
         return
     drops, norms = ([m for m in layers if not m.training] for layers in _own_layers(module))
     drops = drops or module in log.notes.get("F.dropout", ())
@@ -340,7 +340,7 @@ events.mode_set.append(_mode_set)
 def by_hand() -> None:
     """F.dropout drops something: remember the outermost module, unless a layer of the package called it."""
     modules = running(sys._getframe(2))
-    if modules and not type(modules[0]).__module__.startswith("flambeau."):
+    if modules and not type(modules[0]).__module__.startswith(LIBRARY):
         log.notes.setdefault("F.dropout", weakref.WeakSet()).add(modules[-1])
 
 

@@ -9,14 +9,14 @@ from collections import OrderedDict, defaultdict, deque
 from types import CodeType, FunctionType
 from typing import Any
 
-from ..place import NEVER, USER, describe, kind_of, running, user_frame
+from ..place import LIBRARY, NEVER, USER, describe, foreign, foreign_tensors, kind_of, running, user_frame
 from ..place import path_of as path_in
 from ..tensor import Tensor
 from . import events, follow
 from .findings import found
 from .follow import Follow, name_of, print_of
 from .log import log
-from .registry import path_of
+from .registry import parameters, path_of
 from .sites import Site, site_at, statements, user_site, whole
 
 CONTAINERS = {list, tuple, dict, set, OrderedDict, defaultdict, deque}
@@ -42,10 +42,10 @@ def assigned(module, name: str, value: Any) -> None:
         _over_a_method(module, name, value)
         return
     frame = sys._getframe(2)
-    if type(module).__module__.startswith("flambeau.") or kind_of(frame.f_code.co_filename) != USER:
+    if type(module).__module__.startswith(LIBRARY) or kind_of(frame.f_code.co_filename) != USER:
         return
     kind = value.__class__
-    if kind is Tensor and not _being_made(module, frame):
+    if _plain(value) and not _being_made(module, frame):
         return
     if kind is tuple and not _inside(value):
         return
@@ -54,6 +54,11 @@ def assigned(module, name: str, value: Any) -> None:
     if holder is None or holder.module() is not module:
         holder = held[id(module)] = _Holder(module)
     holder.sites[name] = Site(frame.f_code, frame.f_lasti)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is a tensor that is no parameter."""
+    return value.__class__ is Tensor or value.__class__ in foreign_tensors[:1]
 
 
 def _being_made(module, frame) -> bool:
@@ -79,7 +84,7 @@ def _inside(value: Any, depth: int = 2) -> list:
     from ..nn.modules.module import Module
     from ..nn.parameter import Parameter
 
-    if isinstance(value, (Module, Parameter)):
+    if isinstance(value, (Module, Parameter, *foreign, *foreign_tensors[1:])):
         return [value]
     if not depth or value.__class__ not in CONTAINERS:
         return []
@@ -126,7 +131,7 @@ def _judge(module, name: str, holder: _Holder, known: set) -> None:
     """Say what is hidden in an attribute, unless the program may do something about it elsewhere."""
     items, params = _hidden(module, name, known)
     tensor = module.__dict__.get(name)
-    plain = tensor.__class__ is Tensor and tensor._rg and tensor._node is None
+    plain = _plain(tensor) and tensor._rg and tensor._node is None
     if not (params or plain) or not _only_used_inside(module, name, holder.sites[name]):
         return
     if any(hasattr(p, "_fb_owned") for p in params) or plain and hasattr(tensor, "_fb_owned"):
@@ -176,7 +181,7 @@ def _only_used_inside(module, name: str, site: Site | None) -> bool:
     """Whether an attribute is used by the module's own methods to compute, and nowhere handed to anything else."""
     used = False
     for cls in type(module).__mro__:
-        if cls.__module__.startswith("flambeau.") or cls is object:
+        if cls.__module__.startswith(LIBRARY) or cls is object:
             continue
         for method in vars(cls).values():
             if not isinstance(method, FunctionType) or method.__name__ == "__init__":
@@ -207,7 +212,7 @@ def _trained(f: Follow) -> None:
     for module, holder in _holders():
         for name, site in list(holder.sites.items()):
             value = module.__dict__.get(name)
-            if value.__class__ is Tensor:
+            if _plain(value):
                 if value._grad is not None and value._rg and not hasattr(value, "_fb_owned"):
                     now[id(value)] = mark = print_of(value._array)
                     if before.get(id(value)) == mark:
@@ -263,7 +268,7 @@ def _saved(thing, file) -> None:
         for module, holder in _holders():
             for name, site in list(holder.sites.items()):
                 value = module.__dict__.get(name)
-                if id(module) not in known or value.__class__ is not Tensor or value._rg or value._array.size < 2:
+                if id(module) not in known or not _plain(value) or value._rg or value._array.size < 2:
                     continue
                 if _only_used_inside(module, name, site):
                     what = type(module).__name__
@@ -312,7 +317,7 @@ def made_parameter(parameter) -> None:
         return
     first = before[1]()
     root = stack[-1]
-    if first is not None and any(p is first for p in root.parameters()):
+    if first is not None and any(p is first for p in parameters(root)):
         return  # built at the first call, and kept
     made = site.expression()
     text = ast.unparse(made) if made is not None else type(parameter).__name__
@@ -449,7 +454,7 @@ def repeated(container) -> None:
         m.__dict__["_fb_repeated"] = True
         weights = sum(p._array.size for p in m.parameters())
         layer = describe(m)
-        own = type(m).__module__.startswith("flambeau.") and not m._modules
+        own = type(m).__module__.startswith(LIBRARY) and not m._modules
         name = name_of(m, "layer")
         found(
             "FB-MOD-05",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import sys
 import weakref
+from typing import Any
 
 import numpy as np
 
-from ..place import user_frame
+from ..place import foreign, user_frame
 from . import events, follow, registry
 from .codes import LIMITS
 from .findings import found, seen
@@ -363,11 +364,12 @@ def _frozen_in_sight() -> bool:
     """Whether a variable of the running code, or an attribute of its `self`, is a module with frozen parameters."""
     from ..nn.modules.module import Module
 
+    kinds: Any = (Module, *foreign)
     frame = user_frame(sys._getframe(1))
     while frame is not None:
         holder = getattr(frame.f_locals.get("self"), "__dict__", {})
         for value in [*frame.f_locals.values(), *frame.f_globals.values(), *holder.values()]:
-            if isinstance(value, Module) and any(not p._rg for p in value.parameters()):
+            if isinstance(value, kinds) and any(not p._rg for p in value.parameters()):
                 return True
         frame = frame.f_back
     return False

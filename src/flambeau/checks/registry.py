@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import gc
 import sys
+import weakref
 
-from ..place import foreign, user_frame
+from ..place import LIBRARY, foreign, user_frame
 from .log import log
 from .sites import name_in
 
 
 def real(thing):
     """The object that the user holds: a twin (doctor/pytorch) stands for another framework's."""
-    return getattr(thing, "_fb_real", thing)
+    found = getattr(thing, "_fb_real", thing)
+    if isinstance(found, weakref.ref):
+        alive = found()
+        return thing if alive is None else alive
+    return found
+
+
+def library_class(thing) -> str:
+    """The name of a thing's class if that is the library's own (flambeau's, or PyTorch's under the doctor), else ""."""
+    kind = type(thing)
+    return kind.__name__ if kind.__module__.startswith(LIBRARY) else ""
 
 
 def modules() -> list:
@@ -77,6 +88,13 @@ def name_of(tensor) -> str:
     return variable(tensor) or f"a tensor of shape {tuple(tensor._array.shape)}"
 
 
+def parameters(module) -> list:
+    """The parameters of a module as graphs and optimizers have them: twins of another framework's."""
+    found = list(module.parameters())
+    return [p._fb_self for p in found] if foreign and isinstance(module, tuple(foreign)) else found
+
+
 def optimized() -> set:
-    """The ids of the tensors that live optimizers hold."""
-    return {id(p) for o in log.live_optimizers() for g in o.param_groups for p in g["params"]}
+    """The ids of the tensors that live optimizers hold, of twins and of what they stand for."""
+    held = [p for o in log.live_optimizers() for g in o.param_groups for p in g["params"]]
+    return {id(p) for p in held} | {id(real(p)) for p in held} if foreign else {id(p) for p in held}

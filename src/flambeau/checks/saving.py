@@ -133,7 +133,9 @@ def _loaded(thing, file) -> None:
 def _state_loaded(module, state, strict, keys) -> None:
     """A state dict was loaded into a module."""
     if log.notes.get("FB-SAVE-01") is not None:
-        log.notes.setdefault("resumed", {}).update({id(p): log.notes["FB-SAVE-01"] for p in module.parameters()})
+        log.notes.setdefault("resumed", {}).update(
+            {id(p): log.notes["FB-SAVE-01"] for p in registry.parameters(module)}
+        )
     if not strict:
         _loaded_nothing(module, state, keys)
 

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from ..place import NEVER, USER, kind_of, running
+from ..place import NEVER, USER, kind_of, past, running
 from . import events
 from .findings import found
 from .log import log
@@ -31,7 +31,7 @@ def _names(site: Site | None, *fallback: str) -> list[str]:
 
 def _own_site(depth: int) -> Site | None:
     """The site of a caller, if that is the user's own code: what the package does within itself is nobody's mistake."""
-    frame = sys._getframe(depth + 1)
+    frame = past(sys._getframe(depth + 1))
     own = kind_of(frame.f_code.co_filename) == USER
     return Site(frame.f_code, frame.f_lasti) if own else None
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..place import USER, kind_of
-from ..tensor import Tensor
+from ..place import USER, is_tensor, kind_of
 from . import events
 from .codes import LIMITS
 from .findings import found
@@ -112,7 +111,7 @@ def _in_sight(frame) -> tuple[dict[str, tuple], dict[str, int]]:
     code, local, outer = frame.f_code, frame.f_locals, frame.f_globals
     for name in (*code.co_names, *code.co_varnames, *code.co_freevars):
         value: Any = local.get(name, outer.get(name))
-        if isinstance(value, Tensor):
+        if is_tensor(value):
             shapes[name] = value._array.shape
         elif isinstance(value, int):
             numbers[name] = value

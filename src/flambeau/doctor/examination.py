@@ -131,6 +131,10 @@ def examine_data(batches: Any, validation: Any = None, *, time_ordered: bool = F
     >>> doctor.examine_data(TensorDataset(x[:160], y[:160]), TensorDataset(x[120:], y[120:])).codes("EW")
     ['FB-DATA-07']
     """
+    if is_foreign(batches):
+        from .pytorch.adapter import examine_data as examine_twins  # noqa: PLC0415 - only where PyTorch is installed
+
+        return examine_twins(examine_data, batches, validation, time_ordered=time_ordered, pairing=pairing)
     with unchanged(batches, validation) as (made, snapshot):
         exam = Examination(Module(), None, None, None, snapshot, math.inf)
         exam.data(source_of(batches), None if validation is None else source_of(validation), time_ordered, pairing)

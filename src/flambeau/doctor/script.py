@@ -23,6 +23,7 @@ from typing import Any
 from ..checks import FlambeauWarning, collect, events
 from ..checks.log import log
 from ..checks.modules import direct_forwards
+from ..checks.registry import parameters, real
 from ..checks.sites import Site
 from ..errors import FlambeauError, MissingFile
 from ..language import part
@@ -30,10 +31,11 @@ from ..language import text as _
 from ..nn import functional
 from ..nn.modules import hooks
 from ..nn.modules.module import Module
-from ..place import USER, kind_of
+from ..place import USER, is_tensor, kind_of
 from ..tensor import Tensor
 from ..utils.data import DataLoader, Dataset
 from .examination import examine, examine_data
+from .pytorch import hooks_and_functions, is_foreign
 from .report import Report, merged, of_error, rooted
 from .watching import watch
 
@@ -44,7 +46,11 @@ _VALIDATION = ("val", "test", "dev", "eval", "holdout")
 class Observer:
     """Remembers what a script trains: modules, the data of their first forward, the loss that took their output."""
 
-    def __init__(self):
+    def __init__(self, foreign: bool = False):
+        self._hooks: Any = hooks
+        self._functional: Any = functional
+        if foreign:
+            self._hooks, self._functional = hooks_and_functions()
         self.forwards: dict[int, Forward] = {}  # by the identity of the module, in the order of their first calls
         self.examined: set[int] = set()
         self.reports: list[Report] = []
@@ -55,15 +61,15 @@ class Observer:
 
     def __enter__(self):
         self._handles = [
-            hooks.register_module_forward_pre_hook(self._before),
-            hooks.register_module_forward_hook(self._after, always_call=True),
+            self._hooks.register_module_forward_pre_hook(self._before),
+            self._hooks.register_module_forward_hook(self._after, always_call=True),
         ]
         events.before_step_early.append(self._step)
-        for name, function in list(vars(functional).items()):
+        for name, function in list(vars(self._functional).items()):
             loss = name.endswith(("_loss", "cross_entropy", "kl_div")) or "binary_cross_entropy" in name
             if loss and inspect.isfunction(function):
                 self._patched[name] = function
-                setattr(functional, name, self._noting(function))
+                setattr(self._functional, name, self._noting(function))
         return self
 
     def __exit__(self, *exc):
@@ -71,7 +77,7 @@ class Observer:
             handle.remove()
         events.before_step_early.remove(self._step)
         for name, function in self._patched.items():
-            setattr(functional, name, function)
+            setattr(self._functional, name, function)
 
     # What runs at depth 0 was called by the script.
     def _before(self, module, args):
@@ -81,13 +87,13 @@ class Observer:
         self._depth -= 1
         if self._depth or id(module) in self.forwards or next(module.parameters(), None) is None:
             return
-        if isinstance(output, Tensor) and output.requires_grad and args and all(map(_is_data, args)):
+        if is_tensor(output) and output.requires_grad and args and all(map(_is_data, args)):
             self.forwards[id(module)] = Forward(module, args, weakref.ref(output))
 
     def _noting(self, function):
         @functools.wraps(function)
         def noted(input, target=None, *args, **kwargs):
-            if isinstance(target, Tensor) and len(self.examined) < len(self.forwards):
+            if is_tensor(target) and len(self.examined) < len(self.forwards):
                 for f in self.forwards.values():
                     if f.output() is input and f.loss is None and _is_data(target):
                         f.loss = (function, target, args, kwargs)
@@ -103,7 +109,7 @@ class Observer:
         if log.batch is not None and (loader := log.batch.loader()) is not None:
             self.training_loaders[id(loader)] = loader
         for key, f in list(self.forwards.items()):
-            if key not in self.examined and any(id(p) in held for p in f.module.parameters()):
+            if key not in self.examined and any(id(p) in held for p in parameters(f.module)):
                 self.examined.add(key)
                 self._examine(f, optimizer)
 
@@ -121,7 +127,7 @@ class Observer:
             function, target, more, options = f.loss
             loss_fn, batch = _loss(function, more, options), (*f.args, target)
         try:
-            report = examine(f.module, batch, loss_fn, optimizer)
+            report = examine(f.module, batch, loss_fn, None if optimizer is None else real(optimizer))
         except FlambeauError:  # what cannot be examined has been reported, or runs anyway
             return
         self.inside += report.findings
@@ -142,7 +148,7 @@ class Forward:
 
 def _is_data(x: Any) -> bool:
     """Whether an argument is a tensor that was not computed with parameters."""
-    return isinstance(x, Tensor) and not x.requires_grad and not x._inference
+    return is_tensor(x) and not x.requires_grad and not (isinstance(x, Tensor) and x._inference)
 
 
 def _loss(function, more, options):
@@ -153,11 +159,11 @@ def _loss(function, more, options):
     return loss_fn
 
 
-def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
+def diagnose(script: str, argv: list[str] | None = None, torch: bool = False) -> tuple[Report, int]:
     """Run a script under the doctor.
 
     Arguments:
-        script: its file; argv: its own arguments.
+        script: its file; argv: its own arguments; torch: run it on PyTorch itself, not on flambeau.
     Returns: the report, and the exit code: the script's own if it failed, else 1 where something was found, else 0.
     Raises FileNotFoundError for a script that is not there.
     """
@@ -169,14 +175,17 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
             why="`flambeau doctor` runs a Python file",
             fix="give the path of a file, such as `flambeau doctor train.py`",
         )
-    as_torch()
+    if torch:
+        hooks_and_functions()  # imported now, so that it is followed from the script's first line on
+    else:
+        as_torch()
     process, argv_before, path_before = os.getpid(), sys.argv[:], sys.path[:]
     kept = {name: getattr(sys, name) for name in ("argv", "path", "stdout", "stderr")}  # a script may put others there
     linecache.getlines(script)  # its lines, even when it changes the directory
     sys.argv = [script, *(argv or [])]
     sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
     code, failed, names = 0, None, {}
-    with collect(fresh=True) as findings, warnings.catch_warnings(), Observer() as observer:
+    with collect(fresh=True) as findings, warnings.catch_warnings(), Observer(torch) as observer:
         warnings.simplefilter("ignore", FlambeauWarning)  # they are in the report
         with watch(quiet=True) as w:
             try:
@@ -188,7 +197,7 @@ def diagnose(script: str, argv: list[str] | None = None) -> tuple[Report, int]:
             except BaseException as error:
                 if os.getpid() != process:
                     raise
-                failed, code = error, 1
+                failed, code = w.reason(error), 1
                 _print(error)
             observer.finish()
             direct_forwards(Site(compile("", script, "exec"), 0))
@@ -222,9 +231,16 @@ def _print(error: BaseException) -> None:
     traceback.print_exception(type(error), error, trace)
 
 
+def _is_data_set(v: Any) -> bool:
+    """Whether an object is a loader or a data set, of flambeau's or PyTorch's."""
+    return (
+        isinstance(v, (DataLoader, Dataset)) or is_foreign(v) and (hasattr(v, "dataset") or hasattr(v, "__getitem__"))
+    )
+
+
 def _compared(names: dict, observer: Observer) -> list:
     """The findings of the data sets and loaders that the script's variables hold: training against validation."""
-    sets = {n: v for n, v in names.items() if isinstance(v, (DataLoader, Dataset)) and not n.startswith("_")}
+    sets = {n: v for n, v in names.items() if _is_data_set(v) and not n.startswith("_")}
     validation = {n: v for n, v in sets.items() if n.lower().startswith(_VALIDATION)}
     training = [v for n, v in sets.items() if n not in validation]
     training.sort(key=lambda v: not isinstance(v, DataLoader))  # a loader says more than its data set
@@ -240,10 +256,10 @@ def _compared(names: dict, observer: Observer) -> list:
         return []
 
 
-def report_of(script: str, argv: list[str], json: str | None, html: str | None) -> int:
+def report_of(script: str, argv: list[str], json: str | None, html: str | None, torch: bool = False) -> int:
     """What the command line does: run, print the report, write it where asked; returns the exit code."""
     json, html = (path and os.path.abspath(path) for path in (json, html))  # the script may change the directory
-    report, code = diagnose(script, argv)
+    report, code = diagnose(script, argv, torch)
     # A script may have closed the streams.
     stream = next((s for s in (sys.stdout, sys.stderr) if s is not None and not s.closed), None)
     if stream is not None:

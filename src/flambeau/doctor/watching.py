@@ -142,7 +142,7 @@ class watch:
         return self
 
     def __exit__(self, kind, error, trace):
-        found = of_error(error) if error is not None else None
+        found = of_error(self.reason(error)) if error is not None else None
         if found is not None:
             self.findings.append(found)
         self.close()
@@ -162,6 +162,15 @@ class watch:
     def validation(self, value) -> None:
         """Add a validation loss."""
         self.history.validation.append((self.history.step, _number(value)))
+
+    @property
+    def failed(self) -> list[str]:
+        """What rules could not cope with in a PyTorch program."""
+        return [] if self._foreign is None else self._foreign.failed
+
+    def reason(self, error: BaseException) -> BaseException:
+        """The explained error for one that PyTorch has raised, if there is one; else the error itself."""
+        return error if self._foreign is None else self._foreign.mirror.reason_of(error) or error
 
     def close(self) -> None:
         """Stop watching, and print the report unless `quiet`. A second call does nothing."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..checks import registry
 from ..errors import ArgumentError, ArgumentTypeError, MissingAttribute, ShapeError
-from ..tensor import Tensor
+from ..place import is_tensor
 from .operands import source, user
 
 
@@ -280,7 +280,7 @@ def no_parameters(optimizer: str, origin: tuple[str, Any]) -> ArgumentError:
                 code="FB-OPT-01",
                 cause="plain-list",
             )
-        tensors = [i for i in (items or [value]) if isinstance(i, Tensor) and i._array.dtype.kind == "f"]
+        tensors = [i for i in (items or [value]) if is_tensor(i) and i._array.dtype.kind == "f"]
         if tensors and not name.startswith("_"):
             return ArgumentError(
                 fact,

@@ -14,6 +14,17 @@ from .optimizer import Optimizer
 from .rule import as_real, check_lr, plain
 
 
+def no_closure() -> ArgumentTypeError:
+    """The error for a step without the function that computes the loss."""
+    return ArgumentTypeError(
+        "LBFGS.step() missing 1 required positional argument: 'closure'",
+        why="LBFGS evaluates the loss several times in a step, so it has to be told how",
+        fix="define a function `closure` that does `optimizer.zero_grad()`, computes the loss, does "
+        "`loss.backward()` and returns the loss; then call `optimizer.step(closure)`",
+        code="FB-OPT-07",
+    )
+
+
 class LBFGS(Optimizer):
     """L-BFGS (Liu & Nocedal, 1989), for full batches: many evaluations per step, few steps.
 
@@ -104,13 +115,7 @@ class LBFGS(Optimizer):
         """
 
         if closure is None:
-            raise ArgumentTypeError(
-                "LBFGS.step() missing 1 required positional argument: 'closure'",
-                why="LBFGS evaluates the loss several times in a step, so it has to be told how",
-                fix="define a function `closure` that does `optimizer.zero_grad()`, computes the loss, does "
-                "`loss.backward()` and returns the loss; then call `optimizer.step(closure)`",
-                code="FB-OPT-07",
-            )
+            raise no_closure()
 
         def evaluate():
             with enable_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -48,32 +49,36 @@ class _Adapted:
     def forward(self, *args, **kwargs):
         """Run the PyTorch module on the originals of twins; its results as twins."""
         mirror, real = self._fb_mirror, self._fb_real
+        mirror.pairs.forget()  # what is given below has its twin, and the twins' graph keeps the rest
         if real.training != self.training:  # type: ignore[attr-defined]
             real.train(self.training)  # type: ignore[attr-defined]
         with torch.set_grad_enabled(fb.is_grad_enabled()):
             try:
-                return mirror._twins(real(*map(original, args), **{k: original(v) for k, v in kwargs.items()}))
-            except Exception:
-                if mirror.explained is not None:
-                    raise mirror.explained from None
+                return mirror._twins(real(*original(args, mirror), **original(kwargs, mirror)))
+            except Exception as error:
+                reason = mirror.reason_of(error)
+                if reason is not None:
+                    raise reason from None
                 raise
 
     def __deepcopy__(self, memo):
         raise NotImplementedError("a PyTorch module that is examined is not copied")
 
 
-def original(value: Any) -> Any:
+def original(value: Any, mirror: Mirror) -> Any:
     """The PyTorch tensor behind a twin (made where there is none yet), in containers too."""
     if isinstance(value, Tensor):
         found = getattr(value, "_fb_real", None)
         if found is None:
-            found = torch.from_numpy(value._array)
-            Mirror._bind(found, value)
+            found = torch.as_tensor(value._array)
+        elif isinstance(found, weakref.ref):
+            found = found()
+        mirror.pairs.bind(found, value)
         return found
     if isinstance(value, (tuple, list)):
-        return type(value)(map(original, value))
+        return type(value)(original(v, mirror) for v in value)
     if isinstance(value, dict):
-        return {k: original(v) for k, v in value.items()}
+        return {k: original(v, mirror) for k, v in value.items()}
     return value
 
 
@@ -85,7 +90,7 @@ def loss_of(loss_fn: Any, mirror: Mirror) -> Callable | None:
         return adapted(loss_fn, mirror)
 
     def followed(output, target):
-        return mirror._twins(loss_fn(original(output), original(target)))
+        return mirror._twins(loss_fn(original(output, mirror), original(target, mirror)))
 
     followed.__name__ = getattr(loss_fn, "__name__", "loss")
     return followed
@@ -121,7 +126,7 @@ def data_of(given: Any, mirror: Mirror) -> Any:
         if given.collate_fn is not torch.utils.data.default_collate:
 
             def collate(batch, own=given.collate_fn):
-                return mirror._twins(own(original(batch)))
+                return mirror._twins(own(original(batch, mirror)))
 
             options["collate_fn"] = collate
         return our_data.DataLoader(_Samples(given.dataset, mirror), num_workers=0, **options)
@@ -138,7 +143,7 @@ def examine(run: Callable[..., Report], model, batches, loss_fn, optimizer, vali
     try:
         with following:
             mirror = following.mirror
-            call = None if forward is None else lambda m, b: mirror._twins(forward(m._fb_real, original(b)))
+            call = None if forward is None else lambda m, b: mirror._twins(forward(m._fb_real, original(b, mirror)))
             report = run(
                 adapted(model, mirror), data_of(batches, mirror), loss_of(loss_fn, mirror),
                 None if optimizer is None else following.optimizer(optimizer),
@@ -153,6 +158,19 @@ def examine(run: Callable[..., Report], model, batches, loss_fn, optimizer, vali
                 b.copy_(kept[n])
     report.findings = believed(report.findings, mirror)
     return report
+
+
+def examine_data(run: Callable[..., Report], batches, validation, **options) -> Report:
+    """`doctor.examine_data` of PyTorch's data sets and loaders; PyTorch's random state is kept."""
+    state = torch.get_rng_state()
+    following = Following(always=True)
+    try:
+        with following:
+            mirror = following.mirror
+            other = None if validation is None else data_of(validation, mirror)
+            return run(data_of(batches, mirror), other, **options)
+    finally:
+        torch.set_rng_state(state)
 
 
 def believed(findings: list[Finding], mirror: Mirror) -> list[Finding]:

@@ -7,108 +7,89 @@ from __future__ import annotations
 
 import inspect
 import os
-import time
+import weakref
 from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from ... import optim
-from ...autograd.engine import next_number
-from ...checks import events
-from ...checks.log import log
-from ...place import foreign, hide
-from ...tensor import wrap
-from .mirror import Mirror, array_of
+from ...autograd.engine import next_number, run
+from ...checks import events, findings, leaves
+from ...checks.log import Cut, log
+from ...checks.registry import modules
+from ...checks.sites import Site
+from ...errors import FlambeauError
+from ...mistakes.modules import no_parameters, parameters_of
+from ...optim.lbfgs import no_closure
+from ...place import NEVER, foreign, foreign_tensors, hide, kind_of
+from ..report import of_error
+from . import layers, looks, patches
+from .mirror import Mirror
 
 hide(os.path.dirname(torch.__file__))
 CLOSE = 8  # steps that are followed operation by operation; further ones by their events only
 AGAIN = 256  # ... but for one step in so many
+_open: list[Following] = []
 
 
 class Following:
-    """Follows a PyTorch program within its `with` block: operations by a `Mirror`, the rest by events."""
+    """Follows a PyTorch program within its `with` block: operations by a `Mirror`, the rest by events.
+
+    always: follow every step operation by operation, and keep tensors as long as their twins (for an examination).
+    failed: what rules could not cope with, as text.
+    """
 
     def __init__(self, always: bool = False):
-        self.mirror = Mirror()
+        self.mirror = Mirror(strong=always)
         self.always = always
+        self.inside = 0  # functions of PyTorch's that are running and call each other
+        self.failed: list[str] = []
+        self.mirror.safely = self.safely = _Safely(self)
+        self._differentiating = False
         self._twins: dict[int, Any] = {}  # of optimizers
         self._steps = 0
         self._patches: list[tuple[Any, str, Any, bool]] = []
 
     def __enter__(self):
+        self._nested = bool(_open)
+        _open.append(self)
+        if self._nested:  # the outer one is told already
+            self.mirror = _open[0].mirror
+            self._before = self.mirror.pairs.strong, self.mirror.following
+            self.mirror.pairs.strong, self.mirror.following = self.always, True
+            return self
         foreign.append(torch.nn.Module)
-        me, optimizer = self, torch.optim.Optimizer
+        foreign_tensors.extend((torch.Tensor, torch.nn.Parameter))
         self._handles = [
-            register_optimizer_step_pre_hook(self._step),
-            register_optimizer_step_post_hook(self._stepped),
-        ]
-
-        def made(original):
-            def __init__(self, *args, **kwargs):
-                original(self, *args, **kwargs)
-                if log.on:
-                    events.made_optimizer(me.optimizer(self))
-
-            return __init__
-
-        def zeroed(original):
-            def zero_grad(self, *args, **kwargs):
-                events.zeroes(me.optimizer(self))
-                original(self, *args, **kwargs)
-                me._gradients(self)
-
-            return zero_grad
-
-        def backwards(original):
-            def backward(self, *args, **kwargs):
-                return me._backward(original, self, args, kwargs)
-
-            return backward
-
-        def scheduled(original):
-            def step(self, *args, **kwargs):
-                if not getattr(self, "_is_initial", False) and getattr(self, "_step_count", 0) > 0:
-                    events.schedules(self)
-                return original(self, *args, **kwargs)
-
-            return step
-
-        def seeded(original):
-            def manual_seed(seed):
-                events.seeds(seed)
-                return original(seed)
-
-            return manual_seed
-
-        def moded(original):
-            def train(self, mode=True):
-                events.sets_mode(self, mode)
-                return original(self, mode)
-
-            return train
-
-        def clipped(original):
-            def clip(parameters, *args, **kwargs):
-                held = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
-                events.clips([me.mirror.twin(p) for p in held])
-                return original(held, *args, **kwargs)
-
-            return clip
-
-        self._patch(optimizer, "__init__", made)
-        self._patch(optimizer, "zero_grad", zeroed)
-        self._patch(torch.Tensor, "backward", backwards)
-        self._patch(torch.optim.lr_scheduler.LRScheduler, "step", scheduled)
-        self._patch(torch, "manual_seed", seeded)
-        self._patch(torch.nn.Module, "train", moded)
-        self._patch(torch.nn.utils, "clip_grad_norm_", clipped)
-        self._patch(torch.nn.utils, "clip_grad_value_", clipped)
-        self._patch(torch.utils.data.DataLoader, "__iter__", self._loaded)
+            register_optimizer_step_pre_hook(self._step), register_optimizer_step_post_hook(self._stepped),
+            register_module_forward_pre_hook(layers.before(self)), register_module_forward_hook(layers.after(self)),
+        ]  # fmt: skip
+        self._names = looks.give(self.mirror)
+        own = [
+            (torch.optim.Optimizer, "__init__", self._made), (torch.optim.Optimizer, "zero_grad", self._zeroed),
+            (torch.Tensor, "backward", self._differentiated), (torch, "manual_seed", self._seeded),
+            (torch.nn.utils, "clip_grad_norm_", self._clipped), (torch.nn.utils, "clip_grad_value_", self._clipped),
+            (torch.amp.GradScaler, "_maybe_opt_step", self._scaled), (torch.optim.LBFGS, "step", self._needs_closure),
+            (torch.autograd, "grad", self._asked),
+            (torch.no_grad, "__enter__", self._unrecorded), (torch.inference_mode, "__enter__", self._unrecorded),
+        ]  # fmt: skip
+        for groups in (
+            patches.of_modules, patches.of_tensors, patches.of_losses, patches.of_loaders, patches.of_parallel,
+            patches.of_schedulers,
+        ):  # fmt: skip
+            own += groups(self)
+        for owner, name, make in own:
+            self._patch(owner, name, make)
         self.mirror.__enter__()
         return self
 
     def __exit__(self, *exc):
+        _open.remove(self)
+        if self._nested:
+            self.mirror.pairs.strong, self.mirror.following = self._before
+            return
         self.mirror.__exit__(*exc)
         for owner, name, original, own in reversed(self._patches):
             if own:
@@ -117,122 +98,288 @@ class Following:
                 delattr(owner, name)
         for handle in self._handles:
             handle.remove()
+        for module in modules():
+            for name in [n for n in module.__dict__ if n.startswith("_fb_")]:
+                del module.__dict__[name]
+        looks.take(self._names)
         foreign.remove(torch.nn.Module)
+        foreign_tensors.clear()
+        self.mirror.pairs.forget(leaves=True)
 
     def _patch(self, owner, name, make):
-        original = getattr(owner, name)
+        original = vars(owner).get(name) or getattr(owner, name)
         self._patches.append((owner, name, original, name in vars(owner)))
         setattr(owner, name, make(original))
+
+    def explain(self, error: BaseException, reason) -> None:
+        """Remember why PyTorch raises an error: what `reason()` gives, if it gives something."""
+        found = None
+        with self.safely:
+            with torch._C.DisableTorchFunction():
+                found = reason()
+        self.mirror.explain(error, found)
+
+    def share(self, module, state: dict) -> None:
+        """The tensors of a state dict have the memory of the module's, and twins that know it."""
+        with torch._C.DisableTorchFunction():
+            for name, t in (*module.named_parameters(), *module.named_buffers()):
+                taken = state.get(name)
+                if isinstance(taken, torch.Tensor) and taken is not t and taken.data_ptr() == t.data_ptr():
+                    self.mirror.pairs.bind(taken, self.mirror.twin(t).detach())
 
     # ------------------------------------------------------------------ optimizers
 
     def optimizer(self, real) -> Any:
-        """The twin of an optimizer: its class, options and parameter groups, with twins of the parameters."""
-        found = self._twins.get(id(real))
+        """The twin of an optimizer: its class, options, state and parameter groups, with twins of the parameters."""
+        found, twin = self._twins.get(id(real)), self.mirror.twin
         with torch._C.DisableTorchFunction():
-            groups = [{**g, "params": [self.mirror.twin(p) for p in g["params"]]} for g in real.param_groups]
-        if found is None or found._fb_real is not real:
+            groups = [{**g, "params": [twin(p) for p in g["params"]]} for g in real.param_groups]
+            state = {twin(p): s for p, s in real.state.items() if isinstance(p, torch.Tensor)}
+        if found is None or found._fb_real() is not real:
             found = self._twins[id(real)] = _twin_of(real, groups)
-        found.param_groups = groups
+            weakref.finalize(real, self._twins.pop, id(real), None)
+        found.param_groups, found.state = groups, state
         self._gradients(real)
         return found
 
     def _gradients(self, real) -> None:
         """Give the twins of an optimizer's parameters the gradients that their originals have."""
+        for group in real.param_groups:
+            for p in group["params"]:
+                self.gradient(p)
+
+    def gradient(self, p: Any) -> None:
+        """Give the twin of a leaf the gradient that the leaf has."""
         with torch._C.DisableTorchFunction():
-            for group in real.param_groups:
-                for p in group["params"]:
-                    self._gradient(p)
+            twin: Any = self.mirror.twin(p)
+            if p.grad is None:
+                twin._grad = None
+            else:
+                self._take_over(twin, p.grad, twin._grad)
 
-    def _gradient(self, p: Any) -> None:
-        twin: Any = self.mirror.twin(p)
-        if p.grad is None:
-            twin._grad = None
-            return
-        self._take_over(twin, p.grad, twin._grad)
-
-    @staticmethod
-    def _take_over(twin: Any, g: Any, held: Any) -> None:
-        same = held is not None and getattr(held, "_fb_real", None) is g
-        if not same:
-            array = array_of(g)
-            if array is not None:
-                twin._grad = _marked(wrap(array), g)
+    def _take_over(self, twin: Any, g: Any, held: Any) -> None:
+        if held is None or self.mirror.pairs.get(g) is not held:
+            dense = g if g.layout is torch.strided else g.to_dense()
+            twin._grad = self.mirror.pairs.bind(g, self.mirror._over(dense))
+            twin._grad._fb_version = g._version
         elif g._version != held._fb_version:
             held._bump()
-            _marked(held, g)
+            held._fb_version = g._version
+
+    def _made(self, original):
+        def __init__(real, params, *args, **kwargs):
+            origin = parameters_of(params)
+            given = params if isinstance(params, (list, tuple)) else ()
+            try:
+                original(real, params, *args, **kwargs)
+            except (ValueError, TypeError) as error:
+                self.explain(error, lambda text=str(error): self._refused(type(real).__name__, given, origin, text))
+                raise
+            with self.safely:
+                twin = self.optimizer(real)
+                events.made_optimizer(twin)
+                real.__dict__["_fb_state"] = twin.__dict__["_fb_state"]
+
+        return __init__
+
+    def _refused(self, kind, params, origin, text):
+        """Why an optimizer was not made."""
+        if "empty parameter list" in text:
+            return no_parameters(kind, origin)
+        held = [p for g in params for p in (g["params"] if isinstance(g, dict) else [g])]
+        inner = next((p for p in held if isinstance(p, torch.Tensor) and not p.is_leaf), None)
+        return None if inner is None else leaves.not_optimizable(inner)
+
+    def _needs_closure(self, original):
+        def step(real, *args, **kwargs):
+            if not args and kwargs.get("closure") is None:
+                try:
+                    return original(real, *args, **kwargs)
+                except TypeError as error:
+                    self.explain(error, no_closure)
+                    raise
+            return original(real, *args, **kwargs)
+
+        return step
+
+    def _scaled(self, original):
+        def _maybe_opt_step(scaler, real, *args, **kwargs):
+            log.scaled, steps = True, log.steps
+            result = original(scaler, real, *args, **kwargs)
+            if log.steps == steps:
+                with self.safely:
+                    events.skips(self.optimizer(real))
+            return result
+
+        return _maybe_opt_step
+
+    def _zeroed(self, original):
+        def zero_grad(real, *args, **kwargs):
+            with self.safely:
+                events.zeroes(self.optimizer(real))
+            original(real, *args, **kwargs)
+            with self.safely:
+                self._gradients(real)
+
+        return zero_grad
 
     def _step(self, real, args, kwargs):
         given = args if args and args[0] is real else (real, *args)
-        real.__dict__["_fb_stepping"] = events.steps(self.optimizer(real), given, kwargs)
+        with self.safely:
+            real.__dict__["_fb_stepping"] = state = events.steps(self.optimizer(real), given, kwargs)
+            if not state.closure:  # nothing of the program runs until it is over
+                self._following, self.mirror.following = self.mirror.following, False
 
     def _stepped(self, real, args, kwargs):
         state_of = real.__dict__.pop("_fb_stepping", None)
-        if state_of is not None:
-            events.stepped(self.optimizer(real), state_of)
+        with self.safely:
+            for group in real.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self.mirror.twin(p)._bump()
+            if state_of is not None:
+                events.stepped(self.optimizer(real), state_of)
         self._steps += 1
         self.mirror.following = self.always or self._steps < CLOSE or self._steps % AGAIN == 0
 
-    # ------------------------------------------------------------------ backward passes, loaders
+    # ------------------------------------------------------------------ backward passes and other functions
+
+    def _differentiated(self, original):
+        def backward(root, *args, **kwargs):
+            if self._differentiating:  # the mirror calls it again
+                return original(root, *args, **kwargs)
+            self._differentiating = True
+            try:
+                return self._backward(original, root, args, kwargs)
+            finally:
+                self._differentiating = False
+
+        return backward
 
     def _backward(self, original, root, args, kwargs):
+        given = args[0] if args else kwargs.get("gradient")
         with torch._C.DisableTorchFunction():
-            if root.numel() != 1 and not args and kwargs.get("gradient") is None or not root.requires_grad:
-                self.mirror._explain(torch.Tensor.backward, "backward", (root,), {})
-                return original(root, *args, **kwargs)
+            if root.numel() != 1 and given is None or not root.requires_grad:
+                try:
+                    return original(root, *args, **kwargs)
+                except RuntimeError as error:
+                    self.mirror._explain(torch.Tensor.backward, "backward", (root,), {}, error)
+                    raise
             twin = self.mirror.twin(root) if self.mirror.following else self.mirror._over(root)
-        roots = (twin,)
-        events.backward_begins(roots)
-        original(root, *args, **kwargs)
-        with torch._C.DisableTorchFunction():
-            reached = _leaves(root)
+        roots, seeds = (twin,), [self.mirror._over(torch.ones_like(root) if given is None else given)]
+        reached = _leaves(root)
+        with self.safely:
+            for leaf in reached:  # the program may have cleared or changed gradients itself
+                self.gradient(leaf)
+            events.backward_begins(roots)
+            if self.mirror.following and log.deep > 0 and not self.mirror.incomplete:
+                self._edited(roots, seeds)
+        try:
+            original(root, *args, **kwargs)
+        except RuntimeError as error:
+            self.explain(error, lambda: self._again(roots, seeds))
+            raise
+        with self.safely:
             for leaf in reached:
-                self._gradient(leaf)
-            leaves = [self.mirror.twin(leaf) for leaf in reached]
-        events.backward_ended(roots, leaves, twin._node, next_number())
+                self.gradient(leaf)
+            with torch._C.DisableTorchFunction():
+                found = [self.mirror.twin(leaf) for leaf in reached]
+            log.kept, log.witness = ((roots, seeds) if twin._node is not None else None), None
+            try:
+                events.backward_ended(roots, found, twin._node, next_number())
+            finally:
+                log.kept = None
+                retained = kwargs.get("retain_graph") or kwargs.get("create_graph") or any(args[1:3])
+                if not retained:
+                    for node in events.graph(roots):
+                        node.release()
 
-    def _loaded(self, original):
-        me = self
+    def _again(self, roots, seeds) -> FlambeauError | None:
+        """The error that flambeau's backward pass through the twins raises, if it does; nothing is changed by it."""
+        try:
+            reached = events.leaves(events.graph(roots))
+            run(roots, seeds, True, False, targets=reached[:1])
+        except FlambeauError as error:
+            return error
+        return None
 
-        def __iter__(self):
-            iterator = original(self)
-            if getattr(self, "_fb_site", None) is None:
-                events.made_loader(self)
-            events.starts_loader(self, iterator)
-            return _Batches(me, self, iterator)
+    def _edited(self, roots, seeds) -> None:
+        """Was a value that this pass needs changed through `.data`, which PyTorch does not see?"""
+        for node in events.graph(roots):
+            for kept in (getattr(node, "saved", None) or {}).values():
+                if kept and len(kept) > 1 and getattr(kept[0], "_cell", None) and kept[0]._cell[0] != kept[1]:
+                    cell = kept[0]._cell
+                    if len(cell) > 4 and cell[3] == cell[0] and cell[4] == ".data":
+                        error = self._again(roots, seeds)
+                        made = of_error(error) if error is not None and error.code == "FB-INPL-05" else None
+                        if made is not None:
+                            findings.add(made)
+                        return
 
-        return __iter__
+    def _seeded(self, original):
+        def manual_seed(seed):
+            with self.safely:
+                events.seeds(seed)
+            return original(seed)
+
+        return manual_seed
+
+    def _clipped(self, original):
+        def clip(parameters, *args, **kwargs):
+            held = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+            with self.safely:
+                with torch._C.DisableTorchFunction():
+                    twins = [self.mirror.twin(p) for p in held]
+                events.clips(twins)
+            return original(held, *args, **kwargs)
+
+        return clip
+
+    def _asked(self, original):
+        def grad(*args, **kwargs):
+            log.notes["gradients asked for"] = True
+            return original(*args, **kwargs)
+
+        return grad
+
+    def _unrecorded(self, original):
+        def __enter__(mode):
+            with self.safely:
+                frame: Any = inspect.currentframe().f_back  # type: ignore[union-attr]
+                if getattr(mode, "mode", True) and kind_of(frame.f_code.co_filename) != NEVER:
+                    log.cuts.append(Cut("no_grad", Site(frame.f_code, frame.f_lasti)))
+                elif frame.f_code.co_name == "decorate_context":
+                    code = getattr(frame.f_locals.get("func"), "__code__", None)
+                    if code is not None and kind_of(code.co_filename) != NEVER:
+                        log.cuts.append(Cut("no_grad", Site(code, 0)))
+            return original(mode)
+
+        return __enter__
 
 
-class _Batches:
-    """An iterator over a loader that tells of each batch."""
+class _Safely:
+    """Keeps what goes wrong in a rule from the program; errors that a watch stops the program with pass."""
 
-    def __init__(self, following, loader, iterator):
-        self.following, self.loader, self.iterator = following, loader, iterator
+    def __init__(self, following):
+        self.following = following
 
-    def __iter__(self):
+    def __enter__(self):
         return self
 
-    def __len__(self):
-        return len(self.iterator)
-
-    def __getattr__(self, name):
-        return getattr(self.iterator, name)
-
-    def __next__(self):
-        began = time.perf_counter()
-        data = next(self.iterator)
-        events.gives(self.loader, self.iterator, self.following.mirror._twins(data), time.perf_counter() - began)
-        return data
-
-
-def _marked(twin: Any, real: Any) -> Any:
-    twin._fb_real, twin._fb_version = real, real._version
-    return twin
+    def __exit__(self, kind, error, trace):
+        if error is None or isinstance(error, FlambeauError) and error.code.startswith("FB-NUM"):
+            return False
+        if log.strict or not isinstance(error, Exception):
+            return False
+        while trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        self.following.failed.append(f"{where}: {type(error).__name__}: {error}")
+        return True
 
 
 def _twin_of(real, groups) -> Any:
-    """An optimizer of flambeau's with the class name and options of another one; it can step where flambeau has it."""
+    """An optimizer of flambeau's with the class name and options of another one."""
     kind = getattr(optim, type(real).__name__, None)
     on, log.on = log.on, False  # not one that the program has made
     try:
@@ -242,16 +389,18 @@ def _twin_of(real, groups) -> Any:
             made = kind([{"params": g["params"]} for g in groups], **options)
         else:
             made = optim.Optimizer([{"params": g["params"]} for g in groups], {})
-            made.__class__ = type(type(real).__name__, (optim.Optimizer,), {})
+            made.__class__ = type(type(real).__name__, (optim.Optimizer,), {"__module__": type(real).__module__})
     finally:
         log.on = on
-    made.__dict__.update(_fb_real=real, defaults=dict(real.defaults))
+    made.__dict__.update(_fb_real=weakref.ref(real), defaults=dict(real.defaults))
     return made
 
 
 def _leaves(root) -> list:
     """The leaf tensors behind a tensor, by PyTorch's graph."""
     stack, seen, found = [root.grad_fn] if root.grad_fn is not None else [], set(), []
+    if root.grad_fn is None:
+        return [root]
     while stack:
         node = stack.pop()
         if node is None or node in seen:

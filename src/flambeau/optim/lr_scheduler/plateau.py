@@ -13,6 +13,16 @@ from .base import EPOCH_DEPRECATED, LRScheduler, check_optimizer, copied, tellin
 _MISSING: Any = object()  # the metric that step() needs
 
 
+def no_metric() -> ArgumentTypeError:
+    """The error for a step without the metric."""
+    return ArgumentTypeError(
+        "ReduceLROnPlateau.step() missing 1 required positional argument: 'metrics'",
+        why="ReduceLROnPlateau decides by a metric: it lowers the rate when that no longer improves",
+        fix="pass the validation loss after each validation: `scheduler.step(val_loss)`",
+        code="FB-OPT-07",
+    )
+
+
 class ReduceLROnPlateau(LRScheduler):
     """lr ← lr · factor after more than `patience` epochs without improvement of the metric given to `step(metric)`.
 
@@ -93,12 +103,7 @@ class ReduceLROnPlateau(LRScheduler):
     def step(self, metrics=_MISSING, epoch=None) -> None:  # type: ignore[override]
         """Count an epoch with this metric; reduce the rate when patience is over."""
         if metrics is _MISSING:
-            raise ArgumentTypeError(
-                "ReduceLROnPlateau.step() missing 1 required positional argument: 'metrics'",
-                why="ReduceLROnPlateau decides by a metric: it lowers the rate when that no longer improves",
-                fix="pass the validation loss after each validation: `scheduler.step(val_loss)`",
-                code="FB-OPT-07",
-            )
+            raise no_metric()
         current = float(metrics)
         if epoch is None:
             epoch = self.last_epoch + 1
