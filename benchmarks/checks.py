@@ -39,7 +39,7 @@ def ratios(workload, mode, rounds, seconds):
         log.on = True
         found["on"].append(block(step, seconds))
         with doctor.watch(quiet=True):
-            block(step, seconds)  # it learns how often it may sample
+            block(step, 2 * seconds)  # it learns how often it may sample
             found["watched"].append(block(step, seconds))
     off, on, watched = (statistics.median(v) for v in found.values())
     return on / off, watched / on

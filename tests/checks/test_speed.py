@@ -6,7 +6,7 @@ from checks.cases import Mistake, check, correct, run
 
 from flambeau import doctor
 
-WATCH = functools.partial(doctor.watch, quiet=True)
+WATCH = functools.partial(doctor.watch, quiet=True, lines=True)
 SLOW = """
 class Slow(Dataset):
     def __len__(self): return 64

@@ -196,10 +196,13 @@ def leaves(nodes) -> list:
     return list(found.values())
 
 
-def replayed(label: str, value) -> None:
-    """A compiled step was replayed and gave one number, usually its loss; told if it is not finite, or watched."""
+def replayed(label: str, value, replays: int) -> None:
+    """A compiled step was replayed and gave one number, usually its loss; told if it is not finite, or watched.
+
+    replays: how many there were since this was told last.
+    """
     for watch in log.watches:
-        watch.replayed(label, value)
+        watch.replayed(label, value, replays)
     if value != value or value in (math.inf, -math.inf):
         # The operations of a replay are not seen one by one: where it began, only an eager run can tell.
         found(

@@ -187,7 +187,9 @@ _samplers: dict[int, Sampler] = {}
 
 
 def watch_began(watch) -> None:
-    """A watch begins: sample the lines that run."""
+    """A watch begins: sample the lines that run, if it asks for that."""
+    if not watch.lines:
+        return
     sampler = _samplers[id(watch)] = Sampler()
     sampler.start()
 

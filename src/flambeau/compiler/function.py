@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from ..checks import events
-from ..checks.log import log
+from ..checks.log import EARLY, log
 from ..errors import CompileError
 from ..kernels import fused, record, updates
 from ..kernels.build import backend
@@ -50,6 +50,7 @@ class Compiled(Standing):
         self.reasons: Counter[tuple[str, str]] = Counter()  # the same of all recordings
         self.given_up = 0
         self.eager_calls = 0  # calls in which Python ran
+        self.replays = 0  # while somebody watched
         self.pieces: list[tuple[Module, Compiled]] = []  # what is compiled by itself when the function is split
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -65,7 +66,10 @@ class Compiled(Standing):
                         if log.on and result.__class__ is Tensor and result._array.size == 1:
                             value = result._array.item()
                             if log.watches or value - value != 0:  # inf and nan only
-                                events.replayed(self.label, value)
+                                self.replays += 1
+                                rare = 1 if self.replays <= EARLY else 16  # a watch sees one of so many
+                                if self.replays % rare == 0 or value - value != 0:
+                                    events.replayed(self.label, value, rare)
                         return result
         if stance == "fail_on_recompile" and self.enabled:
             raise CompileError(

@@ -187,7 +187,7 @@ def diagnose(script: str, argv: list[str] | None = None, torch: bool = False) ->
     code, failed, names = 0, None, {}
     with collect(fresh=True) as findings, warnings.catch_warnings(), Observer(torch) as observer:
         warnings.simplefilter("ignore", FlambeauWarning)  # they are in the report
-        with watch(quiet=True) as w:
+        with watch(quiet=True, lines=True) as w:
             try:
                 names = runpy.run_path(script, run_name="__main__")
             except SystemExit as stop:

@@ -46,6 +46,8 @@ class watch:
         stop_at_nan: raise GradientError when the loss or a gradient is not finite, before the weights are changed.
         every: sample each n-th step; default: as often as the budget allows.
         quiet: do not print the report at the end.
+        lines: also look at which lines take the time (FB-PERF-01): a thread looks every few milliseconds, which
+            programs of very short steps feel.
 
     `watch(...)` begins at once and ends with `close()`, with its `with` block, or with the program; `report()` says
     what has been seen so far. `w(loss=...)` in a loop (or as a callback) adds values that are not seen otherwise,
@@ -64,7 +66,9 @@ class watch:
     (True, 5)
     """
 
-    def __init__(self, model=None, optimizer=None, *, budget=0.02, stop_at_nan=True, every=None, quiet=False):
+    def __init__(
+        self, model=None, optimizer=None, *, budget=0.02, stop_at_nan=True, every=None, quiet=False, lines=False
+    ):
         if not isinstance(budget, (int, float)) or not 0 < budget <= 1:
             raise ArgumentError(
                 f"watch(budget={budget}) is not a share of the time",
@@ -107,6 +111,7 @@ class watch:
                     fix="pass the model, then its optimizer: `watch(model, optimizer)`, or leave both out",
                 )
         self._optimizers = [weakref.ref(o) for o in given]
+        self.lines = lines
         self.budget, self.stop_at_nan, self.quiet = budget, stop_at_nan, quiet
         self.every = every or 1
         self._fixed = every is not None
@@ -154,9 +159,9 @@ class watch:
         if validation is not None:
             self.validation(validation)
 
-    def replayed(self, label: str, value) -> None:
-        """A compiled step was replayed and gave this number; called by the compiler."""
-        self.history.step += 1
+    def replayed(self, label: str, value, replays: int) -> None:
+        """A compiled step was replayed, and gave this number the last time; called by the compiler."""
+        self.history.step += replays
         self.history.loss(self.history.step, float(value))
 
     def validation(self, value) -> None:
