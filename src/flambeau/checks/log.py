@@ -78,6 +78,7 @@ class Log:
         self.drops = 0  # dropouts that were looked at (modes.py)
         self.handed = 0  # tags that were handed on to copies
         self.looks: dict[tuple, int] = {}  # how often calls of one kind were looked at (losses.py)
+        self.compiled = False  # whether a step was compiled: replays change gradients without a word
         self.scaled = False  # whether a gradient scaler is in use
         self.first_losses = 4  # losses whose value is still to be compared with what guessing costs (initial.py)
         self.loaded = False  # whether a state dict has been loaded into a module

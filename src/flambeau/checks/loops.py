@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 import weakref
 from typing import Any
 
@@ -376,16 +375,10 @@ def _clips(parameters) -> None:
         )
 
 
-def _compiles() -> bool:
-    """Whether steps are compiled: their replays change gradients without a word."""
-    control = sys.modules.get("flambeau.compiler.control")
-    return control is not None and len(control.compiled_functions) > 0
-
-
 def _edited(f: Follow) -> None:
     """At zero_grad: were gradients changed by hand since the step that used them?"""
     marks = f.notes.get("used")
-    if not marks or f.backwards or f.state.closure or f.notes.get("clip") or _compiles():
+    if not marks or f.backwards or f.state.closure or f.notes.get("clip") or log.compiled:
         return
     changed = 0
     for p in f.params[:64]:

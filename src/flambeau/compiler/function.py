@@ -124,6 +124,7 @@ class Compiled(Standing):
         return None
 
     def _record(self, args: tuple, kwargs: dict) -> Any:
+        log.compiled = True
         before = Walk().run(self.function, args, kwargs)
         started = _prepare(before)
         kept = fused.SMALL, updates.SMALL
