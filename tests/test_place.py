@@ -8,7 +8,7 @@ import pytest
 
 import flambeau as torch
 from flambeau import errors, nn
-from flambeau.place import Place, line_of, module_path, user_frame
+from flambeau.place import Place, module_path, user_frame
 from flambeau.utils.data import DataLoader, Dataset
 
 
@@ -129,11 +129,10 @@ def test_strange_objects_on_the_stack_do_no_harm():
     assert error.fact == "what"
 
 
-def test_a_site_is_kept_as_code_and_instruction():
+def test_the_place_of_a_frame():
     frame = sys._getframe()
-    here, lasti = Place.of_frame(frame), frame.f_lasti
-    assert here.line == line_of(frame.f_code, lasti) and here.source.startswith("here, lasti = ")
-    assert Place.of_code(frame.f_code, lasti) == here
+    here = Place.of_frame(frame)
+    assert here.source == "here = Place.of_frame(frame)" and here.function == "test_the_place_of_a_frame"
     assert user_frame(frame) is frame and module_path(frame) == ""
 
 

@@ -10,7 +10,7 @@ import linecache
 import os
 import sys
 import sysconfig
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -82,14 +82,6 @@ def past(frame: FrameType | None) -> Any:
     return frame
 
 
-def line_of(code: CodeType, lasti: int) -> int:
-    """The line of an instruction of a function: what a site captured cheaply as (code, f_lasti) stands for."""
-    for start, end, line in code.co_lines():
-        if start <= lasti < end and line is not None:
-            return line
-    return code.co_firstlineno
-
-
 class Place:
     """A line of the user's code, and the module that ran there.
 
@@ -105,11 +97,6 @@ class Place:
 
     def __init__(self, file: str, line: int, function: str = "", source: str = "", module: str = ""):
         self.file, self.line, self.function, self.source, self.module = file, line, function, source, module
-
-    @classmethod
-    def of_code(cls, code: CodeType, lasti: int, module: str = "") -> Place:
-        """The place of an instruction of a function."""
-        return cls._at(code, line_of(code, lasti), None, module)
 
     @classmethod
     def of_frame(cls, frame: FrameType, module: str = "") -> Place:

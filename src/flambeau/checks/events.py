@@ -110,8 +110,6 @@ def zeroes(optimizer) -> None:
     if zeroed:
         tell(zeroed, optimizer, state)
     state.zeroed += 1
-    state.steps_at_zero = state.steps
-    state.zeroed_at_backward = log.backwards
 
 
 def zeroes_module(module) -> None:

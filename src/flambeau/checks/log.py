@@ -42,8 +42,7 @@ class OptimizerState:
     """What is known of one optimizer (`log.of(optimizer)`)."""
 
     __slots__ = (
-        "backwards_at_step", "clipped", "closure", "made", "notes", "optimizer", "steps", "steps_at_zero", "zeroed",
-        "zeroed_at_backward",
+        "backwards_at_step", "closure", "made", "notes", "optimizer", "steps", "zeroed",
     )  # fmt: skip
 
     def __init__(self, optimizer, made: Site | None):
@@ -51,10 +50,7 @@ class OptimizerState:
         self.made = made  # where it was constructed
         self.steps = 0
         self.zeroed = 0  # calls of zero_grad
-        self.steps_at_zero = 0  # `steps` at the last zero_grad
-        self.zeroed_at_backward = -1  # `log.backwards` at the last zero_grad
         self.backwards_at_step = 0  # `log.backwards` at the last step
-        self.clipped = 0
         self.closure = False  # whether it is stepped with a closure, in which the backward runs
         self.notes: dict[str, Any] = {}  # what rules remember, by code
 
@@ -72,8 +68,6 @@ class Log:
         """Forget everything (for tests)."""
         self.steps = 0  # optimizer steps, of all optimizers
         self.backwards = 0  # calls of backward()
-        self.forwards = 0  # calls of loss functions
-        self.evals = 0  # calls of eval() on a module
         self.marks = 0  # results that were marked with their place and layer (tags.py)
         self.drops = 0  # dropouts that were looked at (modes.py)
         self.handed = 0  # tags that were handed on to copies
@@ -207,14 +201,13 @@ def number(a: np.ndarray):
 
 
 class Batch:
-    """What a loader gave last: `size` (samples), `ids` (memory of its tensors), `loader` (weak), `shapes`."""
+    """What a loader gave last: `size` (samples), `number` in its epoch, `tensors` and `loader` (weak)."""
 
-    __slots__ = ("ids", "loader", "number", "shapes", "size", "tensors")
+    __slots__ = ("loader", "number", "size", "tensors")
 
     def __init__(self, loader, tensors, size, number):
         self.loader, self.size, self.number = weakref.ref(loader), size, number
         self.tensors = [weakref.ref(t) for t in tensors]
-        self.shapes = [t._array.shape for t in tensors]
 
 
 def leaf_ids(node, limit: int = 2000) -> set:
