@@ -1,7 +1,7 @@
 """doctor.watch: gradients that vanish or burst, and units that die, while a model trains."""
 
 import pytest
-from checks.cases import Mistake, check, correct
+from checks.cases import Mistake, check, correct, run
 
 MISTAKES = {
     "vanishing": Mistake(
@@ -100,3 +100,11 @@ def test_found_while_training(name):
 @pytest.mark.parametrize("name", CORRECT)
 def test_correct_programs_are_left_alone(name):
     correct(CORRECT[name])
+
+
+def test_bursts_of_gradients_that_are_clipped_are_a_hint():
+    program = MISTAKES["bursts"].program.replace(
+        "        opt.step()", "        nn.utils.clip_grad_value_(net.parameters(), 1e9)\n        opt.step()"
+    )
+    outcome = run(program.strip() + "\n")
+    assert [f.level for f in outcome.findings if f.code == "FB-INIT-02"] == ["H"]

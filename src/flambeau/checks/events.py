@@ -226,6 +226,7 @@ def schedules(scheduler) -> None:
 
 def clips(parameters) -> None:
     """clip_grad_norm_ or clip_grad_value_ is called."""
+    log.clipped = True
     tell(clipped, parameters)
 
 

@@ -72,6 +72,7 @@ class Log:
         self.drops = 0  # dropouts that were looked at (modes.py)
         self.handed = 0  # tags that were handed on to copies
         self.looks: dict[tuple, int] = {}  # how often calls of one kind were looked at (losses.py)
+        self.clipped = False  # whether gradients are clipped: large ones are then seen to
         self.compiled = False  # whether a step was compiled: replays change gradients without a word
         self.scaled = False  # whether a gradient scaler is in use
         self.first_losses = 4  # losses whose value is still to be compared with what guessing costs (initial.py)

@@ -57,7 +57,6 @@ def explodes(history, watch) -> None:
     history.notes["bursts"] = count = history.notes.get("bursts", 0) + 1
     if count == limits["samples"]:
         name, size = high.names[int(np.nanargmax(high.gradient))], float(np.nanmax(high.gradient))
-        clipped = any(o.__dict__["_fb_state"].clipped for o in log.live_optimizers() if "_fb_state" in o.__dict__)
         found(
             "FB-INIT-02",
             saw=f"gradients were {size / usual:.0f} times their usual size, in {count} of {len(norms)} samples; "
@@ -65,7 +64,7 @@ def explodes(history, watch) -> None:
             why="a few such steps move the weights further than all the others",
             fix="clip them between backward and step: `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`",
             cause="bursts",
-            level="H" if clipped else "W",
+            level="H" if log.clipped else "W",
             place=name,
             confidence="likely",
             usual=usual,
