@@ -215,7 +215,7 @@ def replayed(label: str, value, replays: int) -> None:
 
 def made_scheduler(scheduler) -> None:
     """A learning-rate scheduler was constructed."""
-    log.schedulers.append(weakref.ref(scheduler))
+    log.schedulers = [r for r in log.schedulers if r() is not None] + [weakref.ref(scheduler)]
     tell(scheduler_made, scheduler)
 
 
@@ -239,7 +239,6 @@ def seeds(value) -> None:
 def made_loader(loader) -> None:
     """A DataLoader was constructed."""
     loader.__dict__["_fb_site"] = user_site()
-    log.loaders.append(weakref.ref(loader))
     tell(loader_made, loader)
 
 

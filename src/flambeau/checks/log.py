@@ -100,7 +100,6 @@ class Log:
         self.batch: Any = None  # the last loader batch: a Batch
         self.optimizers: list = []  # weak references
         self.schedulers: list = []
-        self.loaders: list = []
         self.armed: list = []  # (weak reference to a node, function(root site) to call when a backward reaches it)
         self.notes: dict[str, Any] = {}  # what rules remember, by code
         self.masks = 0  # dropout masks drawn

@@ -236,7 +236,7 @@ def own_log() -> Iterator[list]:
         _state.seen, _state.listeners = {}, []
         log.reset()
         log.on = True
-        for name in ("steps", "backwards", "loaded", "optimizers", "schedulers", "loaders"):
+        for name in ("steps", "backwards", "loaded", "optimizers", "schedulers"):
             setattr(log, name, before[name])
         log.events = deque(before["events"])
         log.notes.update({k: v for k, v in before["notes"].items() if k == "first seed"})
