@@ -14,7 +14,8 @@ LAYERS = (
     ("archive",), ("pickling",), ("serialization",),
     ("nn", "optim", "utils", "func", "distributions"), ("compiler",), ("_dynamo",),
     ("testing", "amp", "accelerator", "backends", "cuda", "distributed", "mps", "multiprocessing", "xpu"),
-    ("vision",), ("pages",), ("doctor",), ("demo",), ("cli",), ("__main__",),
+    ("vision",), ("pages",), ("profiler",), ("viz",), ("attr",), ("doctor",), ("training",), ("record",), ("demo",),
+    ("cli",), ("__main__",),
 )  # fmt: skip
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
 # ops make named tuples; nn, optim and utils stand side by side. The rules of checks/ are imported by what they watch.

@@ -20,7 +20,14 @@ from .errors import CannotWrite, MissingDependency, StateError
 from .language import part
 from .language import text as _
 
-ALIASES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+# What scripts for PyTorch import: the framework, and tools whose work is part of this one (captum.attr is flambeau.attr).
+ALIASES = {
+    "torch": "flambeau",
+    "torchvision": "flambeau.vision",
+    "torchviz": "flambeau.viz",
+    "torchinfo": "flambeau.viz",
+    "captum": "flambeau",
+}
 
 
 class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
