@@ -71,8 +71,8 @@ for _name, _function in _REGISTRY.items():
 
 # Subpackages, imported at first use; and names that live in one of them.
 _LAZY_MODULES = (
-    "_dynamo", "accelerator", "amp", "attr", "backends", "compiler", "cuda", "distributed", "distributions", "doctor", "fft",
-    "formatting", "func", "generator", "kernels", "linalg", "masked", "mps", "multiprocessing", "nn", "optim",
+    "_dynamo", "accelerator", "amp", "attr", "backends", "compiler", "cuda", "distributed", "distributions",
+    "doctor", "fft", "formatting", "func", "generator", "kernels", "linalg", "masked", "mps", "multiprocessing", "nn", "optim",
     "profiler", "random", "record", "return_types", "serialization", "signal", "special", "storage", "testing",
     "training", "utils", "version", "vision", "viz", "xpu",
 )  # fmt: skip

@@ -20,7 +20,7 @@ from .errors import CannotWrite, MissingDependency, StateError
 from .language import part
 from .language import text as _
 
-# What scripts for PyTorch import: the framework, and tools whose work is part of this one (captum.attr is flambeau.attr).
+# What scripts for PyTorch import: the framework, and tools whose work is part of it (captum.attr is flambeau.attr).
 ALIASES = {
     "torch": "flambeau",
     "torchvision": "flambeau.vision",
