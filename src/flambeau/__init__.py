@@ -72,9 +72,9 @@ for _name, _function in _REGISTRY.items():
 # Subpackages, imported at first use; and names that live in one of them.
 _LAZY_MODULES = (
     "_dynamo", "accelerator", "amp", "attr", "backends", "compiler", "cuda", "distributed", "distributions",
-    "doctor", "fft", "formatting", "func", "generator", "kernels", "linalg", "masked", "mps", "multiprocessing", "nn", "optim",
-    "profiler", "random", "record", "return_types", "serialization", "signal", "special", "storage", "testing",
-    "training", "utils", "version", "vision", "viz", "xpu",
+    "doctor", "fft", "formatting", "func", "generator", "kernels", "linalg", "masked", "mps", "multiprocessing",
+    "nn", "optim", "profiler", "random", "record", "return_types", "serialization", "signal", "special", "storage",
+    "testing", "training", "utils", "version", "vision", "viz", "xpu",
 )  # fmt: skip
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization",
