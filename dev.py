@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set up and run, with nothing but Python: `python3 dev.py demo`, `python3 dev.py test`, `python3 dev.py check`.
+"""Set up and run, with nothing but Python: `python3 dev.py demo`, `test`, `check` (lint, types) or `docs` (the site).
 
 Each command makes the virtual environment it needs (.venv, or $FLAMBEAU_VENV), installs flambeau into it once, and
 runs. Arguments after the command are passed on.
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 ENV = Path(os.environ.get("FLAMBEAU_VENV", ROOT / ".venv"))
 PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-EXTRAS = {"demo": "viz", "test": "test", "check": "dev"}
+EXTRAS = {"demo": "viz", "test": "test", "check": "dev", "docs": "docs"}
 
 
 def install(extra):
@@ -44,6 +44,8 @@ def main():
         return run("-m", "flambeau", "demo", *rest)
     if command == "test":
         return run("-m", "pytest", *(rest or ["-n", "2"]))
+    if command == "docs":
+        return run("tools/documentation.py", *rest)
     return run("-m", "ruff", "check", ".") or run("-m", "ruff", "format", "--check", ".") or run("-m", "mypy")
 
 
