@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-import io
 import math
 import re
 from typing import TYPE_CHECKING
 
 from .. import pages
+from ..errors import MissingDependency
 from ..language import language
 from ..language import text as _
+from ..viz import style
 from .report import _level, _shown, advice, where
 
 if TYPE_CHECKING:
@@ -115,11 +116,9 @@ def drawing(curve: Curve) -> str:
     if not finite:
         return f"<p>{_e(_('There are no finite numbers to draw.'))}</p>"
     try:
-        from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 - an extra
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError:
+        figure = style.figure(7, 2.6, shown=False)
+    except MissingDependency:
         return f"<p>{_e(_('Plots need matplotlib: pip install flambeau[viz]'))}</p>"
-    figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.add_subplot()
     for name, points in finite.items():
         axes.plot(*zip(*points), label=name, linewidth=1.4, marker="." if len(points) == 1 else None)
@@ -128,9 +127,7 @@ def drawing(curve: Curve) -> str:
     if len(finite) > 1:
         axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
-    out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
-    return out.getvalue()[out.getvalue().index("<svg") :]
+    return style.svg(style.finish(axes))
 
 
 def _e(text: str) -> str:
