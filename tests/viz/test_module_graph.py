@@ -1,0 +1,145 @@
+"""What a forward pass is seen to consist of: modules, operations between them, and where tensors go."""
+
+import random
+
+import numpy as np
+import pytest
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn
+from flambeau.errors import ArgumentError, ArgumentTypeError
+from flambeau.vision.models import resnet18
+from flambeau.viz import module_graph
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.fc = nn.Linear(4 * 13 * 13, 10)
+        self.scale = nn.Parameter(torch.ones(10))
+        self.drop = nn.Dropout()
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv(x)), 2)
+        y = self.fc(self.drop(torch.flatten(x, 1)))
+        y += 1
+        y.mean()  # nothing comes of it
+        y = y * self.scale
+        y[:, 0] = 0
+        return {"logits": F.log_softmax(y, 1), "raw": (y,)}
+
+
+def test_operations_between_modules_are_seen_under_their_names():
+    graph = module_graph(Net(), torch.ones(2, 1, 28, 28))
+    assert [n.op for n in graph] == [
+        "input", "Conv2d", "relu", "max_pool2d", "flatten", "Dropout", "Linear", "add", "scale", "mul", "setitem",
+        "log_softmax", "output", "output",
+    ]  # fmt: skip
+    assert graph["mul"].inputs == ["add", "scale"]
+    assert graph["scale"].kind == "parameter"
+    assert graph["output['logits']"].inputs == ["log_softmax"]
+    assert graph["output['raw'][0]"].inputs == ["setitem"]  # the change in place came last
+    assert graph["fc"].details == "in_features=676, out_features=10, bias=True"
+    assert graph["conv"].shape == (2, 4, 26, 26)
+
+
+def test_residual_connections_of_a_resnet():
+    graph = module_graph(resnet18(), torch.ones(1, 3, 32, 32))
+    assert graph["layer1.0.add"].inputs == ["layer1.0.bn2", "maxpool"]
+    assert graph["layer2.0.add"].inputs == ["layer2.0.bn2", "layer2.0.downsample.1"]
+    assert graph["layer2.0.relu#2"].inputs == ["layer2.0.add"]
+    assert sum(n.kind == "module" for n in graph) == 20 + 20 + 17 + 2 + 1  # conv, norm, relu, two pools, linear
+
+
+def test_model_and_random_states_are_as_before():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout())
+    model[2].eval()
+    torch.manual_seed(1), random.seed(1), np.random.seed(1)
+    first = torch.rand(2).tolist(), random.random(), np.random.rand()
+    torch.manual_seed(1), random.seed(1), np.random.seed(1)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    versions = [b._version for b in model.buffers()]
+    module_graph(model, torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), mode="train")
+    assert (torch.rand(2).tolist(), random.random(), np.random.rand()) == first
+    assert [m.training for m in model] == [True, True, False]
+    assert all((v == before[k]).all() for k, v in model.state_dict().items())
+    assert [b._version for b in model.buffers()] == versions
+
+
+def test_what_a_module_writes_down_is_undone_also_after_an_error():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls, self.seen = 0, []
+            self.register_buffer("total", torch.zeros(1))
+
+        def forward(self, x):
+            self.calls += 1
+            self.seen.append(x)
+            self.total += 1
+            if x.shape[0] == 3:
+                raise KeyError("no rows of three")
+            return x * 2
+
+    model = Counts()
+    module_graph(model, torch.ones(2))
+    with pytest.raises(KeyError, match="no rows of three"):
+        module_graph(model, torch.ones(3))
+    assert (model.calls, model.seen, float(model.total), model.training) == (0, [], 0.0, True)
+
+
+def test_shared_modules_several_inputs_and_keywords():
+    class Twins(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tower = nn.Linear(2, 3)
+
+        def forward(self, left, right, *, weight=None):
+            return torch.cat([self.tower(left), self.tower(right)], 1) * weight
+
+    graph = module_graph(Twins(), (torch.ones(1, 2), torch.ones(1, 2)), {"weight": torch.ones(1)})
+    assert [n.name for n in graph] == ["left", "right", "weight", "tower", "tower#2", "cat", "mul", "output"]
+    assert graph["cat"].inputs == ["tower", "tower#2"]
+    by_name = {"left": torch.ones(1, 2), "right": torch.ones(1, 2), "weight": torch.ones(1)}
+    assert module_graph(Twins(), by_name).edges == graph.edges
+
+
+def test_runs_on_the_meta_device_and_for_compiled_models():
+    big = nn.Sequential(nn.Linear(1 << 14, 1 << 14, device="meta"), nn.ReLU())
+    assert module_graph(big, torch.empty(4, 1 << 14, device="meta"))["1"].shape == (4, 1 << 14)
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    assert module_graph(torch.compile(model), torch.ones(1, 2)).edges == module_graph(model, torch.ones(1, 2)).edges
+
+
+def test_own_functions_and_unchanged_results():
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x**3
+
+    class Same(nn.Module):
+        def forward(self, x):
+            return x
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.same = Same()
+
+        def forward(self, x):
+            return Cube.apply(self.same(x))
+
+    assert module_graph(Outer(), torch.ones(2)).edges == [("x", "same"), ("same", "Cube"), ("Cube", "output")]
+
+
+def test_wrong_arguments():
+    with pytest.raises(ArgumentTypeError, match="not its class"):
+        module_graph(Net, torch.ones(1))
+    with pytest.raises(ArgumentTypeError, match="must be an nn.Module, not function"):
+        module_graph(lambda x: x, torch.ones(1))
+    with pytest.raises(ArgumentError, match="'eval', 'train' or 'same'"):
+        module_graph(Net(), torch.ones(1), mode="test")
+    with pytest.raises(RuntimeError, match="mat1 and mat2|inner sizes|in_features|shapes"):
+        module_graph(nn.Linear(2, 3), torch.ones(1, 5))
