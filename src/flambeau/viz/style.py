@@ -94,7 +94,7 @@ def finish(drawn: Any, title: str | None = None) -> Any:
 
     whole = isinstance(drawn, FigureBase)
     if title is not None:
-        drawn.suptitle(title) if whole else drawn.set_title(title)
+        drawn.suptitle(title) if whole else drawn.title.set_text(title)  # keeps the room that a legend takes
     texts = _texts(drawn)
     families, lacking = fonts.for_text("".join(text.get_text() for text in texts))
     for text in texts if families or lacking else ():
@@ -147,23 +147,58 @@ def finite(values: Any) -> np.ndarray:
     return flat[np.isfinite(flat)]
 
 
-def log_scale(axis: Any, values: Any, reserve: float = 0.5) -> float:
-    """Make an axis (`axes.xaxis`, `axes.yaxis`) logarithmic, as far as its values allow.
+def log_scale(axis: Any, values: Any) -> float:
+    """Make an axis (`axes.xaxis`, `axes.yaxis`) logarithmic, from one power of ten to another around its values.
 
     Arguments:
         axis: the axis.
         values: what will be drawn. Zeros, negative numbers, nan and infinities have no place on the axis.
-        reserve: room left at both ends, in powers of ten.
     Returns: the lower end of the axis: where to draw what is too small. Without any positive value the axis runs from
-    1e-8 to 1.
+    1e-9 to 10.
     """
     positive = finite(values)
     positive = positive[positive > 0]
-    low, high = (np.log10([positive.min(), positive.max()])) if len(positive) else (-8.0, 0.0)
+    low, high = np.log10([positive.min(), positive.max()]) if len(positive) else (-8.0, 0.0)
     axis._set_axes_scale("log")
-    low, high = 10.0 ** max(low - reserve, -200), 10.0 ** min(high + reserve, 200)  # ticks beyond would overflow
+    # Ticks beyond 200 would overflow.
+    low, high = 10.0 ** max(math.floor(low - 0.1), -200), 10.0 ** min(math.ceil(high + 0.05), 200)
     (axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim)(low, high)
     return low
+
+
+def legend_above(axes: Any, handles: list | None = None) -> None:
+    """A legend in one line above the axes, where it hides nothing; a title goes above it."""
+    axes.set_title("", pad=24)
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=6, frameon=False, fontsize=9)
+
+
+def heat_map(axes: Any, table: np.ndarray, broken: np.ndarray, label: str) -> None:
+    """Magnitudes as a map on a logarithmic colour scale: what is zero or not there stays grey, what is broken is red.
+
+    Arguments:
+        axes: where to draw.
+        table: (rows, columns); zero and nan have no colour.
+        broken: where something was nan or infinite.
+        label: of the colour scale.
+    """
+    from matplotlib.colors import ListedColormap, LogNorm  # noqa: PLC0415
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    axes.set_facecolor("#dddddd")
+    positive = finite(table)[finite(table) > 0]
+    shown = np.ma.masked_where(~(np.isfinite(table) & (table > 0)) | broken, table)
+    ends = (positive.min(), positive.max()) if len(positive) else (1e-8, 1.0)
+    norm = LogNorm(ends[0], max(ends[1], ends[0] * 1.01))
+    image = axes.imshow(shown, norm=norm, cmap="viridis", aspect="auto", interpolation="nearest")
+    axes.get_figure().colorbar(image, ax=axes, label=label)
+    if broken.any():
+        red = np.ma.masked_where(~broken, broken)
+        axes.imshow(red, cmap=ListedColormap([WRONG]), aspect="auto", interpolation="nearest")
+    empty = ~broken & ~(np.isfinite(table) & (table > 0))
+    marks = [(WRONG, "nan or inf", broken.any()), ("#dddddd", "zero or not there", empty.any())]
+    handles = [Patch(color=colour, label=text) for colour, text, there in marks if there]
+    if handles:
+        legend_above(axes, handles)
 
 
 def numbers(values: Any, what: str) -> np.ndarray:
