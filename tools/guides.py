@@ -1,5 +1,7 @@
 """Runs the code of the guides, and compares what it prints with what they show: `python tools/guides.py [GUIDE...]`.
 
+`--write` puts what differs into the guides instead; read it before you believe it.
+
 The Python blocks of a guide are one program. A `text` block right after one is what it prints (`...` stands for
 anything, white space does not count); after a ```` ```python raises ```` block it is in the text of the error.
 ```` ```python no-run ```` is only shown. Files that a guide saves go to a folder of its name in docs/guides/made, where
@@ -12,6 +14,7 @@ import contextlib
 import doctest
 import hashlib
 import io
+import linecache
 import os
 import re
 import subprocess
@@ -36,6 +39,7 @@ class Block:
     line: int
     kind: str
     shows: str | None = None
+    shown_at: tuple[int, int] = (0, 0)
 
 
 def blocks(text: str) -> list[Block]:
@@ -48,19 +52,25 @@ def blocks(text: str) -> list[Block]:
             found.append(Block(body, text.count("\n", 0, match.start(3)) + 1, kind))
             end = match.end()
         elif found and not text[end : match.start()].strip():
-            found[-1].shows, end = body, -1
+            found[-1].shows, found[-1].shown_at, end = body, match.span(3), -1
     return found
 
 
-def run(guide: Path) -> list[str]:
+def run(guide: Path, write: bool = False) -> list[str]:
     """Run a guide in the current folder; what is wrong with it, each as a paragraph."""
     wrong = []
+    changes: list[tuple[tuple[int, int], str]] = []
     space: dict = {"__name__": "__main__"}
-    for block in blocks(guide.read_text(encoding="utf-8")):
-        if block.kind == "no-run":
-            continue
-        # Blank lines before it give the code the guide's line numbers: messages can quote their lines.
-        code = compile("\n" * (block.line - 1) + block.code, str(guide), "exec")
+    text = guide.read_text(encoding="utf-8")
+    program = [b for b in blocks(text) if b.kind != "no-run"]
+    # To Python the guide is a file that holds nothing but the code, at its lines: messages can quote it.
+    name = f"{guide.stem}.py"
+    lines = [""] * text.count("\n")
+    for block in program:
+        lines[block.line - 1 : block.line - 1 + block.code.count("\n")] = block.code.splitlines()
+    linecache.cache[name] = (len(text), None, [line + "\n" for line in lines], name)
+    for block in program:
+        code = compile("\n" * (block.line - 1) + block.code, name, "exec")
         out, error = io.StringIO(), None
         with contextlib.redirect_stdout(out):
             try:
@@ -75,11 +85,18 @@ def run(guide: Path) -> list[str]:
         got = f"{type(error).__name__}: {error}" if error else out.getvalue()
         shows = block.shows if block.shows is not None or error else ""
         if shows is not None and not CHECK.check_output(shows, got if got else "\n", RULES):
-            wrong.append(f"{where}: it shows\n{shows}\nbut this came\n{got}")
+            if write and block.shows is not None:
+                changes.append((block.shown_at, got.rstrip() + "\n"))
+            else:
+                wrong.append(f"{where}: it shows\n{shows}\nbut this came\n{got}")
+    for (start, end), got in reversed(changes):
+        text = text[:start] + got + text[end:]
+    if changes:
+        guide.write_text(text, encoding="utf-8")
     return wrong
 
 
-def made(guide: Path, folder: Path) -> list[str]:
+def made(guide: Path, folder: Path, write: bool = False) -> list[str]:
     """Run a guide in a process of its own, in an empty folder; what is wrong with it."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
@@ -88,7 +105,7 @@ def made(guide: Path, folder: Path) -> list[str]:
     # English text, no display, and one folder of caches for all.
     settings = os.environ | {"MPLBACKEND": "Agg", "FLAMBEAU_LANG": "en", "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
     child = subprocess.run(
-        [sys.executable, str(Path(__file__).resolve()), "--here", str(guide)],
+        [sys.executable, str(Path(__file__).resolve()), "--here", str(guide), *(["--write"] if write else [])],
         cwd=folder,
         env=settings,
         capture_output=True,
@@ -121,12 +138,12 @@ def bring_up_to_date(guides: list[Path], folder: Path = MADE) -> list[str]:
 
 def main(args: list[str]) -> int:
     if args[:1] == ["--here"]:
-        wrong = run(Path(args[1]))
+        wrong = run(Path(args[1]), "--write" in args)
     else:
-        wanted = [GUIDES / f"{Path(a).stem}.md" for a in args] or all_guides()
+        wanted = [GUIDES / f"{Path(a).stem}.md" for a in args if a != "--write"] or all_guides()
         wrong = []
         for guide in wanted:
-            faults = made(guide, MADE / guide.stem)
+            faults = made(guide, MADE / guide.stem, "--write" in args)
             print(f"{guide.stem}: {'wrong' if faults else 'runs'}", flush=True)
             wrong += faults
     print("\n\n".join(wrong))

@@ -36,7 +36,7 @@ class Context:
         frame = user_frame(sys._getframe(1))
         self.site = Site(frame.f_code, frame.f_lasti) if frame is not None else None
         self.root: Root | None = root_at(self.site, frame) if self.site is not None else None
-        self.name = self.root.name if self.root is not None else "the loss"
+        self.name = self.root.name if self.root is not None else "loss"
 
     def spot(self, node, nodes: list) -> Spot | None:
         """Where in the source the operation of a node stands."""

@@ -189,7 +189,7 @@ def _used_twice(fact, node, roots):
         return None
     here = Site(frame.f_code, frame.f_lasti)
     root, number = root_at(here, frame), roots[0]._node.seq
-    name = root.name if root is not None else "the loss"
+    name = root.name if root is not None else "loss"
     places = log.notes.get("FB-GRAD-02", {})
     if number in log.sequence[1:]:
         return _called_twice(fact, name, places.get(number), here)
