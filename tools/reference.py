@@ -51,18 +51,23 @@ NAMESPACES = (
     "linalg", "fft", "special", "signal.windows", "masked", "func", "distributions", "amp", "random", "compiler",
     "doctor", "checks", "viz", "attr", "profiler", "training", "record",
     "vision.datasets", "vision.transforms", "vision.transforms.v2", "vision.transforms.functional", "vision.models",
-    "vision.ops", "vision.utils", "vision.io", "cuda", "accelerator", "distributed", "testing",
+    "vision.ops", "vision.utils", "vision.io", "cuda", "accelerator", "distributed", "testing", "errors",
 )  # fmt: skip
+# What namespaces import for their own use.
+INNER = ("flambeau.errors", "flambeau.tensor", "flambeau.devices", "flambeau.dtypes", "flambeau.ops.public")
 
 
 def public(module) -> dict[str, object]:
     """The functions and classes that a namespace offers, each under its own name; other names follow it."""
-    names = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
+    listed = getattr(module, "__all__", None)
+    names = listed or [name for name in dir(module) if not name.startswith("_")]
+    whole = listed or module.__name__ in ("flambeau", *INNER)
     found: dict[int, tuple[str, object]] = {}
     for name in sorted(names, key=lambda n: (n != getattr(getattr(module, n, None), "__name__", n), n)):
         thing = getattr(module, name, None)
-        ours = (getattr(thing, "__module__", "") or "").split(".")[0] in ("flambeau", "torch")
-        if (inspect.isclass(thing) or callable(thing)) and ours and inspect.getdoc(thing):
+        home = getattr(thing, "__module__", "") or ""
+        ours = home.split(".")[0] in ("flambeau", "torch") and (whole or home not in INNER)
+        if callable(thing) and ours and inspect.getdoc(thing):
             found.setdefault(id(thing), (name, thing))
     return dict(sorted(found.values(), key=lambda pair: (pair[0].lower(), pair[0])))
 
@@ -197,21 +202,17 @@ def page(title: str, intro: str, entries: list[str]) -> str:
     return "\n".join([f"# {title}", "", intro, "", *entries])
 
 
-def first_sentence(doc: str) -> str:
-    text = doc.strip().split("\n\n")[0].replace("\n", " ")
-    return re.split(r"(?<=[.!?])\s", text)[0]
-
-
 def tensor_page(flambeau) -> str:
-    """The methods of Tensor: those that are functions too are named with a link, the others described."""
+    """The methods of Tensor: those that are functions too as links to them, the others described."""
     functions = {name: thing for name, thing in public(flambeau).items() if not inspect.isclass(thing)}
-    rows, entries = [], []
+    links: dict[str, list[str]] = {}
+    entries = []
     for name in sorted(n for n in dir(flambeau.Tensor) if not n.startswith("_")):
         method = inspect.getattr_static(flambeau.Tensor, name)
         doc = inspect.getdoc(method) or ""
         base = name.rstrip("_")
         if base in functions:
-            rows.append(f"- {{py:func}}`Tensor.{name} <flambeau.{base}>`: {escaped(first_sentence(doc))}")
+            links.setdefault(name[0], []).append(f"{{py:func}}`{name} <flambeau.{base}>`")
         elif doc and (callable(method) or isinstance(method, property)):
             kind = "property" if isinstance(method, property) else "method"
             arguments = "" if kind == "property" else re.sub(r"^\((self|cls)(, )?", "(", signature(method))
@@ -222,14 +223,14 @@ def tensor_page(flambeau) -> str:
             "",
             described(inspect.getdoc(flambeau.Tensor) or ""),
             "",
-            "## Methods and attributes",
-            "",
-            *entries,
             "## Functions as methods",
             "",
             "Each takes the tensor as its first argument; a name that ends in `_` changes the tensor in place.",
             "",
-            *rows,
+            *(", ".join(names) + "\n" for names in links.values()),
+            "## Other methods and attributes",
+            "",
+            *entries,
             "",
         ]
     )
