@@ -4,17 +4,19 @@ from builtins import bool as _bool, float as _float, int as _int
 from typing import Any
 
 from .tensor import Size as Size, Tensor as Tensor, is_tensor as is_tensor
-from . import autograd as autograd, errors as errors, _dynamo as _dynamo, accelerator as accelerator, amp as amp, backends as backends, compiler as compiler, cuda as cuda, distributed as distributed, distributions as distributions, doctor as doctor, fft as fft, formatting as formatting, func as func, generator as generator, kernels as kernels, linalg as linalg, masked as masked, mps as mps, multiprocessing as multiprocessing, nn as nn, optim as optim, random as random, return_types as return_types, serialization as serialization, signal as signal, special as special, storage as storage, testing as testing, utils as utils, version as version, vision as vision, xpu as xpu
+from . import autograd as autograd, errors as errors, _dynamo as _dynamo, accelerator as accelerator, amp as amp, attr as attr, backends as backends, compiler as compiler, cuda as cuda, distributed as distributed, distributions as distributions, doctor as doctor, fft as fft, formatting as formatting, func as func, generator as generator, kernels as kernels, linalg as linalg, masked as masked, mps as mps, multiprocessing as multiprocessing, nn as nn, optim as optim, profiler as profiler, random as random, record as record, return_types as return_types, serialization as serialization, signal as signal, special as special, storage as storage, testing as testing, training as training, utils as utils, version as version, vision as vision, viz as viz, xpu as xpu
 from .amp import GradScaler as GradScaler
 from .cli import as_torch as as_torch
 from .amp import autocast as autocast
 from .compiler import compile as compile
 from .kernels.memory import empty_cache as empty_cache
+from .training import fit as fit
 from .amp import get_autocast_dtype as get_autocast_dtype
 from .kernels.threads import get_num_threads as get_num_threads
 from .amp import is_autocast_enabled as is_autocast_enabled
 from .serialization import load as load
 from .kernels.memory import memory_stats as memory_stats
+from .training import progress as progress
 from .kernels.memory import reset_peak_memory_stats as reset_peak_memory_stats
 from .serialization import save as save
 from .amp import set_autocast_dtype as set_autocast_dtype

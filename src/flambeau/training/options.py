@@ -1,0 +1,149 @@
+"""What `fit` is given: checked before the first step, and put into words for those who write it down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import ArgumentError, ArgumentTypeError, NotSupported
+from ..nn.modules.module import Module
+from ..optim import LBFGS
+from .checkpoints import Checkpoint
+from .stopping import EarlyStopping
+
+
+def check_arguments(given: dict[str, Any]) -> None:
+    """An explained error for arguments of `fit` that cannot be meant."""
+    for name, kind, what, fix in (
+        ("model", Module, "a module", "pass the model first: `fit(model, train_loader, loss_fn, optimizer)`"),
+        ("early_stopping", (int, EarlyStopping, type(None)), "a number of epochs", "use `early_stopping=5`"),
+        ("checkpoint", (str, os.PathLike, Checkpoint, type(None)), "a path", "use `checkpoint='runs/first.pt'`"),
+        ("resume", (bool, str, os.PathLike), "True, False or a path", "use `resume=True`"),
+        ("metrics", (Mapping, type(None)), "a dictionary", 'use `metrics={"accuracy": flambeau.training.accuracy}`'),
+    ):
+        if not isinstance(given[name], kind):
+            raise ArgumentTypeError(
+                f"fit() takes {what} as {name}, not {type(given[name]).__name__}",
+                why="the arguments may be in another order",
+                fix=fix,
+            )
+    if not hasattr(given["optimizer"], "param_groups"):
+        raise ArgumentTypeError(
+            f"fit() takes an optimizer, not {type(given['optimizer']).__name__}",
+            why="it makes the steps: `optimizer.step()`",
+            fix="pass one made with the parameters: `optim.Adam(model.parameters())`",
+        )
+    if isinstance(given["optimizer"], LBFGS):
+        raise NotSupported(
+            "fit() cannot train with LBFGS",
+            why="it evaluates the loss several times a step, through a closure",
+            fix="write the loop yourself, with `optimizer.step(closure)`; `fit.plain(...)` shows one to begin with",
+        )
+    for name in ("train_loader", "val_loader"):
+        if not isinstance(given[name], Iterable) and not (name == "val_loader" and given[name] is None):
+            raise ArgumentTypeError(
+                f"fit() takes something that gives batches as {name}, not {type(given[name]).__name__}",
+                why="it goes through it once per epoch: `for batch in loader`",
+                fix="use `DataLoader(dataset, batch_size=32, shuffle=True)`, or a list of batches",
+            )
+    for name in ("epochs", "accumulate", "max_steps"):
+        value = given[name]
+        if not isinstance(value, int) and not (name == "max_steps" and value is None) or isinstance(value, bool):
+            raise ArgumentTypeError(
+                f"fit({name}={value!r}) is not a whole number", why="it counts", fix=f"use `{name}=1`"
+            )
+        if value is not None and value < 1:
+            raise ArgumentError(
+                f"fit({name}={value}) is less than 1", why="nothing would be trained", fix=f"use `{name}=1` or more"
+            )
+    for name in ("clip_norm", "clip_value"):
+        if given[name] is not None and not given[name] > 0:
+            raise ArgumentError(
+                f"fit({name}={given[name]}) is not more than 0",
+                why="gradients of that size would be nothing",
+                fix=f"use `{name}=1.0`, or leave it out",
+            )
+    if given["scheduler_every"] not in (None, "step", "epoch"):
+        raise ArgumentError(
+            f"fit(scheduler_every={given['scheduler_every']!r}) is neither 'step' nor 'epoch'",
+            why="it says after what the scheduler is stepped",
+            fix="use `scheduler_every='epoch'`, or leave it out",
+        )
+    if given["on_nan"] not in ("raise", "stop", "ignore"):
+        raise ArgumentError(
+            f"fit(on_nan={given['on_nan']!r}) is neither 'raise', 'stop' nor 'ignore'",
+            why="it says what to do when the loss is not finite",
+            fix="leave it out for an error that says where it began",
+        )
+    if given["resume"] is True and given["checkpoint"] is None:
+        raise ArgumentError(
+            "fit(resume=True) does not know from which file",
+            why="there is no `checkpoint=`",
+            fix="use `checkpoint='runs/first.pt', resume=True`, or name the file: `resume='runs/first.pt'`",
+        )
+    _check_pairs(given)
+
+
+def _check_pairs(given: dict[str, Any]) -> None:
+    """Arguments that exclude or need each other."""
+    if given["step"] is None and not callable(given["loss_fn"]):
+        raise ArgumentTypeError(
+            f"fit() takes a function as loss_fn, not {type(given['loss_fn']).__name__}",
+            why="it calls the loss with the model's output and the target",
+            fix="pass `nn.CrossEntropyLoss()`, or `step=lambda model, batch: ...` that returns the loss",
+        )
+    if given["step"] is not None and given["metrics"]:
+        raise ArgumentError(
+            "fit() cannot measure metrics= of a custom step=",
+            why="only the step knows the outputs and targets",
+            fix='return them from the step beside the loss: `return {"loss": loss, "accuracy": accuracy}`',
+        )
+    scheduler, optimizer = given["scheduler"], given["optimizer"]
+    if scheduler is not None and getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ArgumentError(
+            "the scheduler given to fit() belongs to another optimizer",
+            why="it would change learning rates that nobody uses",
+            fix=f"make it with the one that trains: `{type(scheduler).__name__}(optimizer, ...)`",
+        )
+
+
+def settings_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as plain values: what a report shows, without what was left at its default."""
+    model, loader, optimizer = given["model"], given["train_loader"], given["optimizer"]
+    options = {
+        k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, (int, float, tuple)) and k != "params"
+    }
+    settings: dict[str, Any] = {
+        "model": type(model).__name__,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "loss": _named(given["loss_fn"]),
+        "optimizer": type(optimizer).__name__,
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in options.items() if v is not False},
+        "epochs": given["epochs"],
+    }
+    if getattr(loader, "batch_size", None) is not None:
+        settings["batch_size"] = loader.batch_size
+    with contextlib.suppress(TypeError, AttributeError, NotImplementedError):  # what has no length
+        settings["samples"] = len(loader.dataset)
+    if given["scheduler"] is not None:
+        settings["scheduler"] = type(given["scheduler"]).__name__
+    if given["metrics"]:
+        settings["metrics"] = list(given["metrics"])
+    for name in ("clip_norm", "clip_value", "max_steps", "seed"):
+        if given[name] is not None:
+            settings[name] = given[name]
+    if given["accumulate"] > 1:
+        settings["accumulate"] = given["accumulate"]
+    stopping = given["early_stopping"]
+    if stopping is not None:
+        settings["patience"] = stopping if isinstance(stopping, int) else stopping.patience
+    settings["compile"] = given["compile"]
+    return settings
+
+
+def _named(function: Any) -> str:
+    if isinstance(function, Module):
+        return repr(function) if "\n" not in repr(function) else type(function).__name__
+    return getattr(function, "__name__", type(function).__name__)
