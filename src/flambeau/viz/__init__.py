@@ -1,4 +1,5 @@
 """Pictures of networks and of their training: graphs, tables, figures."""
 
+from .classification import confusion_counts, confusion_matrix
 from .gradients import gradient_flow
 from .module_graph import module_graph
