@@ -2,4 +2,5 @@
 
 from .classification import confusion_counts, confusion_matrix
 from .gradients import gradient_flow
+from .images import show_augmentations, show_batch
 from .module_graph import module_graph

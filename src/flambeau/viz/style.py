@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,16 @@ def shorten(name: Any, width: int = 24) -> str:
         return name
     head = width // 2
     return f"{name[:head]}…{name[len(name) - (width - head - 1) :]}"
+
+
+def width(text: str) -> int:
+    """How wide a text is, in Latin letters: Chinese characters are twice as wide.
+
+    >>> from flambeau.viz.style import width
+    >>> width("cat"), width("猫")
+    (3, 2)
+    """
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def finite(values: Any) -> np.ndarray:
