@@ -102,6 +102,8 @@ def info() -> dict[str, str]:
 
     import flambeau  # noqa: PLC0415
 
+    from .record.surroundings import cpu_name  # noqa: PLC0415
+
     def version(package):
         try:
             return importlib.metadata.version(package)
@@ -115,7 +117,7 @@ def info() -> dict[str, str]:
         "flambeau": flambeau.__version__,
         "Python": f"{platform.python_version()} ({platform.platform()})",
         **{p: version(p) for p in ("numpy", "llvmlite", "ml_dtypes", "rich", "pillow", "matplotlib")},
-        "CPU": _(f"{_cpu_name()}, {os.cpu_count()} core(s)"),
+        "CPU": _(f"{cpu_name()}, {os.cpu_count()} core(s)"),
         part("CPU features"): " ".join(simd) or _("unknown"),
         part("threads"): str(flambeau.get_num_threads()),
         "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
@@ -153,16 +155,6 @@ def _escape(stream) -> None:
     """Let a stream write escapes for the letters that its encoding lacks, such as Chinese on an ASCII terminal."""
     if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         stream.reconfigure(errors="backslashreplace")
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _cache_folder() -> str:
