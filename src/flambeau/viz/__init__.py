@@ -3,4 +3,6 @@
 from .classification import confusion_counts, confusion_matrix
 from .gradients import gradient_flow
 from .images import show_augmentations, show_batch
+from .layers import ModelStatistics, summary
+from .layers_text import ColumnSettings, Mode, RowSettings, Units, Verbosity
 from .module_graph import module_graph

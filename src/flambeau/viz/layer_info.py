@@ -137,7 +137,7 @@ def _unmasked(module, name, p) -> tuple[int, str]:
 
 
 def _kernel_size(module) -> Any:
-    size = getattr(module, "kernel_size", None)
+    size = vars(module).get("kernel_size")
     return list(size) if isinstance(size, Iterable) else size
 
 
@@ -154,7 +154,7 @@ def size_of(value: Any) -> tuple[list[int], int]:
     if isinstance(value, np.ndarray):
         return list(value.shape), value.nbytes
     if isinstance(value, Mapping):
-        return size_of(list(value.values())[-1]) if value else ([], 0)
+        return size_of(list(value.values())[::-1])
     if isinstance(getattr(value, "data", None), Tensor):  # a packed sequence
         return size_of(value.data)
     if isinstance(value, (list, tuple)):

@@ -1,20 +1,22 @@
-"""Runs a model for a summary: which modules are called in which order, what each costs, keeps, and how long it takes."""
+"""Runs a model for a summary: which modules are called, in which order, and what each costs, keeps and takes."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..autograd.engine import LEAF, next_number
+from ..language import text as _
 from ..nn import Embedding, EmbeddingBag, Module
 from ..tensor import Tensor
 from .layer_info import LayerInfo, arranged, size_of, with_containers
 from .products import counted
+from .tracing import tensors_in
 
 RUNS, ENOUGH = 3, 1.0  # timed runs at most; seconds after which there are no more
 
@@ -40,31 +42,32 @@ def not_run(model: Module) -> list[LayerInfo]:
     return arranged(list(places(model).values()))
 
 
-class Pass:
-    """One forward pass, as it is seen from hooks on every module.
+@contextmanager
+def hooks(where: dict[int, LayerInfo], enter: Callable[..., None], leave: Callable[..., None]) -> Iterator[None]:
+    """Call `enter(module, args, kwargs)` and `leave(module, args, kwargs, output)` around the calls of all modules."""
+    handles = []
+    try:
+        for info in where.values():
+            handles.append(info.module.register_forward_pre_hook(enter, with_kwargs=True))
+            handles.append(info.module.register_forward_hook(leave, with_kwargs=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
-    Attributes: rows: the calls, in order; stack: the calls that have begun and not ended, with when they did; spans:
-    (number of the next node of the graph, row) wherever another module's operations begin.
+
+class Counting:
+    """One forward pass, as hooks on every module see it.
+
+    Attributes: rows: the calls, in order; stack: the calls that have begun and not ended; spans: (number of the next
+    node of the graph, row) wherever another module's operations begin.
     """
 
     def __init__(self, where: dict[int, LayerInfo]):
         self.where = where
         self.rows: list[LayerInfo] = []
-        self.stack: list[tuple[LayerInfo, float]] = []
+        self.stack: list[LayerInfo] = []
         self.spans: list[tuple[int, LayerInfo]] = []
-
-    @contextmanager
-    def hooks(self) -> Iterator[None]:
-        """Watch all modules in the block."""
-        handles = []
-        try:
-            for info in self.where.values():
-                handles.append(info.module.register_forward_pre_hook(self.enter, with_kwargs=True))
-                handles.append(info.module.register_forward_hook(self.leave, with_kwargs=True))
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def enter(self, module: Module, args: tuple, kwargs: dict) -> None:
         """A call begins."""
@@ -72,24 +75,46 @@ class Pass:
         info = LayerInfo(module, place.var_name, place.name, place.depth, place.parent_info)
         info.input_size = size_of(args)[0] or size_of(kwargs)[0]
         self.rows.append(info)
+        self.stack.append(info)
         self.spans.append((next_number(), info))
-        self.stack.append((info, time.perf_counter()))
+
+    def leave(self, module: Module, args: tuple, kwargs: dict, output: Any) -> None:
+        """A call ends."""
+        while self.stack:
+            info = self.stack.pop()
+            if info.module is module:  # others were left by an exception that the model caught
+                info.executed = True
+                info.output_size, info.output_bytes = size_of(output)
+                break
+        if self.stack:
+            self.spans.append((next_number(), self.stack[-1]))
+
+    def multiply_adds(self, count: int) -> None:
+        """An operation of the innermost call has run."""
+        self.stack[-1].macs += count
+
+
+class Timing:
+    """The times of the calls of one forward pass: [module, seconds] in the order in which they began."""
+
+    def __init__(self) -> None:
+        self.calls: list[list] = []
+        self.stack: list[tuple[list, float]] = []
+
+    def enter(self, module: Module, args: tuple, kwargs: dict) -> None:
+        """A call begins."""
+        call = [module, None]
+        self.calls.append(call)
+        self.stack.append((call, time.perf_counter()))
 
     def leave(self, module: Module, args: tuple, kwargs: dict, output: Any) -> None:
         """A call ends."""
         now = time.perf_counter()
         while self.stack:
-            info, start = self.stack.pop()
-            if info.module is module:  # others were left by an exception that the model caught
-                info.seconds, info.executed = now - start, True
-                info.output_size, info.output_bytes = size_of(output)
+            call, start = self.stack.pop()
+            if call[0] is module:
+                call[1] = now - start
                 break
-        if self.stack:
-            self.spans.append((next_number(), self.stack[-1][0]))
-
-    def multiply_adds(self, count: int) -> None:
-        """An operation of the innermost call has run."""
-        self.stack[-1][0].macs += count
 
 
 def run(model: Module, args: list, kwargs: dict, put_back) -> list[LayerInfo]:
@@ -101,12 +126,13 @@ def run(model: Module, args: list, kwargs: dict, put_back) -> list[LayerInfo]:
     Raises what the model raises, with a note that says in which layer.
     """
     where = places(model)
-    counting = Pass(where)
+    counting = Counting(where)
     try:
-        with counting.hooks(), counted(counting.multiply_adds):
+        with hooks(where, counting.enter, counting.leave), counted(counting.multiply_adds):
             output = model(*args, **kwargs)
     except Exception as error:
-        error.add_note(failure(counting))
+        if counting.stack:  # else the model cannot be called in this way
+            error.add_note(failure(counting))
         raise
     keep_counts(counting, output, [*args, *kwargs.values()])
     del output
@@ -116,57 +142,50 @@ def run(model: Module, args: list, kwargs: dict, put_back) -> list[LayerInfo]:
             sizes = [p.numel() for name, p in info.module._parameters.items() if p is not None and name in _WEIGHTS]
             info.macs = sum(sizes) * info.output_size[0] if info.output_size else 0
     rows = arranged(with_containers(counting.rows))
-    set_times(counting.rows, timed(model, args, kwargs, where, put_back))
+    take_times(model, args, kwargs, counting.rows, where, put_back)
     return rows
 
 
 _WEIGHTS = ("weight", "bias")
 
 
-def failure(seen: Pass) -> str:
+def failure(seen: Counting) -> str:
     """Where a forward pass has failed."""
-    done = [info for info in seen.rows if info.executed]
-    after = f" after {_named(done[-1])}" if done else ""
-    if not seen.stack:
-        return f"flambeau.summary: the forward pass failed{after}"
-    info = seen.stack[-1][0]
-    return f"flambeau.summary: the forward pass failed in {_named(info)}, whose input has shape {info.input_size}{after}"
+    info = seen.stack[-1]
+    name = info.name or "forward"
+    note = (
+        _(f"The forward pass failed in `{name}` ({info.class_name}), whose input has shape {info.input_size}.")
+        if info.input_size
+        else _(f"The forward pass failed in `{name}` ({info.class_name}).")
+    )
+    done = [row.name for row in seen.rows if row.executed]
+    return f"{note}\n{_(f'The last layer that ran before is `{done[-1]}`.')}" if done else note
 
 
-def _named(info: LayerInfo) -> str:
-    return f"{info.class_name} `{info.name}`" if info.name else f"the model's own forward ({info.class_name})"
-
-
-def timed(model: Module, args: list, kwargs: dict, where: dict[int, LayerInfo], put_back) -> list[list[LayerInfo]]:
-    """The rows of passes in which nothing but time is taken."""
-    passes = []
+def take_times(model: Module, args: list, kwargs: dict, rows: list[LayerInfo], where: dict, put_back) -> None:
+    """Give each call the median of the times that it took in passes in which nothing else is looked at."""
+    passes: list[list[list]] = []
     begun = time.perf_counter()
-    while len(passes) < RUNS and (not passes or time.perf_counter() - begun < ENOUGH):
+    while not passes or len(passes) < RUNS and time.perf_counter() - begun < ENOUGH:
         put_back()
-        one = Pass(where)
-        with one.hooks():
+        timing = Timing()
+        with hooks(where, timing.enter, timing.leave):
             model(*args, **kwargs)
-        passes.append(one.rows)
+        passes.append(timing.calls)
     put_back()
-    return passes
-
-
-def set_times(rows: list[LayerInfo], passes: list[list[LayerInfo]]) -> None:
-    """Give each row the median of its times in the passes; those that called other modules are left out."""
-    order = [row.layer_id for row in rows]
-    same = [p for p in passes if [row.layer_id for row in p] == order]
-    for i, row in enumerate(rows):
-        found = [p[i].seconds for p in same if p[i].seconds is not None]
-        if found:
-            row.seconds = statistics.median(found)
+    order = [row.module for row in rows]
+    passes = [calls for calls in passes if [module for module, _ in calls] == order]  # not those that took another way
+    for row, *calls in zip(rows, *passes):
+        found = [seconds for _, seconds in calls if seconds is not None]
+        row.seconds = statistics.median(found) if found else None
 
 
 # ------------------------------------------------------------------------------------------ what the graph keeps
 
 
-def keep_counts(seen: Pass, output: Any, given: list) -> None:
+def keep_counts(seen: Counting, output: Any, given: list) -> None:
     """Add to each row what its operations keep for the backward pass: memory that nothing else holds, once."""
-    met = {id(_memory(t._array)) for t in _tensors(given)}
+    met = {id(_memory(t._array)) for _, t in tensors_in(given)}
     for info in seen.where.values():
         for t in (*info.module._parameters.values(), *info.module._buffers.values()):
             if t is not None:
@@ -185,7 +204,7 @@ def keep_counts(seen: Pass, output: Any, given: list) -> None:
 def nodes(output: Any) -> list:
     """The nodes of the graph behind a model's output, in the order of their creation."""
     found: dict[int, Any] = {}
-    ahead = [t.grad_fn for t in _tensors(output) if t.grad_fn is not None]
+    ahead = [t.grad_fn for _, t in tensors_in(output) if t.grad_fn is not None]
     while ahead:
         node = ahead.pop()
         if id(node) not in found:
@@ -211,16 +230,3 @@ def _memory(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in what a model takes or makes."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for v in value:
-            yield from _tensors(v)
-    elif hasattr(value, "__dict__"):  # dataclasses, packed sequences
-        yield from _tensors([v for v in vars(value).values() if isinstance(v, (Tensor, dict, list, tuple))])

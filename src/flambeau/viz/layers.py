@@ -14,7 +14,8 @@ from ..language import text as _
 from ..nn import Module
 from ..tensor import Tensor
 from .layer_info import LayerInfo
-from .layers_text import NEEDS_INPUT, ColumnSettings, FormattingOptions, Mode, RowSettings, Verbosity, report
+from .layers_text import FormattingOptions, Mode, Verbosity, report
+from .tracing import arguments
 
 _last: list = []  # with cache_forward_pass: [model, what it was called with, rows] of the last summary
 
@@ -70,11 +71,11 @@ def summary(
     shortened in the middle, and columns left out from the right where that is not enough.
 
     Multiply-adds are counted from the operations that run: products with weights (their biases included), products of
-    activations with each other (`@`, `einsum`, attention), recurrence, each with the shapes that it really has. torchinfo
-    multiplies a layer's weights by the batch size instead, which leaves out the other dimensions of a sequence, finds
-    none in attention, and counts some for embeddings, where nothing is multiplied. Weights that are in no product (of
-    normalisation layers) count once for each sample, as there. A weight that several layers share counts once in the
-    totals; the row where it comes again says "(shared)".
+    activations with each other (`@`, `einsum`, attention), recurrence, each with the shapes that it really has.
+    torchinfo multiplies a layer's weights by the batch size instead, which leaves out the other dimensions of a
+    sequence, finds none in attention, and counts some for embeddings, where nothing is multiplied. Weights that are in
+    no product (of normalisation layers) count once for each sample, as there. A weight that several layers share counts
+    once in the totals; the row where it comes again says "(shared)".
 
     Raises ValueError for shapes that no input can have, RuntimeError where both kinds of input are given.
 
@@ -94,6 +95,7 @@ def summary(
             why="a summary lists the layers of an `nn.Module`",
             fix="pass the model itself, such as `summary(model, (1, 3, 32, 32))`",
         )
+    model = model.__dict__.get("_modules", {}).get("_orig_mod", model)  # what torch.compile was given
     if _is_data(input_size):
         if input_data is not None:
             raise _both()
@@ -107,8 +109,8 @@ def summary(
     if not given:
         return _shown(ModelStatistics(_rows_of(model), [], 0, formatting))
     if where != _device(model):
-        model = copy.deepcopy(model).to(where)
-    args, named = _arguments(input_size, input_data, batch_dim, dtypes, where, device is not None)
+        model = _copied_to(model, where)
+    args, named = _arguments(model, input_size, input_data, batch_dim, dtypes, where, device is not None)
     key = (model_mode, str([_shapes(args), _shapes(named), _shapes(kwargs)]))
     if cache_forward_pass and _last and _last[0] is model and _last[1] == key:
         rows = _last[2]
@@ -145,8 +147,8 @@ def _run(model, args, named, mode, input_size):
         except Exception as error:
             if input_size is not None:
                 error.add_note(_(
-                    f"The input was made from input_size={input_size!r}: it holds all dimensions, the batch's too; "
-                    "a list of such shapes stands for several inputs, and `dtypes` names those that are not float32"
+                    f"The input was made from input_size={input_size!r}, which holds all dimensions, also the batch's; "
+                    "several inputs are a list of shapes, and `dtypes` says which are not float32."
                 ))  # fmt: skip
             raise
 
@@ -199,7 +201,18 @@ def _as_device(value):
     return device(value)
 
 
-def _arguments(input_size, input_data, batch_dim, dtypes, device, move) -> tuple[list, dict]:
+def _copied_to(model, device):
+    """A copy of the model on another device, with the same weights shared."""
+    made = copy.deepcopy(model).to(device)
+    first: dict[int, str] = {}
+    for name, p in model.named_parameters(remove_duplicate=False):
+        owner, _dot, last = name.rpartition(".")
+        shared = made.get_parameter(first.setdefault(id(p), name))
+        made.get_submodule(owner)._parameters[last] = shared
+    return made
+
+
+def _arguments(model, input_size, input_data, batch_dim, dtypes, device, move) -> tuple[list, dict]:
     """The positional and the keyword arguments that the model is called with."""
     if input_size is not None:
         shapes = _checked_sizes(input_size)
@@ -212,9 +225,8 @@ def _arguments(input_size, input_data, batch_dim, dtypes, device, move) -> tuple
             fix="leave out `dtypes`, or convert the data: `x.long()`",
         )
     data = _mapped(input_data, lambda t: _placed(t, batch_dim, device if move else None))
-    if isinstance(data, Mapping):
-        return [], dict(data)
-    return (list(data) if isinstance(data, (list, tuple)) else [data]), {}
+    args, named = arguments(model, data)
+    return list(args), named
 
 
 def _placed(t, batch_dim, device):
@@ -263,6 +275,12 @@ def _checked_dtypes(dtypes, shapes):
     if dtypes is None:
         return [float32] * len(shapes)
     kinds = [dtypes] if isinstance(dtypes, dtype) else list(dtypes)
+    if not all(isinstance(kind, dtype) for kind in kinds):
+        raise ArgumentTypeError(
+            f"dtypes should hold dtypes, but is {dtypes!r}",
+            why="each says what kind of numbers an input holds",
+            fix="pass a list such as `[torch.long]`",
+        )
     if len(kinds) != len(shapes):
         raise ArgumentError(
             f"dtypes names {len(kinds)} dtypes, but input_size {len(shapes)} inputs",

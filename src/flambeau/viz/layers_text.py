@@ -57,14 +57,22 @@ class Units(StrEnum):
 TITLES = {
     "kernel_size": "Kernel Shape", "input_size": "Input Shape", "output_size": "Output Shape", "num_params": "Param #",
     "params_percent": "Param %", "mult_adds": "Mult-Adds", "trainable": "Trainable", "forward_time": "Time (ms)",
-    "time_percent": "Time %", "output_memory": "Output (MB)", "saved_memory": "Saved (MB)",
+    "time_percent": "Time %", "output_memory": "Output Memory", "saved_memory": "Saved Memory",
 }  # fmt: skip
 NEEDS_INPUT = {
     "input_size", "output_size", "mult_adds", "forward_time", "time_percent", "output_memory", "saved_memory",
 }  # fmt: skip
 EXPENDABLE = (
-    "kernel_size", "trainable", "input_size", "output_memory", "time_percent", "params_percent", "saved_memory",
-    "forward_time", "mult_adds", "output_size",
+    "kernel_size",
+    "trainable",
+    "input_size",
+    "output_memory",
+    "time_percent",
+    "params_percent",
+    "saved_memory",
+    "forward_time",
+    "mult_adds",
+    "output_size",
 )  # fmt: skip  (in this order columns are left out where there is no room)
 
 
@@ -153,10 +161,16 @@ def or_dashes(value: Any) -> str:
     return str(value) if value else "--"
 
 
-def megabytes(count: int) -> str:
-    """Bytes as megabytes, with as many places as small numbers need."""
-    mega = count / 1e6
-    return f"{mega:,.2f}" if mega >= 0.995 or not count else f"{mega:.2g}" if mega >= 1e-4 else f"{mega:.0e}"
+def size(count: int) -> str:
+    """Bytes with a unit.
+
+    >>> from flambeau.viz.layers_text import size
+    >>> size(96), size(401_408), size(12_845_056)
+    ('96 B', '401.4 kB', '12.85 MB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:.1f} kB" if count < 999_950 else f"{count / 1e6:,.2f} MB"
 
 
 def milliseconds(seconds: float) -> str:
@@ -199,7 +213,7 @@ def _share_of_time(row: LayerInfo, last: bool, stats: ModelStatistics) -> str:
 
 def _saved(row: LayerInfo, last: bool, stats: ModelStatistics) -> str:
     count = row.total("saved_bytes") if last else row.saved_bytes
-    return megabytes(count) if count else "--"
+    return size(count) if count else "--"
 
 
 CELLS: dict[str, Callable[[LayerInfo, bool, Any], str]] = {
@@ -212,7 +226,7 @@ CELLS: dict[str, Callable[[LayerInfo, bool, Any], str]] = {
     "trainable": lambda row, last, stats: row.trainable,
     "forward_time": _time,
     "time_percent": _share_of_time,
-    "output_memory": lambda row, last, stats: megabytes(row.output_bytes) if row.output_bytes else "--",
+    "output_memory": lambda row, last, stats: size(row.output_bytes) if row.output_bytes else "--",
     "saved_memory": _saved,
 }  # what stands in a column; last: whether what lies below the row is not shown
 
@@ -234,70 +248,85 @@ def report(stats: ModelStatistics, room: int | None = None) -> str:
     """The whole printed form; room: the columns of the terminal that it is for."""
     options = stats.formatting
     lines = _lines(stats)
-    names, columns = [name for name, _cells in lines], list(options.col_names)
-    width = options.layer_name_width or _name_width(stats, names)
-    widths = dict.fromkeys(columns, options.col_width)
+    width = options.layer_name_width or _name_width(stats, lines)
+    widths = dict.fromkeys(options.col_names, options.col_width)
     total = width + sum(widths.values())
+    narrow = False  # whether the tree is
     if room is not None and room < total:
-        width, widths = _narrowed(lines, columns, room)
+        width, widths, narrow = _narrowed(lines, options, room)
         total = room
     divider = "=" * total
     table = []
-    for name, cells in lines:
-        made = pad(shortened(name, width), width) + " "
+    for line in lines:
+        made = pad(line.name(options, width, narrow), width) + " "
         for column in widths:
-            made += pad(cells.get(column, ""), widths[column]) + " "
+            made += pad(line.cells.get(column, ""), widths[column]) + " "
         table.append(made.rstrip())
     return "\n".join([divider, table[0], divider, *table[1:], divider, *_totals(stats, divider), divider])
 
 
-def _lines(stats) -> list[tuple[str, dict[str, str]]]:
-    """(name with its indentation, cells by column) of the head and of every line."""
+class _Line:
+    """A line of the table: its place in the tree, what it is called, and its cells by column."""
+
+    def __init__(self, depth: int, title: str, cells: dict[str, str]):
+        self.depth, self.title, self.cells = depth, title, cells
+
+    def name(self, options: FormattingOptions, width: int, narrow: bool) -> str:
+        """The first column, in which a narrow table has one character for each level."""
+        plain = "ascii_only" in options.row_settings
+        bar, branch = ("|", "+") if plain else ("│", "└")
+        if narrow:
+            start = bar * (self.depth - 1) + branch if self.depth else ""
+        elif self.depth < 2:
+            start = ("+ " if plain else "├─") if self.depth else ""
+        else:
+            start = (bar + " " * 4) * (self.depth - 1) + ("+ " if plain else "└─")
+        return start + (shortened(self.title, width - len(start)) if narrow else self.title)
+
+
+def _lines(stats) -> list[_Line]:
+    """The head and every row."""
     options = stats.formatting
     var_names, depth = "var_names" in options.row_settings, "depth" in options.row_settings
     head = "Layer (type" + (" (var_name)" if var_names else "") + (":depth-idx" if depth else "") + ")"
-    lines = [(head, {column: TITLES[column] for column in options.col_names})]
+    lines = [_Line(0, head, {column: TITLES[column] for column in options.col_names})]
     for row, last in rows_shown(stats):
         cells = {column: CELLS[column](row, last, stats) for column in options.col_names}
-        lines.append((_start(row.depth, options) + row.title(var_names, depth), cells))
+        lines.append(_Line(row.depth, row.title(var_names, depth), cells))
         if options.verbose == Verbosity.VERBOSE:
             for i, (name, shape, count) in enumerate(row.parameters):
                 mark = "└─" if i == len(row.parameters) - 1 else "├─"
                 if "ascii_only" in options.row_settings:
                     mark = "+ "
                 inner = {"kernel_size": str(shape), "num_params": f"{mark}{count:,}"}
-                lines.append((_start(row.depth + 1, options) + name, inner))
+                lines.append(_Line(row.depth + 1, name, inner))
     return lines
 
 
-def _start(depth: int, options) -> str:
-    """The lines of the tree before a name."""
-    ascii_only = "ascii_only" in options.row_settings
-    if depth < 2:
-        return ("+ " if ascii_only else "├─") if depth else ""
-    return ("|    " if ascii_only else "│    ") * (depth - 1) + ("+ " if ascii_only else "└─")
-
-
-def _name_width(stats, names) -> int:
+def _name_width(stats, lines) -> int:
     """The width of the first column, as torchinfo works it out: over all rows, shown or not."""
     options = stats.formatting
     settings = "var_names" in options.row_settings, "depth" in options.row_settings
     longest = max(wide(row.title(*settings)) + row.depth * STEP + 1 for row in stats.summary_list)
-    longest = max(longest, *map(wide, names)) if longest >= NAME_WIDTH or max(map(wide, names)) > NAME_WIDTH else 0
-    return max(NAME_WIDTH, math.ceil(longest / STEP) * STEP)
+    longest = max(longest, *(wide(line.name(options, 0, False)) for line in lines))
+    return NAME_WIDTH if longest < NAME_WIDTH else math.ceil(longest / STEP) * STEP
 
 
-def _narrowed(lines, columns, room) -> tuple[int, dict[str, int]]:
-    """(width of the names, widths of the columns that stay) for a terminal of `room` columns."""
-    widths = {column: max(wide(cells.get(column, "")) for _name, cells in lines) + 1 for column in columns}
-    longest = max(wide(name) for name, _cells in lines)
-    enough = min(longest, max(16, room // 3))
+def _narrowed(lines, options, room) -> tuple[int, dict[str, int], bool]:
+    """(width of the names, widths of the columns that stay, whether the tree is narrow) for `room` columns."""
+    columns = lines[0].cells
+    widths = {column: max(wide(line.cells.get(column, "")) for line in lines) for column in columns}
+    longest = max(wide(line.name(options, 0, False)) for line in lines)
+    if longest + sum(n + 1 for n in widths.values()) <= room:
+        return longest, widths, False
+    longest = max(line.depth + wide(line.title) for line in lines)
     for column in EXPENDABLE:
-        if enough + sum(n + 1 for n in widths.values()) <= room or len(widths) < 2:
+        left = room - sum(n + 1 for n in widths.values())
+        if left >= min(longest, max(16, room // 2)) or len(widths) < 2:
             break
         widths.pop(column, None)
     left = room - sum(n + 1 for n in widths.values())
-    return max(6, min(longest, left)), widths
+    return max(6, min(longest, left)), widths, True
 
 
 def _totals(stats, divider) -> list[str]:
@@ -339,9 +368,7 @@ def wide(text: str) -> int:
     """The columns that a text takes in a terminal: two for each Chinese character."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def pad(text: str, width: int) -> str:

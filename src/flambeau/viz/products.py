@@ -1,4 +1,4 @@
-"""Counts the multiply-adds of what runs, operation by operation: matrix products, convolutions, recurrence, attention."""
+"""Counts the multiply-adds of operations as they run: matrix products, convolutions, recurrence, attention."""
 
 from __future__ import annotations
 
