@@ -132,6 +132,32 @@ def test_multiply_adds_of_sequences_and_attention_are_those_that_run():
     assert rows[""].macs == batch * length * length * width + batch * length * length * width
 
 
+@pytest.mark.parametrize(
+    "product, count",
+    [
+        (lambda: torch.ones(2, 3) @ torch.ones(3, 4), 24),
+        (lambda: torch.mm(torch.ones(2, 3), torch.ones(3, 4)), 24),
+        (lambda: torch.ones(3) @ torch.ones(3), 3),
+        (lambda: torch.ones(2, 3) @ torch.ones(3), 6),
+        (lambda: torch.ones(5, 1, 2, 3) @ torch.ones(7, 3, 2), 5 * 7 * 12),
+        (lambda: torch.baddbmm(torch.ones(1), torch.ones(2, 2, 3), torch.ones(2, 3, 4)), 48),
+        (lambda: torch.tensordot(torch.ones(2, 3), torch.ones(3, 4), 1), 24),
+        (lambda: torch.addmm(torch.ones(4), torch.ones(2, 3), torch.ones(3, 4)), 24 + 8),
+        (lambda: nn.functional.linear(torch.ones(2, 3), torch.ones(4, 3), torch.ones(4)), 24 + 8),
+        (lambda: nn.functional.conv1d(torch.ones(1, 2, 9), torch.ones(4, 2, 3)), 7 * 4 * 2 * 3),
+        (lambda: nn.LSTMCell(3, 4)(torch.ones(2, 3)), 2 * (3 * 16 + 4 * 16 + 32)),
+        (lambda: torch.ones(9, 9) * 2, 0),
+    ],
+)
+def test_multiply_adds_of_operations(product, count):
+    class Model(nn.Module):
+        def forward(self, x):
+            product()
+            return x
+
+    assert quiet(Model(), (1,)).total_mult_adds == count
+
+
 def test_multiply_adds_of_transposed_and_frozen_layers():
     model = nn.ConvTranspose2d(4, 6, 3, stride=2)
     assert quiet(model, (2, 4, 5, 5)).total_mult_adds == 2 * 25 * 4 * 6 * 9

@@ -11,6 +11,7 @@ from ..dtypes import FROM_NUMPY, HALVES
 from ..errors import DtypeError, ShapeError
 from ..kernels import fused as kernels
 from ..kernels.casts import cast
+from ..kernels.record import listeners
 from ..mistakes.dtypes import mixed_dtypes
 from ..mistakes.products import wrong_product
 from ..tensor import Tensor, attach
@@ -153,7 +154,7 @@ def _operator(self, other):
     d = a.dtype
     if (
         (d is F32 or d is F64) and b.dtype is d and a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0]
-        and type(a) is np.ndarray and type(b) is np.ndarray and not autocasting
+        and type(a) is np.ndarray and type(b) is np.ndarray and not autocasting and not listeners
     ):  # fmt: skip
         # Two matrices of one dtype, by far the commonest: nothing to check, one object to make.
         made = _new(Tensor)

@@ -116,7 +116,7 @@ class FormattingOptions:
         if isinstance(col_names, str):
             col_names = every if col_names == "all" else (col_names,)
         if col_names is None:
-            columns = ("output_size", "num_params") if has_input else ("num_params",)
+            columns: tuple[str, ...] = ("output_size", "num_params") if has_input else ("num_params",)
         else:
             columns = tuple(_known(name, every, "column") for name in col_names)
             if not has_input and NEEDS_INPUT & set(columns):
@@ -381,7 +381,7 @@ def shortened(text: str, width: int) -> str:
 
     >>> from flambeau.viz.layers_text import shortened
     >>> shortened("NonDynamicallyQuantizableLinear: 3-1", 20)
-    'NonDynamic…inear: 3-1'
+    'NonDynamic…near: 3-1'
     """
     if wide(text) <= width:
         return text
