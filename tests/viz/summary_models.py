@@ -1,4 +1,4 @@
-"""Models whose summaries are compared with torchinfo's (tools/torchinfo_tables.py): `cases(torch)` for either library."""
+"""Models whose summaries are compared with those of torchinfo (tools/torchinfo_tables.py): `cases(torch)` for either."""
 
 
 def cases(torch):
