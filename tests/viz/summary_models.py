@@ -1,4 +1,4 @@
-"""Models whose summaries are compared with those of torchinfo (tools/torchinfo_tables.py): `cases(torch)` for either."""
+"""Models whose summaries are compared with those of torchinfo (tools/torchinfo_tables.py): `cases(torch)`."""
 
 
 def cases(torch):
