@@ -6,6 +6,7 @@ from typing import Any
 from .tensor import Size as Size, Tensor as Tensor, is_tensor as is_tensor
 from . import autograd as autograd, errors as errors, _dynamo as _dynamo, accelerator as accelerator, amp as amp, attr as attr, backends as backends, compiler as compiler, cuda as cuda, distributed as distributed, distributions as distributions, doctor as doctor, fft as fft, formatting as formatting, func as func, generator as generator, kernels as kernels, linalg as linalg, masked as masked, mps as mps, multiprocessing as multiprocessing, nn as nn, optim as optim, profiler as profiler, random as random, record as record, return_types as return_types, serialization as serialization, signal as signal, special as special, storage as storage, testing as testing, training as training, utils as utils, version as version, vision as vision, viz as viz, xpu as xpu
 from .amp import GradScaler as GradScaler
+from .record import Run as Run
 from .cli import as_torch as as_torch
 from .amp import autocast as autocast
 from .compiler import compile as compile
@@ -23,6 +24,7 @@ from .amp import set_autocast_dtype as set_autocast_dtype
 from .amp import set_autocast_enabled as set_autocast_enabled
 from .kernels.memory import set_memory_limit as set_memory_limit
 from .kernels.threads import set_num_threads as set_num_threads
+from .viz.layers import summary as summary
 from .func import vmap as vmap
 from .checks.findings import FlambeauWarning as FlambeauWarning
 from .generator import Generator as Generator
