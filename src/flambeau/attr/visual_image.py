@@ -38,8 +38,8 @@ def visualize_image_attr(
         original_image: the image, in the same layout: numbers from 0 to 1 or from 0 to 255. Other ranges, such as
             normalised images have, are stretched to a picture, with a warning. Needed unless `method` is "heat_map".
         method: "heat_map": the attributions alone. "blended_heat_map": over the image in grey. "original_image": the
-            image alone. "masked_image": the image multiplied by them. "alpha_scaling": the image, as transparent as they
-            are small.
+            image alone. "masked_image": the image multiplied by them. "alpha_scaling": the image, as transparent as
+            they are small.
         sign: "absolute_value", "positive", "negative" or "all"; the last not for the last two methods.
         plt_fig_axis: figure and axes to draw into. Default: a new figure.
         outlier_perc: so many percent of the sum of all attributions belong to the largest, which are all drawn at full
@@ -175,7 +175,7 @@ def _imshow(axes, pixels) -> None:
 
 
 def _colorbar(figure, axes, heat) -> None:
-    """A bar below the picture; an invisible one where no colours need it, so that pictures in a row are equally high."""
+    """A bar below the picture; an invisible one where there are no colours, so that pictures in a row are aligned."""
     from matplotlib.cm import ScalarMappable  # noqa: PLC0415 - an extra
 
     bar = figure.colorbar(heat or ScalarMappable(), ax=axes, location="bottom", fraction=0.05, pad=0.02)

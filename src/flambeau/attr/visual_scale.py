@@ -59,7 +59,9 @@ def checked(values: Any, what: str) -> np.ndarray:
     array = style.numbers(values, what)
     if np.iscomplexobj(array):
         raise ArgumentTypeError(
-            f"{what} holds complex numbers", why="colours stand for real numbers", fix=f"pass for instance `{what}.abs()`"
+            f"{what} holds complex numbers",
+            why="colours stand for real numbers",
+            fix=f"pass for instance `{what}.abs()`",
         )
     array = array.astype(np.float64)
     if array.size == 0:
@@ -152,7 +154,9 @@ def new_figure(fig_size: tuple[float, float], use_pyplot: bool) -> Any:
         return style.figure(width, height, shown=use_pyplot)
     except (TypeError, ValueError) as error:
         raise ArgumentError(
-            f"fig_size is {fig_size!r}", why=f"no figure can have this size: {error}", fix="use inches, such as `(6, 6)`"
+            f"fig_size is {fig_size!r}",
+            why=f"no figure can have this size: {error}",
+            fix="use inches, such as `(6, 6)`",
         ) from error
 
 

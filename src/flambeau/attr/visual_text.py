@@ -51,8 +51,8 @@ class VisualizationDataRecord:
         raw_input_ids: the words.
         convergence_score: convergence delta of the method; kept, not shown.
 
-    >>> from flambeau.attr import visualization
-    >>> record = visualization.VisualizationDataRecord([0.8, -0.1], 0.97, "good", "good", "good", 0.7, ["fine", "day"], 0)
+    >>> from flambeau.attr import visualization as viz
+    >>> record = viz.VisualizationDataRecord([0.8, -0.1], 0.97, "good", "good", "good", 0.7, ["fine", "day"], 0)
     >>> record
     VisualizationDataRecord(2 words, predicted good (0.97))
     """
@@ -90,7 +90,7 @@ class VisualizationDataRecord:
 
 
 class ColouredText:
-    """HTML that a notebook shows (`data` is the text of it, as in `IPython.display.HTML`); `save` writes it as a page."""
+    """HTML that a notebook shows, with its text as `data` (as `IPython.display.HTML` has it) and `save` for a page."""
 
     def __init__(self, data: str):
         self.data = data
@@ -146,7 +146,7 @@ def visualize_text(datarecords: Iterable[VisualizationDataRecord], legend: bool 
     Source: the form of the table is Captum's.
 
     >>> from flambeau.attr import visualization as viz
-    >>> record = viz.VisualizationDataRecord([0.9, 0.1, -0.6], 0.8, "正面", "正面", "正面", 0.4, ["很", "好", "但"], 0.0)
+    >>> record = viz.VisualizationDataRecord([0.9, -0.6], 0.8, "正面", "正面", "正面", 0.3, ["很", "但"], 0)
     >>> page = viz.visualize_text([record])
     >>> "很" in page.data
     True
@@ -171,9 +171,7 @@ def visualize_text(datarecords: Iterable[VisualizationDataRecord], legend: bool 
         _("Word Importance"),
     )
     # On a narrow page each cell becomes a line of its own, with the name of its column before it.
-    labels = "".join(
-        f'.fbtext td:nth-child({i})::before{{content:"{name}: "}}' for i, name in enumerate(names[:-1], 1)
-    )
+    labels = "".join(f'.fbtext td:nth-child({i})::before{{content:"{name}: "}}' for i, name in enumerate(names[:-1], 1))
     parts.append(f"<style>@media(max-width:44rem){{{labels}}}</style>")
     parts.append('<div class="scroll"><table><tr>' + "".join(f"<th>{html.escape(n)}</th>" for n in names) + "</tr>")
     for record in records:
