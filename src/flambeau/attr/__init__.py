@@ -12,6 +12,7 @@ from .base import (
 )
 from .integrated_gradients import IntegratedGradients
 from .kernel_shap import KernelShap
+from .layer_ablation import LayerFeatureAblation, LayerFeaturePermutation, NeuronFeatureAblation
 from .lime import Lime, LimeBase, get_exp_kernel_similarity_function
 from .linear_models import Lasso, LinearRegression, Ridge
 from .occlusion import Occlusion
@@ -29,10 +30,13 @@ __all__ = [
     "KernelShap",
     "Lasso",
     "LayerAttribution",
+    "LayerFeatureAblation",
+    "LayerFeaturePermutation",
     "Lime",
     "LimeBase",
     "LinearRegression",
     "NeuronAttribution",
+    "NeuronFeatureAblation",
     "Occlusion",
     "PerturbationAttribution",
     "Ridge",

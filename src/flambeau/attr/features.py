@@ -32,13 +32,14 @@ class Features:
     """
 
     def __init__(self, feature_mask, inputs: tuple[Tensor, ...]):
+        self.places: tuple[Tensor, ...]
         if feature_mask is None:
-            masks, start = [], 0
+            ranges, start = [], 0
             for input in inputs:
                 size = input[:1].numel()
-                masks.append(torch.arange(start, start + size).reshape(1, *input.shape[1:]))
+                ranges.append(torch.arange(start, start + size).reshape(1, *input.shape[1:]))
                 start += size
-            self.places, self.numbers = tuple(masks), torch.arange(start)
+            self.places, self.numbers = tuple(ranges), torch.arange(start)
         else:
             masks = as_masks(feature_mask, inputs)
             self.numbers = torch.unique(torch.cat([mask.flatten() for mask in masks]))

@@ -66,9 +66,8 @@ class KernelShap(Lime):
         if everything:
             n_samples = 2**count
         else:
-            some = torch.arange(count, dtype=torch.float)
-            chances = (count - 1) / (some * (count - some))
-            chances[0] = 0.0
+            some = torch.arange(1, count, dtype=torch.float)
+            chances = torch.cat([torch.zeros(1), (count - 1) / (some * (count - some))])
             sizes = Categorical(chances)
             if n_samples < count + 2:
                 warn(

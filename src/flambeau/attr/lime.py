@@ -11,6 +11,7 @@ import flambeau as torch
 
 from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
 from ..language import warn
+from ..nn import functional as F
 from ..utils.data import DataLoader, TensorDataset
 from .arguments import as_args, as_baselines, as_tuple, like_inputs, repeat_args, repeat_target
 from .base import PerturbationAttribution, leaves_no_trace
@@ -207,7 +208,7 @@ def get_exp_kernel_similarity_function(distance_mode: str = "cosine", kernel_wid
             torch.cat([tensor.float().flatten() for tensor in as_tuple(inp)]) for inp in (original_inp, perturbed_inp)
         )
         if distance_mode == "cosine":
-            distance = 1 - torch.cosine_similarity(first, second, dim=0)
+            distance = 1 - F.cosine_similarity(first, second, dim=0)
         else:
             distance = (first - second).norm()
         return math.exp(-(float(distance) ** 2) / (2 * kernel_width**2))

@@ -27,7 +27,8 @@ class Evaluations:
         self.per_eval = positive(per_eval, "perturbations_per_eval")
         self.function, self.examples, self.target, self.args = method.forward_func, len(inputs[0]), target, args
         self.repeated = (1, target, args)  # target and arguments for so many copies
-        self.shape: torch.Size | None = None  # of the output for one copy
+        self.shape = torch.Size()  # of the output for one copy, from the first call on
+        self.called = False
         self.method, self.show_progress = method, show_progress
         self.bar = None
 
@@ -51,8 +52,8 @@ class Evaluations:
             self.repeated = (copies, repeat_target(self.target, copies), repeat_args(self.args, copies))
         _, target, args = self.repeated
         output = as_tensor(run_forward(self.function, inputs, target, args))
-        if self.shape is None:
-            self.shape = output.shape
+        if not self.called:
+            self.called, self.shape = True, output.shape
         self._check_shape(output, copies)
         if self.bar is not None:
             self.bar.update()

@@ -68,7 +68,6 @@ class ShapleyValueSampling(PerturbationAttribution):
         def contributions(before: Tensor, features: Features, evaluate, outputs_of) -> Tensor:
             per_eval, count = evaluate.per_eval, features.count
             together = max(1, per_eval // count)  # orders in one call
-            evaluate.expect(1 + math.ceil(n_samples / together) * math.ceil(count / per_eval))
             sums = before.new_zeros(count, before.shape[1])
             for start in range(0, n_samples, together):
                 orders = torch.stack([torch.randperm(count) for _ in range(min(together, n_samples - start))])
@@ -84,20 +83,27 @@ class ShapleyValueSampling(PerturbationAttribution):
                     sums += gain[turn]
             return sums / n_samples
 
+        def calls(count: int, per_eval: int) -> int:
+            return 1 + math.ceil(n_samples / max(1, per_eval // count)) * math.ceil(count / per_eval)
+
         return self._values(
             inputs, baselines, target, additional_forward_args, feature_mask, perturbations_per_eval, show_progress,
-            contributions,
+            calls, contributions,
         )  # fmt: skip
 
-    def _values(self, inputs, baselines, target, args, feature_mask, per_eval, show_progress, contributions):
+    def _values(self, inputs, baselines, target, args, feature_mask, per_eval, show_progress, calls, contributions):
         """Attributions of the inputs.
 
         Arguments:
+            calls: how many calls there will be, for so many features and so many copies in a call.
             contributions: makes a tensor (features, outputs) of: the outputs for the baselines (1, outputs), the
                 features, the `Evaluations`, and a function from sets of features, as tensors of bool, to outputs.
         """
         tensors = as_tuple(inputs)
-        begin = baseline_tensors(tensors, as_baselines(baselines, tensors))
+        begin = tuple(
+            baseline.to(input.dtype) if input.is_floating_point() else baseline
+            for baseline, input in zip(baseline_tensors(tensors, as_baselines(baselines, tensors)), tensors)
+        )
         features = Features(feature_mask, tensors)
         with Evaluations(self, tensors, target, as_args(args), per_eval, show_progress) as evaluate:
 
@@ -109,11 +115,12 @@ class ShapleyValueSampling(PerturbationAttribution):
                 )  # fmt: skip
                 return evaluate(changed, len(sets))
 
+            evaluate.expect(calls(features.count, per_eval))
             before = evaluate(begin, 1)
             before = before if before.is_floating_point() else before.float()
             evaluate.check_features(features)
             found = contributions(before, features, evaluate, outputs_of)
-        shape = evaluate.shape or (1,)
+        shape = evaluate.shape or (1,)  # a single number counts as an output of the batch
         spread = features.spread(found, tensors)
         return like_inputs(
             inputs, tuple(part.reshape(*shape, *input.shape[1:]) for part, input in zip(spread, tensors))
@@ -157,9 +164,7 @@ class ShapleyValues(ShapleyValueSampling):
 
         def contributions(before: Tensor, features: Features, evaluate, outputs_of) -> Tensor:
             count, per_eval = features.count, evaluate.per_eval
-            self._check_size(count)
             bits = 1 << torch.arange(count)
-            evaluate.expect(1 + math.ceil(2**count / per_eval))
             parts = []
             for start in range(0, 2**count, per_eval):
                 numbers = torch.arange(start, min(start + per_eval, 2**count))
@@ -168,11 +173,11 @@ class ShapleyValues(ShapleyValueSampling):
 
         return self._values(
             inputs, baselines, target, additional_forward_args, feature_mask, perturbations_per_eval, show_progress,
-            contributions,
+            self._calls, contributions,
         )  # fmt: skip
 
-    def _check_size(self, count: int) -> None:
-        """Warn of, or refuse, what would take too long."""
+    def _calls(self, count: int, per_eval: int) -> int:
+        """How many calls it takes; warns of, or refuses, what would take too long."""
         if count > TOO_MANY:
             raise ArgumentError(
                 f"there are {count} features: exact Shapley values need 2**{count} evaluations",
@@ -185,6 +190,7 @@ class ShapleyValues(ShapleyValueSampling):
                 "`feature_mask` that groups features, takes less",
                 stacklevel=4,
             )
+        return 1 + math.ceil(2**count / per_eval)
 
 
 def shapley_values(outputs: Tensor, count: int) -> Tensor:

@@ -73,8 +73,8 @@ def visualize_image_attr(
             f"method {way.name!r} needs the image, and original_image is None",
             fix="pass the image as `original_image`, or use `method='heat_map'`",
         )
-    image = None if original_image is None else picture(original_image)
-    strength = None
+    image: Any = None if original_image is None else picture(original_image)
+    strength: Any = None
     if way is not ImageVisualizationMethod.original_image:
         grid = flat(attr)
         if image is not None and image.shape[:2] != grid.shape:
