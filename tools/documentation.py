@@ -97,7 +97,7 @@ def by_form(text):
     for form, chinese in (("Source: ", "源码："), ("Also: ", "别名：")):
         if re.fullmatch(re.escape(form) + r"(`[^`]+`(, )?)+\.?", text):
             return chinese + text.removeprefix(form)
-    bare = re.sub(r"`[^`]*`|\{[^}]*\}|\bflambeau[\w.]*|[A-Z]\w*[A-Z]\w*|\W|\d", "", text)
+    bare = re.sub(r"`[^`]*`|\{[^}]*\}|\bflambeau[\w.]*|[A-Z]\w*[A-Z]\w*|[\W\d_]", " ", text)
     return "" if re.search(r"[A-Za-z]{2,}", bare) else text
 
 
