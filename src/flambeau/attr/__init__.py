@@ -10,39 +10,90 @@ from .base import (
     NeuronAttribution,
     PerturbationAttribution,
 )
+from .deep_lift import DeepLift, DeepLiftShap
+from .embeddings import (
+    InterpretableEmbeddingBase,
+    TokenReferenceBase,
+    configure_interpretable_embedding_layer,
+    remove_interpretable_embedding_layer,
+)
+from .gradient_shap import GradientShap
+from .guided_backprop import Deconvolution, GuidedBackprop
 from .integrated_gradients import IntegratedGradients
 from .kernel_shap import KernelShap
 from .layer_ablation import LayerFeatureAblation, LayerFeaturePermutation, NeuronFeatureAblation
+from .layer_differences import LayerDeepLift, LayerDeepLiftShap, LayerGradientShap
+from .layer_paths import InternalInfluence, LayerConductance, LayerIntegratedGradients
+from .layers import GuidedGradCam, LayerActivation, LayerGradCam, LayerGradientXActivation
 from .lime import Lime, LimeBase, get_exp_kernel_similarity_function
 from .linear_models import Lasso, LinearRegression, Ridge
+from .neurons import (
+    NeuronConductance,
+    NeuronDeconvolution,
+    NeuronDeepLift,
+    NeuronDeepLiftShap,
+    NeuronGradient,
+    NeuronGradientShap,
+    NeuronGuidedBackprop,
+    NeuronIntegratedGradients,
+)
+from .noise_tunnel import NoiseTunnel
 from .occlusion import Occlusion
 from .saliency import InputXGradient, Saliency
 from .shapley import ShapleyValues, ShapleyValueSampling
 
 __all__ = [
     "Attribution",
+    "Deconvolution",
+    "DeepLift",
+    "DeepLiftShap",
     "FeatureAblation",
     "FeaturePermutation",
     "GradientAttribution",
+    "GradientShap",
+    "GuidedBackprop",
+    "GuidedGradCam",
     "InputXGradient",
     "IntegratedGradients",
     "InternalAttribution",
+    "InternalInfluence",
+    "InterpretableEmbeddingBase",
     "KernelShap",
     "Lasso",
+    "LayerActivation",
     "LayerAttribution",
+    "LayerConductance",
+    "LayerDeepLift",
+    "LayerDeepLiftShap",
     "LayerFeatureAblation",
     "LayerFeaturePermutation",
+    "LayerGradCam",
+    "LayerGradientShap",
+    "LayerGradientXActivation",
+    "LayerIntegratedGradients",
     "Lime",
     "LimeBase",
     "LinearRegression",
     "NeuronAttribution",
+    "NeuronConductance",
+    "NeuronDeconvolution",
+    "NeuronDeepLift",
+    "NeuronDeepLiftShap",
     "NeuronFeatureAblation",
+    "NeuronGradient",
+    "NeuronGradientShap",
+    "NeuronGuidedBackprop",
+    "NeuronIntegratedGradients",
+    "NoiseTunnel",
     "Occlusion",
     "PerturbationAttribution",
     "Ridge",
     "Saliency",
     "ShapleyValueSampling",
     "ShapleyValues",
+    "TokenReferenceBase",
+    "configure_interpretable_embedding_layer",
     "get_exp_kernel_similarity_function",
+    "remove_interpretable_embedding_layer",
     "visualization",
 ]

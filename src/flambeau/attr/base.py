@@ -111,12 +111,14 @@ class GradientAttribution(Attribution):
                     why="a delta is worked out for each example",
                     fix="give the inputs that the attributions were computed for",
                 )
+        return sum(sum_rows(part) for part in parts) - self.output_change(starts, ends, target, additional_forward_args)
+
+    def output_change(self, starts: tuple, ends: tuple, target, additional_forward_args) -> Tensor:
+        """For each example, how much the output changes from the baselines to the inputs."""
         args = as_args(additional_forward_args)
         with torch.no_grad():
-            change = sum_rows(run_forward(self.forward_func, ends, target, args)) - sum_rows(
-                run_forward(self.forward_func, starts, target, args)
-            )
-            return sum(sum_rows(part) for part in parts) - change
+            end, start = (run_forward(self.forward_func, point, target, args) for point in (ends, starts))
+            return sum_rows(end) - sum_rows(start)
 
 
 class PerturbationAttribution(Attribution):
