@@ -13,6 +13,7 @@ import traceback
 from typing import Any
 
 from ..checks import findings
+from ..checks.log import log
 from ..errors import ArgumentError, ArgumentTypeError, StateError
 from ..language import text as _
 from ..language import warn
@@ -187,7 +188,7 @@ class Run(Contents, Following):
             state["updated"] = time.time()
             state["seconds"] = self._before + began - self._began
             state["interval"] = self.interval
-            if self._watches:
+            if self._watches or log.watches:
                 state["doctor"] = self._examined()
             try:
                 folder.write(self.folder / folder.STATE, json.dumps(state, ensure_ascii=False, indent=1))
@@ -224,7 +225,7 @@ class Run(Contents, Following):
 
     def _examined(self) -> dict:
         """What the watches have seen so far, and what the checks have found beside them."""
-        found = report(self._watches[-1].report())
+        found = report((self._watches or log.watches)[-1].report())
         known = {(f["code"], f["where"]) for f in found["findings"]}
         before = self.record.state.get("doctor", {"findings": []})["findings"]
         found["findings"] += [f for f in before if (f["code"], f["where"]) not in known]

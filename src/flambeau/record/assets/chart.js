@@ -94,7 +94,7 @@ class Chart {
     this.plot = el("div", { class: "plot", tabindex: 0, role: "group", "aria-roledescription": t("chart"), onkeydown: (e) => this.keyed(e),
       onpointermove: (e) => this.moved(e), onpointerdown: (e) => this.pressed(e), onpointerup: (e) => this.released(e), onpointercancel: () => this.dropped(),
       onpointerleave: () => this.left(), onblur: () => this.left(), ondblclick: () => this.zoomTo(null) }, this.svg, this.tip);
-    this.legend = el("div", { class: "legend", hidden: lines.length === 1 && title.endsWith(lines[0].label) }, this.lines.map((line) => el("button", {
+    this.legend = el("div", { class: "legend", hidden: this.lines.length === 1 && this.title.endsWith(this.lines[0].label) }, this.lines.map((line) => el("button", {
       type: "button", "aria-pressed": String(!this.kept.hidden.includes(line.label)), title: t("Show or hide; double-click shows it alone"),
       onclick: (e) => this.toggle(line, e.currentTarget), ondblclick: () => this.only(line),
     }, sample(line.colour, line.dash), line.label)));

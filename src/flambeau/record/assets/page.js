@@ -3,6 +3,8 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const LANGUAGES = { en: "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文" };
+// Lines of one phase have one colour in all charts: --s0 is training, --s1 validation...
+const COLOURS = [[/^(train|训练|訓練)/i, 0], [/^(val|dev|eval|验证|驗證)/i, 1], [/^(test|测试|測試)/i, 2], [/^batch/i, 8]];
 const PHASES = /^(batch|train|training|val|valid|validation|dev|eval|test|训练|验证|测试|訓練|驗證|測試)[/_ .-]+(.+)$/i;
 
 // What the reader has chosen, kept for the next page and for a reload of this one where the browser allows it.
@@ -80,6 +82,11 @@ function grouped(names) {
     heads.get(head).push([rest, members]);
   }
   return [...heads].sort((a, b) => (a[0] !== "") - (b[0] !== ""));
+}
+
+function phaseStyle(name) {
+  const found = PHASES.test(name) && COLOURS.find(([phase]) => phase.test(name));
+  return found ? { colour: `var(--s${found[1]})` } : {};
 }
 
 function lineOf(run, metric, label, style = {}) {
@@ -201,7 +208,7 @@ function doctor(run) {
     f.where && el("p", { class: "soft small" }, coded(f.where)),
     el("p", {}, coded(said(f.saw))), said(f.why) && el("p", {}, coded(said(f.why))), said(f.fix) && el("p", { class: "fix" }, coded(`${t("Fix:")} ${said(f.fix)}`)),
     f.page && el("details", {}, el("summary", {}, `flambeau explain ${f.code}`), explained(said(f.page)))));
-  d.curves.forEach((curve, i) => parts.push(el("div", { class: "charts" }, new Chart(t(curve.title), Object.entries(curve.lines).map(([label, line]) => ({ label: t(label), strange: line.marks.length, ...line })),
+  parts.push(el("div", { class: "charts" }, d.curves.map((curve, i) => new Chart(t(curve.title), Object.entries(curve.lines).map(([label, line]) => ({ label: t(label), strange: line.marks.length, ...line })),
     { ...view, x: "step", smoothing: 0, log: false, charts: view.charts }, { key: `doctor:${i}`, log: curve.log }).element)));
   for (const each of d.tables) parts.push(el("details", {}, el("summary", {}, t(each.title)), table(each.columns.map((c) => t(c)), each.rows.map((row) => row.map((c) => typeof c === "number" ? shown(c) : c)), { caption: t(each.title), numbers: each.columns.map((_, i) => i).slice(1), head: true })));
   return parts;
@@ -243,7 +250,7 @@ function checkpoints(run) {
 // What is known of one run: [id, heading, count, content], those that there are.
 function sections(run) {
   const pictures = items(run, "picture"), texts = run.items.filter((i) => i.kind === "table" || i.kind === "text").length;
-  const chartOf = (title, members, key) => new Chart(title, members.map((name) => lineOf(run, run.metrics.find((m) => m.name === name), name)), view, { key });
+  const chartOf = (title, members, key) => new Chart(title, members.map((name) => lineOf(run, run.metrics.find((m) => m.name === name), name, phaseStyle(name))), view, { key });
   const checks = run.items.filter((i) => i.kind === "checkpoint").length;
   return [
     ["metrics", t("Metrics"), run.metrics.length, () => [chartsSection(chartOf, run.metrics.map((m) => m.name)), run.metrics.length && el("details", {}, el("summary", {}, t("All metrics: last, lowest, highest")), metricsTable(run))]],
