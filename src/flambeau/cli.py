@@ -1,4 +1,4 @@
-"""The command line: `flambeau demo`, `run`, `doctor`, `explain` and `info`; and `as_torch` for notebooks."""
+"""The command line: `flambeau demo`, `run`, `doctor`, `explain`, `compare` and `info`; and `as_torch` for notebooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from .arguments import Parser
-from .errors import CannotWrite, MissingDependency, StateError
+from .errors import ArgumentError, CannotWrite, MissingDependency, MissingFile, StateError
 from .language import part
 from .language import text as _
 
@@ -180,6 +180,9 @@ def main(argv: list[str] | None = None) -> int:
     doctor.add_argument("args", nargs=argparse.REMAINDER, help=_("the script's own arguments")).required = False
     explaining = commands.add_parser("explain", help=_("print the page of a mistake's code, or list all codes"))
     explaining.add_argument("code", nargs="*", help=_("such as FB-LOSS-01; or words of a message"))
+    comparing = commands.add_parser("compare", help=_("write a page that compares recorded runs"))
+    comparing.add_argument("runs", nargs="+", help=_("the folders of two or more runs"))
+    comparing.add_argument("--out", metavar="FILE", help=_("where to write it (default: beside the first run)"))
     commands.add_parser("info", help=_("versions, CPU features, threads, BLAS, cache, devices"))
     if argv[:1] == ["demo"]:
         from . import demo  # noqa: PLC0415 - it needs the whole of nn, optim and data
@@ -200,6 +203,14 @@ def main(argv: list[str] | None = None) -> int:
             return 2
     elif options.command == "explain":
         return explain(" ".join(options.code))
+    elif options.command == "compare":
+        from .record import compare  # noqa: PLC0415 - only for this command
+
+        try:
+            print(compare(*options.runs, out=options.out))
+        except (MissingFile, ArgumentError, CannotWrite) as error:
+            print(error, file=sys.stderr)
+            return 2
     elif options.command == "info":
         for name, value in info().items():
             print(f"{_(name):14} {value}")  # not a message

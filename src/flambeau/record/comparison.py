@@ -44,8 +44,7 @@ def compare(*runs: str | os.PathLike | Record, out: str | os.PathLike | None = N
     if out is None:
         out = records[0].folder.with_name("-".join(["compare", *(r.folder.name for r in records[:4])]) + ".html")
     names = labels(records)
-    for record, name in zip(records, names):
-        record.state["name"] = name
+    records = [Record(r.folder, {**r.state, "name": name}, r.metrics) for r, name in zip(records, names)]
     made = page(records, "compare", " / ".join(names), programs=differences(records))
     return written(folder.path_of(out), made)
 
