@@ -162,3 +162,13 @@ def test_errors_leave_everything_as_it_was(agree):
         return step, calls, lambda: [[p.detach() for p in (*table.parameters(), *model.parameters())], optimizer]
 
     agree(make, True)
+
+
+def test_effects_of_code_that_no_file_holds_are_seen(capsys):
+    """A function typed at the prompt or in a notebook prints at each call, as in a file."""
+    scope = {"torch": torch}
+    exec(compile("def step(x):\n    print('seen')\n    return x + 1\n", "<stdin>", "exec"), scope)
+    step = torch.compile(scope["step"])
+    for _ in range(4):
+        step(torch.ones(3))
+    assert capsys.readouterr().out == "seen\n" * 4 and not step.steps

@@ -130,7 +130,7 @@ class Compiled(Standing):
         kept = fused.SMALL, updates.SMALL
         recorder = Recorder()
         try:
-            with recorder, Watcher(recorder) as watcher:
+            with recorder, Watcher(recorder, before.codes) as watcher:
                 fused.SMALL = updates.SMALL = 1
                 result = self._eager(args, kwargs)
                 backward = self._backward(recorder, before, result)

@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import types
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -374,8 +374,9 @@ class Watcher:
 
     rests = True  # while kernels are written and compiled (kernels/record.py: unwatched)
 
-    def __init__(self, recorder: Any = None) -> None:
+    def __init__(self, recorder: Any = None, known: Iterable[types.CodeType] = ()) -> None:
         self.recorder = recorder
+        self.known = frozenset(known)  # what the walk has met: the user's, though no file may hold it (notebooks)
         self.codes: set[types.CodeType] = set()
         self.impure: list[tuple[str, str]] = []
 
@@ -392,7 +393,7 @@ class Watcher:
                 back = frame.f_back
                 from_user = back is not None and back.f_code in self.codes
                 from_here = back is not None and back.f_code.co_filename.startswith(PACKAGE)
-                if from_user or from_here and os.path.isfile(code.co_filename):
+                if from_user or from_here and (code in self.known or os.path.isfile(code.co_filename)):
                     self.codes.add(code)
         elif event == "c_call":
             if is_library(code):
