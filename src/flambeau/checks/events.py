@@ -272,7 +272,8 @@ def _tensors(data, kind, depth=3) -> list:
 
 def sets_mode(module, training: bool) -> None:
     """train() or eval() is called by the user on a module."""
-    if kind_of(sys._getframe(2).f_code.co_filename) == NEVER and sys._getframe(2).f_code.co_name != "eval":
+    caller = sys._getframe(2).f_code
+    if caller.co_name == "train" and kind_of(caller.co_filename) == NEVER:
         return  # a parent passes it on
     log.note("train" if training else "eval", module)
     tell(mode_set, module, training)

@@ -61,7 +61,8 @@ class Follow:
     @property
     def params(self) -> list:
         """Its parameters."""
-        found = [p for g in self.optimizer.param_groups for p in g["params"]]
+        optimizer = self.optimizer  # which the garbage collector may take between two rules
+        found = [] if optimizer is None else [p for g in optimizer.param_groups for p in g["params"]]
         if len(found) != self.groups:
             self.groups, self.ids = len(found), {id(p) for p in found}
         return found

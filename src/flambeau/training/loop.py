@@ -1,11 +1,12 @@
 """`fit`: a training loop with everything around the step that a training wants, in code that can be read.
 
 `Training.run` is the loop; what a step does is in steps.py, what is kept of it in checkpoints.py, what happens before
-and after it in surroundings.py.
+and after it in surroundings.py. `fit.plain` gives the program that does the same without it.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from .checkpoints import Checkpoint
 from .history import History
 from .means import Means
 from .options import check_arguments, settings_of
+from .program import program
 from .steps import Options, batch_size, check_batch, check_loss, explain, make_step, not_finite, warn_if_not_compiled
 from .stopping import EarlyStopping
 from .surroundings import surrounded
@@ -60,8 +62,8 @@ class Training:
         self.checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, (str, os.PathLike)) else checkpoint
         self.resume, self.accumulate, self.training_step, self.on_nan = resume, accumulate, step, on_nan
         self.wants_progress, self.wants_doctor, self.seed = progress, doctor, seed
-        options = Options(accumulate, clip_norm, clip_value, step is not None, bool(metrics), compile)
-        self._take = make_step(options, model, loss_fn, optimizer, step)
+        self.options = Options(accumulate, clip_norm, clip_value, step is not None, bool(metrics), compile)
+        self._take = make_step(self.options, model, loss_fn, optimizer, step)
         self.callbacks = list(callbacks)
         self.batches = length(train_loader)
         self.finished = self.epoch = self.step = self.batch = 0
@@ -338,6 +340,7 @@ def fit(
 
     An error that ends the training comes through as it is, with the history so far as its attribute `history`; so does
     Ctrl-C, once the step that is running has ended and a checkpoint is written (a second Ctrl-C does not wait).
+    `print(fit.plain(...))` with the same arguments shows the loop that is run, as a program of its own.
 
     >>> import flambeau as torch
     >>> _ = torch.manual_seed(0)
@@ -355,3 +358,34 @@ def fit(
     with surrounded(training):
         training.run()
     return training.history
+
+
+def plain(*args: Any, **kwargs: Any) -> str:
+    """The program that does what `fit` does with these arguments, to be printed, run, and changed.
+
+    Nothing is trained. The program expects the arguments under the names of `fit`'s parameters.
+
+    >>> import flambeau as torch
+    >>> net = torch.nn.Linear(3, 1)
+    >>> print(torch.fit.plain(net, [], torch.nn.MSELoss(), torch.optim.SGD(net.parameters(), lr=0.1), epochs=5))
+    # Needs: model, train_loader, loss_fn, optimizer
+    import flambeau as torch
+    <BLANKLINE>
+    for epoch in range(1, 6):
+        model.train()
+        total, count = 0.0, 0
+        for inputs, targets in train_loader:
+            loss = loss_fn(model(inputs), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(targets)
+            count += len(targets)
+        print(f"epoch {epoch}/5  loss {total / count:.4g}")
+    """
+    given = inspect.signature(fit).bind(*args, **kwargs)
+    given.apply_defaults()
+    return program(Training(**given.arguments))
+
+
+fit.plain = plain  # type: ignore[attr-defined]

@@ -44,43 +44,52 @@ def step_source(o: Options) -> str:
         optimizer.step()
         return loss.detach()
     """
-    forward = _forward(o)
-    clip = []
-    if o.clip_norm is not None:
-        clip.append(f"nn.utils.clip_grad_norm_(model.parameters(), {o.clip_norm!r})")
-    if o.clip_value is not None:
-        clip.append(f"nn.utils.clip_grad_value_(model.parameters(), {o.clip_value!r})")
     seen = "values" if o.custom else "outputs.detach()" if o.compiled else "outputs"
+    keep = o.custom or o.outputs
     if o.accumulate == 1:
         head = "def step(batch):" if o.custom else "def step(inputs, targets):"
-        back = f"return loss.detach(), {seen}" if o.custom or o.outputs else "return loss.detach()"
-        return _function(head, [*forward, "optimizer.zero_grad()", "loss.backward()", *clip, "optimizer.step()", back])
+        return _function(head, [*single(o), f"return loss.detach(), {seen}" if keep else "return loss.detach()"])
     each, sizes = ("batch", "size(batch)") if o.custom else ("inputs, targets", "size(targets)")
-    keep = o.custom or o.outputs
     body = [
         f"samples = sum({sizes} for {each} in group)",
         "total = 0.0",
         *(["seen = []"] if keep else []),
         "optimizer.zero_grad()",
         f"for {each} in group:",
-        *("    " + line for line in forward),
-        f"    loss = loss * ({sizes} / samples)  # so that all samples of the group count alike",
+        *("    " + line for line in forward(o)),
+        f"    loss = loss * ({sizes} / samples)  # all samples of the group count alike",
         "    loss.backward()",
         "    total = total + loss.detach()",
         *([f"    seen.append({seen})"] if keep else []),
-        *clip,
+        *clipping(o),
         "optimizer.step()",
         "return total, seen" if keep else "return total",
     ]
     return _function("def step(group):", body)
 
 
-def _forward(o: Options) -> list[str]:
+def single(o: Options) -> list[str]:
+    """The lines of a step on one batch."""
+    return [*forward(o), "optimizer.zero_grad()", "loss.backward()", *clipping(o), "optimizer.step()"]
+
+
+def forward(o: Options) -> list[str]:
+    """The lines from a batch to its loss."""
     if o.custom:
-        return ["values = training_step(model, batch)", "loss = values['loss'] if isinstance(values, dict) else values"]
+        return ["values = training_step(model, batch)", 'loss = values["loss"] if isinstance(values, dict) else values']
     if o.outputs:
         return ["outputs = model(inputs)", "loss = loss_fn(outputs, targets)"]
     return ["loss = loss_fn(model(inputs), targets)"]
+
+
+def clipping(o: Options) -> list[str]:
+    """The lines that limit the gradients."""
+    lines = []
+    if o.clip_norm is not None:
+        lines.append(f"nn.utils.clip_grad_norm_(model.parameters(), {o.clip_norm!r})")
+    if o.clip_value is not None:
+        lines.append(f"nn.utils.clip_grad_value_(model.parameters(), {o.clip_value!r})")
+    return lines
 
 
 def _function(head: str, body: list[str]) -> str:
@@ -104,7 +113,8 @@ def warn_if_not_compiled(step: Any) -> None:
     """Say so, with the reasons, where a step that was to be compiled runs eagerly."""
     if not isinstance(step, Compiled) or not step.eager_calls and not step.splits:
         return
-    reasons = [f"{reason} ({where})" if where else reason for reason, where in step.reasons]
+    own = FILE.partition("{")[0]  # the reader has no such file
+    reasons = [f"{reason} ({where})" if where and own not in where else reason for reason, where in step.reasons]
     why = "; ".join(dict.fromkeys(reasons)) or "kernels cannot be made here"
     warn(
         f"fit(compile=True): the step is not compiled as a whole: {why}. It gives the same results, but not faster. "

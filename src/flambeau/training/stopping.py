@@ -53,13 +53,17 @@ class Best:
                 fix="name one of these columns, or add the metric: `metrics={...}`, `val_loader=...`",
             )
         value = row[name]
-        sign = -1 if self.mode == "max" or self.mode is None and any(part in name.lower() for part in HIGHER) else 1
-        better = value == value and (self.value != self.value or sign * (self.value - value) > self.min_delta)
+        gain = self.sign(name) * (self.value - value)
+        better = value == value and (self.value != self.value or gain > self.min_delta)
         if better:
             self.value, self.epoch, self.waited = value, epoch, 0
         else:
             self.waited += 1
         return better
+
+    def sign(self, name: str) -> int:
+        """1 where smaller values of a column are better, -1 where larger ones are."""
+        return -1 if self.mode == "max" or self.mode is None and any(part in name.lower() for part in HIGHER) else 1
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` takes."""
