@@ -1,10 +1,14 @@
 """Pictures of networks and of their training: graphs, tables, figures."""
 
+from .attention import attention_maps
 from .autograd_graph import make_dot
 from .classification import confusion_counts, confusion_matrix
+from .convolutions import feature_maps, show_filters
+from .curves import learning_curves
 from .gradients import gradient_flow
 from .images import show_augmentations, show_batch
 from .layers import ModelStatistics, summary
 from .layers_text import ColumnSettings, Mode, RowSettings, Units, Verbosity
 from .module_graph import module_graph
 from .module_picture import draw
+from .projection import embedding

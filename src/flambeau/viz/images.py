@@ -14,12 +14,11 @@ from ..utils.data import Dataset, IterableDataset
 from ..vision._pillow import is_pil
 from . import style
 from .preserve import random_states
+from .tiles import tiles
 
 __all__ = ["show_augmentations", "show_batch"]
 
 CHANNELS = (1, 3, 4)  # of a picture: grey, colours, colours with transparency
-# Up to so many images: inches and points of the caption of each (0: none).
-SIZES = ((1, 3.0, 11), (9, 1.7, 10), (25, 1.25, 9), (100, 0.95, 8), (400, 0.6, 5.5), (math.inf, 0.35, 0))
 
 
 def show_batch(
@@ -146,8 +145,8 @@ def _opened(batch: Any, n: int) -> tuple[Any, Any]:
         if not isinstance(batch, Dataset):
             first = next(iter(batch), None)
             return (first, None) if first is None else _opened(first, n)
-        count = n if isinstance(batch, IterableDataset) else min(n, len(batch))
-        samples = list(islice(batch, n)) if isinstance(batch, IterableDataset) else [batch[k] for k in range(count)]
+        endless = isinstance(batch, IterableDataset)
+        samples = list(islice(batch, n)) if endless else [batch[k] for k in range(min(n, len(batch)))]  # type: ignore
     if all(isinstance(sample, (tuple, list)) and len(sample) >= 2 for sample in samples):
         return [sample[0] for sample in samples], [sample[1] for sample in samples]
     return samples, None
@@ -266,76 +265,3 @@ def _caption(classes: Any, k: int, names: Sequence[str] | None) -> str:
     if names is not None and not _measured(value) and 0 <= value < len(names):
         return str(names[int(value)])
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def tiles(
-    images: list[np.ndarray],
-    captions: list[str],
-    wrong: Sequence[bool] = (),
-    *,
-    columns: int | None = None,
-    ax: Any = None,
-    title: str | None = None,
-) -> Any:
-    """Images in rows and columns in one axes, each with a caption, as a figure.
-
-    Arguments:
-        images: (H, W) or (H, W, C), from 0 to 1; nan is red.
-        captions: of the images.
-        wrong: which captions are red, with a frame around the image.
-        columns: how many. Default: so many that the picture is about square.
-        ax, title: as everywhere.
-    """
-    from matplotlib.patches import Rectangle  # noqa: PLC0415
-
-    rows, columns = style.grid(len(images), columns)
-    inches, size = next((i, s) for most, i, s in SIZES if len(images) <= most)
-    captions = (
-        [_with_remark(caption, image) for caption, image in zip(captions, images)] if size else [""] * len(images)
-    )
-    captions = [_fitted(caption, int(inches * 72 / (0.6 * size))) if caption else "" for caption in captions]
-    lines = max(caption.count("\n") + 1 if caption else 0 for caption in captions)
-    tall = max(image.shape[0] / max(image.shape[:2]) for image in images)
-    wide = max(image.shape[1] / max(image.shape[:2]) for image in images)
-    room = lines * size * 1.3 / 72 / inches + 0.06
-    axes = style.axes_of(
-        ax, max(columns * (wide + 0.08) * inches + 0.2, 3), rows * (tall + room) * inches + 0.5 * bool(title) + 0.1
-    )
-    axes.set_axis_off()
-    for k, image in enumerate(images):
-        height, width = (side / max(image.shape[:2]) for side in image.shape[:2])
-        left = k % columns * (wide + 0.08) + (wide - width) / 2
-        top = k // columns * (tall + room) + room + (tall - height) / 2
-        bad = bool(wrong and wrong[k])
-        axes.imshow(
-            _red_where_nan(image), cmap="gray", vmin=0, vmax=1, extent=(left, left + width, top + height, top),
-            interpolation="nearest" if max(image.shape) < 64 else "auto",
-        )  # fmt: skip
-        frame: dict[str, Any] = (
-            {"edgecolor": style.WRONG, "linewidth": 2} if bad else {"edgecolor": "#aaaaaa", "linewidth": 0.4}
-        )
-        axes.add_patch(Rectangle((left, top), width, height, fill=False, **frame))
-        colour = {"color": style.WRONG} if bad else {}
-        axes.text(left + width / 2, top - 0.02, captions[k], ha="center", va="bottom", fontsize=size or 1, **colour)
-    axes.set(xlim=(-0.04, columns * (wide + 0.08) - 0.04), ylim=(rows * (tall + room), 0), aspect="equal")
-    return style.finish(axes, title)
-
-
-def _with_remark(caption: str, image: np.ndarray) -> str:
-    bad = int(np.isnan(image.reshape(*image.shape[:2], -1)).any(2).sum())
-    return f"{caption} ({bad:,} nan)".strip() if bad else caption
-
-
-def _fitted(caption: str, room: int) -> str:
-    """A caption in at most two lines of so many letters; Chinese ones take the room of two."""
-    lines = [caption] if style.width(caption) <= room else caption.replace(", not ", "\nnot ").split("\n")
-    return "\n".join(style.shorten(line, max(4, room * len(line) // max(style.width(line), 1))) for line in lines)
-
-
-def _red_where_nan(image: np.ndarray) -> np.ndarray:
-    bad = np.isnan(image) if image.ndim == 2 else np.isnan(image).any(2)
-    if not bad.any():
-        return image
-    image = np.stack([image] * 3, 2) if image.ndim == 2 else image[..., :3].copy()
-    image[bad] = (0.73, 0, 0)
-    return image

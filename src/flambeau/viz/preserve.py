@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,9 +38,8 @@ def modes(model: Any, training: bool | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def memory(model: Any) -> Iterator[None]:
+def memory(tensors: Iterable[Any]) -> Iterator[None]:
     """Parameters and buffers are copies until the end: whatever is written into them is forgotten."""
-    tensors = [*model.parameters(), *model.buffers()]
     kept = [(tensor, tensor.data) for tensor in tensors]
     try:
         for tensor, data in kept:

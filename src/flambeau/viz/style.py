@@ -17,9 +17,10 @@ import numpy as np
 from ..errors import ArgumentTypeError, MissingDependency
 from . import fonts
 
-# Told apart with any kind of colour vision, and in print (Paul Tol's "bright" scheme, without its grey).
+# Told apart with any kind of colour vision, and in print (Paul Tol's schemes "bright", without its grey, and "muted").
 BLUE, RED, GREEN, YELLOW, CYAN, PURPLE = "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"
 PALETTE = (BLUE, RED, GREEN, PURPLE, YELLOW, CYAN)
+MANY = ("#332288", "#88ccee", "#cc6677", "#117733", "#ddcc77", "#882255", "#44aa99", "#999933", "#aa4499", "#777777")
 WRONG, FAINT = "#bb0000", "#999999"  # what is wrong (always said in words too); what is only a guide
 DPI = 110
 
