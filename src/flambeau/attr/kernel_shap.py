@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 import flambeau as torch
 
-from ..distributions import Categorical
 from ..language import warn
 from .arguments import as_tuple
 from .base import leaves_no_trace
@@ -62,13 +63,12 @@ class KernelShap(Lime):
         positive(n_samples, "n_samples")
         count = Features(feature_mask, as_tuple(inputs)).count
         everything = count < 40 and 2**count <= n_samples
-        sizes = None
+        sizes = None  # of random sets: how likely each is
         if everything:
             n_samples = 2**count
         else:
             some = torch.arange(1, count, dtype=torch.float)
-            chances = torch.cat([torch.zeros(1), (count - 1) / (some * (count - some))])
-            sizes = Categorical(chances)
+            sizes = torch.cat([torch.zeros(1), (count - 1) / (some * (count - some))])
             if n_samples < count + 2:
                 warn(
                     f"there are {count} features and only {n_samples} samples, which leave most attributions open. Use "
@@ -101,6 +101,6 @@ def shapley_samples(_original, **kwargs):
             yield torch.tensor([[number >> f & 1 for f in range(count)]])
         return
     while True:
-        size = int(sizes.sample())
+        size = int(torch.multinomial(sizes, 1))
         order = torch.randn(1, count)
-        yield (order > torch.kthvalue(order, count - size).values.item()).long()
+        yield (order > float(np.partition(order.numpy()[0], count - size - 1)[count - size - 1])).long()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import flambeau as torch
 
@@ -121,15 +121,14 @@ class LimeBase(PerturbationAttribution):
         bar = progress_bar(self, math.ceil(n_samples / per_eval), show_progress)
         try:
             for start in range(0, n_samples, per_eval):
-                changed = []
-                for row, input in itertools.islice(samples, min(per_eval, n_samples - start)):
-                    features.append(row)
-                    changed.append(input)
-                    weights.append(torch.as_tensor(self.similarity_func(inputs, input, row, **kwargs)).reshape(1))
-                if not changed:
+                some = list(itertools.islice(samples, min(per_eval, n_samples - start)))
+                if not some:
                     warn("Generator completed prior to given n_samples iterations!", stacklevel=4)
                     break
-                outputs.append(self._evaluate(changed, target, as_args(args)))
+                rows, changed = self._both_forms(some, inputs, **kwargs)
+                features += rows
+                weights.append(self._weights(inputs, changed, rows, **kwargs))
+                outputs.append(self._evaluate(changed, len(rows), target, as_args(args)))
                 if bar is not None:
                     bar.update()
         finally:
@@ -145,28 +144,32 @@ class LimeBase(PerturbationAttribution):
         self.interpretable_model.fit(DataLoader(data, batch_size=len(features)))
         return self.interpretable_model.representation()
 
-    def _samples(self, inputs, **kwargs):
-        """Changed examples without end, or as many as a generator yields: (features, input)."""
+    def _samples(self, inputs, **kwargs) -> Iterator:
+        """What `perturb_func` makes, without end, or as much as a generator yields."""
         if inspect.isgeneratorfunction(self.perturb_func):
-            made = self.perturb_func(inputs, **kwargs)
-        else:
-            made = (self.perturb_func(inputs, **kwargs) for _ in itertools.count())
-        for sample in made:
-            if self.perturb_interpretable_space:
-                yield sample, self.from_interp_rep_transform(sample, inputs, **kwargs)
-            else:
-                yield self.to_interp_rep_transform(sample, inputs, **kwargs), sample
+            return iter(self.perturb_func(inputs, **kwargs))
+        return (self.perturb_func(inputs, **kwargs) for _ in itertools.count())
 
-    def _evaluate(self, changed: list, target, args: tuple) -> Tensor:
+    def _both_forms(self, samples: list, inputs, **kwargs) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+        """Samples as vectors of features, and as inputs, joined along the first dimension."""
+        if self.perturb_interpretable_space:
+            rows, changed = samples, [self.from_interp_rep_transform(s, inputs, **kwargs) for s in samples]
+        else:
+            rows, changed = [self.to_interp_rep_transform(s, inputs, **kwargs) for s in samples], samples
+        return rows, tuple(torch.cat(column) for column in zip(*(as_tuple(one) for one in changed)))
+
+    def _weights(self, inputs, changed: tuple[Tensor, ...], rows: list[Tensor], **kwargs) -> Tensor:
+        """The weights of some samples."""
+        each = zip(*(tensor.chunk(len(rows)) for tensor in changed))
+        return torch.cat([
+            torch.as_tensor(self.similarity_func(inputs, like_inputs(inputs, one), row, **kwargs)).reshape(1)
+            for one, row in zip(each, rows)
+        ])  # fmt: skip
+
+    def _evaluate(self, changed: tuple[Tensor, ...], copies: int, target, args: tuple) -> Tensor:
         """What the function says of some changed inputs, one number for each."""
-        columns = zip(*(as_tuple(input) for input in changed))
-        copies = len(changed)
-        output = as_tensor(
-            run_forward(
-                self.forward_func, tuple(torch.cat(column) for column in columns), repeat_target(target, copies),
-                repeat_args(args, copies),
-            )
-        )  # fmt: skip
+        target, args = repeat_target(target, copies), repeat_args(args, copies)
+        output = as_tensor(run_forward(self.forward_func, changed, target, args))
         if output.numel() != copies:
             raise FailedAssertion(
                 "Number of outputs is not appropriate, must return one output per perturbed input",
@@ -222,7 +225,7 @@ def default_perturb_func(original_inp, **kwargs) -> Tensor:
 
 
 def default_from_interp_rep_transform(curr_sample: Tensor, original_inputs, **kwargs):
-    """The input with the features that are not in the sample exchanged for their baselines."""
+    """The input with the features that are not in the sample exchanged for their baselines. Each row is a sample."""
     mask, baselines = kwargs["feature_mask"], kwargs["baselines"]
     if isinstance(original_inputs, Tensor):
         return mixed((curr_sample != 0)[:, mask], original_inputs, baselines, original_inputs)
@@ -267,6 +270,10 @@ class Lime(LimeBase):
             default_from_interp_rep_transform,
             None,
         )
+
+    def _both_forms(self, samples, inputs, **kwargs):
+        changed = default_from_interp_rep_transform(torch.cat(samples), inputs, **kwargs)
+        return samples, changed if isinstance(changed, tuple) else (changed,)
 
     @leaves_no_trace
     @torch.no_grad()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 import flambeau as torch
 
 from ..errors import FailedAssertion
 from .ablation import FeatureAblation
-from .arguments import as_baselines, as_tuple, like_inputs, repeat
+from .arguments import as_baselines, as_tuple, like_inputs
 from .base import leaves_no_trace
 
 Tensor = torch.Tensor
@@ -67,7 +69,7 @@ class Occlusion(FeatureAblation):
         ]
 
         def occluded(some: Sequence) -> tuple[Tensor, ...]:
-            copies = [repeat(input, len(some)).reshape(len(some), *input.shape) for input in tensors]
+            copies = [input.expand(len(some), *input.shape).clone() for input in tensors]
             for place, (i, window) in enumerate(some):
                 new = replacements[i]
                 new = new[(slice(None), *window)] if isinstance(new, Tensor) else new
@@ -77,13 +79,14 @@ class Occlusion(FeatureAblation):
         falls = self._falls(
             tensors, windows, occluded, target, additional_forward_args, perturbations_per_eval, show_progress
         )
-        falls = falls if falls.is_floating_point() else falls.float()
-        totals = [falls.new_zeros(falls.shape[1], *input.shape[1:]) for input in tensors]
-        counts = [falls.new_zeros(input.shape[1:]) for input in tensors]
-        for (i, window), fall in zip(windows, falls):
-            totals[i][(slice(None), *window)] += fall.reshape(-1, *(1 for _ in window))
+        totals = [np.zeros((*input.shape[1:], falls.shape[1])) for input in tensors]
+        counts = [np.zeros((*input.shape[1:], 1)) for input in tensors]
+        for (i, window), fall in zip(windows, falls.double().numpy()):
+            totals[i][window] += fall
             counts[i][window] += 1
-        return like_inputs(inputs, tuple(total / count for total, count in zip(totals, counts)))
+        dtype = falls.dtype if falls.is_floating_point() else torch.float32
+        means = (np.moveaxis(total / count, -1, 0) for total, count in zip(totals, counts))
+        return like_inputs(inputs, tuple(torch.from_numpy(mean).to(dtype).contiguous() for mean in means))
 
 
 def slide(sizes: Sequence[int], shape: Sequence[int], strides: Sequence[int]) -> list[tuple[slice, ...]]:
