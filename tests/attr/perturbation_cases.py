@@ -76,6 +76,16 @@ def cases(torch, attr):
         method.interpretable_model = LeastSquares(torch)
         return method.attribute(x[:1], target=1, n_samples=30, **kwargs)
 
+    def metrics():
+        return attr.metrics if hasattr(attr, "metrics") else __import__("captum.metrics").metrics
+
+    def smaller(x, base=None):
+        change = 0.5 * (x - (0 if base is None else base)) * torch.linspace(0, 1, x.numel()).reshape(x.shape)
+        return change, x - change
+
+    def shaken(x):
+        return x + 0.1 * torch.sin(torch.arange(x.numel()).reshape(x.shape))
+
     def similarity():  # where Captum has it, and where it is here
         home = attr if hasattr(attr, "get_exp_kernel_similarity_function") else attr._core.lime
         return home.get_exp_kernel_similarity_function("euclidean", 2.0)
@@ -126,5 +136,12 @@ def cases(torch, attr):
         "layer ablation, input": lambda: attr.LayerFeatureAblation(net, net.last).attribute(
             x, 0.5, target=2, additional_forward_args=2.0, layer_mask=torch.tensor([[0, 0, 1, 1, 1]]),
             attribute_to_layer_input=True),
+        "infidelity": lambda: metrics().infidelity(mlp, smaller, x, x * w1[0], target=[0, 1, 2, 0]),
+        "infidelity, in portions": lambda: metrics().infidelity(
+            mlp, smaller, x, x * w1[0], base, target=1, n_perturb_samples=5, max_examples_per_batch=8, normalize=True),
+        "infidelity, decorated": lambda: metrics().infidelity(
+            mlp, metrics().infidelity_perturb_func_decorator()(lambda x: smaller(x)[1]), x, x * w1[0], target=1),
+        "sensitivity": lambda: metrics().sensitivity_max(
+            ablate(mlp).attribute, x, shaken, target=[0, 1, 2, 0], baselines=x + 1, max_examples_per_batch=12),
         "neuron ablation": lambda: attr.NeuronFeatureAblation(net, net.act).attribute(x, 3, perturbations_per_eval=3),
     }  # fmt: skip

@@ -333,6 +333,36 @@ def test_lime_base_with_samples_of_the_input_itself():
     torch.testing.assert_close(found, x.grad, rtol=0.2, atol=0.6)
 
 
+def test_infidelity_is_zero_for_what_foretells_all_changes():
+    @attr.metrics.infidelity_perturb_func_decorator()
+    def noise(x, base):
+        return x - torch.rand_like(x) * (x - base)
+
+    torch.manual_seed(0)
+    good = attr.ShapleyValues(linear).attribute(X, BASE, target=0)
+    infidelity = lambda a, **options: attr.metrics.infidelity(linear, noise, X, a, BASE, target=0, **options)
+    assert (infidelity(good) < 1e-9).all() and (infidelity(2 * good, normalize=True) < 1e-9).all()
+    assert (infidelity(2 * good) > 0.1).all()
+    assert (infidelity(good * 0, normalize=True) > 0.1).all()
+
+
+def test_sensitivity_of_smooth_and_of_rough_functions():
+    torch.manual_seed(0)
+    assert not attr.metrics.sensitivity_max(attr.Saliency(linear).attribute, X, target=0).any()
+    rough = attr.Saliency(lambda x: torch.sin(100 * x).sum(1))
+    few = attr.metrics.sensitivity_max(rough.attribute, X, n_perturb_samples=1)
+    many = attr.metrics.sensitivity_max(rough.attribute, X, n_perturb_samples=40, max_examples_per_batch=10)
+    assert (few > 0.1).all() and (many > few).all()
+    with pytest.warns(UserWarning, match="fewer than the 2 examples"):
+        attr.metrics.sensitivity_max(rough.attribute, X, max_examples_per_batch=1)
+    with pytest.raises(FailedAssertion, match="noise, inputs - noise"):
+        attr.metrics.infidelity(linear, lambda x: (x, x[:1]), X, X, target=0)
+    with pytest.raises(FailedAssertion, match="pass the `target`"):
+        attr.metrics.infidelity(linear, lambda x: (x, x), X, X)
+    with pytest.raises(FailedAssertion, match="its attribution"):
+        attr.metrics.infidelity(linear, lambda x: (x, x), X, X[:1], target=0)
+
+
 def test_lasso_meets_the_conditions_of_optimality():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(60, 25, generator=generator, dtype=torch.float64)

@@ -1,6 +1,6 @@
 """Attribution: which inputs, layers and neurons a prediction comes from. Names and arguments are Captum's."""
 
-from . import visualization
+from . import metrics, visualization
 from .ablation import FeatureAblation, FeaturePermutation
 from .base import (
     Attribution,
@@ -94,6 +94,7 @@ __all__ = [
     "TokenReferenceBase",
     "configure_interpretable_embedding_layer",
     "get_exp_kernel_similarity_function",
+    "metrics",
     "remove_interpretable_embedding_layer",
     "visualization",
 ]

@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import flambeau as torch
 
@@ -56,8 +57,8 @@ class LimeBase(PerturbationAttribution):
         similarity_func: Callable,
         perturb_func: Callable,
         perturb_interpretable_space: bool,
-        from_interp_rep_transform: Callable | None,
-        to_interp_rep_transform: Callable | None,
+        from_interp_rep_transform: Any,
+        to_interp_rep_transform: Any,
     ):
         super().__init__(forward_func)
         self.interpretable_model = interpretable_model
