@@ -1,4 +1,6 @@
-"""Examples on pictures: fine-tuning, VAE, DCGAN."""
+"""Examples on pictures: fine-tuning, VAE, DCGAN, attribution."""
+
+import flambeau as torch
 
 
 def test_resnet_finetune(run):
@@ -17,3 +19,11 @@ def test_dcgan(run):
     history, made = run("dcgan", "--epochs", 2)
     assert all(0 < judge < 3 and 0 < draw < 6 for judge, draw in history)
     assert made.shape == (5, 1, 8, 8) and made.abs().max() <= 1 and made.std() > 0.1
+
+
+def test_attribution_digits(run, tmp_path):
+    accuracy, change, found = run("attribution_digits", "--epochs", 4, "--save", tmp_path / "digits.png")
+    assert accuracy > 0.7 and len(found) == 6
+    assert (tmp_path / "digits.png").stat().st_size > 10_000
+    for name in ("integrated gradients", "DeepLift"):
+        torch.testing.assert_close(found[name].sum((1, 2, 3)), change, rtol=2e-3, atol=1e-4)

@@ -181,21 +181,21 @@ def sum_rows(values: Tensor) -> Tensor:
     return values.reshape(len(values), -1).sum(1) if values.ndim else values.reshape(1)
 
 
-def leaves_no_trace(attribute: Callable) -> Callable:
+def leaves_no_trace(method: Callable) -> Callable:
     """Decorator of `attribute` methods: warns of training mode, and leaves running statistics as they were."""
 
-    @functools.wraps(attribute)
-    def attribute_undisturbed(self, *args, **kwargs):
+    @functools.wraps(method)
+    def attribute(self, *args, **kwargs):
         if inside.get():
-            return attribute(self, *args, **kwargs)
+            return method(self, *args, **kwargs)
         token = inside.set(True)
         try:
             with running_statistics_kept(self):
-                return attribute(self, *args, **kwargs)
+                return method(self, *args, **kwargs)
         finally:
             inside.reset(token)
 
-    return attribute_undisturbed
+    return attribute
 
 
 @contextlib.contextmanager

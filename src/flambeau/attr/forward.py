@@ -133,7 +133,8 @@ def check_output(output, inputs: tuple) -> Tensor:
     if len(output) and output[0].numel() != 1:
         raise FailedAssertion(
             "Target not provided when necessary, cannot take gradient with respect to multiple outputs.",
-            why=f"the output has shape {tuple(output.shape)}: {output[0].numel()} numbers for each example",
+            why=f"the output has shape (N, {', '.join(map(str, output.shape[1:]))}): {output[0].numel()} numbers for "
+            "each example",
             fix="say which is explained: `attribute(inputs, target=3)`, or a list with a class for each example",
         )
     values = output.detach()
