@@ -7,6 +7,7 @@ from .convolutions import feature_maps, show_filters
 from .curves import learning_curves
 from .gradients import gradient_flow
 from .images import show_augmentations, show_batch
+from .landscape import loss_landscape
 from .layers import ModelStatistics, summary
 from .layers_text import ColumnSettings, Mode, RowSettings, Units, Verbosity
 from .module_graph import module_graph

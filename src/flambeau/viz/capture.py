@@ -63,8 +63,8 @@ def spread(things: list, count: int) -> list:
 @contextmanager
 def looking(model: Module) -> Iterator[None]:
     """Evaluation mode, no gradients, no compiled code; mode, buffers and random state come back."""
-    with preserve.modes(model, False), preserve.memory(model.buffers()), preserve.random_states(), no_grad():
-        with set_stance("force_eager"):
+    with preserve.modes(model, False), preserve.memory(model.buffers()), preserve.random_states():
+        with preserve.unnoticed(), set_stance("force_eager"), no_grad():
             yield
 
 

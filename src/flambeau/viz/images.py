@@ -13,7 +13,7 @@ from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..utils.data import Dataset, IterableDataset
 from ..vision._pillow import is_pil
 from . import style
-from .preserve import random_states
+from .preserve import random_states, unnoticed
 from .tiles import tiles
 
 __all__ = ["show_augmentations", "show_batch"]
@@ -141,7 +141,7 @@ def _opened(batch: Any, n: int) -> tuple[Any, Any]:
             why="images and labels are looked for in it",
             fix="pass them as a pair, such as `(batch['image'], batch['label'])`",
         )
-    with random_states():
+    with random_states(), unnoticed():
         if not isinstance(batch, Dataset):
             first = next(iter(batch), None)
             return (first, None) if first is None else _opened(first, n)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.log import log
 from ..generator import default_generator
 
 
@@ -22,6 +23,16 @@ def random_states() -> Iterator[None]:
         default_generator.set_state(own)
         np.random.set_state(numpys)
         random.setstate(pythons)
+
+
+@contextmanager
+def unnoticed() -> Iterator[None]:
+    """The checks for silent mistakes do not take looking for training."""
+    on, log.on = log.on, False
+    try:
+        yield
+    finally:
+        log.on = on
 
 
 @contextmanager
