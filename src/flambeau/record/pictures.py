@@ -110,7 +110,7 @@ def _grid(a: np.ndarray) -> np.ndarray:
         return a[0]
     columns = min(count, max(1, math.ceil(math.sqrt(count * height / width)) if count > 8 else count))
     rows = math.ceil(count / columns)
-    made = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 128, np.uint8)
+    made = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)
     for i in range(count):
         y, x = i // columns * (height + 1), i % columns * (width + 1)
         made[y : y + height, x : x + width] = a[i]

@@ -72,11 +72,13 @@ class Chart {
     this.lines = lines.map((line, i) => ({
       colour: `var(--s${i % 10})`, dash: DASHES[Math.floor(i / 10) % DASHES.length], ...line,
     }));
+    this.steep = steep(this.lines.flatMap((line) => line.value));
     this.cursor = null;
     this.build();
   }
 
-  get log() { return this.kept.log ?? (this.options.log || this.view.log); }
+  // A logarithmic scale: where it was chosen for this chart, or for all; else where the first values dwarf all others.
+  get log() { return this.kept.log ?? this.view.log ?? this.options.log ?? this.steep; }
   get visible() { return this.lines.filter((line) => !this.kept.hidden.includes(line.label)); }
 
   build() {
@@ -94,7 +96,7 @@ class Chart {
     this.plot = el("div", { class: "plot", tabindex: 0, role: "group", "aria-roledescription": t("chart"), onkeydown: (e) => this.keyed(e),
       onpointermove: (e) => this.moved(e), onpointerdown: (e) => this.pressed(e), onpointerup: (e) => this.released(e), onpointercancel: () => this.dropped(),
       onpointerleave: () => this.left(), onblur: () => this.left(), ondblclick: () => this.zoomTo(null) }, this.svg, this.tip);
-    this.legend = el("div", { class: "legend", hidden: this.lines.length === 1 && this.title.endsWith(this.lines[0].label) }, this.lines.map((line) => el("button", {
+    this.legend = el("div", { class: "legend", hidden: this.lines.length === 1 && this.lines[0].label.endsWith(this.title) }, this.lines.map((line) => el("button", {
       type: "button", "aria-pressed": String(!this.kept.hidden.includes(line.label)), title: t("Show or hide; double-click shows it alone"),
       onclick: (e) => this.toggle(line, e.currentTarget), ondblclick: () => this.only(line),
     }, sample(line.colour, line.dash), line.label)));
@@ -196,7 +198,7 @@ class Chart {
     if (first < 0) return [];
     const part = points.slice(Math.max(0, first - 1), last + 2);
     const path = (get) => part.map((p, i) => `${i ? "L" : "M"}${px(p.x).toFixed(1)} ${py(get(p)).toFixed(1)}`).join("");
-    const style = { class: "line", stroke: line.colour, "stroke-dasharray": line.dash };
+    const style = { class: part.length > 400 ? "line fine" : "line", stroke: line.colour, "stroke-dasharray": line.dash };
     const made = [el("svg:path", { ...style, d: path((p) => p.y) })];
     if (this.view.smoothing > 0 && line.value.length > 2) made.unshift(el("svg:path", { ...style, class: "line raw", d: path((p) => this.log && p.raw <= 0 ? p.y : p.raw) }));
     if (part.length <= 40) made.push(...part.map((p) => el("svg:circle", { cx: px(p.x), cy: py(p.y), r: part.length === 1 ? 4 : 2.4, fill: line.colour })));
@@ -380,6 +382,12 @@ function thinRows(line) {
   const rows = [...line.step.map((s, i) => [s, line.value[i]]), ...line.marks.map((m) => [m[0], m[2]])].sort((a, b) => a[0] - b[0]);
   const every = Math.ceil(rows.length / 50);
   return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
+}
+
+// Whether a linear scale would show little but a few large values.
+function steep(values) {
+  const sorted = values.slice().sort((a, b) => a - b);
+  return sorted.length > 4 && sorted[0] > 0 && sorted.at(-1) > 20 * sorted[sorted.length >> 1];
 }
 
 function extent(values) {

@@ -7,12 +7,12 @@ function compareSections(runs) {
     ["runs", t("Runs"), runs.length, () => runsTable(runs)],
     ["metrics", t("Metrics"), names.length, () => [chartsSection((title, members, key) => overlaid(runs, title, members, key), names), names.length ? lastValues(runs, names) : null]],
     ["config", t("Configuration"), null, () => differences(runs, (run) => Object.fromEntries(flat(run.config)), t("Configuration"))],
-    ["environment", t("Environment"), null, () => differences(runs, (run) => ({ ...translated(run.environment), ...translated(run.seeds), ...run.packages, ...(run.repository.commit ? { [t("commit")]: run.repository.commit.slice(0, 12) } : {}) }), t("Environment"))],
+    ["environment", t("Environment"), null, () => differences(runs, (run) => ({ ...translated({ ...run.environment, process: undefined }), ...translated(run.seeds), ...run.packages, ...(run.repository.commit ? { [t("commit")]: run.repository.commit.slice(0, 12) } : {}) }), t("Environment"))],
     ["code", t("Code"), null, () => programs()],
   ];
 }
 
-const translated = (pairs) => Object.fromEntries(Object.entries(pairs || {}).map(([k, v]) => [t(k), v]));
+const translated = (pairs) => Object.fromEntries(Object.entries(pairs || {}).filter(([, v]) => v !== undefined).map(([k, v]) => [t(k), v]));
 
 // A line for each run and metric: the run is the colour, the phase (train, val) the dash.
 function overlaid(runs, title, members, key) {
@@ -25,14 +25,14 @@ function overlaid(runs, title, members, key) {
 }
 
 function runsTable(runs) {
-  const rows = runs.map((run, i) => [el("span", {}, sample(`var(--s${i % 10})`, ""), " ", run.name), t(run.status), date(run.started), duration(run.seconds), run.steps > 0 ? shown(run.steps) : "–", run.model ? count(run.model.parameters) : "–", el("code", {}, run.folder)]);
+  const rows = runs.map((run, i) => [el("span", {}, sample(`var(--s${i % 10})`, ""), " ", run.name), t(run.status), date(run.started), duration(run.seconds), run.steps > 0 ? shown(run.steps) : "–", run.model ? shown(run.model.parameters) : "–", el("code", {}, run.folder)]);
   return table([t("run"), t("state"), t("began"), t("duration"), t("steps"), t("parameters"), t("folder")], rows, { caption: t("Runs"), numbers: [3, 4, 5], head: true });
 }
 
 function lastValues(runs, names) {
   const rows = names.flatMap((name) => ["last", "low", "high"].map((which) => [which === "last" ? name : "", t({ last: "last", low: "lowest", high: "highest" }[which]),
     ...runs.map((run) => { const metric = run.metrics.find((m) => m.name === name); return metric?.[which] ? shown(metric[which][1]) : "–"; })]));
-  return [el("h3", {}, t("Values")), table([t("metric"), "", ...runs.map((run) => run.name)], rows, { caption: t("Last, lowest and highest values"), numbers: runs.map((_, i) => i + 2), head: true })];
+  return [el("h3", {}, t("Values")), table([t("metric"), "", ...runs.map((run) => run.name)], rows, { caption: t("Last, lowest and highest values"), numbers: runs.map((_, i) => i + 2), head: true, mark: (row) => row[0] ? null : "same" })];
 }
 
 function differences(runs, pairs, label) {

@@ -15,7 +15,7 @@ function store(storage, key, value) {
   try { window[storage].setItem(key, JSON.stringify(value)); } catch { /* files may have no storage: it is not kept */ }
 }
 const PLACE = `flambeau:${location.pathname}`;
-const view = { x: "step", smoothing: 0, log: false, find: "", charts: {}, live: false, ...stored("sessionStorage", PLACE, {}) };
+const view = { x: "step", smoothing: 0, log: null, find: "", charts: {}, live: false, ...stored("sessionStorage", PLACE, {}) };
 const remember = () => store("sessionStorage", PLACE, view);
 
 const wished = (navigator.languages || [navigator.language || "en"]).map((name) =>
@@ -32,7 +32,6 @@ function t(english, values = {}) {
 // One of the texts that were translated when the page was written.
 const said = (texts) => typeof texts === "string" ? texts : texts[CATALOGUE[language]] ?? texts.en ?? "";
 const date = (seconds) => new Date(seconds * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" });
-const count = (n) => n.toLocaleString("en");
 
 // Text whose parts in backquotes are code.
 const coded = (text) => text.split("`").map((part, i) => i % 2 ? el("code", {}, part) : part);
@@ -118,7 +117,7 @@ function chartsSection(chartOf, names) {
     }, t(x))))),
     el("label", {}, t("smoothing"), el("input", { type: "range", id: "smoothing", min: 0, max: 0.99, step: 0.01, value: view.smoothing,
       oninput: (e) => { view.smoothing = Number(e.target.value); value.textContent = view.smoothing.toFixed(2); redraw(); } }), value),
-    el("button", { type: "button", id: "log", "aria-pressed": String(view.log), onclick: (e) => {
+    el("button", { type: "button", id: "log", "aria-pressed": String(view.log === true), onclick: (e) => {
       view.log = !view.log; e.currentTarget.setAttribute("aria-pressed", String(view.log)); charts.forEach((c) => { c.kept.log = null; }); redraw(); } }, t("log scale")),
     names.length > 8 && el("label", {}, t("find"), el("input", { type: "search", id: "find", value: view.find, oninput: (e) => { view.find = e.target.value; fill(); remember(); } })));
   fill();
@@ -141,10 +140,10 @@ function overview(run) {
   }
   add(t("duration"), duration(run.seconds), run.sessions.length > 1 ? t("in {n} sessions", { n: run.sessions.length }) : null);
   if (run.steps > 0) add(t("steps"), shown(run.steps), run.seconds > 0 ? t("{n} per second", { n: shown(Number((run.steps / run.seconds).toPrecision(3))) }) : null);
-  if (run.epochs.length) add(t("epoch"), shown(run.epoch));
-  if (run.model) add(t("parameters"), count(run.model.parameters), run.model.class);
+  if (run.epochs.length) add(t("epoch"), shown(Number(run.epoch.toFixed(1))));
+  if (run.model) add(t("parameters"), shown(run.model.parameters), run.model.class);
   if (run.seeds?.["flambeau seed"]) add(t("seed"), (run["seeds at the end"] || run.seeds)["flambeau seed"]);
-  if (run.doctor) add(t("doctor"), run.doctor.findings.length ? t("{n} findings", { n: run.doctor.findings.length }) : t("nothing found"));
+  if (run.doctor) add(t("doctor"), run.doctor.findings.length ? t("{n} found", { n: run.doctor.findings.length }) : t("nothing found"));
   return el("dl", { class: "facts" }, cards);
 }
 
@@ -161,7 +160,7 @@ function failure(run) {
 }
 
 function metricsTable(run) {
-  const rows = run.metrics.map((m) => [m.name, ...["last", "low", "high"].flatMap((k) => m[k] ? [shown(m[k][1]), shown(m[k][0])] : ["–", "–"]), count(m.count), m.strange ? count(m.strange) : ""]);
+  const rows = run.metrics.map((m) => [m.name, ...["last", "low", "high"].flatMap((k) => m[k] ? [shown(m[k][1]), shown(m[k][0])] : ["–", "–"]), shown(m.count), m.strange ? shown(m.strange) : ""]);
   const columns = [t("metric"), t("last"), t("step"), t("lowest"), t("step"), t("highest"), t("step"), t("values"), "NaN, ∞"];
   return table(columns, rows, { caption: t("All metrics"), numbers: [1, 2, 3, 4, 5, 6, 7, 8], head: true });
 }
@@ -194,7 +193,7 @@ function picture([name, list]) {
 function tables(run) {
   const made = items(run, "table").flatMap(([name, list]) => list.slice(-1).map((item) => el("div", {}, el("h3", {}, name),
     table(item.columns, item.rows.map((row) => row.map((c) => typeof c === "number" ? shown(c) : worded(c))), { caption: `${t("step")} ${shown(item.step)}`, numbers: item.columns.map((_, i) => i).filter((i) => item.rows.length && item.rows.every((r) => typeof r[i] === "number")) }),
-    item.left_out > 0 && el("p", { class: "soft small" }, t("{n} more rows are not shown", { n: count(item.left_out) })))));
+    item.left_out > 0 && el("p", { class: "soft small" }, t("{n} more rows are not shown", { n: shown(item.left_out) })))));
   const texts = items(run, "text").map(([name, list]) => el("div", {}, el("h3", {}, name), list.map((item) => el("div", { class: "card" }, el("p", { class: "soft small" }, `${t("step")} ${shown(item.step)}`), el("p", { style: "white-space: pre-wrap" }, item.text)))));
   return [...made, ...texts];
 }
@@ -209,7 +208,7 @@ function doctor(run) {
     el("p", {}, coded(said(f.saw))), said(f.why) && el("p", {}, coded(said(f.why))), said(f.fix) && el("p", { class: "fix" }, coded(`${t("Fix:")} ${said(f.fix)}`)),
     f.page && el("details", {}, el("summary", {}, `flambeau explain ${f.code}`), explained(said(f.page)))));
   parts.push(el("div", { class: "charts" }, d.curves.map((curve, i) => new Chart(t(curve.title), Object.entries(curve.lines).map(([label, line]) => ({ label: t(label), strange: line.marks.length, ...line })),
-    { ...view, x: "step", smoothing: 0, log: false, charts: view.charts }, { key: `doctor:${i}`, log: curve.log }).element)));
+    { ...view, x: "step", smoothing: 0, log: null }, { key: `doctor:${i}`, log: curve.log }).element)));
   for (const each of d.tables) parts.push(el("details", {}, el("summary", {}, t(each.title)), table(each.columns.map((c) => t(c)), each.rows.map((row) => row.map((c) => typeof c === "number" ? shown(c) : c)), { caption: t(each.title), numbers: each.columns.map((_, i) => i).slice(1), head: true })));
   return parts;
 }
@@ -244,7 +243,7 @@ function seeds(run) {
 }
 
 function checkpoints(run) {
-  return table([t("file"), t("step"), t("size"), t("saved"), t("note")], run.items.filter((i) => i.kind === "checkpoint").map((i) => [el("code", {}, i.name), shown(i.step), i.size === null ? t("not there") : `${count(Math.ceil(i.size / 1024))} KiB`, date(i.time), i.note]), { caption: t("Checkpoints"), numbers: [1, 2] });
+  return table([t("file"), t("step"), t("size"), t("saved"), t("note")], run.items.filter((i) => i.kind === "checkpoint").map((i) => [el("code", {}, i.name), shown(i.step), i.size === null ? t("not there") : `${shown(Math.ceil(i.size / 1024))} KiB`, date(i.time), i.note]), { caption: t("Checkpoints"), numbers: [1, 2] });
 }
 
 // What is known of one run: [id, heading, count, content], those that there are.
@@ -256,7 +255,7 @@ function sections(run) {
     ["metrics", t("Metrics"), run.metrics.length, () => [chartsSection(chartOf, run.metrics.map((m) => m.name)), run.metrics.length && el("details", {}, el("summary", {}, t("All metrics: last, lowest, highest")), metricsTable(run))]],
     pictures.length && ["pictures", t("Pictures"), pictures.length, () => el("div", { class: "pictures" }, pictures.map(picture))],
     texts && ["tables", t("Tables and texts"), texts, () => tables(run)],
-    run.model && ["model", t("Model"), null, () => [el("p", {}, t("{all} parameters, {trainable} of them trainable", { all: count(run.model.parameters), trainable: count(run.model.trainable) })), el("pre", { tabindex: 0 }, run.model.text)]],
+    run.model && ["model", t("Model"), null, () => [el("p", {}, t("{all} parameters, {trainable} of them trainable", { all: shown(run.model.parameters), trainable: shown(run.model.trainable) })), el("pre", { tabindex: 0 }, run.model.text)]],
     run.doctor && ["doctor", t("Doctor"), run.doctor.findings.length || null, () => doctor(run)],
     run.profile && ["profile", t("Profile"), null, () => el("pre", { tabindex: 0 }, run.profile)],
     checks && ["checkpoints", t("Checkpoints"), checks, () => checkpoints(run)],
