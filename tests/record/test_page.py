@@ -175,7 +175,7 @@ def test_scales_smoothing_and_axes(show):
     page.click("#x-epoch")
     assert changed() and loss.locator(".plot text").all_text_contents()[-1] == "8"
     page.click("#x-time")
-    assert changed() and " s" in loss.locator(".plot text").all_text_contents()[-1]
+    assert changed() and "s" in loss.locator(".plot text").all_text_contents()[-1]
     page.fill("#smoothing", "0.9")
     assert changed() and chart(page, "loss").locator("path.raw").count() == 2
 
@@ -194,6 +194,7 @@ def test_marks_of_what_is_not_finite(show):
 def test_zoom_with_the_mouse(show):
     page = show("full")
     loss = chart(page, "loss")
+    loss.scroll_into_view_if_needed()
     box = loss.locator(".plot").bounding_box()
     before = loss.locator("path.line").first.get_attribute("d")
     reset = loss.get_by_role("button", name="Show all steps again")

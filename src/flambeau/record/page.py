@@ -72,9 +72,13 @@ def content(record: Record, pictures: bool = True) -> dict[str, Any]:
             if item["kind"] != "picture":
                 shown_items.append(item)
             elif i not in left_out:
-                shown_items.append({**item, "source": f"data:{item['type']};base64,{record.picture(item['file'])}"})
+                shown_items.append({**item, "source": record.picture(item["file"])})
+    model = state.get("model")
+    if model is not None and pictures:
+        model = {**model, "source": record.picture(model["file"]) if "file" in model else ""}
     return {
         **state,
+        "model": model,
         "folder": str(record.folder),
         "metrics": metrics.plain(),
         "epochs": epochs,

@@ -72,7 +72,16 @@ def pixels(image: Any, dataformats: str = "") -> np.ndarray:
     >>> pixels(torch.ones(3, 4, 5)).shape, pixels(torch.zeros(6, 1, 4, 4)).shape
     ((4, 5, 3), (4, 29))
     """
-    a = np.asarray(image.detach().numpy() if hasattr(image, "detach") else image)
+    if hasattr(image, "detach"):
+        image = image.detach()
+        image = (image.float() if image.is_floating_point() else image).numpy()
+    a = np.asarray(image)
+    if a.dtype.kind not in "fbiu":
+        raise ArgumentTypeError(
+            f"add_image() takes pixels, not {type(image).__name__} of {a.dtype}",
+            why="pixels are numbers: floats from 0 to 1, or bytes",
+            fix="pass a tensor, an array, an image of PIL or the path of a picture",
+        )
     form = dataformats.upper() or _guessed(a)
     if a.size == 0 or a.ndim != len(form) or set(form) - set("NCHW") or not {"H", "W"} <= set(form):
         raise ArgumentError(
@@ -83,7 +92,7 @@ def pixels(image: Any, dataformats: str = "") -> np.ndarray:
     a = a.transpose([form.index(d) for d in "NHWC" if d in form])
     a = a if "N" in form else a[None]
     a = a if "C" in form else a[..., None]
-    if a.dtype.kind == "f" or a.dtype.kind not in "biu":  # bfloat16 has a kind of its own
+    if a.dtype.kind == "f":
         a = np.clip(np.nan_to_num(a.astype(np.float64)), 0, 1) * 255 + 0.5
     elif a.dtype.kind == "b":
         a = a * 255

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ArgumentError, CannotWrite, MissingFile, MissingKey
 from . import folder
+from .pictures import KINDS
 from .series import Metrics
 
 VERSION = 1
@@ -72,12 +73,12 @@ class Record:
                 data = (self.folder / folder.PICTURES / Path(file).name).read_bytes()
             except OSError:
                 return ""
-            self._pictures[file] = base64.b64encode(data).decode()
+            self._pictures[file] = _source(file, data)
         return self._pictures[file]
 
     def keep(self, file: str, data: bytes) -> None:
         """Remember a picture, which may not have been written."""
-        self._pictures[file] = base64.b64encode(data).decode()
+        self._pictures[file] = _source(file, data)
 
     def html(self) -> str:
         """The page of the run."""
@@ -88,6 +89,10 @@ class Record:
     def write(self, path: str | os.PathLike | None = None) -> Path:
         """Write the page: to `path`, or anew into the run's own folder. Returns its path."""
         return written(Path(path) if path is not None else self.folder / folder.PAGE, self.html())
+
+
+def _source(file: str, data: bytes) -> str:
+    return f"data:{KINDS.get(Path(file).suffix, 'image/png')};base64,{base64.b64encode(data).decode()}"
 
 
 def written(path: Path, content: str) -> Path:

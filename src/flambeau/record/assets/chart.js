@@ -25,6 +25,9 @@ function shown(value) {
 }
 
 function duration(seconds) {
+  if (seconds === 0) return "0 s";
+  if (seconds < 1e-3) return `${Number((seconds * 1e6).toPrecision(3))} µs`;
+  if (seconds < 1) return `${Number((seconds * 1e3).toPrecision(3))} ms`;
   if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const whole = Math.round(seconds), pad = (n) => String(n).padStart(2, "0");

@@ -67,7 +67,8 @@ function flat(config, prefix = "") {
 // Metrics by chart: train/loss and val/loss share the chart "loss"; what has another prefix is set under it as heading.
 function grouped(names) {
   const charts = new Map();
-  for (const name of names) {
+  const order = (name) => 1 + COLOURS.findIndex(([phase]) => phase.test(name)) % 3;  // what is compared with others is drawn last
+  for (const name of names.slice().sort((a, b) => order(a) - order(b))) {
     const phase = name.match(PHASES), rest = phase ? phase[2] : name;
     if (!charts.has(rest)) charts.set(rest, []);
     charts.get(rest).push(name);
@@ -236,6 +237,17 @@ function diff(lines) {
   return el("pre", { class: "diff", tabindex: 0 }, lines.map((line) => el("span", { class: /^@@|^diff |^index /.test(line) ? "at" : line.startsWith("+") ? "add" : line.startsWith("-") ? "cut" : null }, line || " ")));
 }
 
+function model(m) {
+  return [el("p", {}, t("{all} parameters, {trainable} of them trainable", { all: shown(m.parameters), trainable: shown(m.trainable) })),
+    el("div", { class: "model" }, el("pre", { tabindex: 0 }, m.text), m.source && el("figure", { class: "picture" }, el("img", { src: m.source, alt: t("The model's layers, from its input to its output") })))];
+}
+
+function profile(p) {
+  const rows = p.rows.map(([name, calls, own, all]) => [el("code", {}, name), shown(calls), duration(own), `${(100 * own / p.total || 0).toFixed(1)} %`, duration(all)]);
+  return [table([t("operation"), t("calls"), t("own time"), t("share"), t("with what it calls")], rows, { caption: t("Where the time went: {time} in all", { time: duration(p.total) }), numbers: [1, 2, 3, 4], head: true }),
+    p.left_out > 0 && el("p", { class: "soft small" }, t("{n} more rows are not shown", { n: shown(p.left_out) }))];
+}
+
 function seeds(run) {
   const end = run["seeds at the end"], first = run.seeds || {};
   const columns = ["", t("at the start"), ...(end ? [t("at the end")] : [])];
@@ -255,9 +267,9 @@ function sections(run) {
     ["metrics", t("Metrics"), run.metrics.length, () => [chartsSection(chartOf, run.metrics.map((m) => m.name)), run.metrics.length && el("details", {}, el("summary", {}, t("All metrics: last, lowest, highest")), metricsTable(run))]],
     pictures.length && ["pictures", t("Pictures"), pictures.length, () => el("div", { class: "pictures" }, pictures.map(picture))],
     texts && ["tables", t("Tables and texts"), texts, () => tables(run)],
-    run.model && ["model", t("Model"), null, () => [el("p", {}, t("{all} parameters, {trainable} of them trainable", { all: shown(run.model.parameters), trainable: shown(run.model.trainable) })), el("pre", { tabindex: 0 }, run.model.text)]],
+    run.model && ["model", t("Model"), null, () => model(run.model)],
     run.doctor && ["doctor", t("Doctor"), run.doctor.findings.length || null, () => doctor(run)],
-    run.profile && ["profile", t("Profile"), null, () => el("pre", { tabindex: 0 }, run.profile)],
+    run.profile && ["profile", t("Profile"), null, () => profile(run.profile)],
     checks && ["checkpoints", t("Checkpoints"), checks, () => checkpoints(run)],
     ["config", t("Configuration"), null, () => Object.keys(run.config).length ? settings(flat(run.config), t("Configuration")) : el("p", { class: "soft" }, t("No settings were given: flambeau.Run(folder, config=...) takes them."))],
     ["environment", t("Environment"), null, () => [settings(Object.entries(run.environment).map(([k, v]) => [t(k), v]), t("Environment")), el("h3", {}, t("Seeds")), seeds(run), el("details", {}, el("summary", {}, t("Installed packages ({n})", { n: Object.keys(run.packages).length })), el("pre", { tabindex: 0 }, Object.entries(run.packages).map(([k, v]) => `${k}==${v}`).join("\n")))]],
