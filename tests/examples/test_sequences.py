@@ -30,3 +30,17 @@ def test_gpt_shakespeare(run, tmp_path):
     own.write_text("to be or not to be, " * 30)
     losses, text = run("gpt_shakespeare", "--text", own, "--steps", 40, "--block", 16, "--length", 20, "--lr", 1e-2)
     assert losses[-1] < 1.3 and set(text) <= set("to be or not to be, ")
+
+
+def test_explain_sentiment(run, tmp_path):
+    page = tmp_path / "词.html"
+    accuracy, records = run("explain_sentiment", "--epochs", 4, "--sentences", 2000, "--page", page)
+    assert accuracy > 0.97
+    for record in records:
+        weights = dict(zip(record.raw_input_ids, record.word_attributions.tolist()))
+        strongest = max(weights, key=lambda word: abs(weights[word]))
+        assert strongest in {"good", "not", "wonderful", "好看", "不", "感人", "精彩", "一点也"}
+        assert (weights[strongest] > 0) == (record.pred_class == "positive")
+        assert record.true_class == record.pred_class
+        assert abs(record.convergence_score) < 0.05
+    assert "好看</mark>" in page.read_text(encoding="utf-8")
