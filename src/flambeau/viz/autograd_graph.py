@@ -224,6 +224,7 @@ class _Builder:
     def _attributes(self, node: Node, title: str) -> list[str]:
         """Lines of a node's own values, as torchviz lays them out."""
         values = {k: str(v) for k, v in getattr(node, "options", {}).items() if not isinstance(v, Tensor)}
+        values |= {name: f"{t.item():g}" for name, t in _held(node) if _is_number(node, t)}
         values |= dict.fromkeys((name for name, _ in _kept(node)), "[saved tensor]")
         if not values:
             return []
@@ -238,18 +239,31 @@ class _Builder:
         return ["-" * max(left + right + 2, len(title)), *rows]
 
 
+_PYTORCH: dict[Any, str] = {"input": "self", ("pow", "other"): "exponent"}
+
+
 def _kept(node: Node) -> list[tuple[str, Tensor]]:
-    """(name, tensor) for what an operation keeps for backward, under PyTorch's names; nothing once it is freed."""
+    """(name, tensor) for the tensors that an operation keeps for backward; nothing once it is freed."""
+    return [(name, t) for name, t in _held(node) if not _is_number(node, t)]
+
+
+def _held(node: Node) -> list[tuple[str, Tensor]]:
+    """(name, tensor) for all that an operation keeps, under PyTorch's names."""
     if not isinstance(node, OpNode) or not node.saved:
         return []
     names = {i: name for name, i in node.op.positions.items()}
+    several = node.outputs > 1 or node.op.multi
     found = []
     for key, (t, _, unpack) in node.saved.items():
         if unpack is None:  # else a hook has put something else in its place
-            several = node.outputs > 1 or node.op.multi
             name = names.get(key, f"tensors[{key}]") if key >= 0 else f"result{~key}" if several else "result"
-            found.append(("self" if name == "input" else name, t))
+            found.append((_PYTORCH.get((node.op.name, name)) or _PYTORCH.get(name, name), t))
     return sorted(found, key=lambda pair: pair[0])
+
+
+def _is_number(node: Any, t: Tensor) -> bool:
+    """Whether what is kept was given as a Python number, and PyTorch keeps it as one."""
+    return node.op.name in ("pow", "clamp") and t.dim() == 0 and t.is_cpu and t.grad_fn is None and not t.requires_grad
 
 
 def _kept_by_function(node: Node) -> list[Tensor]:
