@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from .graph import Frame, Graph, Node
 from .lettering import shorten
 from .module_graph import needed
+from .repeats import Repeats
 from .tracing import Step, trace
 
 READABLE = 20  # modules in a picture, at most, where the depth is chosen here
@@ -33,6 +34,7 @@ def draw(
     mode: str = "eval",
     show_functions: bool = True,
     show_shapes: bool = True,
+    fold_repeats: bool = True,
 ) -> Graph:
     """A picture of a model: its modules with their shapes, the operations between them, and what goes where.
 
@@ -49,6 +51,7 @@ def draw(
         mode: "eval" or "train", or "same" for the mode that the modules are in.
         show_functions: whether operations between modules (`add`, `cat`, `relu`) are shown.
         show_shapes: whether the shapes of results are written into the boxes.
+        fold_repeats: whether of three or more equal modules in a row only the first is shown, as `12 × Block`.
 
     Returns a `Graph`: shown as it is in a notebook; `graph.save("model.svg")` or `"model.png"` writes it.
 
@@ -73,48 +76,21 @@ def draw(
     Graph(direction=direction)  # a wrong direction is said before the model runs
     found = trace(model, example_input, kwargs, mode)
     kept = needed(found)
-    if depth is None:
-        depth = _readable_depth(found.root, kept)
-    return _Picture(found, kept, depth, direction, show_functions, show_shapes).graph
-
-
-def _readable_depth(root: Step, kept: set[Step]) -> int:
-    """The largest depth at which not too many modules are shown, or more if one depth less would show but a few."""
-    best, before = 1, READABLE
-    for depth in itertools.count(1):
-        boxes = 0
-        deeper = False
-        stack = [(root, 0)]
-        while stack:
-            step, level = stack.pop()
-            for s in _content(step, kept):
-                if s.kind == "module":
-                    if level + 1 < depth and s.steps:
-                        stack.append((s, level + 1))
-                    else:
-                        boxes += 1
-                        deeper = deeper or bool(s.steps)
-        if boxes <= READABLE or before < FEW and boxes <= 3 * READABLE:
-            best = depth
-        if boxes > READABLE or not deeper:
-            return best
-        before = boxes
-    return best
-
-
-def _content(step: Step, kept: set[Step]) -> list[Step]:
-    """What is shown inside a call; of a module that does nothing but call one other, what that one does."""
-    found = [s for s in step.steps if s in kept]
-    while len(found) == 1 and found[0].steps:
-        found = [s for s in found[0].steps if s in kept]
-    return found
+    repeats = Repeats(found.root, kept, found.outputs) if fold_repeats else None
+    return _Picture(found, kept, repeats, depth, direction, show_functions, show_shapes).graph
 
 
 class _Picture:
     """Builds the graph of a trace."""
 
-    def __init__(self, found: Any, kept: set[Step], depth: int, direction: str, functions: bool, shapes: bool):
-        self.found, self.kept, self.depth, self.shapes, self.functions = found, kept, depth, shapes, functions
+    def __init__(
+        self, found: Any, kept: set[Step], repeats: Repeats | None, depth: int | None, direction: str, functions: bool,
+        shapes: bool,
+    ):  # fmt: skip
+        self.kept, self.repeats, self.shapes, self.functions = kept, repeats, shapes, functions
+        if repeats is not None:
+            self.kept = kept - repeats.later()
+        self.depth = depth or self._readable_depth(found.root)
         model = found.root.module
         total = sum(p.numel() for p in model.parameters())
         name = type(model).__name__
@@ -135,12 +111,48 @@ class _Picture:
         outputs = ", ".join(f"{s.label} {_shape(s)}" for s in found.outputs)
         self.graph.description = f"{name}, {_count(total)}: from {inputs or 'nothing'} to {outputs or 'nothing'}."
 
+    # ------------------------------------------------------------------ what is shown
+
+    def _row(self, step: Step) -> list[Step]:
+        """The equal modules in a row that a box stands for."""
+        return self.repeats.rows.get(step, [step]) if self.repeats is not None else [step]
+
+    def _content(self, step: Step) -> list[Step]:
+        """What is shown inside a call; of a module that does nothing but call one other, what that one does."""
+        found = [s for s in step.steps if s in self.kept]
+        while len(found) == 1 and found[0].steps and len(self._row(found[0])) == 1:
+            found = [s for s in found[0].steps if s in self.kept]
+        return found
+
+    def _readable_depth(self, root: Step) -> int:
+        """The largest depth at which not too many modules are shown, or more if one depth less would show but a few."""
+        best, before = 1, READABLE
+        for depth in itertools.count(1):
+            boxes, folded = self._shown(root, depth)
+            if boxes <= READABLE or before < FEW and boxes <= 3 * READABLE:
+                best = depth
+            if boxes > READABLE or not folded:
+                return best
+            before = boxes
+        return best
+
+    def _shown(self, step: Step, depth: int) -> tuple[int, bool]:
+        """(how many modules a picture of so many levels shows, whether something in them is left out)."""
+        boxes, folded = 0, False
+        for s in self._content(step):
+            if s.kind == "module" and s.steps and depth > 1:
+                inner = self._shown(s, depth - 1)
+                boxes, folded = boxes + inner[0], folded or inner[1]
+            elif s.kind == "module":
+                boxes, folded = boxes + 1, folded or bool(s.steps)
+        return boxes, folded
+
     # ------------------------------------------------------------------ boxes and frames
 
     def _inside(self, step: Step, level: int, frame: str) -> None:
-        for s in _content(step, self.kept):
+        for s in self._content(step):
             if s.kind == "module" and s.steps and level + 1 < self.depth:
-                inner = _content(s, self.kept)
+                inner = self._content(s)
                 if len(inner) == 1:  # a frame around a single box would say nothing
                     self._box(inner[0], frame)
                     continue
@@ -174,6 +186,11 @@ class _Picture:
         name, outside = step.path, self.paths.get(frame, "")
         if outside and name.startswith(outside + "."):
             name = name[len(outside) + 1 :]
+        row = self._row(step)
+        if len(row) > 1:
+            label = f"{len(row)} × {label}"
+            last = row[-1].path[len(step.path) - len(name) :]
+            name = name if last == name else f"{name} … {last}"
         title = f"{name} · {label}" if name else label
         outer = step.parent.call if step.parent is not None else 0
         again = step.call > outer and next(module.parameters(), None) is not None
@@ -191,7 +208,7 @@ class _Picture:
         detail = _detail(step.module) if not step.steps else ""
         if detail:
             lines.append(detail)
-        count = sum(p.numel() for p in step.module.parameters())
+        count = sum(p.numel() for p in {p for s in self._row(step) for p in s.module.parameters()})
         if kind == "function":
             return [" ".join([step.label, *([detail] if detail else []), *([shape] if changes else [])])]
         words = [shape] if shape and (changes or count or step.steps) else []
@@ -219,6 +236,8 @@ class _Picture:
 
     def _boxes(self, source: Step, index: int) -> list[tuple[Step, int]]:
         """(box, number of its result) that something in the picture came from."""
+        if self.repeats is not None:
+            source = self.repeats.resolve(source)
         if source in self.keys:
             return [(source, index)]
         holder = self.holder.get(source)
