@@ -9,15 +9,19 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 @contextmanager
-def opened(path, *, dark=False, width=1200, height=900, language="en"):
-    """A page of a file or an address in headless Chromium: (page, list of what its console complained about)."""
+def opened(path, *, dark=False, width=1200, height=900, language="en", webgl=False):
+    """A page of a file or an address in headless Chromium: (page, list of what its console complained about).
+
+    webgl: with 3D graphics, drawn by the processor.
+    """
     where = next(filter(None, map(shutil.which, NAMES)), None)
     if where is None:
         pytest.skip("no Chromium is installed")
     from playwright.sync_api import sync_playwright
 
+    graphics = ["--use-angle=swiftshader", "--ignore-gpu-blocklist"] if webgl else ["--disable-gpu"]
     with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=where, args=["--no-sandbox", "--disable-gpu"])
+        chromium = play.chromium.launch(executable_path=where, args=["--no-sandbox", *graphics])
         try:
             page = chromium.new_page(
                 viewport={"width": width, "height": height},
