@@ -27,3 +27,15 @@ def test_attribution_digits(run, tmp_path):
     assert (tmp_path / "digits.png").stat().st_size > 10_000
     for name in ("integrated gradients", "DeepLift"):
         torch.testing.assert_close(found[name].sum((1, 2, 3)), change, rtol=2e-3, atol=1e-4)
+
+
+def test_tensorboard_digits(run, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = run("tensorboard_digits", "--epochs", 2, "--logdir", tmp_path)
+    assert min(found.values()) > 0.8
+    written = EventAccumulator(str(tmp_path / "width8"))
+    written.Reload()
+    tags = written.Tags()
+    assert "loss/train" in tags["scalars"] and "weights/head.bias" in tags["histograms"] and tags["graph"]
+    assert (tmp_path / "width16" / "projector_config.pbtxt").exists()
