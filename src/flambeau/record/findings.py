@@ -8,6 +8,7 @@ from typing import Any
 from .. import pages
 from ..checks.findings import Finding
 from ..doctor.report import Report, where
+from ..errors import FlambeauError
 from ..language import LANGUAGES
 from ..translation import catalogue
 from .series import short, thinned
@@ -41,6 +42,12 @@ def plain(f: Finding) -> dict[str, Any]:
     if f.code in pages.codes():
         found["page"] = {name: pages.page(f.code, name) for name in LANGUAGES}
     return found
+
+
+def told(error: FlambeauError) -> dict[str, Any]:
+    """What an error of flambeau's own says."""
+    place = str(error.place) if error.place is not None else ""
+    return {name: everywhere(getattr(error, name)) for name in ("fact", "why", "fix")} | {"where": place}
 
 
 def report(made: Report) -> dict[str, Any]:

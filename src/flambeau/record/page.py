@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..generator import DEFAULT_SEED
 from .records import Record
 
 ASSETS = Path(__file__).with_name("assets")
@@ -36,6 +37,7 @@ def page(records: list[Record], kind: str = "run", title: str = "", **more: Any)
         "kind": kind,
         "version": __version__,
         "written": time.time(),
+        "unseeded": str(DEFAULT_SEED),
         "texts": json.loads(_asset("texts.json")),
         "runs": [content(record, pictures=kind == "run") for record in records],
         **more,

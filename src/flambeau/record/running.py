@@ -14,12 +14,12 @@ from typing import Any
 
 from ..checks import findings
 from ..checks.log import log
-from ..errors import ArgumentError, ArgumentTypeError, StateError
+from ..errors import ArgumentError, ArgumentTypeError, FlambeauError, StateError
 from ..language import text as _
 from ..language import warn
 from . import folder, surroundings
 from .contents import Contents
-from .findings import plain, report
+from .findings import plain, report, told
 from .following import Following
 from .records import VERSION, Record, encoded, read_metrics
 from .series import Metrics
@@ -261,6 +261,7 @@ class Run(Contents, Following):
         self.record.state["failure"] = {
             "type": type(error).__name__,
             "message": str(error),
+            "told": told(error) if isinstance(error, FlambeauError) else None,
             "trace": trace if len(trace) <= TRACE else trace[: TRACE // 2] + "\n...\n" + trace[-TRACE // 2 :],
         }
         self.close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")

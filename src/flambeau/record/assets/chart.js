@@ -21,7 +21,7 @@ function shown(value) {
   if (typeof value !== "number") return value === "Infinity" ? "∞" : value === "-Infinity" ? "−∞" : String(value);
   if (value === 0 || Number.isInteger(value) && Math.abs(value) < 1e7) return value.toLocaleString("en").replaceAll(",", "\u202f");
   const size = Math.abs(value);
-  return size >= 1e7 || size < 1e-4 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return size >= 1e7 || size < 1e-4 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(4)));
 }
 
 function duration(seconds) {
@@ -147,8 +147,8 @@ class Chart {
       el("svg:clipPath", { id }, el("svg:rect", { x: LEFT - 3, y: 0, width: Math.max(0, width - LEFT - RIGHT + 6), height: height - BOTTOM + 3 })),
       ...this.axes(range, width, height),
       el("svg:g", { "clip-path": `url(#${id})` },
-        drawn.map(({ line, points }) => this.strokes(line, points, range)),
-        marks.map((mark) => this.mark(mark, height))));
+        drawn.map(({ line, points }) => this.strokes(line, points, range))),
+      ...marks.filter((mark) => mark.x >= range.low && mark.x <= range.high).map((mark) => this.mark(mark, height)));
     this.over = el("svg:g");
     this.svg.append(this.over);
     this.drawn = drawn;

@@ -4,7 +4,7 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const LANGUAGES = { en: "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文" };
 // Lines of one phase have one colour in all charts: --s0 is training, --s1 validation...
-const COLOURS = [[/^(train|训练|訓練)/i, 0], [/^(val|dev|eval|验证|驗證)/i, 1], [/^(test|测试|測試)/i, 2], [/^batch/i, 8]];
+const COLOURS = [[/^batch/i, 8], [/^(train|训练|訓練)/i, 0], [/^(val|dev|eval|验证|驗證)/i, 1], [/^(test|测试|測試)/i, 2]];
 const PHASES = /^(batch|train|training|val|valid|validation|dev|eval|test|训练|验证|测试|訓練|驗證|測試)[/_ .-]+(.+)$/i;
 
 // What the reader has chosen, kept for the next page and for a reload of this one where the browser allows it.
@@ -67,8 +67,7 @@ function flat(config, prefix = "") {
 // Metrics by chart: train/loss and val/loss share the chart "loss"; what has another prefix is set under it as heading.
 function grouped(names) {
   const charts = new Map();
-  const order = (name) => 1 + COLOURS.findIndex(([phase]) => phase.test(name)) % 3;  // what is compared with others is drawn last
-  for (const name of names.slice().sort((a, b) => order(a) - order(b))) {
+  for (const name of names) {
     const phase = name.match(PHASES), rest = phase ? phase[2] : name;
     if (!charts.has(rest)) charts.set(rest, []);
     charts.get(rest).push(name);
@@ -76,7 +75,9 @@ function grouped(names) {
   const sizes = {}, heads = new Map();
   const prefix = (rest) => rest.includes("/") ? rest.slice(0, rest.indexOf("/")) : "";
   for (const rest of charts.keys()) sizes[prefix(rest)] = (sizes[prefix(rest)] || 0) + 1;
+  const phase = (name) => COLOURS.findIndex(([words]) => words.test(name));
   for (const [rest, members] of charts) {
+    members.sort((a, b) => phase(a) - phase(b));  // what is compared with others is drawn over them
     const head = sizes[prefix(rest)] > 1 ? prefix(rest) : "";
     if (!heads.has(head)) heads.set(head, []);
     heads.get(head).push([rest, members]);
@@ -122,7 +123,7 @@ function chartsSection(chartOf, names) {
       view.log = !view.log; e.currentTarget.setAttribute("aria-pressed", String(view.log)); charts.forEach((c) => { c.kept.log = null; }); redraw(); } }, t("log scale")),
     names.length > 8 && el("label", {}, t("find"), el("input", { type: "search", id: "find", value: view.find, oninput: (e) => { view.find = e.target.value; fill(); remember(); } })));
   fill();
-  return el("div", {}, bar, el("p", { class: "soft small" }, t("Drag across a chart to zoom in, double-click to see all. With the keyboard: arrow keys read values, + and − zoom, 0 shows all, L changes the scale.")), area);
+  return el("div", {}, bar, el("p", { class: "soft small help" }, t("Drag across a chart to zoom in, double-click to see all. With the keyboard: arrow keys read values, + and − zoom, 0 shows all, L changes the scale.")), area);
 }
 
 // ---- the sections of one run
@@ -132,7 +133,7 @@ const FALLS = /loss|error|perplex|mae|mse|损失|損失|误差|誤差/i;
 const RISES = /acc|f1|auc|score|precision|recall|reward|准确|準確|正确|正確|精度/i;
 
 function overview(run) {
-  const cards = [], add = (name, value, more) => cards.push(el("div", {}, el("dt", {}, name), el("dd", {}, value, more && el("small", {}, more))));
+  const cards = [], add = (name, value, more) => cards.push(el("div", {}, el("dt", {}, name), el("dd", { class: String(value).length > 12 ? "long" : null }, value, more && el("small", {}, more))));
   const main = run.metrics.filter((m) => m.last).sort((a, b) => rank(a.name) - rank(b.name)).slice(0, 4);
   for (const metric of main) {
     const low = FALLS.test(metric.name), best = low ? metric.low : RISES.test(metric.name) ? metric.high : null;
@@ -143,7 +144,8 @@ function overview(run) {
   if (run.steps > 0) add(t("steps"), shown(run.steps), run.seconds > 0 ? t("{n} per second", { n: shown(Number((run.steps / run.seconds).toPrecision(3))) }) : null);
   if (run.epochs.length) add(t("epoch"), shown(Number(run.epoch.toFixed(1))));
   if (run.model) add(t("parameters"), shown(run.model.parameters), run.model.class);
-  if (run.seeds?.["flambeau seed"]) add(t("seed"), (run["seeds at the end"] || run.seeds)["flambeau seed"]);
+  const seed = (run["seeds at the end"] || run.seeds)["flambeau seed"];
+  add(t("seed"), seed === DATA.unseeded ? t("not set") : seed);
   if (run.doctor) add(t("doctor"), run.doctor.findings.length ? t("{n} found", { n: run.doctor.findings.length }) : t("nothing found"));
   return el("dl", { class: "facts" }, cards);
 }
@@ -154,10 +156,12 @@ function rank(name) {
 }
 
 function failure(run) {
-  if (!run.failure) return null;
-  return el("section", { class: `alert ${run.status}`, "aria-labelledby": "failure" }, el("h2", { id: "failure" }, run.status === "interrupted" ? t("Interrupted") : `${t("Failed")}: ${run.failure.type}`),
-    el("p", { class: "mono", style: "white-space: pre-wrap" }, run.failure.message),
-    el("details", {}, el("summary", {}, t("The whole traceback")), el("pre", { tabindex: 0 }, run.failure.trace)));
+  const f = run.failure;
+  if (!f) return null;
+  return el("section", { class: `alert ${run.status}`, "aria-labelledby": "failure" }, el("h2", { id: "failure" }, run.status === "interrupted" ? t("Interrupted") : `${t("Failed")} · ${f.type}`),
+    f.told ? [el("p", {}, coded(said(f.told.fact))), said(f.told.why) && el("p", {}, coded(said(f.told.why))), said(f.told.fix) && el("p", { class: "fix" }, coded(`${t("Fix:")} ${said(f.told.fix)}`)), el("p", { class: "soft small" }, coded(f.told.where))]
+      : el("p", { class: "mono pre" }, f.message),
+    el("details", {}, el("summary", {}, t("The whole traceback")), el("pre", { tabindex: 0 }, f.trace)));
 }
 
 function metricsTable(run) {
@@ -264,7 +268,7 @@ function sections(run) {
   const chartOf = (title, members, key) => new Chart(title, members.map((name) => lineOf(run, run.metrics.find((m) => m.name === name), name, phaseStyle(name))), view, { key });
   const checks = run.items.filter((i) => i.kind === "checkpoint").length;
   return [
-    ["metrics", t("Metrics"), run.metrics.length, () => [chartsSection(chartOf, run.metrics.map((m) => m.name)), run.metrics.length && el("details", {}, el("summary", {}, t("All metrics: last, lowest, highest")), metricsTable(run))]],
+    ["metrics", t("Metrics"), run.metrics.length, () => [chartsSection(chartOf, run.metrics.map((m) => m.name)), run.metrics.length > 0 && el("details", {}, el("summary", {}, t("All metrics: last, lowest, highest")), metricsTable(run))]],
     pictures.length && ["pictures", t("Pictures"), pictures.length, () => el("div", { class: "pictures" }, pictures.map(picture))],
     texts && ["tables", t("Tables and texts"), texts, () => tables(run)],
     run.model && ["model", t("Model"), null, () => model(run.model)],
@@ -283,7 +287,7 @@ function state(run) {
   if (run.status !== "running" && run.status !== "killed") return line;
   const age = el("span", { class: "soft" });
   const tell = () => {
-    const seconds = Math.max(0, Date.now() / 1000 - run.updated), late = seconds > Math.max(60, 20 * run.interval);
+    const seconds = Math.max(0, Date.now() / 1000 - run.updated), late = seconds > Math.max(20, 5 * run.interval);
     age.textContent = " · " + (run.status === "killed" || late ? t("still running, or killed: the last update was {age} ago, at {when}", { age: duration(seconds), when: date(run.updated) }) : t("updated {age} ago", { age: duration(seconds) }));
   };
   tell();
