@@ -5,6 +5,8 @@ python attribution_digits.py --save digits.png
 
 import argparse
 
+import numpy as np
+
 import flambeau as torch
 from flambeau import attr
 from flambeau.vision import datasets, transforms
@@ -82,6 +84,7 @@ def main(args=None):
     options = parser.parse_args(args)
 
     torch.manual_seed(0)
+    np.random.seed(0)  # GradientShap draws from NumPy's generator
     model = Net()
     train(model, *load("train"), options.epochs)
     model.eval()

@@ -3,6 +3,8 @@
 tools/attribution_fixtures.py runs them with Captum and records the results; test_captum.py runs them with flambeau.
 """
 
+import numpy as np
+
 
 def mlp(torch):
     nn = torch.nn
@@ -143,6 +145,18 @@ def vision_calls(torch, attr, name, model, x):
                 n_steps=8,
             ),
         )
+    for stdevs in (0.0, 0.1):
+        yield (
+            f"gradient shap with noise {stdevs}",
+            lambda s=stdevs: attr.GradientShap(model).attribute(
+                x, many, n_samples=4, stdevs=s, target=target, return_convergence_delta=True
+            ),
+        )
+    yield (
+        "layer gradient shap",
+        lambda: attr.LayerGradientShap(model, layer).attribute(x, many, n_samples=4, stdevs=0.1, target=target),
+    )
+    yield "neuron gradient shap", lambda: attr.NeuronGradientShap(model, layer).attribute(x, neuron, many, 3, 0.1)
     if name != "mlp":
         yield "grad cam", lambda: attr.LayerGradCam(model, layer).attribute(x, target)
         yield (
@@ -152,6 +166,25 @@ def vision_calls(torch, attr, name, model, x):
             ),
         )
         yield "guided grad cam", lambda: attr.GuidedGradCam(model, layer).attribute(x, target)
+
+
+def relevance_calls(torch, attr, name, model, x, rules):
+    """Relevance propagation, for layers with and without rules of their own."""
+    target, layer = [1, 0], model.conv2
+    yield "lrp", lambda: attr.LRP(model).attribute(x, target, return_convergence_delta=True)
+    yield "layer lrp", lambda: attr.LayerLRP(model, layer).attribute(x, target)
+    yield (
+        "layer lrp of the input",
+        lambda: attr.LayerLRP(model, [layer, model.pool]).attribute(x, target, attribute_to_layer_input=True),
+    )
+
+    def with_rules():
+        model.conv1.rule = rules.GammaRule(0.3, set_bias_to_zero=True)
+        model.linear.rule, model.pool.rule = rules.EpsilonRule(0.1), rules.EpsilonRule(0.01)
+        layer.rule = rules.Alpha1_Beta0_Rule()
+        return attr.LRP(model).attribute(x, target)
+
+    yield "lrp with rules", with_rules
 
 
 def text_calls(torch, attr, name, model, words):
@@ -190,14 +223,48 @@ def text_calls(torch, attr, name, model, words):
     yield "saliency", with_vectors(lambda v: attr.Saliency(Rest()).attribute(v, [0, 1], additional_forward_args=scale))
 
 
-def calls(torch, attr):
-    """(model's name, call's name, call), with the seed set before each model and each call."""
-    for seed, make in enumerate((mlp, cnn, residual, text)):
+def relevant(torch):
+    nn = torch.nn
+
+    class Relevant(nn.Module):  # Captum has no rule for nn.Flatten
+        def __init__(self):
+            super().__init__()
+            self.conv1, self.relu1, self.norm, self.pool = (
+                nn.Conv2d(1, 3, 3),
+                nn.ReLU(),
+                nn.BatchNorm2d(3),
+                nn.AvgPool2d(2),
+            )
+            self.conv2, self.tanh, self.most, self.linear = (
+                nn.Conv2d(3, 4, 2),
+                nn.Tanh(),
+                nn.MaxPool2d(2),
+                nn.Linear(4, 3),
+            )
+
+        def forward(self, x):
+            x = self.pool(self.norm(self.relu1(self.conv1(x))))
+            return self.linear(self.most(self.tanh(self.conv2(x))).flatten(1))
+
+    return Relevant(), torch.randn(2, 1, 8, 8)
+
+
+def calls(torch, attr, rules):
+    """(model's name, call's name, call), with the seed set before each model and each call.
+
+    Arguments: the packages torch, captum.attr, captum.attr._utils.lrp_rules, or what stands for them.
+    """
+    of_model = {
+        mlp: vision_calls, cnn: vision_calls, residual: vision_calls, text: text_calls,
+        relevant: lambda *given: relevance_calls(*given, rules),
+    }  # fmt: skip
+    for seed, make in enumerate(of_model):
         torch.manual_seed(seed)
         model, x = make(torch)
         model.eval()
-        for name, call in (text_calls if make is text else vision_calls)(torch, attr, make.__name__, model, x):
+        for name, call in of_model[make](torch, attr, make.__name__, model, x):
             torch.manual_seed(1)
+            np.random.seed(1)
             yield make.__name__, name, call
 
 

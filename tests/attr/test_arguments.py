@@ -118,7 +118,7 @@ def test_forward_functions_that_cannot_be_explained():
         Saliency(lambda x: {"logits": scores(x)}).attribute(X, 0)
     with pytest.raises(ZeroDivisionError):
         Saliency(lambda x: x / (1 // 0)).attribute(X, 0)
-    with pytest.warns(UserWarning, match=r"not finite for the examples \[1\]"):
+    with pytest.warns(UserWarning, match="1 of 2 outputs are not finite"):
         Saliency(lambda x: (x[:, 0] - 2.5).sqrt().nan_to_num(1.0, 0, 0) * torch.tensor([1.0, float("nan")])).attribute(
             X
         )

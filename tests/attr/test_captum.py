@@ -15,7 +15,7 @@ RECORDED = json.loads((Path(__file__).parent.parent / "fixtures" / "attr_captum.
 @pytest.mark.filterwarnings("ignore")
 def test_every_call_gives_captums_numbers():
     seen = set()
-    for model, name, call in calls(torch, attr):
+    for model, name, call in calls(torch, attr, attr):
         shapes, numbers = RECORDED[f"{model}: {name}"]
         found_shapes, found = flat(call())
         assert found_shapes == shapes, (model, name)

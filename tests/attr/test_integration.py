@@ -40,6 +40,8 @@ def test_bad_rules():
     for method in SUPPORTED_METHODS:
         with pytest.raises(FailedAssertion, match="must be a positive integer. Given: 0"):
             points_and_weights(method, 0)
+    with pytest.raises(FailedAssertion, match="Given: 5.5"):
+        points_and_weights("gausslegendre", 5.5)
     with pytest.raises(FailedAssertion, match="riemann_left needs at least 2"):
         points_and_weights("riemann_left", 1)
 

@@ -27,6 +27,8 @@ from .layer_paths import InternalInfluence, LayerConductance, LayerIntegratedGra
 from .layers import GuidedGradCam, LayerActivation, LayerGradCam, LayerGradientXActivation
 from .lime import Lime, LimeBase, get_exp_kernel_similarity_function
 from .linear_models import Lasso, LinearRegression, Ridge
+from .lrp import LRP, LayerLRP
+from .lrp_rules import Alpha1_Beta0_Rule, EpsilonRule, GammaRule, IdentityRule, PropagationRule
 from .neurons import (
     NeuronConductance,
     NeuronDeconvolution,
@@ -43,22 +45,27 @@ from .saliency import InputXGradient, Saliency
 from .shapley import ShapleyValues, ShapleyValueSampling
 
 __all__ = [
+    "Alpha1_Beta0_Rule",
     "Attribution",
     "Deconvolution",
     "DeepLift",
     "DeepLiftShap",
+    "EpsilonRule",
     "FeatureAblation",
     "FeaturePermutation",
+    "GammaRule",
     "GradientAttribution",
     "GradientShap",
     "GuidedBackprop",
     "GuidedGradCam",
+    "IdentityRule",
     "InputXGradient",
     "IntegratedGradients",
     "InternalAttribution",
     "InternalInfluence",
     "InterpretableEmbeddingBase",
     "KernelShap",
+    "LRP",
     "Lasso",
     "LayerActivation",
     "LayerAttribution",
@@ -71,6 +78,7 @@ __all__ = [
     "LayerGradientShap",
     "LayerGradientXActivation",
     "LayerIntegratedGradients",
+    "LayerLRP",
     "Lime",
     "LimeBase",
     "LinearRegression",
@@ -87,6 +95,7 @@ __all__ = [
     "NoiseTunnel",
     "Occlusion",
     "PerturbationAttribution",
+    "PropagationRule",
     "Ridge",
     "Saliency",
     "ShapleyValueSampling",

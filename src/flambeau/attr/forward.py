@@ -139,8 +139,8 @@ def check_output(output, inputs: tuple) -> Tensor:
         )
     values = output.detach()
     if not bool(torch.isfinite(values).all()):
-        bad = (~torch.isfinite(values).reshape(len(values), -1).all(1)).nonzero().flatten().tolist()
-        warn(f"the output is not finite for the examples {bad[:10]}, so their attributions mean nothing")
+        bad = int((~torch.isfinite(values)).sum())
+        warn(f"{bad} of {values.numel()} outputs are not finite, so the attributions of these examples mean nothing")
     return output
 
 

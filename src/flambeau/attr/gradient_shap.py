@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import flambeau as torch
 
 from ..errors import FailedAssertion
@@ -16,8 +18,9 @@ Tensor = torch.Tensor
 class GradientShap(GradientAttribution):
     """The mean of (x - x') ∂f/∂x at random points between noisy inputs x and baselines x' drawn from a distribution.
 
-    In expectation the attributions add up to f(x) less the mean of f over the baselines. All draws come from flambeau's
-    generator, so `torch.manual_seed` repeats them.
+    In expectation the attributions add up to f(x) less the mean of f over the baselines. As in Captum, whose numbers
+    these are, the noise comes from flambeau's generator and all else from NumPy's: to repeat them, call both
+    `torch.manual_seed` and `numpy.random.seed`.
 
     Arguments:
         forward_func: the model, or any differentiable function of tensors.
@@ -105,7 +108,7 @@ class InputBaselineXGradient(GradientAttribution):
 def between(ends: tuple[Tensor, ...], starts: tuple) -> tuple[Tensor, ...]:
     """For each example a random point on the line from its baseline to its input."""
     check_differentiable(ends)
-    share = torch.rand(len(ends[0]))
+    share = torch.as_tensor(np.random.uniform(0.0, 1.0, len(ends[0])))
     shares = (share.to(end.dtype).reshape(-1, *(1 for _ in end.shape[1:])) for end in ends)
     return tuple(s * end + (1 - s) * start for s, end, start in zip(shares, ends, starts, strict=True))
 

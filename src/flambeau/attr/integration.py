@@ -37,7 +37,7 @@ def points_and_weights(method: str, n: int) -> tuple[np.ndarray, np.ndarray]:
             fix="leave `method` at its default, 'gausslegendre'",
         )
     least = 1 if method == "gausslegendre" else 2
-    if n < least:
+    if not isinstance(n, int) or n < least:
         raise FailedAssertion(
             f"The number of steps must be a positive integer. Given: {n}",
             why=f"the method {method} needs at least {least}",

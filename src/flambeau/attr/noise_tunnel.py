@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import flambeau as torch
 
 from ..errors import ArgumentError, FailedAssertion
@@ -16,16 +18,18 @@ SUPPORTED_NOISE_TUNNEL_TYPES = ["smoothgrad", "smoothgrad_sq", "vargrad"]
 class NoiseTunnel(Attribution):
     """Mean, mean square or variance of a method's attributions when normal noise is added to the inputs.
 
-    Arguments:
-        attribution_method: any method, such as `Saliency(model)`.
-    Source: Smilkov et al.: SmoothGrad, arXiv:1706.03825; Hooker et al.: A benchmark for interpretability methods,
-    arXiv:1806.10758 (squares); Adebayo et al.: Local explanation methods for deep networks lack sensitivity,
-    arXiv:1810.03307 (variance).
+        Arguments:
+            attribution_method: any method, such as `Saliency(model)`.
+        Source: Smilkov et al.: SmoothGrad, arXiv:1706.03825; Hooker et al.: A benchmark for interpretability methods,
+        arXiv:1806.10758 (squares); Adebayo et al.: Local explanation methods for deep networks lack sensitivity,
+        arXiv:1810.03307 (variance).
 
-    >>> import flambeau as torch
-    >>> from flambeau.attr import NoiseTunnel, Saliency
-    >>> NoiseTunnel(Saliency(lambda x: 2 * x.sum(1))).attribute(torch.ones(1, 2), nt_samples=10)
-    tensor([[2., 2.]])
+        >>> import numpy as np
+
+    import flambeau as torch
+        >>> from flambeau.attr import NoiseTunnel, Saliency
+        >>> NoiseTunnel(Saliency(lambda x: 2 * x.sum(1))).attribute(torch.ones(1, 2), nt_samples=10)
+        tensor([[2., 2.]])
     """
 
     def __init__(self, attribution_method: Attribution):
@@ -51,7 +55,8 @@ class NoiseTunnel(Attribution):
             nt_samples: noisy copies of each example. Default: 5.
             nt_samples_batch_size: how many of them go through the method at once. Default: all.
             stdevs: standard deviation of the noise; a tuple has one for each input. Default: 1.
-            draw_baseline_from_distrib: the baselines are examples, of which one is drawn for each noisy copy.
+            draw_baseline_from_distrib: the baselines are examples, of which one is drawn for each noisy copy; from
+                NumPy's generator, as Captum does.
             kwargs: arguments of the method, such as `target`, `baselines`, `n_steps`.
         """
         tensors = as_tuple(inputs)
@@ -138,7 +143,7 @@ def expanded(kwargs: dict, inputs: tuple[Tensor, ...], n: int, draw: bool) -> di
         baselines = as_baselines(found["baselines"], inputs, distribution=draw)
         found["baselines"] = tuple(
             baseline if not isinstance(baseline, Tensor)
-            else baseline[torch.randint(len(baseline), (n * len(input),))] if draw
+            else baseline[np.random.choice(len(baseline), n * len(input)).tolist()] if draw
             else repeat(baseline, n, each=True) if len(baseline) > 1 else baseline
             for input, baseline in zip(inputs, baselines, strict=True)
         )  # fmt: skip
