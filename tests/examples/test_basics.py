@@ -32,3 +32,12 @@ def test_custom_dataset(run, workers):
 def test_quickstart(run, tmp_path):
     assert run("quickstart", "--epochs", 6, "--save", tmp_path / "model.pth") > 0.9
     assert (tmp_path / "model.pth").stat().st_size > 10_000
+
+
+def test_see_the_graph(run, tmp_path):
+    found = run("see_the_graph", "--save", tmp_path / "pictures")
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == sorted(f"{name}.svg" for name in found)
+    reached = [sum(n.kind == "parameter" for n in found[name].nodes) for name in list(found)[2:]]
+    assert reached == [8, 4]  # without the detach, the generator's four as well
+    joins = [n for n in found["unet"].nodes if n.op == "cat"]
+    assert [len([e for e in found["unet"].edges if e.target == n.key]) for n in joins] == [2, 2]

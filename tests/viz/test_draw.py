@@ -75,12 +75,12 @@ def test_default_depth_keeps_the_picture_readable():
 
 def test_equal_modules_in_a_row_are_shown_once():
     graph = draw(Stack(), torch.ones(2, 8))
-    assert [f.title for f in graph.frames] == ["blocks.0 … blocks.3 · 4 × Block"]
+    assert [f.title for f in graph.frames] == ["blocks.0 … 3 · 4 × Block"]
     assert [n.op for n in graph.nodes] == ["x", "LayerNorm", "Linear", "relu", "Linear", "add", "output"]
     assert graph.edges[-1].source == graph.node("add").key  # the last block's result is the output
     assert "612 parameters" not in str(graph)
     folded = draw(Stack(), torch.ones(2, 8), depth=1)
-    assert labels(folded) == ["x (2, 8)", "blocks.0 … blocks.3 · 4 × Block (2, 8)  1.18k parameters", "output (2, 8)"]
+    assert labels(folded) == ["x (2, 8)", "blocks.0 … 3 · 4 × Block (2, 8)  1.18k parameters", "output (2, 8)"]
     assert len(draw(Stack(), torch.ones(2, 8), depth=1, fold_repeats=False).nodes) == 6
     assert len(draw(Stack(2), torch.ones(2, 8), depth=1).nodes) == 4
 

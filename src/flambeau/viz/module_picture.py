@@ -190,7 +190,9 @@ class _Picture:
         if len(row) > 1:
             label = f"{len(row)} × {label}"
             last = row[-1].path[len(step.path) - len(name) :]
-            name = name if last == name else f"{name} … {last}"
+            if last != name:  # `blocks.0 … 3`
+                stem = name.rpartition(".")[0] + "."
+                name = f"{name} … {last.removeprefix(stem)}"
         title = f"{name} · {label}" if name else label
         outer = step.parent.call if step.parent is not None else 0
         again = step.call > outer and next(module.parameters(), None) is not None
@@ -199,7 +201,7 @@ class _Picture:
     def _lines(self, step: Step, frame: str) -> list[str]:
         if step.kind in ("input", "output", "parameter", "buffer"):
             return [step.label, _shape(step)] if self.shapes else [step.label]
-        changes = [s for s, _ in step.shapes] != [shape for source, i in step.sources for shape in [_of(source, i)]]
+        changes = {tuple(s) for s, _ in step.shapes} != {_of(source, i) for source, i in step.sources}
         kind = _kind(step)
         shape = _shape(step) if self.shapes and step.shapes else ""
         if step.kind != "module":
@@ -263,7 +265,7 @@ def _steps(step: Step) -> list[Step]:
 
 def _of(step: Step, index: int) -> tuple[int, ...] | None:
     """The shape of a result."""
-    return step.shapes[index][0] if index < len(step.shapes) else None
+    return tuple(step.shapes[index][0]) if index < len(step.shapes) else None
 
 
 def _shape(step: Step) -> str:
