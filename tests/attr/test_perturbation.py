@@ -250,6 +250,13 @@ LONG = torch.zeros(1, 30)
             ArgumentError,
             "perturbations_per_eval is 0",
         ),
+        (lambda: ABLATION.attribute(X, target=[0, 1, 1]), FailedAssertion, "3 targets for 2 examples"),
+        (
+            lambda: attr.IntegratedGradients(linear).attribute(X, target=[1]),
+            FailedAssertion,
+            "1 targets for 2 examples",
+        ),
+        (lambda: attr.ShapleyValues(linear).attribute(X, target=torch.zeros(3)), FailedAssertion, "3 targets for 2"),
         (lambda: ABLATION.attribute(X, feature_mask=X), DtypeError, "mask.long()"),
         (lambda: ABLATION.attribute(X, feature_mask=[0, 1]), ArgumentTypeError, "torch.as_tensor(mask)"),
         (lambda: ABLATION.attribute(X, feature_mask=torch.zeros(3, dtype=torch.long)), FailedAssertion, "(1, 4)"),
@@ -312,6 +319,18 @@ def test_warnings_where_a_result_would_mean_little():
         attr.KernelShap(lambda x: x.sum(1)).attribute(LONG, n_samples=5)
     with pytest.warns(UserWarning, match="need 65536 evaluations"):
         attr.ShapleyValues(lambda x: x.sum(1)).attribute(LONG[:, :16], perturbations_per_eval=1 << 16)
+    with pytest.warns(UserWarning, match="leaves no feature.*less than"):
+        found = attr.Lime(lambda x: 1e-3 * x.sum(1)).attribute(X[:1])
+    assert not found.any()
+
+    class Stop(Exception):
+        pass
+
+    def one(x):
+        raise Stop
+
+    with pytest.warns(UserWarning, match="called 250001 times"), pytest.raises(Stop):
+        attr.ShapleyValueSampling(one).attribute(torch.zeros(1, 10_000))
 
 
 def test_lime_base_with_samples_of_the_input_itself():

@@ -129,6 +129,17 @@ def baseline_tensors(inputs: tuple[Tensor, ...], baselines: tuple) -> tuple[Tens
     )  # fmt: skip
 
 
+def check_targets(target, inputs: tuple[Tensor, ...]) -> None:
+    """Raise if there are targets for single examples, and not one for each."""
+    count = len(target) if isinstance(target, list) or (isinstance(target, Tensor) and target.ndim) else 1
+    if count != len(inputs[0]) and (count > 1 or isinstance(target, list)):
+        raise FailedAssertion(
+            f"there are {count} targets for {len(inputs[0])} examples",
+            why="Target list length does not match output!",
+            fix="give one index for all examples, or a list with an index for each",
+        )
+
+
 def repeat(tensor: Tensor, n: int, each: bool = False) -> Tensor:
     """`n` times as many examples: the batch again and again, or each example `n` times in a row.
 

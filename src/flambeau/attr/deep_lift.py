@@ -22,6 +22,7 @@ from .arguments import (
     as_baselines,
     as_tuple,
     baseline_tensors,
+    check_targets,
     like_inputs,
     repeat,
     repeat_args,
@@ -112,6 +113,7 @@ class DeepLift(GradientAttribution):
 
     def on_both(self, starts: Values, target, outputs: list[Tensor]) -> Callable:
         """The model as a function of the inputs which runs the baselines beside them; its outputs are noted as well."""
+        check_targets(target, starts)
         model, targets = self.model, repeat_target(target, 2)
 
         def run(*given):
@@ -196,6 +198,7 @@ def several_baselines(baselines, inputs: Values, single: str) -> Values:
 def crossed(ends: Values, starts: Values, target, additional_forward_args) -> tuple:
     """Every example with every baseline: inputs, baselines, targets and further arguments."""
     n, samples = len(ends[0]), len(starts[0])
+    check_targets(target, ends)
     return (
         tuple(repeat(end, samples, each=True) for end in ends),
         tuple(repeat(start, n) for start in starts),

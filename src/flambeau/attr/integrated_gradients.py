@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import flambeau as torch
 
-from .arguments import as_args, as_baselines, as_tuple, baseline_tensors, like_inputs, repeat_args, repeat_target
+from .arguments import (
+    as_args,
+    as_baselines,
+    as_tuple,
+    baseline_tensors,
+    check_targets,
+    like_inputs,
+    repeat_args,
+    repeat_target,
+)
 from .base import GradientAttribution, leaves_no_trace
 from .integration import path, points_and_weights, portions, refined, weighted_sum
 
@@ -54,6 +63,7 @@ class IntegratedGradients(GradientAttribution):
         """
         ends = as_tuple(inputs)
         starts = as_baselines(baselines, ends)
+        check_targets(target, ends)
         attributions = refined(
             self,
             lambda n, batch: self.integrate(ends, starts, target, additional_forward_args, n, method, batch),

@@ -7,7 +7,16 @@ import contextlib
 import flambeau as torch
 
 from ..language import warn
-from .arguments import as_args, as_baselines, as_tuple, baseline_tensors, one_or_tuple, repeat_args, repeat_target
+from .arguments import (
+    as_args,
+    as_baselines,
+    as_tuple,
+    baseline_tensors,
+    check_targets,
+    one_or_tuple,
+    repeat_args,
+    repeat_target,
+)
 from .base import GradientAttribution, LayerAttribution, leaves_no_trace
 from .forward import check_output, derivatives, run_forward, variables_of
 from .integrated_gradients import IntegratedGradients
@@ -33,6 +42,7 @@ class LayerPathAttribution(LayerAttribution, GradientAttribution):
     def on_path(self, ends, starts, points, target, args, to_input, grad_kwargs):
         """Gradients and values of the layer at these points, for all examples: (len(points) * N, *) each."""
         n = len(points)
+        check_targets(target, ends)
         return layer_gradients(
             self.forward_func, self.layer, path(ends, starts, points), repeat_target(target, n), repeat_args(args, n),
             to_input, grad_kwargs,

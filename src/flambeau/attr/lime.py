@@ -14,7 +14,15 @@ from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
 from ..language import warn
 from ..nn import functional as F
 from ..utils.data import DataLoader, TensorDataset
-from .arguments import as_args, as_baselines, as_tuple, like_inputs, repeat_args, repeat_target
+from .arguments import (
+    as_args,
+    as_baselines,
+    as_tuple,
+    check_targets,
+    like_inputs,
+    repeat_args,
+    repeat_target,
+)
 from .base import PerturbationAttribution, leaves_no_trace
 from .features import Features, mixed
 from .forward import run_forward
@@ -314,6 +322,7 @@ class Lime(LimeBase):
         baselines = as_baselines(baselines, tensors)
         features = Features(feature_mask, tensors)
         n, args = len(tensors[0]), as_args(args)
+        check_targets(target, tensors)
         if features.count > 10000:
             warn(
                 f"the linear model has {features.count} features, and {n_samples} samples: that is slow and says "

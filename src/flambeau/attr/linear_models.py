@@ -9,6 +9,7 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError, ShapeError, StateError
+from ..language import warn
 
 Tensor = torch.Tensor
 
@@ -149,6 +150,13 @@ class Lasso(LinearModel):
         columns = np.ascontiguousarray(x.T)
         lengths = (columns**2).sum(1)
         threshold = self.alpha * len(y)
+        strongest = np.abs(columns @ y).max(initial=0.0) / len(y)
+        if 0 < strongest <= self.alpha:
+            warn(
+                f"Lasso(alpha={self.alpha:g}) leaves no feature: all attributions are zero. Outputs that vary little, "
+                f"such as probabilities, need a small alpha, here less than {strongest:.2g}",
+                stacklevel=6,
+            )
         found, left = np.zeros(len(columns)), y.copy()  # left: what is not explained yet
         everything = [j for j in range(len(columns)) if lengths[j] > 0]
         some = everything

@@ -6,7 +6,15 @@ import flambeau as torch
 
 from ..language import warn
 from ..nn import Module
-from .arguments import as_args, as_baselines, as_tuple, like_inputs, repeat_args, repeat_target
+from .arguments import (
+    as_args,
+    as_baselines,
+    as_tuple,
+    check_targets,
+    like_inputs,
+    repeat_args,
+    repeat_target,
+)
 from .base import GradientAttribution, NeuronAttribution, leaves_no_trace
 from .deep_lift import DeepLift, DeepLiftShap
 from .forward import check_output, derivatives, variables_of
@@ -142,6 +150,7 @@ class NeuronConductance(GradientOfNeuron):
         ends = as_tuple(inputs)
         starts = as_baselines(baselines, ends)
         args = as_args(additional_forward_args)
+        check_targets(target, ends)
         points, weights = points_and_weights(method, n_steps)
         means: list = [0] * len(ends)
         with torch.no_grad():

@@ -7,7 +7,16 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError, FailedAssertion
-from .arguments import NUMBERS, as_args, as_baselines, as_tuple, repeat, repeat_args, repeat_target
+from .arguments import (
+    NUMBERS,
+    as_args,
+    as_baselines,
+    as_tuple,
+    check_targets,
+    repeat,
+    repeat_args,
+    repeat_target,
+)
 from .base import Attribution, leaves_no_trace
 from .forward import check_differentiable
 
@@ -150,6 +159,7 @@ def expanded(kwargs: dict, inputs: tuple[Tensor, ...], n: int, draw: bool) -> di
     if found.get("additional_forward_args") is not None:
         found["additional_forward_args"] = repeat_args(as_args(found["additional_forward_args"]), n, each=True)
     if "target" in found:
+        check_targets(found["target"], inputs)
         found["target"] = repeat_target(found["target"], n, each=True)
     if found.get("feature_mask") is not None:
         masks = found["feature_mask"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import flambeau as torch
 
 from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
-from .arguments import repeat_args, repeat_target
+from ..language import warn
+from .arguments import check_targets, repeat_args, repeat_target
 from .features import Features
 from .forward import run_forward
 
 Tensor = torch.Tensor
+
+MANY = 50_000  # calls that a user should know of
 
 
 class Evaluations:
@@ -25,6 +28,7 @@ class Evaluations:
 
     def __init__(self, method, inputs: tuple[Tensor, ...], target, args: tuple, per_eval: int, show_progress: bool):
         self.per_eval = positive(per_eval, "perturbations_per_eval")
+        check_targets(target, inputs)
         self.function, self.examples, self.target, self.args = method.forward_func, len(inputs[0]), target, args
         self.repeated = (1, target, args)  # target and arguments for so many copies
         self.shape = torch.Size()  # of the output for one copy, from the first call on
@@ -40,7 +44,13 @@ class Evaluations:
             self.bar.close()
 
     def expect(self, calls: int) -> None:
-        """Begin the progress bar of so many calls."""
+        """Begin the progress bar of so many calls, and say so if they are very many."""
+        if calls > MANY and not self.show_progress:
+            warn(
+                f"the function will be called {calls} times. Group features with a `feature_mask`, evaluate more of "
+                "them in a call with `perturbations_per_eval`, or see how far it is with `show_progress=True`",
+                stacklevel=5,
+            )
         self.bar = progress_bar(self.method, calls, self.show_progress)
 
     def __call__(self, inputs: tuple[Tensor, ...], copies: int) -> Tensor:
