@@ -17,6 +17,7 @@ import io
 import linecache
 import os
 import re
+import shutil
 import subprocess
 import sys
 import traceback
@@ -100,8 +101,7 @@ def made(guide: Path, folder: Path, write: bool = False) -> list[str]:
     """Run a guide in a process of its own, in an empty folder; what is wrong with it."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
-        if old.is_file():
-            old.unlink()
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     # English text, no display, and one folder of caches for all.
     settings = os.environ | {"MPLBACKEND": "Agg", "FLAMBEAU_LANG": "en", "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
     child = subprocess.run(

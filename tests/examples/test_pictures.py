@@ -39,3 +39,11 @@ def test_tensorboard_digits(run, tmp_path):
     tags = written.Tags()
     assert "loss/train" in tags["scalars"] and "weights/head.bias" in tags["histograms"] and tags["graph"]
     assert (tmp_path / "width16" / "projector_config.pbtxt").exists()
+
+
+def test_record_a_run(run, tmp_path):
+    found = run("record_a_run", "--epochs", 3, "--folder", tmp_path)
+    assert max(accuracy for _, accuracy in found) > 0.8
+    assert {p.name for p in tmp_path.iterdir()} == {"lr-0.1", "lr-0.01", "compare-lr-0.1-lr-0.01.html"}
+    first = torch.record.load(found[0][0])
+    assert first.status == "finished" and first.config["lr"] == 0.1 and len(first.values("val/loss")[0]) == 3

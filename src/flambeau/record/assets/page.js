@@ -5,7 +5,8 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const LANGUAGES = { en: "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文" };
 // Lines of one phase have one colour in all charts: --s0 is training, --s1 validation...
 const COLOURS = [[/^batch/i, 8], [/^(train|训练|訓練)/i, 0], [/^(val|dev|eval|验证|驗證)/i, 1], [/^(test|测试|測試)/i, 2]];
-const PHASES = /^(batch|train|training|val|valid|validation|dev|eval|test|训练|验证|测试|訓練|驗證|測試)[/_ .-]+(.+)$/i;
+const WORDS = "batch|train|training|val|valid|validation|dev|eval|test|训练|验证|测试|訓練|驗證|測試";
+const BEFORE = new RegExp(`^(${WORDS})[/_ .-]+(.+)$`, "i"), AFTER = new RegExp(`^(.+)[/_ .-]+(${WORDS})$`, "i");
 
 // What the reader has chosen, kept for the next page and for a reload of this one where the browser allows it.
 function stored(storage, key, fallback) {
@@ -68,14 +69,14 @@ function flat(config, prefix = "") {
 function grouped(names) {
   const charts = new Map();
   for (const name of names) {
-    const phase = name.match(PHASES), rest = phase ? phase[2] : name;
+    const rest = phased(name)[1];
     if (!charts.has(rest)) charts.set(rest, []);
     charts.get(rest).push(name);
   }
   const sizes = {}, heads = new Map();
   const prefix = (rest) => rest.includes("/") ? rest.slice(0, rest.indexOf("/")) : "";
   for (const rest of charts.keys()) sizes[prefix(rest)] = (sizes[prefix(rest)] || 0) + 1;
-  const phase = (name) => COLOURS.findIndex(([words]) => words.test(name));
+  const phase = (name) => COLOURS.findIndex(([words]) => words.test(phased(name)[0]));
   for (const [rest, members] of charts) {
     members.sort((a, b) => phase(a) - phase(b));  // what is compared with others is drawn over them
     const head = sizes[prefix(rest)] > 1 ? prefix(rest) : "";
@@ -85,8 +86,14 @@ function grouped(names) {
   return [...heads].sort((a, b) => (a[0] !== "") - (b[0] !== ""));
 }
 
+// The phase and what it is the phase of: ["train", "loss"] of train/loss, train_loss and loss/train.
+function phased(name) {
+  const before = name.match(BEFORE), after = name.match(AFTER);
+  return before ? [before[1], before[2]] : after ? [after[2], after[1]] : ["", name];
+}
+
 function phaseStyle(name) {
-  const found = PHASES.test(name) && COLOURS.find(([phase]) => phase.test(name));
+  const found = COLOURS.find(([words]) => words.test(phased(name)[0]));
   return found ? { colour: `var(--s${found[1]})` } : {};
 }
 
