@@ -70,8 +70,7 @@ def show(browser, pages):
         page.goto(pages.get(name, name).as_uri())
         page.evaluate("localStorage.clear(); sessionStorage.clear()")
         page.reload()
-        drawn = "[...document.querySelectorAll('.plot > svg')].every((e) => e.hasAttribute('height'))"
-        page.wait_for_function(drawn)
+        page.locator(".plot > svg:not([height])").first.wait_for(state="detached")  # all charts are drawn
         return page
 
     yield open_page

@@ -55,6 +55,7 @@ function settings(pairs, label) {
 function worded(value) {
   if (value === null || value === undefined) return "None";
   if (value === true || value === false) return value ? "True" : "False";
+  if (value instanceof Node) return value;
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
