@@ -171,10 +171,10 @@ def log_scale(axis: Any, values: Any) -> float:
     positive = finite(values)
     positive = positive[positive > 0]
     low, high = np.log10([positive.min(), positive.max()]) if len(positive) else (-8.0, 0.0)
-    axis._set_axes_scale("log")
     # Ticks beyond 200 would overflow.
     low, high = 10.0 ** max(math.floor(low - 0.1), -200), 10.0 ** min(math.ceil(high + 0.05), 200)
     (axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim)(low, high)
+    axis._set_axes_scale("log")  # after the limits: it would look for some in the data, and warn if it finds none
     return low
 
 
