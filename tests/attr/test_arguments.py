@@ -93,7 +93,7 @@ def test_baselines_in_all_forms():
     ("baselines", "words"),
     [
         (torch.zeros(2, 2), r"baseline of input 0 has shape \(2, 2\), the input \(2, 3\)"),
-        (torch.zeros(3, 3), r"use a baseline of shape \(2, 3\), \(1, 3\), or a number"),
+        (torch.zeros(3, 3), r"use a baseline of shape \(1, 3\), or with 2 in the place of the 1, or a number"),
         ((0, 0), "baseline has 2 features whereas input has 1"),
         ("zero", "baseline input argument must be either a torch.Tensor or a number"),
     ],

@@ -111,12 +111,13 @@ def check_baseline(place: int, baseline, input: Tensor, distribution: bool) -> N
         else baseline.shape == input.shape or (baseline.ndim == input.ndim and len(baseline) == 1)
     )  # fmt: skip
     if not fits or len(baseline) == 0:
-        some = (len(input) if not distribution else "N", *input.shape[1:])
+        one, n = ", ".join(map(str, (1, *input.shape[1:]))), "N" if distribution else str(len(input))
         raise FailedAssertion(
             f"the baseline of input {place} has shape {tuple(baseline.shape)}, the input {tuple(input.shape)}",
             why="a baseline is a tensor for one example, one for each example, or a number for all elements",
-            fix=f"use a baseline of shape ({', '.join(map(str, some))}), (1, {', '.join(map(str, input.shape[1:]))}), "
-            "or a number",
+            fix=f"use a baseline of shape ({one}), or a number"
+            if n == "1"
+            else f"use a baseline of shape ({one}), or with {n} in the place of the 1, or a number",
         )
 
 

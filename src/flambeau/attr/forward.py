@@ -144,18 +144,20 @@ def check_output(output, inputs: tuple) -> Tensor:
     return output
 
 
-def derivatives(output: Tensor, variables: tuple[Tensor, ...], names: str = "input", **options) -> tuple[Tensor, ...]:
+def derivatives(output: Tensor, variables: tuple[Tensor, ...], of_layer: bool = False, **options) -> tuple[Tensor, ...]:
     """The gradients of the sum of `output`, that is of each example's own output, with respect to `variables`.
 
     Arguments:
         output: one number for each example.
         variables: tensors that it was computed from.
-        names: what a variable is called in an error.
+        of_layer: they are values of a layer, not inputs (for the errors).
         options: further arguments of `torch.autograd.grad`.
     """
     if not output.requires_grad:
         raise GradientError(
-            f"the output does not depend on the {names} through differentiable operations",
+            "the output does not depend on the layer through differentiable operations"
+            if of_layer
+            else "the output does not depend on the input through differentiable operations",
             why="it has no gradient function: `detach`, `no_grad`, `argmax`, `.numpy()` or `.item()` has cut it off",
             fix="let the forward function compute with tensors from the input to the output",
         )
@@ -164,7 +166,9 @@ def derivatives(output: Tensor, variables: tuple[Tensor, ...], names: str = "inp
     for place, gradient in enumerate(found):
         if gradient is None and not unused_is_zero:
             raise GradientError(
-                f"the output does not depend on {names} {place}",
+                f"the output does not depend on layer value {place}"
+                if of_layer
+                else f"the output does not depend on input {place}",
                 why="it is not used in the forward function, or its path to the output is cut by `detach` or `no_grad`",
                 fix="explain the tensors that are used; others can be given as `additional_forward_args`",
             )

@@ -235,7 +235,7 @@ class LayerIntegratedGradients(LayerAttribution, GradientAttribution):
                     values = tuple(next(rest) for _ in range(count))
                     hooks.enter_context(layer_replaced(layer, values, to_input))
                 output = check_output(run_forward(forward_fn, (), target_ind, additional_forward_args), inputs)
-                return derivatives(output, variables, "layer value", **grad_kwargs or {})
+                return derivatives(output, variables, of_layer=True, **grad_kwargs or {})
 
         return gradients
 

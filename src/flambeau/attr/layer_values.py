@@ -133,7 +133,7 @@ def layer_gradients(forward_func, layer, inputs, target=None, args=None, to_inpu
     with torch.inference_mode(False), torch.enable_grad():
         output, values = run_watching(forward_func, layers, inputs, target, args, to_input, differentiable=True)
         flat = tuple(value for of_layer in values for value in of_layer)
-        found = iter(derivatives(check_output(output, inputs), flat, "layer value", **grad_kwargs or {}))
+        found = iter(derivatives(check_output(output, inputs), flat, of_layer=True, **grad_kwargs or {}))
     gradients = [tuple(next(found) for _ in of_layer) for of_layer in values]
     values = [tuple(value.detach() for value in of_layer) for of_layer in values]
     return (gradients, values) if isinstance(layer, list) else (gradients[0], values[0])

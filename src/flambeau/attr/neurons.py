@@ -173,7 +173,7 @@ class NeuronConductance(GradientOfNeuron):
                 self.forward_func, [self.layer], variables, target, args, to_input, differentiable=True
             )
             to_layer = derivatives(
-                check_output(output, inputs), values, "layer value", retain_graph=True, **grad_kwargs
+                check_output(output, inputs), values, of_layer=True, retain_graph=True, **grad_kwargs
             )
             outer = select_neuron(to_layer, neuron_selector)
             inner = derivatives(select_neuron(values, neuron_selector), variables)
