@@ -5,12 +5,16 @@ import pytest
 import flambeau as torch
 from flambeau import nn
 from flambeau.attr import (
+    DeepLift,
+    DeepLiftShap,
+    GradientShap,
     GuidedGradCam,
     InternalInfluence,
     LayerActivation,
     LayerAttribution,
     LayerConductance,
     LayerDeepLift,
+    LayerDeepLiftShap,
     LayerGradCam,
     LayerGradientXActivation,
     LayerIntegratedGradients,
@@ -218,3 +222,18 @@ def test_results_need_no_gradient(net):
     ):
         assert not found.requires_grad
     assert x.grad is None and x.requires_grad
+
+
+def test_targets_are_counted_before_they_are_repeated(net):
+    """Six points of a path take two targets as well as three, and would mix up the examples."""
+    for method in (
+        LayerConductance(net, net.first), InternalInfluence(net, net.first), LayerIntegratedGradients(net, net.first),
+        DeepLift(net), LayerDeepLift(net, net.first),
+    ):  # fmt: skip
+        with pytest.raises(FailedAssertion, match="there are 3 targets for 2 examples"):
+            method.attribute(X, target=[0, 1, 0])
+    for method in (DeepLiftShap(net), LayerDeepLiftShap(net, net.first), GradientShap(net)):
+        with pytest.raises(FailedAssertion, match="there are 3 targets for 2 examples"):
+            method.attribute(X, torch.zeros(2, 3), target=[0, 1, 0])
+    with pytest.raises(FailedAssertion, match="there are 3 targets for 2 examples"):
+        NeuronConductance(net, net.first).attribute(X, 0, target=[0, 1, 0])

@@ -203,6 +203,7 @@ class LayerIntegratedGradients(LayerAttribution, GradientAttribution):
         """
         ends = as_tuple(inputs)
         starts = baseline_tensors(ends, as_baselines(baselines, ends))
+        check_targets(target, ends)
         args = as_args(additional_forward_args)
         layers = self.layer if isinstance(self.layer, list) else [self.layer]
         with torch.no_grad():

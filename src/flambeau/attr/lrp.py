@@ -47,7 +47,7 @@ class LRP(GradientAttribution):
     >>> model = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False), torch.nn.ReLU())
     >>> model[0].weight.data = torch.tensor([[2.0, 1.0]])
     >>> LRP(model).attribute(torch.tensor([[3.0, 1.0]]))
-    tensor([[6., 1.]])
+    tensor([[6.0000, 1.0000]])
     """
 
     def __init__(self, model: Module):
