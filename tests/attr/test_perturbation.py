@@ -323,6 +323,14 @@ def test_warnings_where_a_result_would_mean_little():
         found = attr.Lime(lambda x: 1e-3 * x.sum(1)).attribute(X[:1])
     assert not found.any()
 
+    with pytest.warns(UserWarning, match="1 of the function's 10 outputs are nan or infinite"):
+        assert (
+            attr.FeatureAblation(lambda x: 1 / x[:, 0])
+            .attribute(X, torch.tensor([[1.0, 0, 0, 0], [0] * 4]))
+            .isinf()
+            .any()
+        )
+
     class Stop(Exception):
         pass
 

@@ -32,7 +32,7 @@ class Evaluations:
         self.function, self.examples, self.target, self.args = method.forward_func, len(inputs[0]), target, args
         self.repeated = (1, target, args)  # target and arguments for so many copies
         self.shape = torch.Size()  # of the output for one copy, from the first call on
-        self.called = False
+        self.seen = self.lost = 0  # outputs; those of them that are not finite
         self.method, self.show_progress = method, show_progress
         self.bar = None
 
@@ -42,6 +42,12 @@ class Evaluations:
     def __exit__(self, *error):
         if self.bar is not None:
             self.bar.close()
+        if self.lost and error[0] is None:
+            warn(
+                f"{self.lost} of the function's {self.seen} outputs are nan or infinite, and so are the attributions "
+                "that come from them. Look at the model's output for the inputs and for the baselines",
+                stacklevel=5,
+            )
 
     def expect(self, calls: int) -> None:
         """Begin the progress bar of so many calls, and say so if they are very many."""
@@ -62,8 +68,10 @@ class Evaluations:
             self.repeated = (copies, repeat_target(self.target, copies), repeat_args(self.args, copies))
         _, target, args = self.repeated
         output = as_tensor(run_forward(self.function, inputs, target, args))
-        if not self.called:
-            self.called, self.shape = True, output.shape
+        if not self.seen:
+            self.shape = output.shape
+        self.seen += output.numel()
+        self.lost += output.numel() - int(torch.isfinite(output).sum())
         self._check_shape(output, copies)
         if self.bar is not None:
             self.bar.update()
