@@ -99,26 +99,32 @@ class FormattingOptions:
                 why=f"it is {verbose!r}",
                 fix="pass one of the three numbers",
             )
-        for name, value, least in (("Column width", col_width, 1), ("depth", depth, 0)):
+        for name, value in (("col_width", col_width), ("depth", depth)):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ArgumentTypeError(
                     f"{name} must be a whole number, but is {value!r}",
                     why="it counts characters or levels",
                     fix="pass an int",
                 )
-            if value < least:
-                raise ArgumentError(
-                    f"{name} must be greater than {least - 1}: {value}",
-                    why="there would be nothing to show",
-                    fix="pass a larger number",
-                )
+        if col_width <= 0:
+            raise ArgumentError(
+                f"Column width must be greater than 0: col_width={col_width}",
+                why="there would be no room for anything",
+                fix="pass a larger number, such as 25",
+            )
+        if depth < 0:
+            raise ArgumentError(
+                f"depth must be 0 or more, but is {depth}",
+                why="it says how many levels of nested modules have rows: 0 is the model alone",
+                fix="pass a larger number, such as 3",
+            )
         every = [str(name.value) for name in ColumnSettings]
         if isinstance(col_names, str):
             col_names = every if col_names == "all" else (col_names,)
         if col_names is None:
             columns: tuple[str, ...] = ("output_size", "num_params") if has_input else ("num_params",)
         else:
-            columns = tuple(_known(name, every, "column") for name in col_names)
+            columns = tuple(_known(name, every, "col_names") for name in col_names)
             if not has_input and NEEDS_INPUT & set(columns):
                 missing = sorted(NEEDS_INPUT & set(columns))
                 raise ArgumentError(
@@ -129,7 +135,7 @@ class FormattingOptions:
         if isinstance(row_settings, str):
             row_settings = (row_settings,)
         known = [str(name.value) for name in RowSettings]
-        rows = {"depth"} if row_settings is None else {_known(name, known, "row setting") for name in row_settings}
+        rows = {"depth"} if row_settings is None else {_known(name, known, "row_settings") for name in row_settings}
         return FormattingOptions(depth, verbose, columns, col_width, rows)
 
     def terminal_width(self) -> int | None:
@@ -146,9 +152,9 @@ def _known(name: Any, names: list[str], what: str) -> str:
     found = str(name.value) if isinstance(name, Enum) else name
     if found not in names:
         raise ArgumentError(
-            f"{found!r} is not a valid {what}",
-            why=f"there are {', '.join(names)}",
-            fix="pass names of this list",
+            f"{found!r} is not one of the values that {what} takes",
+            why=f"it takes {', '.join(names)}",
+            fix="pass values of this list",
         )
     return found
 

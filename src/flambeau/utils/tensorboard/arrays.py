@@ -39,12 +39,12 @@ def make_np(x: Any) -> np.ndarray:
     )
 
 
-def numbers(x: Any, what: str) -> np.ndarray:
+def numbers(x: Any) -> np.ndarray:
     """`make_np` of something that has to hold real numbers; lists of numbers, too."""
     array = np.asarray(x) if isinstance(x, (list, tuple)) and not any(isinstance(v, Tensor) for v in x) else make_np(x)
     if array.dtype.kind not in "biuf":
         raise ArgumentTypeError(
-            f"{what} should hold real numbers, but has dtype {array.dtype}",
+            f"real numbers are expected, but the dtype is {array.dtype}",
             why="TensorBoard shows real numbers",
             fix="use `x.abs()` for complex numbers, and convert strings first",
         )
@@ -67,7 +67,7 @@ def checked_tag(tag: Any) -> str:
 
 def pixels(tensor: Any, dataformats: str) -> np.ndarray:
     """An image (or a batch, as a grid) as bytes [height, width, channels]; floats are taken as 0 to 1."""
-    array = convert_to_HWC(numbers(tensor, "an image"), dataformats)
+    array = convert_to_HWC(numbers(tensor), dataformats)
     if array.shape[2] not in (1, 2, 3, 4):
         raise FailedAssertion(
             f"an image has 1, 3 or 4 channels, but there are {array.shape[2]}: the shape is {array.shape} "
@@ -156,7 +156,7 @@ def frames(tensor: Any) -> np.ndarray:
 
     The videos stand side by side in each frame, in a grid whose number of places is a power of two (as PyTorch's).
     """
-    videos = numbers(tensor, "a video")
+    videos = numbers(tensor)
     if videos.ndim != 5 or videos.shape[2] not in (1, 3) or 0 in videos.shape:
         raise FailedAssertion(
             f"a video should have the shape (N, T, C, H, W) with 1 or 3 channels, but has {videos.shape}",

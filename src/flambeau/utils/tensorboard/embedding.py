@@ -19,7 +19,7 @@ _BREAKS = str.maketrans("\t\r\n", "   ")  # what would begin another column or r
 
 def checked(mat: Any, metadata: Any, label_img: Any, metadata_header: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """(vectors, images) as arrays, whose numbers agree with each other and with the labels."""
-    vectors = numbers(mat, "an embedding")
+    vectors = numbers(mat)
     if vectors.ndim != 2 or not vectors.size:
         raise FailedAssertion(
             f"mat should be 2D, where mat.size(0) is the number of data points; its shape is {vectors.shape}",
@@ -41,7 +41,7 @@ def checked(mat: Any, metadata: Any, label_img: Any, metadata_header: Any) -> tu
         )
     if label_img is None:
         return vectors, None
-    images = numbers(label_img, "images of an embedding")
+    images = numbers(label_img)
     if len(images) != count:
         raise FailedAssertion(
             f"#images should equal with #data points: there are {len(images)} images and {count} points",

@@ -20,7 +20,7 @@ def image(tag: str, tensor: Any, rescale: float = 1, dataformats: str = "NCHW"):
 
 def image_boxes(tag, tensor_image, tensor_boxes, rescale=1, dataformats="CHW", labels=None):
     """An image with boxes (left, top, right, bottom) drawn into it."""
-    boxes = numbers(tensor_boxes, "boxes")
+    boxes = numbers(tensor_boxes)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ShapeError(
             f"boxes should have the shape (N, 4), but have {boxes.shape}",

@@ -144,7 +144,7 @@ def histogram_raw(name, min, max, num, sum, sum_squares, bucket_limits, bucket_c
 
 def histogram(name: str, values: Any, bins: Any, max_bins: int | None = None):
     """A histogram of all elements. bins: as `numpy.histogram` takes them."""
-    array = numbers(values, "a histogram").astype(float)
+    array = numbers(values).astype(float)
     return _one(tag=checked_tag(name), histo=make_histogram(array, bins, max_bins))
 
 
@@ -204,7 +204,7 @@ def _thinned(counts, limits, step):
 
 def audio(tag: str, tensor: Any, sample_rate: int = 44100):
     """A sound of one channel, values from -1 to 1, as a WAV file."""
-    array = numbers(tensor, "a sound").squeeze()
+    array = numbers(tensor).squeeze()
     if array.ndim != 1 or not array.size:
         raise FailedAssertion(
             f"input tensor should be 1 dimensional, but has the shape {np.shape(make_np(tensor))}",
@@ -237,7 +237,7 @@ def audio(tag: str, tensor: Any, sample_rate: int = 44100):
 
 def pr_curve(tag: str, labels: Any, predictions: Any, num_thresholds: int = 127, weights: Any = None):
     """Precision and recall for thresholds from 0 to 1, of true or false labels and predicted probabilities."""
-    labels, predictions = numbers(labels, "labels"), numbers(predictions, "predictions")
+    labels, predictions = numbers(labels), numbers(predictions)
     if labels.shape != predictions.shape:
         raise ShapeError(
             f"labels and predictions should have one shape, but have {labels.shape} and {predictions.shape}",
@@ -252,13 +252,13 @@ def pr_curve(tag: str, labels: Any, predictions: Any, num_thresholds: int = 127,
             fix="use `torch.sigmoid(logits)`, or for one of several classes `labels == i` and `softmax(logits)[:, i]`",
         )
     num_thresholds = min(num_thresholds, 127)  # TensorBoard cannot read more
-    weights = None if weights is None else numbers(weights, "weights")
+    weights = None if weights is None else numbers(weights)
     return _curve(tag, compute_curve(labels, predictions, num_thresholds, weights), num_thresholds)
 
 
 def pr_curve_raw(tag, tp, fp, tn, fn, precision, recall, num_thresholds=127, weights=None):
     """A curve whose counts are known already. weights: not used, as in PyTorch; the counts hold them."""
-    parts = [numbers(x, "a curve").reshape(-1) for x in (tp, fp, tn, fn, precision, recall)]
+    parts = [numbers(x).reshape(-1) for x in (tp, fp, tn, fn, precision, recall)]
     if len({len(part) for part in parts}) != 1:
         raise ShapeError(
             f"the six sequences of a curve should have one length, but have {[len(part) for part in parts]}",
@@ -398,7 +398,7 @@ def mesh(tag, vertices, colors, faces, config_dict, display_name=None, descripti
 
     config = "{}" if config_dict is None else json.dumps(config_dict, sort_keys=True)
     given = [
-        (name, numbers(value, name), kind)
+        (name, numbers(value), kind)
         for name, value, kind in (
             ("vertices", vertices, MeshPluginData.VERTEX),
             ("faces", faces, MeshPluginData.FACE),
