@@ -78,7 +78,7 @@ def section(stats: ModelStatistics) -> str:
 
 
 def _labels() -> list[str]:
-    return [_("Layer"), _("Output"), _("Parameters"), _("Multiply-adds"), _("Time (ms)"), _("Memory")]
+    return [_("Layer"), _("Output"), _("Parameters"), _("Multiply–adds"), _("Milliseconds"), _("Memory")]
 
 
 def _facts(stats: ModelStatistics) -> Iterator[tuple[str, str]]:
@@ -88,7 +88,7 @@ def _facts(stats: ModelStatistics) -> Iterator[tuple[str, str]]:
         yield _("Frozen parameters"), f"{frozen:,}"
     yield _("Memory of the parameters"), size(stats.total_param_bytes)
     if stats.total_seconds is not None:
-        yield _("Multiply-adds"), f"{stats.total_mult_adds:,}"
+        yield _("Multiply–adds"), f"{stats.total_mult_adds:,}"
         yield _("Input"), size(stats.total_input)
         yield _("Kept for the backward pass"), size(stats.total_saved_bytes)
         yield _("Forward pass"), f"{milliseconds(stats.total_seconds)} ms"

@@ -29,7 +29,7 @@ def checked(mat: Any, metadata: Any, label_img: Any, metadata_header: Any) -> tu
     count = len(vectors)
     if metadata is not None and len(metadata) != count:
         raise FailedAssertion(
-            f"#labels should equal with #data points: there are {len(metadata)} labels and {count} points",
+            f"there are {len(metadata)} labels and {count} points: #labels should equal with #data points",
             why="each point has one label",
             fix="cut both to one length",
         )
@@ -44,7 +44,7 @@ def checked(mat: Any, metadata: Any, label_img: Any, metadata_header: Any) -> tu
     images = numbers(label_img)
     if len(images) != count:
         raise FailedAssertion(
-            f"#images should equal with #data points: there are {len(images)} images and {count} points",
+            f"there are {len(images)} images and {count} points: #images should equal with #data points",
             why="each point has one image",
             fix="cut both to one length",
         )
