@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_MIRROR = os.path.join(_HERE, "doctor", "pytorch") + os.sep
+# What stands between a function and its caller: the doctor's twins of PyTorch's operations, and a profiler.
+_BETWEEN = (os.path.join(_HERE, "doctor", "pytorch") + os.sep, os.path.join(_HERE, "profiler", "exchange.py"))
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 _STANDARD = tuple({os.path.realpath(sysconfig.get_path(k)) + os.sep for k in ("stdlib", "platstdlib")})
 _GENERATED = ("<frozen ", "<flambeau", "<__array_function__", "<attrs ")
@@ -76,8 +77,8 @@ def is_tensor(x: Any) -> bool:
 
 
 def past(frame: FrameType | None) -> Any:
-    """A frame, or where it was called from if it is the doctor's that runs PyTorch's operations again on twins."""
-    while frame is not None and frame.f_code.co_filename.startswith(_MIRROR):
+    """A frame, or where it was called from if it only stands between a function and its caller."""
+    while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
         frame = frame.f_back
     return frame
 

@@ -1,6 +1,6 @@
 """Automatic differentiation: the engine, modes, custom functions, and what users call."""
 
-from . import engine, forward_ad, functional, graph, mode
+from . import engine, forward_ad, functional, graph, mode, profiler
 from .api import backward, grad
 from .engine import Node
 from .function import Function, FunctionCtx, InplaceFunction, once_differentiable

@@ -47,7 +47,7 @@ def exported(array: np.ndarray, made: np.ndarray) -> None:
 
     The history of a weight, as it is meant, shows the last values only: the optimizer changes them in place.
     """
-    frame = sys._getframe(2)
+    frame = past(sys._getframe(2))
     if kind_of(frame.f_code.co_filename) != USER or not array.size:
         return
     table: dict[Any, list] = log.notes.setdefault("arrays of tensors", {})

@@ -12,7 +12,7 @@ import weakref
 
 import numpy as np
 
-from ..place import LIBRARY, NEVER, USER, kind_of, running
+from ..place import LIBRARY, NEVER, USER, kind_of, past, running
 from . import events, registry
 from .codes import LIMITS
 from .findings import found
@@ -284,7 +284,7 @@ def evaluated(module, args, result, depth: int = 3) -> None:
         return
     if e.outputs.get("moment") != log.backwards:
         e.outputs = {"moment": log.backwards}
-    frame = sys._getframe(depth)
+    frame = past(sys._getframe(depth))
     if running(frame):
         return  # a part of another module
     site = user_site(frame)

@@ -205,7 +205,7 @@ def _recording(compiled: Compiled, step: Step) -> Recording:
         parts: dict[int, list[int]] = {}  # a loop that reduces may take several launches: one line
         for node, n in planner.launches:
             parts.setdefault(id(node), []).append(n)
-        kernels += [_launched(n, max(parts.get(id(n), [0])), planner is not step.planner) for n in planner.nodes]
+        kernels += [launched(n, max(parts.get(id(n), [0])), planner is not step.planner) for n in planner.nodes]
     memory = Memory(
         block=sum(p.arena_bytes for p in planners),
         temporaries=sum(padded(b.size) for p in planners for b in p.owned),
@@ -218,7 +218,7 @@ def _recording(compiled: Compiled, step: Step) -> Recording:
                      len(step.guard_lines))  # fmt: skip
 
 
-def _launched(node: Node, parts: int, backward: bool) -> Launched:
+def launched(node: Node, parts: int, backward: bool) -> Launched:
     reads = node.reads[:1] if isinstance(node, Check) else node.reads
     regions: Iterable[Region] = [*dict.fromkeys(reads), *dict.fromkeys(node.writes)]
     first = node.writes[0] if node.writes else node.reads[0] if node.reads else None

@@ -25,7 +25,7 @@ from .numbers import CannotReplay
 from .program import Update
 from .recorder import Recorder
 from .standing import Standing
-from .step import NOT_RUN, Step
+from .step import NOT_RUN, Step, watchers
 from .surroundings import Walk, Watcher
 from .symbolic import NotSymbolic
 
@@ -58,10 +58,14 @@ class Compiled(Standing):
             return self._eager(args, kwargs)  # part of a step that is being recorded
         stance = here.stance
         if stance != "force_eager":
+            if watchers:
+                watchers[-1].begin(self)
             for step in self.steps:
                 if step.holds(args, kwargs):
                     with step.lock:  # the step's memory is one call's at a time
                         result = step.run(args, kwargs)
+                    if watchers:
+                        watchers[-1].end(self)
                     if result is not NOT_RUN:
                         if log.on and result.__class__ is Tensor and result._array.size == 1:
                             value = result._array.item()
@@ -71,6 +75,8 @@ class Compiled(Standing):
                                 if self.replays % rare == 0 or value - value != 0:
                                     events.replayed(self.label, value, rare)
                         return result
+            if watchers:
+                watchers[-1].end(self)
         if stance == "fail_on_recompile" and self.enabled:
             raise CompileError(
                 "Detected recompile when torch.compile stance is 'fail_on_recompile'",

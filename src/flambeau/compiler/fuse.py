@@ -176,7 +176,8 @@ def _joined(group: Group, of: list[Group], touched: dict, outside: set[Buffer]) 
     kept = [o for o in outs.values() if o[2] or o[0].buffer in outside or _read_elsewhere(o[0], group, of, touched)]
     name = ", ".join(dict.fromkeys(n.name for n in group.nodes))
     return Map(reads, [o[0] for o in kept], name, shape, tuple(lines), [o[1] for o in kept], numbers,
-               [o[2] for o in kept], [o[3] for o in kept])  # fmt: skip
+               [o[2] for o in kept], [o[3] for o in kept], origins=tuple([x for n in group.nodes for x in n.origins]),
+               backward=all(n.backward for n in group.nodes))  # fmt: skip
 
 
 def _read_elsewhere(region: Region, group: Group, of: list[Group], touched: dict) -> bool:

@@ -109,7 +109,7 @@ def traced_updates(nodes: list[Node]) -> tuple[list[Node], list[tuple[int, Numbe
         numbers = [(groups[key], name) for name in names]
         outs = len(node.writes)
         found.append(Map(node.reads, node.writes, node.name, node.reads[0].shape, body, list(results[:outs]), numbers,
-                         [None] * outs, [()] * outs))  # fmt: skip
+                         [None] * outs, [()] * outs, origins=node.origins))  # fmt: skip
     return found, prologue
 
 

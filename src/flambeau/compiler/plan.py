@@ -32,6 +32,7 @@ class Segment:
     patches: list[list[int]] = field(default_factory=list)
     cost: int = 0
     run: Any = None
+    launches: list[tuple[Node, int]] = field(default_factory=list)  # (node, parts) of each row
 
 
 class Contexts:
@@ -142,6 +143,7 @@ class Planner:
 
     def _row(self, node: Node, segment: Segment, row: list[int]) -> None:
         segment.rows.append(row)
+        segment.launches.append((node, row[3]))
         segment.cost += row[3] > 1
         self.launches.append((node, row[3]))
 
@@ -193,7 +195,8 @@ class Planner:
         run = sequence.run()
         for step in self.steps:
             if isinstance(step, Segment):
-                header = [len(step.rows), int(step.cost > 0), len(step.patches), 0]
+                ticks = self.contexts.add(np.empty(len(step.rows) + 1, np.int64))
+                header = [len(step.rows), int(step.cost > 0), len(step.patches), ticks]
                 rows = np.array([header, *step.rows], np.int64)
                 patches = np.array(step.patches or [[0, 0, 0]], np.int64)
                 self.contexts.add(rows)

@@ -76,6 +76,8 @@ class Node:
     reads: list[Region]
     writes: list[Region]
     name: str = ""
+    origins: tuple = field(default=(), kw_only=True)  # of what it does: see origins.py
+    backward: bool = field(default=False, kw_only=True)  # whether it was recorded in a backward pass
 
 
 @dataclass

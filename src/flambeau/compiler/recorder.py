@@ -25,6 +25,7 @@ from ..ops import elementwise
 from ..tensor import Tensor
 from .actions import Action
 from .nested import arrays_in, close, is_independent, otherwise, replace, same_bits
+from .origins import Noted
 from .program import Buffer, Call, Check, Launch, Looped, Map, Program, Region, Update
 from .symbolic import KINDS, NotSymbolic, trace
 from .tracer import NotTraceable, Tracer, same_place
@@ -45,7 +46,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
-        self.program = Program([], [], [], [])
+        self.program = Program(Noted(), [], [], [])
         self.nodes = self.program.nodes
         self.buffers: dict[int, Buffer] = {}  # id of the owner -> its buffer, while the owner lives
         self.log: list[tuple[Any, tuple, dict]] | None = None  # launches of the operation that is running

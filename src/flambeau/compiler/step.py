@@ -25,6 +25,7 @@ from .symbolic import trace
 _new = object.__new__
 _refs = sys.getrefcount
 NOT_RUN = object()
+watchers: list[Any] = []  # a profiler: its `run` is called in place of `sequence.run`, `begin` and `end` around calls
 _MOST_SPARE = 4  # sets of saved memory that are kept for the next call
 
 
@@ -287,7 +288,10 @@ class Step:
         try:
             if self.only is not None:
                 run, rows, patches = self.only
-                run(rows, patches, *arrays)
+                if watchers:
+                    watchers[-1].run(rows, patches, *arrays, self.planner.steps[0])
+                else:
+                    run(rows, patches, *arrays)
             else:
                 self._launch(self.planner, arrays)
         except BaseException:
@@ -303,12 +307,20 @@ class Step:
         return self.rebuild((args, kwargs), arrays, node)
 
     def _launch(self, planner: Planner, arrays: list) -> None:
+        watcher = watchers[-1] if watchers else None
         for step in planner.steps:
             if isinstance(step, Segment):
                 run, rows, patches = step.run
-                run(rows, patches, *arrays)
-            else:
+                if watcher is None:
+                    run(rows, patches, *arrays)
+                else:
+                    watcher.run(rows, patches, *arrays, step)
+            elif watcher is None:
                 _call(step, arrays)
+            else:
+                watcher.begin(step[0])
+                _call(step, arrays)
+                watcher.end(step[0])
 
     def _node(self, args: tuple, kwargs: dict, arrays: list) -> CompiledBackward:
         """The graph of this call's results, with memory for what its backward pass needs."""

@@ -25,14 +25,15 @@ import ml_dtypes
 import numpy as np
 
 from . import cache as disk
-from . import threads
+from . import notes, threads
 from .record import unwatched
 
 _lock = threading.RLock()
 counts = {"compiled": 0, "from disk": 0}
 
 # Rows of the address table (64-bit words); generated wrappers read them.
-NDARRAY, INT, FLOAT, BOOL, SAVE, RESTORE, POOL_RUN, POOL_STATE, AS_INT, CLEAR, BFLOAT16, TABLE_SIZE = range(12)
+(NDARRAY, INT, FLOAT, BOOL, SAVE, RESTORE, POOL_RUN, POOL_STATE, AS_INT, CLEAR, BFLOAT16,
+ CLOCK, THREAD, INCREF, DECREF, CALL, NOTES, TABLE_SIZE) = range(18)  # fmt: skip
 HEADER = object.__basicsize__  # bytes of reference count and type that start every Python object
 
 
@@ -156,6 +157,10 @@ def table() -> np.ndarray:
     words[CLEAR] = _c_address(api.PyErr_Clear)
     words[SAVE], words[RESTORE] = _c_address(api.PyEval_SaveThread), _c_address(api.PyEval_RestoreThread)
     words[POOL_RUN], words[POOL_STATE] = threads.start(address)
+    words[CLOCK] = _c_address(ctypes.CDLL(None).clock_gettime)
+    words[THREAD], words[CALL] = _c_address(api.PyThread_get_thread_ident), _c_address(api.PyObject_CallNoArgs)
+    words[INCREF], words[DECREF] = _c_address(api.Py_IncRef), _c_address(api.Py_DecRef)
+    words[NOTES] = notes.state.ctypes.data
     return words
 
 
