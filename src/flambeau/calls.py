@@ -26,7 +26,7 @@ _WRITTEN = {
 _PLAIN = (bool, int, float, complex, str, type(None))
 _LONGEST = 60
 _HERE = os.path.dirname(os.path.abspath(__file__)).replace("\\", "/") + "/"
-_SKIPPED = (_HERE + "errors.py", _HERE + "mistakes/", _HERE + "compiler/", _HERE + "kernels/")
+_SKIPPED = tuple(_HERE + name for name in ("errors.py", "mistakes/", "compiler/", "kernels/", "profiler/"))
 
 
 def _class(module: str, name: str) -> Any:
@@ -144,7 +144,7 @@ def _public(frame) -> tuple[str, dict[str, Any]] | None:
         return maker.name, {k: local[k] for k in ("input", "other") if k in local}
     if name.startswith(("<", "_")) and not (name.startswith("__") and name.endswith("__")):
         # A Tensor method under another name than its function's: x[...] is __getitem__.
-        name = next((n for n, f in vars(_class("tensor", "Tensor")).items() if getattr(f, "__code__", 0) is code), "")
+        name = next((n for n, f in vars(_class("tensor", "Tensor")).items() if _runs(f, code)), "")
         return (name, _arguments(frame, keep=True)) if name else None
     if code.co_argcount and code.co_varnames[0] in ("self", "cls"):
         return _method(frame, name)
@@ -182,6 +182,14 @@ def _arguments(frame, keep=False) -> dict[str, Any]:
     return found
 
 
+def _runs(fn: Any, code: Any) -> bool:
+    """Whether a function runs this code, itself or while a profiler watches it (profiler/exchange.py)."""
+    own = getattr(fn, "__code__", None)
+    return own is not None and (
+        own is code or any(getattr(c[0], "__code__", None) is code for c in own.co_consts if type(c) is tuple and c)
+    )
+
+
 def _same(x, default) -> bool:
     """Whether an argument is the parameter's default value."""
     return x is default or type(x) is type(default) and isinstance(x, _PLAIN) and x == default
@@ -195,7 +203,7 @@ def _defaults(frame) -> dict[str, Any]:
         owner = frame.f_locals[code.co_varnames[0]]
         fn = getattr(owner if isinstance(owner, type) else type(owner), code.co_name, None)
     fn = inspect.unwrap(fn) if callable(fn) else None
-    if getattr(fn, "__code__", None) is not code:
+    if not _runs(fn, code):
         return {}
     return {p.name: p.default for p in inspect.signature(fn).parameters.values() if p.default is not p.empty}
 

@@ -115,6 +115,13 @@ def _signature(code: types.CodeType) -> tuple:
 
 
 @functools.cache
+def _line_of(name: str) -> int:
+    """The line on which the text of that name begins."""
+    with open(__file__, encoding="utf-8") as file:
+        return next(i for i, line in enumerate(file, 1) if line.startswith(f"{name} ="))
+
+
+@functools.cache
 def _template(signature: tuple, free: tuple[str, ...], subject: str, number: str, detailed: bool) -> types.CodeType:
     """The code that stands for functions of one signature."""
     positional, only, starred, keywords, double = signature
@@ -139,5 +146,6 @@ def _template(signature: tuple, free: tuple[str, ...], subject: str, number: str
         number=f", {number}" if number else "",
     )  # fmt: skip
     scope: dict[str, Any] = {}
-    exec(compile(source, __file__, "exec"), scope)
+    above = "\n" * (_line_of("_DETAILED" if detailed else "_TEMPLATE") - 1)  # tracebacks show the lines of this file
+    exec(compile(above + source, __file__, "exec"), scope)
     return scope["outer"]().__code__
