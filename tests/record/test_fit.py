@@ -30,6 +30,8 @@ def test_one_callback_records_everything(tmp_path):
     assert found.metrics.epochs[-1] == (24, 3.0) and found.state["model"]["parameters"] == 10
     assert [i["note"] for i in found.state["items"] if i["kind"] == "checkpoint"] == ["", "best"]
     assert found.state["doctor"]["facts"]["model"] == "Linear"
+    codes = [f.code for f in history.report.findings]
+    assert "FB-DATA-07" in codes and sorted(f["code"] for f in found.state["doctor"]["findings"]) == sorted(codes)
     run.add_text("after", "the end")  # the page is written once more
     assert "the end" in run.page.read_text()
 

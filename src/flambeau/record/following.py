@@ -20,10 +20,12 @@ class Following:
     entered: bool
 
     def on_start(self: Any, training: Any) -> None:
-        """The training begins: its settings and its model."""
+        """The training begins: its settings, its model, and what the doctor says of them."""
         known = {k: v for k, v in configuration(training.settings).items() if k not in self.record.config}
         self.record.config.update(known)
         self.add_model(training.model)
+        if training.report is not None:
+            self.add_report(training.report)
         self.flush()
 
     def on_step(self: Any, training: Any) -> None:

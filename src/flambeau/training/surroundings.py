@@ -133,6 +133,7 @@ def watched(training: Any) -> Iterator[None]:
         training.model, training.train_loader, training.loss_fn if step is None else None, training.optimizer,
         validation=training.val_loader, forward=forward,
     )  # fmt: skip
+    training.report = before  # for callbacks; in the end, all that was found
     if not before.ok:
         before.show(sys.stderr)
     watching = watch(training.model, training.optimizer, quiet=True, stop_at_nan=training.on_nan != "ignore")

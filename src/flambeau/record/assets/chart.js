@@ -53,10 +53,17 @@ function logTicks(low, high, count) {
   return inside.length > 1 ? inside : ticks(low, high, count).filter((v) => v > 0);
 }
 
-// Running mean with weight w, without the pull to its start.
-function smoothed(values, w) {
+// Running mean, without the pull to its start. The past fades with the distance along x (w for a thousandth of the whole),
+// so that lines of few and of many points are smoothed alike.
+function smoothed(x, y, w) {
+  const unit = (x.at(-1) - x[0]) / 1000 || 1;
   let mean = 0, weight = 0;
-  return values.map((v) => { mean = w * mean + (1 - w) * v; weight = w * weight + 1 - w; return mean / weight; });
+  return y.map((v, i) => {
+    const kept = i ? w ** Math.max(0, (x[i] - x[i - 1]) / unit) : 0.5;
+    mean = kept * mean + (1 - kept) * v;
+    weight = kept * weight + 1 - kept;
+    return mean / weight;
+  });
 }
 
 function sample(colour, dash) {
@@ -128,7 +135,7 @@ class Chart {
   // The points of a line that can be drawn: on a logarithmic scale, only those above zero.
   points(line) {
     const x = this.xs(line), w = this.view.smoothing, kept = [];
-    const y = w > 0 && line.value.length > 2 ? smoothed(line.value, w) : line.value;
+    const y = w > 0 && line.value.length > 2 ? smoothed(x, line.value, w) : line.value;
     for (let i = 0; i < x.length; i++) if (!this.log || y[i] > 0) kept.push({ x: x[i], y: y[i], raw: line.value[i], i });
     return kept;
   }
@@ -201,7 +208,7 @@ class Chart {
     if (first < 0) return [];
     const part = points.slice(Math.max(0, first - 1), last + 2);
     const path = (get) => part.map((p, i) => `${i ? "L" : "M"}${px(p.x).toFixed(1)} ${py(get(p)).toFixed(1)}`).join("");
-    const style = { class: part.length > 400 ? "line fine" : "line", stroke: line.colour, "stroke-dasharray": line.dash };
+    const style = { class: part.length > 400 && !this.view.smoothing ? "line fine" : "line", stroke: line.colour, "stroke-dasharray": line.dash };
     const made = [el("svg:path", { ...style, d: path((p) => p.y) })];
     if (this.view.smoothing > 0 && line.value.length > 2) made.unshift(el("svg:path", { ...style, class: "line raw", d: path((p) => this.log && p.raw <= 0 ? p.y : p.raw) }));
     if (part.length <= 40) made.push(...part.map((p) => el("svg:circle", { cx: px(p.x), cy: py(p.y), r: part.length === 1 ? 4 : 2.4, fill: line.colour })));
