@@ -19,6 +19,7 @@ from tqdm.utils import _screen_shape_wrapper, _supports_unicode
 
 from ..errors import ArgumentError, ArgumentTypeError
 from ..tensor import Tensor
+from . import above
 from .lines import BLOCKS, State, fitted, plain
 
 REDRAW = 0.1  # seconds between two drawings on a terminal
@@ -82,14 +83,14 @@ class Progress:
                 fix="call `bar.update()` after each round, or give what to loop over: `progress(loader)`",
             )
         self.begin()
-        n = 0
+        n, due = 0, self._due
         try:
             for item in self.iterable:
                 yield item
                 n += 1
-                if n >= self._due:
+                if n >= due:
                     self.n = n
-                    self._look()
+                    due = self._look()
         finally:
             self.n = n
             self.close()
@@ -100,8 +101,7 @@ class Progress:
         Nothing of a tensor but its value is kept: its graph can go.
         """
         held = self.metrics
-        for name in metrics:
-            value = metrics[name]
+        for name, value in metrics.items():
             held[name] = value._array if value.__class__ is Tensor else _without_graph(value)
 
     def update(self, n: int = 1) -> None:
@@ -113,8 +113,8 @@ class Progress:
             self._look()
 
     def write(self, text: str) -> None:
-        """Print a line above the bars (to stdout, as `print` does)."""
-        write(text)
+        """Print a line above the bars, as `print` does."""
+        print(text, flush=True)
 
     def __enter__(self) -> Progress:
         self.begin()
@@ -142,12 +142,14 @@ class Progress:
         self._began = self._drawn = self._looked = time.perf_counter()
         self._rate = 0.0
         nested = bool(_open)
-        file = sys.stderr if self.file is None else self.file
+        file = above.beneath(sys.stderr if self.file is None else self.file)
         kind = _notebook() if self.file is None else None
         if kind is None:
             kind = Terminal if _is_terminal(file) else Lines
         self._shown = kind(self, file, not nested if self.leave is None else self.leave)
         _open.append(self)
+        if kind is Terminal:
+            above.begin()
         self._due = n + 1
         self._shown.draw(self.state())
 
@@ -163,6 +165,8 @@ class Progress:
         finally:
             if self in _open:
                 _open.remove(self)
+            if not any(isinstance(bar._shown, Terminal) for bar in _open):
+                above.end()
 
     def refresh(self) -> None:
         """Draw now."""
@@ -176,7 +180,7 @@ class Progress:
             self.metrics,
         )  # fmt: skip
 
-    def _look(self) -> None:
+    def _look(self) -> float:
         """Look at the clock; draw if it is time, and foresee the round of the next look."""
         now = time.perf_counter()
         pause = self._shown.pause(now - self._began) if self.every is None else self.every
@@ -186,6 +190,7 @@ class Progress:
         self._looked, self._n_looked = now, self.n
         ahead = min(pause, REDRAW) / LOOKS / max(took, 1e-9)
         self._due = self.n + max(1, min(ahead, 2 * (self.n - self._n_began)))
+        return self._due
 
     def _draw(self, now: float) -> None:
         passed = now - self._drawn
@@ -239,14 +244,6 @@ def progress(
     return Progress(
         iterable, desc, total, unit=unit, scale=scale, leave=leave, disable=disable, file=file, every=every
     )  # fmt: skip
-
-
-def write(text: str) -> None:
-    """Print a line, above the bars that are drawn now."""
-    if any(isinstance(bar._shown, Terminal) for bar in _open):
-        tqdm.write(text, file=sys.stdout)
-    else:
-        print(text, flush=True)
 
 
 def _without_graph(value: Any) -> Any:
@@ -355,7 +352,7 @@ class Widget:
         self.bar.n = state.n
         self.bar.set_description(state.desc or None, refresh=False)
         line = plain(State("", 0, None, 0, state.rate, state.unit, state.scale, state.metrics))
-        self.bar.set_postfix_str(line.partition(", ")[2].replace("]", ","), refresh=False)
+        self.bar.set_postfix_str(line.partition(", ")[2].replace("]", ",").rstrip(","), refresh=False)
         self.bar.refresh()
 
     def close(self, state: State) -> None:

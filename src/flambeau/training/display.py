@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..language import text as _
-from .bars import Progress, write
+from .bars import Progress
 from .history import shown
 
 
@@ -30,7 +30,7 @@ class Display:
         self.bar.desc = f"epoch {t.finished + 1}/{t.epochs}"
         done = t.batch + t.finished * (t.batches or 0)
         if t.finished or t.batch:
-            write(_(f"goes on after epoch {t.finished}, step {t.step}"))
+            self.bar.write(_(f"goes on after epoch {t.finished}, step {t.step}"))
         if t.finished < t.epochs:
             self.bar.begin(done)
 
@@ -48,13 +48,13 @@ class Display:
             f"{name} {shown(name, value)}" for name, value in row.items() if name not in ("lr", "seconds")
         )
         star = "  *" if t.history.best.get("epoch") == t.history.epochs > 1 else ""
-        write(f"epoch {t.epoch:{width}}/{t.epochs}  {numbers}  {row['seconds']:.1f} s{star}")
+        self.bar.write(f"epoch {t.epoch:{width}}/{t.epochs}  {numbers}  {row['seconds']:.1f} s{star}")
 
     def on_end(self, t: Any) -> None:
         """Clear the bar, and say why training has ended early."""
         self.bar.close()
         if t.stopped:
-            write(_(f"stopped after epoch {t.epoch}: {t.stopped}"))
+            self.bar.write(_(f"stopped after epoch {t.epoch}: {t.stopped}"))
 
     def on_error(self, t: Any, error: BaseException) -> None:
         """Clear the bar, so that what is said of the error stands by itself."""

@@ -51,30 +51,30 @@ def fitted(s: State, width: int, blocks: str = BLOCKS) -> str:
     metrics = [f"{name} {number(value)}" for name, value in s.metrics.items()]
     head = f"{s.desc}: " if s.desc else ""
     done = f"{s.n}/{s.total}" if s.total is not None else f"{s.n}"
-    share = f"{min(s.n / s.total, 1):.0%} " if s.total else ""
+    share = f"{min(s.n / s.total, 1):4.0%} " if s.total else ""
     left = "" if s.left != s.left or s.n == s.total else clock(s.left)
     times = clock(s.elapsed) + (f"<{left}" if left else "")
     long, short = rates(s)
     forms = (
-        (f"[{times}, {long}]", done),
-        (f"[{times}, {short}]", done),
-        (f"[{times}, {short}]", ""),
-        (f"[{left or times}, {short}]", ""),
+        (f"[{times}{long}]", done),
+        (f"[{times}{short}]", done),
+        (f"[{times}{short}]", ""),
+        (f"[{left or times}{short}]", ""),
         (left or times, ""),
     )
     for inside, count in forms:
         after = " ".join(part for part in (count, inside, ", ".join(metrics)) if part)
-        room = width - disp_len(head + share + after) - 3
+        room = width - columns(head + share + after) - 3
         if share and count and long in inside and room >= SMALLEST_BAR:
             return f"{head}{share}|{drawn(s.n / s.total, min(room, LARGEST_BAR), blocks)}| {after}"  # type: ignore[operator]
         if room >= -3:
-            return head + share + after
+            return head + share.lstrip() + after
     words = [s.desc, share.strip(), left, *(f"{name} {number(value, 3)}" for name, value in s.metrics.items())]
     tight = [words, [s.desc, *words[2:]], *(words[:end] for end in range(len(words) - 1, 1, -1))]
     for line in (" ".join(filter(None, part)) for part in tight):
-        if disp_len(line) <= width:
+        if columns(line) <= width:
             return line
-    return disp_trim(s.desc or share, width).rstrip()
+    return disp_trim(s.desc or share.strip(), width).rstrip()
 
 
 def plain(s: State) -> str:
@@ -84,7 +84,12 @@ def plain(s: State) -> str:
     done = f"{s.n}/{s.total}" if s.total is not None else f"{s.n}"
     share = f"{min(s.n / s.total, 1):.0%} " if s.total and s.n != s.total else ""
     left = "" if s.left != s.left or s.n == s.total else f"<{clock(s.left)}"
-    return f"{head}{share}{done} [{clock(s.elapsed)}{left}, {rates(s)[0]}] {metrics}".rstrip()
+    return f"{head}{share}{done} [{clock(s.elapsed)}{left}{rates(s)[0]}] {metrics}".rstrip()
+
+
+def columns(text: str) -> int:
+    """How many columns a text takes: Chinese letters take two."""
+    return len(text) if text.isascii() else disp_len(text)
 
 
 def drawn(share: float, width: int, blocks: str) -> str:
@@ -96,16 +101,16 @@ def drawn(share: float, width: int, blocks: str) -> str:
 
 
 def rates(s: State) -> tuple[str, str]:
-    """(the rate with its unit, a shorter form)"""
+    """(", " and the rate with its unit, the same in a shorter form); empty while there is none"""
     if not s.rate:
-        return f"? {s.unit}/s", "?/s"
+        return "", ""
     rate = s.rate * s.scale
     if s.rate < 1 and s.scale == 1:
-        return f"{1 / s.rate:.1f} s/{s.unit}", f"{1 / s.rate:.1f}s"
+        return f", {1 / s.rate:.1f} s/{s.unit}", f", {1 / s.rate:.1f}s"
     exact = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
     power = 0 if rate < 9999.5 else min(int(math.log10(rate) // 3), 4)
-    short = exact if not power else f"{rate / 1000**power:.3g}{' kMGT'[power]}"
-    return f"{exact} {s.unit}/s", f"{short.replace(',', '')}/s"
+    short = exact.replace(",", "") if not power else f"{rate / 1000**power:.3g}{' kMGT'[power]}"
+    return f", {exact} {s.unit}/s", f", {short}/s"
 
 
 def clock(seconds: float) -> str:
