@@ -83,7 +83,8 @@ _LAZY_NAMES = {
     "as_torch": "cli", "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
     "memory_stats": "kernels.memory", "reset_peak_memory_stats": "kernels.memory", "empty_cache": "kernels.memory",
     "set_memory_limit": "kernels.memory",
-    "progress": "training", "fit": "training", "Run": "record", "summary": "viz.layers",
+    "progress": "training", "fit": "training", "lr_find": "training", "overfit_one_batch": "training",
+    "Run": "record", "summary": "viz.layers",
 }  # fmt: skip
 
 

@@ -16,7 +16,9 @@ from .amp import get_autocast_dtype as get_autocast_dtype
 from .kernels.threads import get_num_threads as get_num_threads
 from .amp import is_autocast_enabled as is_autocast_enabled
 from .serialization import load as load
+from .training import lr_find as lr_find
 from .kernels.memory import memory_stats as memory_stats
+from .training import overfit_one_batch as overfit_one_batch
 from .training import progress as progress
 from .kernels.memory import reset_peak_memory_stats as reset_peak_memory_stats
 from .serialization import save as save

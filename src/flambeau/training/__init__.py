@@ -5,6 +5,7 @@ import importlib as _importlib
 _LAZY = {
     "progress": "bars", "fit": "loop", "accuracy": "steps", "Training": "loop",
     "History": "history", "EarlyStopping": "stopping", "Checkpoint": "checkpoints",
+    "lr_find": "rates", "overfit_one_batch": "overfitting",
 }  # fmt: skip
 
 

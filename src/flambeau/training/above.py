@@ -47,7 +47,7 @@ class Above:
             self._busy = False
 
     def __eq__(self, other: object) -> bool:
-        return beneath(other) is self._wrapped
+        return getattr(other, "_wrapped", other) is self._wrapped
 
     def __hash__(self) -> int:
         return hash(self._wrapped)

@@ -306,7 +306,11 @@ class Terminal:
         self.file = file
         self.blocks = BLOCKS if _supports_unicode(file) else "-#"
         self.size = _screen_shape_wrapper()
-        self.bar = _Bar(total=progress.total, file=file, leave=leave, mininterval=0, delay=1e9)
+        rows = self.size(file)[1] if self.size is not None else None
+        rows = rows if rows is not None and rows > 1 else 24
+        self.bar = _Bar(
+            total=progress.total, file=file, leave=leave, mininterval=0, delay=1e9, ncols=self.width(), nrows=rows
+        )
         self.bar.last_print_t = self.bar.start_t  # closed like one that has been drawn
 
     @staticmethod
@@ -317,7 +321,7 @@ class Terminal:
     def width(self) -> int:
         """Columns of the terminal now; the last one stays free, for terminals that break the line there."""
         columns = self.size(self.file)[0] if self.size is not None else None
-        return (columns or 80) - 1
+        return columns - 1 if columns is not None and columns > 1 else 79  # 0: a terminal that does not know
 
     def draw(self, state: State) -> None:
         """Write the line over the last one."""

@@ -74,7 +74,7 @@ def fitted(s: State, width: int, blocks: str = BLOCKS) -> str:
     for line in (" ".join(filter(None, part)) for part in tight):
         if columns(line) <= width:
             return line
-    return disp_trim(s.desc or share.strip(), width).rstrip()
+    return disp_trim(s.desc or share.strip(), max(width, 0)).rstrip()
 
 
 def plain(s: State) -> str:

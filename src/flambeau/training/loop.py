@@ -24,7 +24,17 @@ from .history import History
 from .means import Means
 from .options import check_arguments, settings_of
 from .program import program
-from .steps import Options, batch_size, check_batch, check_loss, explain, make_step, not_finite, warn_if_not_compiled
+from .steps import (
+    Options,
+    batch_size,
+    check_batch,
+    check_loss,
+    explain,
+    loss_of,
+    make_step,
+    not_finite,
+    warn_if_not_compiled,
+)
 from .stopping import EarlyStopping
 from .surroundings import surrounded
 
@@ -153,7 +163,7 @@ class Training:
             for batch in self.val_loader:
                 if self.training_step is not None:
                     seen = self.training_step(self.model, batch)
-                    loss, size = (seen["loss"] if isinstance(seen, dict) else seen), batch_size(batch)
+                    loss, size = loss_of(seen), batch_size(batch)
                 else:
                     check_batch(batch, "val_loader")
                     inputs, targets = batch
@@ -195,7 +205,7 @@ class Training:
             else:
                 self.scheduler.step()
         if self.stopping is not None and self.stopping.after(row, self.epoch, self.model):
-            self.stop(f"no better {self.stopping.monitor or 'loss'} for {self.stopping.waited} epochs")
+            self.stop(f"no better {self.stopping.column} for {self.stopping.waited} epochs")
         self.tell("on_epoch")
         if self.checkpoint is not None and whole:
             better = self.checkpoint.best is not None and self.checkpoint.best.improved(row, self.epoch)
@@ -254,7 +264,7 @@ class Training:
         if self.stopping is not None and state["stopping"] is not None:
             self.stopping.load_state_dict(state["stopping"])
             if self.stopping.waited >= self.stopping.patience:
-                self.stop(f"no better {self.stopping.monitor or 'loss'} for {self.stopping.waited} epochs")
+                self.stop(f"no better {self.stopping.column} for {self.stopping.waited} epochs")
         if self.checkpoint is not None and self.checkpoint.best is not None and state["best"] is not None:
             self.checkpoint.best.load_state_dict(state["best"])
         checkpoints.set_random_states(state["random"], self._loaders)

@@ -14,10 +14,50 @@ from .checkpoints import Checkpoint
 from .stopping import EarlyStopping
 
 
+def check_parts(model, train_loader, loss_fn, optimizer, step, name: str = "fit", need_optimizer: bool = True) -> None:
+    """An explained error unless these are a model, a loader, a loss and an optimizer that can train together."""
+    if not isinstance(model, Module):
+        raise ArgumentTypeError(
+            f"{name}() takes a module as model, not {type(model).__name__}",
+            why="it trains the parameters of a module",
+            fix=f"pass the model first: `{name}(model, loader, loss_fn, optimizer)`",
+        )
+    if not isinstance(train_loader, Iterable):
+        raise ArgumentTypeError(
+            f"{name}() takes something that gives batches, not {type(train_loader).__name__}",
+            why="it goes through it: `for batch in loader`",
+            fix="use `DataLoader(dataset, batch_size=32, shuffle=True)`, or a list of batches",
+        )
+    if step is None and not callable(loss_fn):
+        raise ArgumentTypeError(
+            f"{name}() takes a function as loss_fn, not {type(loss_fn).__name__}",
+            why="it calls the loss with the model's output and the target",
+            fix="pass `nn.CrossEntropyLoss()`, or `step=lambda model, batch: ...` that returns the loss",
+        )
+    if not hasattr(optimizer, "param_groups") and (need_optimizer or optimizer is not None):
+        raise ArgumentTypeError(
+            f"{name}() takes an optimizer, not {type(optimizer).__name__}",
+            why="it makes the steps: `optimizer.step()`",
+            fix="pass one made with the parameters: `optim.Adam(model.parameters())`",
+        )
+    if isinstance(optimizer, LBFGS):
+        raise NotSupported(
+            f"{name}() cannot train with LBFGS",
+            why="it evaluates the loss several times a step, through a closure",
+            fix="write the loop yourself, with `optimizer.step(closure)`; `fit.plain(...)` shows one to begin with",
+        )
+
+
 def check_arguments(given: dict[str, Any]) -> None:
     """An explained error for arguments of `fit` that cannot be meant."""
+    check_parts(*(given[name] for name in ("model", "train_loader", "loss_fn", "optimizer", "step")))
+    if given["val_loader"] is not None and not isinstance(given["val_loader"], Iterable):
+        raise ArgumentTypeError(
+            f"fit() takes something that gives batches as val_loader, not {type(given['val_loader']).__name__}",
+            why="it goes through it after each epoch",
+            fix="use `DataLoader(dataset, batch_size=512)`, or a list of batches",
+        )
     for name, kind, what, fix in (
-        ("model", Module, "a module", "pass the model first: `fit(model, train_loader, loss_fn, optimizer)`"),
         ("early_stopping", (int, EarlyStopping, type(None)), "a number of epochs", "use `early_stopping=5`"),
         ("checkpoint", (str, os.PathLike, Checkpoint, type(None)), "a path", "use `checkpoint='runs/first.pt'`"),
         ("resume", (bool, str, os.PathLike), "True, False or a path", "use `resume=True`"),
@@ -28,25 +68,6 @@ def check_arguments(given: dict[str, Any]) -> None:
                 f"fit() takes {what} as {name}, not {type(given[name]).__name__}",
                 why="the arguments may be in another order",
                 fix=fix,
-            )
-    if not hasattr(given["optimizer"], "param_groups"):
-        raise ArgumentTypeError(
-            f"fit() takes an optimizer, not {type(given['optimizer']).__name__}",
-            why="it makes the steps: `optimizer.step()`",
-            fix="pass one made with the parameters: `optim.Adam(model.parameters())`",
-        )
-    if isinstance(given["optimizer"], LBFGS):
-        raise NotSupported(
-            "fit() cannot train with LBFGS",
-            why="it evaluates the loss several times a step, through a closure",
-            fix="write the loop yourself, with `optimizer.step(closure)`; `fit.plain(...)` shows one to begin with",
-        )
-    for name in ("train_loader", "val_loader"):
-        if not isinstance(given[name], Iterable) and not (name == "val_loader" and given[name] is None):
-            raise ArgumentTypeError(
-                f"fit() takes something that gives batches as {name}, not {type(given[name]).__name__}",
-                why="it goes through it once per epoch: `for batch in loader`",
-                fix="use `DataLoader(dataset, batch_size=32, shuffle=True)`, or a list of batches",
             )
     for name in ("epochs", "accumulate", "max_steps"):
         value = given[name]
@@ -88,12 +109,6 @@ def check_arguments(given: dict[str, Any]) -> None:
 
 def _check_pairs(given: dict[str, Any]) -> None:
     """Arguments that exclude or need each other."""
-    if given["step"] is None and not callable(given["loss_fn"]):
-        raise ArgumentTypeError(
-            f"fit() takes a function as loss_fn, not {type(given['loss_fn']).__name__}",
-            why="it calls the loss with the model's output and the target",
-            fix="pass `nn.CrossEntropyLoss()`, or `step=lambda model, batch: ...` that returns the loss",
-        )
     if given["step"] is not None and given["metrics"]:
         raise ArgumentError(
             "fit() cannot measure metrics= of a custom step=",

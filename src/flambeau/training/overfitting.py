@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from ..doctor import Report, examine
@@ -14,9 +14,10 @@ from ..errors import ArgumentError
 from ..language import text as _
 from ..nn.modules.module import Module
 from ..optim import Adam
+from ..tensor import Tensor
 from .loop import no_batches
 from .options import check_parts
-from .steps import Options, check_batch, explain, make_step
+from .steps import Options, check_batch, explain, loss_of, make_step
 
 LEARNED = 0.02  # of the first loss: what counts as learned by heart
 
@@ -37,7 +38,9 @@ class Overfitting:
     def __str__(self) -> str:
         first, last, steps = self.losses[0], self.losses[-1], len(self.losses) - 1
         if self.learned:
-            return _(f"The model learns one batch by heart: {steps} steps took the loss from {first:.4g} to {last:.4g}.")
+            return _(
+                f"The model learns one batch by heart: {steps} steps took the loss from {first:.4g} to {last:.4g}."
+            )
         said = _(
             f"The model does not learn one batch by heart: {steps} steps took the loss from {first:.4g} to {last:.4g}."
         )
@@ -69,7 +72,7 @@ def overfit_one_batch(
     Arguments:
         model, loss_fn, step: as for `fit`.
         batch: (inputs, targets); or a loader or data set, whose first batch is taken.
-        optimizer: the one to try; default: Adam with a rate of 0.003.
+        optimizer: the one to try; default: Adam with a rate of 0.01.
         steps: at most so many; it ends when the loss is below 2 % of the first.
         restore: put everything back afterwards.
 
@@ -82,33 +85,26 @@ def overfit_one_batch(
     >>> bool(torch.overfit_one_batch(net, batch, torch.nn.CrossEntropyLoss(), steps=500))
     True
     """
-    check_parts(model, [], loss_fn, optimizer, step, need_optimizer=False)
+    check_parts(model, [], loss_fn, optimizer, step, "overfit_one_batch", need_optimizer=False)
     if steps < 1:
         raise ArgumentError(f"overfit_one_batch(steps={steps}) makes no step", why="it trains", fix="use `steps=200`")
-    one = _first(batch)
-    if step is None:
-        check_batch(one, "the loader")
-    if restore:
-        with unchanged(model, loss_fn, optimizer, batch, step):
-            losses = _train(model, one, loss_fn, optimizer, steps, step)
-    else:
+    with unchanged(model, loss_fn, optimizer, batch, step) if restore else nullcontext():
+        one = _first(batch)
+        if step is None:
+            check_batch(one, "the loader")
         losses = _train(model, one, loss_fn, optimizer, steps, step)
     learned = math.isfinite(losses[-1]) and losses[-1] <= LEARNED * abs(losses[0])
     if learned:
         return Overfitting(losses, True, None)
-    forward = None if step is None else (lambda model, batch: _loss(step(model, batch)))
+    forward = None if step is None else (lambda model, batch: loss_of(step(model, batch)))
     report = examine(model, [one], loss_fn if step is None else None, optimizer, forward=forward)
     report.findings = [f for f in report.findings if f.level in "EW" or f.code.startswith("FB-LOOP")]
     return Overfitting(losses, False, report)
 
 
-def _loss(values: Any) -> Any:
-    return values["loss"] if isinstance(values, dict) else values
-
-
 def _first(batch: Any) -> Any:
     """A batch, or the first of what gives batches."""
-    if isinstance(batch, (tuple, dict)):
+    if isinstance(batch, (tuple, dict)) or isinstance(batch, list) and batch and isinstance(batch[0], Tensor):
         return batch
     found = source_of(batch)
     first = next(iter(found.loader if found.loader is not None else batch), None)
@@ -119,7 +115,7 @@ def _first(batch: Any) -> Any:
 
 def _train(model, batch, loss_fn, optimizer, steps, step) -> list[float]:
     if optimizer is None:
-        optimizer = Adam([p for p in model.parameters() if p.requires_grad], lr=3e-3)
+        optimizer = Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
     take = make_step(Options(custom=step is not None), model, loss_fn, optimizer, step)
     model.train()
     losses: list[float] = []

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import flambeau as fb
-
 from ..doctor.snapshot import unchanged
 from ..errors import ArgumentError
 from ..nn.modules.module import Module
@@ -17,9 +15,9 @@ from .loop import no_batches
 from .options import check_parts
 from .steps import Options, check_batch, explain, make_step
 
-KEPT = 0.98  # of the running mean of losses, at each step
 DIVERGED = 4.0  # times the lowest loss: beyond it there is nothing to learn
 LEAST = 10  # steps from which a rate can be suggested
+FALL = 0.02  # of the first loss: what is a fall, and not noise
 
 
 class Rates:
@@ -32,7 +30,8 @@ class Rates:
 
     def __init__(self, rates: list[float], raw: list[float], losses: list[float], diverged: bool):
         self.rates, self.raw, self.losses, self.diverged = rates, raw, losses, diverged
-        self.steepest, self.valley = _steepest(rates, losses), _valley(rates, losses)
+        falls = len(losses) >= LEAST and losses[0] - min(losses) > FALL * abs(losses[0])
+        self.steepest, self.valley = (_steepest(rates, losses), _valley(rates, losses)) if falls else (None, None)
         self.suggestion = self.valley or self.steepest
 
     def __repr__(self) -> str:
@@ -44,22 +43,21 @@ class Rates:
 
         Arguments: ax: axes of matplotlib to draw into; default: a new figure's.
         """
-        from ..viz.style import new_figure  # noqa: PLC0415 - drawn only when asked for
+        from ..viz import style  # noqa: PLC0415 - drawn only when asked for
 
-        figure, axes = (ax.figure, ax) if ax is not None else new_figure(6.4, 4)
-        axes.plot(self.rates, self.raw, color="0.8", linewidth=1, label="loss of a step")
-        axes.plot(self.rates, self.losses, color="#4477aa", label="smoothed")
+        axes = style.axes_of(ax, 6.4, 4)
+        axes.plot(self.rates, self.raw, color=style.FAINT, linewidth=1, label="loss of a step")
+        axes.plot(self.rates, self.losses, color=style.BLUE, label="smoothed")
         if self.suggestion is not None:
-            at = int(np.argmin(np.abs(np.log(self.rates) - math.log(self.suggestion))))
+            at = self.rates.index(self.suggestion)
             label = f"suggestion: {self.suggestion:.2g}"
-            axes.plot(self.rates[at], self.losses[at], "o", color="#cc3311", label=label)
-        axes.set_xscale("log")
-        finite = [v for v in self.losses if math.isfinite(v)]
-        low, high = min(finite), max(finite)
+            axes.plot(self.suggestion, self.losses[at], "o", color=style.RED, label=label)
+        style.log_scale(axes.xaxis, self.rates)
+        low, high = min(self.losses), max(self.losses)
         axes.set_ylim(low - 0.1 * (high - low) - 1e-9, high + 0.1 * (high - low) + 1e-9)
-        axes.set(xlabel="learning rate", ylabel="loss", title="Loss over a growing learning rate")
-        axes.legend()
-        return figure
+        axes.set(xlabel="learning rate", ylabel="loss")
+        style.legend_above(axes)
+        return style.finish(axes, "Loss over a growing learning rate")
 
 
 def lr_find(
@@ -95,7 +93,7 @@ def lr_find(
     >>> 1e-3 < found.suggestion < 1.0, found.diverged
     (True, True)
     """
-    check_parts(model, loader, loss_fn, optimizer, step)
+    check_parts(model, loader, loss_fn, optimizer, step, "lr_find")
     if not 0 < start < end < math.inf:
         raise ArgumentError(
             f"lr_find(start={start}, end={end}) is no range of rates",
@@ -119,6 +117,7 @@ def _search(model, loader, loss_fn, optimizer, start, end, steps, step, clip_nor
     raw: list[float] = []
     losses: list[float] = []
     mean, diverged = 0.0, False
+    kept = max(0.5, 1 - 10 / steps)  # of the running mean, at each step: it looks back a tenth of the way
     model.train()
     for batch in _repeated(loader, steps):
         if step is None:
@@ -132,7 +131,6 @@ def _search(model, loader, loss_fn, optimizer, start, end, steps, step, clip_nor
             explain(error)
             raise
         value = float(result[0] if isinstance(result, tuple) else result)
-        kept = min(KEPT, 1 - 10 / steps) if steps > 20 else 0.5
         mean = kept * mean + (1 - kept) * value
         smooth = mean / (1 - kept ** (len(rates) + 1))
         if not math.isfinite(value) or losses and smooth > DIVERGED * min(losses) and len(rates) >= LEAST:
@@ -166,8 +164,6 @@ def _repeated(loader: Iterable, steps: int) -> Iterable:
 
 def _steepest(rates: list[float], losses: list[float]) -> float | None:
     """The rate at which the loss falls fastest, per factor of the rate."""
-    if len(losses) < LEAST:
-        return None
     slopes = np.gradient(np.asarray(losses), np.log(rates))
     at = int(np.argmin(slopes))
     return float(rates[at]) if slopes[at] < 0 else None
@@ -175,14 +171,12 @@ def _steepest(rates: list[float], losses: list[float]) -> float | None:
 
 def _valley(rates: list[float], losses: list[float]) -> float | None:
     """Two thirds into the longest stretch over which the loss falls, as far as it matters."""
-    if len(losses) < LEAST:
-        return None
     best, begin, length = 0, 0, 0
     for k in range(1, len(losses)):
         length = length + 1 if losses[k] < losses[k - 1] else 0
         if length > best:
             best, begin = length, k - length
     fall = losses[begin] - losses[begin + best]
-    if best < LEAST // 2 or fall < 0.02 * abs(losses[begin]):
+    if best < LEAST // 2 or fall < FALL * abs(losses[begin]):
         return None
     return float(rates[begin + 2 * best // 3])

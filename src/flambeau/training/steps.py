@@ -15,7 +15,7 @@ from ..errors import ArgumentError, ArgumentTypeError, GradientError, ShapeError
 from ..language import warn
 from ..tensor import Tensor
 
-FILE = "<flambeau fit: step {}>"  # never to blame for an error: the line that called fit is
+OWN = "<flambeau fit: step "  # how the "file" of a step begins: the line that called fit is to blame, not this one
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _function(head: str, body: list[str]) -> str:
 def make_step(o: Options, model: Any, loss_fn: Any, optimizer: Any, training_step: Any) -> Callable:
     """The function that `step_source` spells out, compiled if asked for."""
     source = step_source(o)
-    file = FILE.format(abs(hash(source)))
+    file = f"{OWN}{abs(hash(source))}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)  # tracebacks show its lines
     namespace = {"model": model, "loss_fn": loss_fn, "optimizer": optimizer, "nn": fb.nn, "size": batch_size}
     if o.custom:
@@ -113,8 +113,9 @@ def warn_if_not_compiled(step: Any) -> None:
     """Say so, with the reasons, where a step that was to be compiled runs eagerly."""
     if not isinstance(step, Compiled) or not step.eager_calls and not step.splits:
         return
-    own = FILE.partition("{")[0]  # the reader has no such file
-    reasons = [f"{reason} ({where})" if where and own not in where else reason for reason, where in step.reasons]
+    reasons = [
+        reason if not where or where.startswith(OWN) else f"{reason} ({where})" for reason, where in step.reasons
+    ]
     why = "; ".join(dict.fromkeys(reasons)) or "kernels cannot be made here"
     warn(
         f"fit(compile=True): the step is not compiled as a whole: {why}. It gives the same results, but not faster. "
@@ -198,32 +199,28 @@ def accuracy(outputs: Any, targets: Any) -> Tensor:
     return ((outputs.reshape(-1) > 0) == (targets.reshape(-1) > 0.5)).float().mean()
 
 
+def loss_of(values: Any) -> Any:
+    """The loss, of what a custom step returns."""
+    return values["loss"] if isinstance(values, dict) else values
+
+
 # ---------------------------------------------------------------------- what can go wrong in a step
 
 
 def explain(error: Exception) -> None:
     """Raise the explained error for a step that has failed because of what the loss is; else do nothing."""
     trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename.startswith(FILE[:-2]) and trace.tb_next is None or _in_backward(trace):
-            seen = trace.tb_frame.f_locals
-            if "loss" in seen:
-                check_loss(seen["loss"])
-            elif isinstance(seen.get("values"), dict) and "loss" not in seen["values"]:
-                raise ArgumentError(
-                    f"the dictionary that step= returned has no 'loss', but {', '.join(map(repr, seen['values']))}",
-                    why="it is what training makes smaller",
-                    fix='return `{"loss": loss, ...}`',
-                ) from None
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith(OWN):
         trace = trace.tb_next
-
-
-def _in_backward(trace: Any) -> bool:
-    """Whether a frame of the step is at `loss.backward()`, or at the share that the loss has in a group."""
-    code, line = trace.tb_frame.f_code, trace.tb_lineno
-    return code.co_filename.startswith(FILE[:-2]) and any(
-        part in linecache.getline(code.co_filename, line) for part in ("loss.backward()", "loss = loss *")
-    )
+    seen = {} if trace is None else trace.tb_frame.f_locals
+    if "loss" in seen:
+        check_loss(seen["loss"])
+    elif isinstance(seen.get("values"), dict) and "loss" not in seen["values"]:
+        raise ArgumentError(
+            f"the dictionary that step= returned has no 'loss', but {', '.join(map(repr, seen['values']))}",
+            why="it is what training makes smaller",
+            fix='return `{"loss": loss, ...}`',
+        ) from None
 
 
 def not_finite(value: float, epoch: int, step: int) -> GradientError:

@@ -19,7 +19,7 @@ class Best:
         mode: "min" or "max"; None takes "max" for accuracies and scores (by their name), "min" for all else.
         min_delta: how much better a value has to be to count.
 
-    Attributes: value, epoch (0 before the first one), waited (epochs since).
+    Attributes: value, epoch (0 before the first one), waited (epochs since), column (what is monitored).
 
     >>> from flambeau.training.stopping import Best
     >>> best = Best("val_accuracy")
@@ -42,6 +42,7 @@ class Best:
             )
         self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
         self.value, self.epoch, self.waited = math.nan, 0, 0
+        self.column = monitor or "loss"
 
     def improved(self, row: dict[str, float], epoch: int) -> bool:
         """Take in an epoch's numbers; whether they are the best so far. NaN never is."""
@@ -52,7 +53,7 @@ class Best:
                 why="it is what monitor= names",
                 fix="name one of these columns, or add the metric: `metrics={...}`, `val_loader=...`",
             )
-        value = row[name]
+        self.column, value = name, row[name]
         gain = self.sign(name) * (self.value - value)
         better = value == value and (self.value != self.value or gain > self.min_delta)
         if better:
@@ -67,11 +68,12 @@ class Best:
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` takes."""
-        return {"value": self.value, "epoch": self.epoch, "waited": self.waited}
+        return {"value": self.value, "epoch": self.epoch, "waited": self.waited, "column": self.column}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self.value, self.epoch, self.waited = state["value"], state["epoch"], state["waited"]
+        self.column = state["column"]
 
 
 class EarlyStopping(Best):

@@ -19,6 +19,7 @@ from ..errors import GradientError
 from ..language import warn
 from . import checkpoints
 from .display import Display
+from .steps import loss_of
 
 
 @contextmanager
@@ -146,8 +147,3 @@ def watched(training: Any) -> Iterator[None]:
             merged([*before.findings, *after.findings]), [*before.tables, *after.tables], after.curves,
             {**before.facts, **after.facts},
         )  # fmt: skip
-
-
-def loss_of(values: Any) -> Any:
-    """The loss, of what a custom step returns."""
-    return values["loss"] if isinstance(values, dict) else values
