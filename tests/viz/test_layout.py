@@ -9,7 +9,7 @@ import flambeau as torch
 from flambeau import nn
 from flambeau.viz.graph import Frame, Graph, Node
 from flambeau.viz.layering import acyclic, components, ranks
-from flambeau.viz.svg import curves
+from flambeau.viz.svg import curves, drawn_once
 
 
 def graph_of(edges, frames=(), direction="TB"):
@@ -39,7 +39,7 @@ def overlap(a, b):
 def points(edge, count=16):
     """Points along an edge."""
     start = edge.route[0]
-    for curve in curves(edge):
+    for curve in curves(edge.route, edge.lying):
         p = np.array([start, *curve])
         for t in np.linspace(0, 1, count):
             if len(p) == 2:
@@ -181,3 +181,23 @@ def test_large_graphs_with_long_edges():
     graph = graph_of(edges)
     boxes = [rectangle(n) for n in graph.nodes]
     assert not any(overlap(a, b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_lines_that_run_together_are_drawn_once():
+    edges = [("x", f"c{i}") for i in range(5)] + [(f"c{i}", f"c{i + 1}") for i in range(4)]
+    for direction in ("TB", "LR"):
+        graph = graph_of(edges, direction=direction)
+        routes = [(e, route) for e, route in drawn_once(graph) if e.source == "x"]
+        assert all(route[-1] == e.route[-1] for e, route in routes)
+        straight = sorted(tuple(sorted(piece)) for _, route in routes for piece in zip(route, route[1:]))
+        assert len(set(straight)) == len(straight)
+        assert sum(len(route) for _, route in routes) < sum(len(e.route) for e, _ in routes)
+
+
+def test_an_edge_from_a_node_to_itself_and_double_edges():
+    graph = graph_of([("a", "a"), ("a", "b"), ("a", "b"), ("b", "c")])
+    boxes = [rectangle(n) for n in graph.nodes]
+    assert not any(overlap(p, q) for p, q in itertools.combinations(boxes, 2))
+    ends = [e.route[-1] for e in graph.edges if (e.source, e.target) == ("a", "b")]
+    assert ends[0] != ends[1]  # two arrows
+    assert graph.svg()

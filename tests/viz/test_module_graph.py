@@ -134,6 +134,99 @@ def test_own_functions_and_unchanged_results():
     assert module_graph(Outer(), torch.ones(2)).edges == [("x", "same"), ("same", "Cube"), ("Cube", "output")]
 
 
+def test_compiled_parts_are_seen_through():
+    inner = nn.Linear(2, 2)
+    model = nn.Sequential(torch.compile(inner), nn.ReLU())
+    assert module_graph(model, torch.ones(1, 2)).edges == [("input", "0"), ("0", "1"), ("1", "output")]
+    assert not model[0].steps  # nothing was recorded for it
+    whole = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    whole.compile()
+    assert module_graph(whole, torch.ones(1, 2)).edges == [("input", "0"), ("0", "1"), ("1", "output")]
+    assert whole._compiled_call_impl is not None
+
+
+def test_lazy_modules_learn_their_sizes():
+    model = nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d())
+    graph = module_graph(model, torch.ones(3, 7))
+    assert graph["0"].details == "in_features=7, out_features=4, bias=True"
+    assert float(model[1].num_batches_tracked) == 0 and model.training and model[1].training
+    assert model(torch.ones(3, 7)).shape == (3, 4)
+
+
+def test_what_is_one_argument_and_what_several():
+    class Pair(nn.Module):
+        def forward(self, pair):
+            return pair[0] + pair[1]
+
+    class Two(nn.Module):
+        def forward(self, a, b):
+            return a + b
+
+    class Mapping(nn.Module):
+        def forward(self, batch):
+            return batch["a"] + batch["b"]
+
+    a, b = torch.ones(1), torch.ones(1)
+    for model, example, names in (
+        (Pair(), (a, b), ["pair[0]", "pair[1]"]),
+        (Pair(), [a, b], ["pair[0]", "pair[1]"]),
+        (Two(), (a, b), ["a", "b"]),
+        (Two(), {"a": a, "b": b}, ["a", "b"]),
+        (Mapping(), {"a": a, "b": b}, ["batch['a']", "batch['b']"]),
+    ):
+        graph = module_graph(model, example)
+        assert [n.name for n in graph if n.kind == "input"] == names
+        assert graph["add"].inputs == names
+    with pytest.raises(TypeError, match="positional argument"):
+        module_graph(Two(), (a, b, a))
+
+
+def test_models_without_tensors_on_one_side_and_own_calls():
+    class Draws(nn.Module):
+        def forward(self, n):
+            return torch.rand(n).sum()
+
+    class Prints(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, x):
+            return float(self.layer(x))
+
+    class Calls(nn.Linear):
+        def __call__(self, x):
+            return self.forward(x) * 2
+
+    assert module_graph(Draws(), 3).edges == [("rand", "sum"), ("sum", "output")]
+    assert module_graph(Prints(), torch.ones(2)).edges == [("x", "layer")]
+    assert module_graph(Calls(2, 2), torch.ones(2))["mul"].inputs == ["linear"]
+
+
+def test_the_input_is_as_before_and_other_profilers_go_on():
+    import cProfile
+    import sys
+
+    x = torch.tensor([-1.0, 2.0])
+    module_graph(nn.ReLU(inplace=True), x)
+    assert x.tolist() == [-1.0, 2.0] and x._version == 0
+
+    calls = []
+    sys.setprofile(lambda frame, event, arg: calls.append(event))
+    try:
+        module_graph(nn.ReLU(), x)
+        mine = sys.getprofile()
+    finally:
+        sys.setprofile(None)
+    assert mine is not None and calls
+    profile = cProfile.Profile()
+    profile.enable()
+    module_graph(nn.ReLU(), x)
+    sum(range(3))
+    profile.disable()
+    assert any("sum" in str(entry.code) for entry in profile.getstats())
+
+
 def test_wrong_arguments():
     with pytest.raises(ArgumentTypeError, match="not its class"):
         module_graph(Net, torch.ones(1))

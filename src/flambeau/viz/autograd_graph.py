@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..autograd.engine import AccumulateGrad, Node
 from ..checks import registry
 from ..checks.graphs import no_graph
 from ..errors import ArgumentTypeError, GradientError
+from ..language import text as _
 from ..nn.modules.module import Module
 from ..ops.node import OpNode
 from ..tensor import Tensor
@@ -119,7 +121,7 @@ class _Builder:
     """Goes through the graph as torchviz does: an output, its node, and from each node to those before it."""
 
     def __init__(self, names: dict[int, str] | None, attrs: bool, saved: bool, most: int, direction: str):
-        self.graph = drawing.Graph("Autograd graph", direction=direction)
+        self.graph = drawing.Graph(_("Autograd graph"), direction=direction)
         self.names, self.attrs, self.saved, self.most = names, attrs, saved, most
         self.keys: dict[int, str] = {}  # id of a tensor or node -> key of its box
         self.boxes: set[str] = set()  # keys of the boxes that have been added
@@ -128,16 +130,11 @@ class _Builder:
 
     def described(self) -> str:
         """What the picture shows, in words."""
-        kinds = [n.kind for n in self.graph.nodes]
-        counts = [
-            f"{count} {word}{'s' * (count != 1)}"
-            for kind, word in (
-                ("parameter", "leaf (blue)"), ("operation", "operation (grey)"), ("output", "output (green)"),
-                ("base", "viewed tensor (dark green)"), ("saved", "saved tensor (orange)"),
-            )
-            if (count := kinds.count(kind))
-        ]  # fmt: skip
-        return "Gradients flow from the outputs back to the leaves: " + ", ".join(counts) + "."
+        count = Counter(n.kind for n in self.graph.nodes)
+        return _(
+            f"Gradients go from the outputs (green, {count['output']}) through the operations (grey, "
+            f"{count['operation']}) up to the leaves (blue, {count['parameter']})."
+        )
 
     # ------------------------------------------------------------------ boxes
 
@@ -254,7 +251,7 @@ def _held(node: Node) -> list[tuple[str, Tensor]]:
     names = {i: name for name, i in node.op.positions.items()}
     several = node.outputs > 1 or node.op.multi
     found = []
-    for key, (t, _, unpack) in node.saved.items():
+    for key, (t, _version, unpack) in node.saved.items():
         if unpack is None:  # else a hook has put something else in its place
             name = names.get(key, f"tensors[{key}]") if key >= 0 else f"result{~key}" if several else "result"
             found.append((_PYTORCH.get((node.op.name, name)) or _PYTORCH.get(name, name), t))

@@ -184,7 +184,7 @@ class Graph:
             raise ArgumentError(
                 f"cannot tell the format of {path.name!r} from its suffix",
                 why=f"the suffix is {path.suffix!r}; graphs are written as .svg, .png and .dot",
-                fix=f"use {str(path) + '.svg'!r}",
+                fix=f"use a name that ends in .svg, such as {str(path) + '.svg'!r}",
             )
         return self._write(path, kind)
 

@@ -6,6 +6,7 @@ simplex method of Gansner, Koutsofios, North and Vo, "A Technique for Drawing Di
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 Edge = tuple[int, int]
@@ -58,15 +59,17 @@ def components(count: int, edges: Iterable[Edge]) -> list[list[int]]:
     return found
 
 
-def ranks(count: int, edges: Iterable[Edge]) -> list[int]:
+def ranks(count: int, edges: Iterable[Edge], costs: Iterable[int] | None = None) -> list[int]:
     """A rank from 0 for each node of a connected graph without cycles, such that edges lead to higher ranks.
+
+    costs: what a rank more costs for each edge; 1 if not given.
 
     >>> ranks(5, [(0, 1), (1, 2), (2, 3), (0, 3), (4, 3)])
     [0, 1, 2, 3, 2]
     """
     weights: dict[Edge, int] = {}
-    for edge in edges:
-        weights[edge] = weights.get(edge, 0) + 1
+    for edge, cost in zip(edges, itertools.repeat(1) if costs is None else costs):
+        weights[edge] = weights.get(edge, 0) + cost
     core, peeled = _peel(count, weights)
     found = _Simplex(core, {e: w for e, w in weights.items() if e[0] in core and e[1] in core}).run()
     for node, neighbour, above in reversed(peeled):

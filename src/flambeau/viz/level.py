@@ -6,6 +6,7 @@ two neighbouring ones of the same x are joined by a straight line, others by an 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -108,7 +109,9 @@ class _Part:
 
     def _rank(self) -> None:
         turned = acyclic(len(self.boxes), self.ends)
-        rank = ranks(len(self.boxes), turned)
+        shared = Counter((link.u, link.line) for link in self.links)
+        links = [link for link in self.links if link.u != link.v]
+        rank = ranks(len(self.boxes), turned, [1 if shared[link.u, link.line] > 1 else 2 for link in links])
         rank = self._in_rows(rank, turned)
         inner = [r for r, b in zip(rank, self.boxes) if not b.side] or [0]
         low, high = min(inner), max(inner)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import nn
 from ..errors import ArgumentError
+from ..language import text as _
 from .graph import Frame, Graph, Node
 from .lettering import shorten
 from .module_graph import needed
@@ -94,7 +95,7 @@ class _Picture:
         model = found.root.module
         total = sum(p.numel() for p in model.parameters())
         name = type(model).__name__
-        self.graph = Graph(name, f"{name}: {_count(total)}", direction)
+        self.graph = Graph(name, "", direction)
         self.keys: dict[Step, str] = {}  # steps that are boxes -> their keys
         self.paths: dict[str, str] = {}  # key of a frame -> dotted name of its module
         self.holder: dict[Step, Step] = {}  # steps inside a box -> that box
@@ -109,7 +110,7 @@ class _Picture:
         self._connect()
         inputs = ", ".join(f"{s.label} {_shape(s)}" for s in found.inputs)
         outputs = ", ".join(f"{s.label} {_shape(s)}" for s in found.outputs)
-        self.graph.description = f"{name}, {_count(total)}: from {inputs or 'nothing'} to {outputs or 'nothing'}."
+        self.graph.description = _(f"The model {name} with {_number(total)} parameters, from {inputs} to {outputs}.")
 
     # ------------------------------------------------------------------ what is shown
 
@@ -196,7 +197,7 @@ class _Picture:
         title = f"{name} · {label}" if name else label
         outer = step.parent.call if step.parent is not None else 0
         again = step.call > outer and next(module.parameters(), None) is not None
-        return title + (f" (call {step.call + 1})" if again else "")
+        return _(f"{title} (call {step.call + 1})") if again else title
 
     def _lines(self, step: Step, frame: str) -> list[str]:
         if step.kind in ("input", "output", "parameter", "buffer"):
@@ -270,7 +271,7 @@ def _of(step: Step, index: int) -> tuple[int, ...] | None:
 
 def _shape(step: Step) -> str:
     shapes = [str(tuple(s)) for s, _ in step.shapes]
-    return ", ".join(shapes) if len(shapes) < 3 else f"{shapes[0]} and {len(shapes) - 1} more"
+    return ", ".join(shapes) if len(shapes) < 3 else _(f"{shapes[0]} and {len(shapes) - 1} more")
 
 
 def _name(step: Step) -> str:
@@ -344,7 +345,7 @@ def _tooltip(step: Step) -> str:
         ]
         count = sum(p.numel() for p in step.module.parameters())
         if count:
-            lines.append(f"{count:,} parameters")
+            lines.append(_(f"{count:,} parameters"))
     for shape, dtype in step.shapes[:8]:
         lines.append(f"{tuple(shape)} {dtype.name}")
     return "\n".join(lines)
@@ -352,7 +353,11 @@ def _tooltip(step: Step) -> str:
 
 def _count(n: int) -> str:
     """`9 parameters`, `9.4k parameters`, `25.6M parameters`."""
+    return _("1 parameter") if n == 1 else _(f"{_number(n)} parameters")
+
+
+def _number(n: int) -> str:
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if n >= size:
-            return f"{n / size:.3g}{unit} parameters"
-    return f"{n} parameter{'s' * (n != 1)}"
+            return f"{n / size:.3g}{unit}"
+    return str(n)

@@ -8,7 +8,7 @@ from typing import Any
 from . import style
 from .graph import Edge, Frame, Graph, Node
 from .layout import SIZE, SMALL
-from .svg import CORNER, FRAME, KINDS, LINES, PAGE, curves, text_lines, title_place
+from .svg import CORNER, FRAME, KINDS, LINES, PAGE, Route, curves, drawn_once, text_lines, title_place
 
 POINT = 72 / 96  # an SVG unit in points
 MOST = 20000  # pixels in either direction: larger pictures get fewer dots per inch
@@ -27,8 +27,8 @@ def png(graph: Graph, dpi: float = 150) -> bytes:
     axes.axis("off")
     for frame in graph.frames:
         _frame(axes, frame)
-    for edge in graph.edges:
-        _edge(axes, edge)
+    for edge, route in drawn_once(graph):
+        _edge(axes, edge, route)
     for frame in graph.frames:
         _line(axes, frame.title, *title_place(frame), SMALL, FRAME[0][2], "left", True, False)
     for node in graph.nodes:
@@ -50,15 +50,15 @@ def _frame(axes: Any, frame: Frame) -> None:
     _box(axes, left, top, frame.width, frame.height, 7, *FRAME[0][:2])
 
 
-def _edge(axes: Any, edge: Edge) -> None:
+def _edge(axes: Any, edge: Edge, route: Route) -> None:
     from matplotlib.patches import FancyArrowPatch  # noqa: PLC0415 - an extra
     from matplotlib.path import Path  # noqa: PLC0415
 
-    points, codes = [edge.route[0]], [Path.MOVETO]
-    for curve in curves(edge):
+    points, codes = [route[0]], [Path.MOVETO]
+    for curve in curves(route, edge.lying):
         points += curve
         codes += [Path.LINETO] if len(curve) == 1 else [Path.CURVE4] * 3
-    arrow = "-|>,head_length=5.5,head_width=2.6" if edge.style == "flow" else "-"
+    arrow = "-|>,head_length=5,head_width=2.3" if edge.style == "flow" else "-"
     axes.add_patch(
         FancyArrowPatch(
             path=Path(points, codes),

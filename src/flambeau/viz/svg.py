@@ -11,6 +11,7 @@ from .graph import Edge, Frame, Graph, Node
 from .layout import LINE, SIZE, SMALL
 from .lettering import MONO, SANS, printable
 
+Route = list[tuple[float, float]]
 CORNER = {"input": 14.0, "output": 14.0, "function": 9.0, "constant": 9.0}
 
 
@@ -52,8 +53,9 @@ FAINT = ("#5a6472", "#b0b8c4")
 
 def svg(graph: Graph) -> str:
     """The SVG text of a graph that has been laid out."""
-    body = [*map(_frame, graph.frames), *map(_edge, graph.edges), *map(_frame_title, graph.frames)]
-    body += map(_node, graph.nodes)
+    body = [_frame(frame) for frame in graph.frames]
+    body += [_edge(edge, route) for edge, route in drawn_once(graph)]
+    body += [_frame_title(frame) for frame in graph.frames] + [_node(node) for node in graph.nodes]
     width, height = f"{graph.width:.0f}", f"{graph.height:.0f}"
     inside = "\n".join(body)
     name = "g" + hashlib.sha1((graph.title + inside).encode()).hexdigest()[:10]  # rules of a page's graphs stay apart
@@ -146,32 +148,52 @@ def title_place(frame: Frame) -> tuple[float, float]:
     return frame.x - frame.width / 2 + 10, frame.y - frame.height / 2 + 15
 
 
-def _edge(edge: Edge) -> str:
+def _edge(edge: Edge, route: Route) -> str:
     title = f"<title>{_text(edge.tooltip)}</title>" if edge.tooltip else ""
-    return f'<path class="edge {edge.style}" d="{path(edge)}">{title}</path>'
-
-
-def path(edge: Edge) -> str:
-    """The way of an edge as SVG path data."""
-    x, y = edge.route[0]
+    x, y = route[0]
     data = [f"M{x:.1f} {y:.1f}"]
-    for curve in curves(edge):
-        if len(curve) == 1:
-            data.append("L{:.1f} {:.1f}".format(*curve[0]))
-        else:
-            data.append("C" + " ".join(f"{a:.1f} {b:.1f}" for a, b in curve))
-    return "".join(data)
+    for curve in curves(route, edge.lying):
+        data.append(("C" if len(curve) > 1 else "L") + " ".join(f"{a:.1f} {b:.1f}" for a, b in curve))
+    way = "".join(data)
+    return f'<path class="edge {edge.style}" d="{way}">{title}</path>'
 
 
-def curves(edge: Edge) -> Iterator[list[tuple[float, float]]]:
-    """The pieces of an edge's way after its start: [end] of a straight one, [control, control, end] of a curve."""
-    for (x, y), (a, b) in zip(edge.route, edge.route[1:]):
+def curves(route: Route, lying: bool) -> Iterator[Route]:
+    """The pieces of a route after its start: [end] of a straight one, [control, control, end] of a curve."""
+    for (x, y), (a, b) in zip(route, route[1:]):
         if abs(x - a) < 0.6 or abs(y - b) < 0.6:
             yield [(a, b)]
-        elif edge.lying:
+        elif lying:
             yield [((x + a) / 2, y), ((x + a) / 2, b), (a, b)]
         else:
             yield [(x, (y + b) / 2), (a, (y + b) / 2), (a, b)]
+
+
+def drawn_once(graph: Graph) -> Iterator[tuple[Edge, Route]]:
+    """Each edge with its route; what it shares with an earlier one of the same line is left out."""
+    before: dict[tuple, list[Route]] = {}  # the longest route of a line so far, and the last one
+    for edge in graph.edges:
+        line = (edge.source, edge.line)
+        others = before.get(line, [])
+        yield edge, min((_without(edge.route, other, edge.lying) for other in others), key=_length, default=edge.route)
+        before[line] = [max([*others[:1], edge.route], key=_length), edge.route]
+
+
+def _without(route: Route, other: Route, lying: bool) -> Route:
+    """A route from where it leaves another one that begins at the same place."""
+    same = 0
+    while same < min(len(route), len(other)) and route[same] == other[same]:
+        same += 1
+    if not same or same == len(route):
+        return route
+    start, along = route[same - 1], 0 if lying else 1
+    if same < len(other) and all(abs(p[1 - along] - start[1 - along]) < 0.6 for p in (route[same], other[same])):
+        start = min(route[same], other[same], key=lambda p: p[along])  # both go straight on, one of them further
+    return [start, *route[same:]]
+
+
+def _length(route: Route) -> float:
+    return sum(abs(x - a) + abs(y - b) for (x, y), (a, b) in zip(route, route[1:]))
 
 
 def _text(text: str) -> str:

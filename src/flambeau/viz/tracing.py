@@ -13,7 +13,7 @@ import random
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -22,9 +22,12 @@ import numpy as np
 from ..autograd.function import Function
 from ..autograd.mode import no_grad
 from ..checks.findings import allow
+from ..compiler.control import set_stance
+from ..compiler.module import OptimizedModule
 from ..errors import ArgumentError, ArgumentTypeError
 from ..generator import default_generator
 from ..nn.modules.module import Module
+from ..nn.parameter import is_lazy
 from ..ops.public import REGISTRY
 from ..tensor import Tensor
 
@@ -105,14 +108,14 @@ class Tracer:
     """The profile function of one pass."""
 
     def __init__(self, model: Module):
-        self.paths = {id(m): name for name, m in model.named_modules()}
-        self.held = {id(p): ("parameter", name) for name, p in model.named_parameters()}
+        self.paths = {id(m): name.replace("._orig_mod", "") for name, m in model.named_modules()}
+        self.held = {id(p): ("parameter", name.replace("._orig_mod", "")) for name, p in model.named_parameters()}
         self.held |= {id(b): ("buffer", name) for name, b in model.named_buffers()}
         self.made: dict[int, tuple[Any, Step, int]] = {}  # id of a tensor -> (weak reference, its step, which result)
         self.calls: dict[int, int] = {}  # id of a module -> how often it was called
         self.kinds: dict[CodeType, str] = {}
-        self.current: Step | None = None  # the innermost module that is running
-        self.root: Step | None = None
+        self.root = Step("module", type(model).__name__, None, "", model)
+        self.current = self.root  # the innermost module that is running
         self.inside = 0  # frames deep in an operation: what it calls is its own affair
         self.started: list = []  # (name, tensors that went in) of the operation that is running
         self.open: list[tuple[FrameType, list]] = []  # modules that are running: (frame, sources of their arguments)
@@ -128,7 +131,7 @@ class Tracer:
                 kind = self.kinds[code] = self._kind(code)
             if kind == "module":
                 self._enter(frame)
-            elif kind and self.current is not None:
+            elif kind:
                 self.inside = 1
                 if kind == "op":
                     self.started = [*_operation(frame)]
@@ -154,19 +157,24 @@ class Tracer:
     def _enter(self, frame: FrameType) -> None:
         given = frame.f_locals
         module = given["self"]
+        count = self.calls.get(id(module), 0)
+        self.calls[id(module)] = count + 1
+        if isinstance(module, OptimizedModule) or module is self.root.module and not count:
+            return  # what is in it comes next; the root's step is there already
         step = Step("module", type(module).__name__, self.current, self.paths.get(id(module), ""), module)
-        step.call = self.calls.get(id(module), 0)
-        self.calls[id(module)] = step.call + 1
-        if self.root is None:
-            self.root = step
+        step.call = count
         tensors = [t for _, t in tensors_in((given["args"], given["kwargs"]))]
         self.open.append((frame, [self.source(t) for t in tensors]))
         self.current = step
 
     def _leave(self, result: Any) -> None:
-        step, given = self.current, self.open.pop()[1]
-        assert step is not None
+        step = self.current
+        assert step.parent is not None
         self.current = step.parent
+        self.close(step, self.open.pop()[1], result)
+
+    def close(self, step: Step, given: list[tuple[Step, int]], result: Any) -> None:
+        """Note what a call has returned, whose arguments came from `given`."""
         outs = [t for _, t in tensors_in(result)]
         step.shapes = [_described(t) for t in outs]
         library = type(step.module).__module__.startswith("flambeau.nn.")
@@ -284,8 +292,10 @@ def _names() -> dict:
 
 
 @contextlib.contextmanager
-def untouched(model: Module) -> Iterator[None]:
+def untouched(model: Module, tensors: Iterable[Tensor] = ()) -> Iterator[None]:
     """Whatever runs in the block: modes, buffers, attributes of the modules and random states are afterwards as before.
+
+    tensors: others whose values are to be kept, such as the model's input.
 
     >>> import flambeau as torch
     >>> from flambeau.viz.tracing import untouched
@@ -297,7 +307,7 @@ def untouched(model: Module) -> Iterator[None]:
     """
     held = [(m, dict(m.__dict__)) for m in model.modules()]
     containers = [(c, c.copy()) for _, own in held for c in own.values() if isinstance(c, (list, dict, set, deque))]
-    buffers = [(b, b._array, b._array.copy(), b._cell, b._version) for b in model.buffers()]
+    buffers = [(b, b._array, b._array.copy(), b._cell, b._version) for b in (*model.buffers(), *tensors)]
     states = default_generator.get_state(), random.getstate(), np.random.get_state()
     try:
         yield
@@ -335,16 +345,27 @@ def _put_back(now: Any, before: Any) -> None:
 def arguments(model: Module, example: Any, keywords: dict | None = None) -> tuple[tuple, dict]:
     """What `model` is to be called with: a tuple or list gives several arguments, a dict keyword arguments.
 
-    A dict is one argument where `forward` takes a single one and has none of its keys as names.
+    They are one argument where `forward` cannot take them as several.
     """
+    given = dict(keywords or {})
     if isinstance(example, (tuple, list)) and not hasattr(example, "_fields"):
-        return tuple(example), dict(keywords or {})
-    if isinstance(example, dict):
-        names = inspect.signature(model.forward).parameters
-        several = any(p.kind is p.VAR_KEYWORD for p in names.values()) or set(example) <= set(names)
-        if several and all(isinstance(k, str) for k in example):
-            return (), {**example, **(keywords or {})}
-    return (example,), dict(keywords or {})
+        if _takes(model, tuple(example), given) or not _takes(model, (example,), given):
+            return tuple(example), given
+    elif isinstance(example, dict) and all(isinstance(k, str) for k in example):
+        if _takes(model, (), {**example, **given}):
+            return (), {**example, **given}
+    return (example,), given
+
+
+def _takes(model: Module, args: tuple, kwargs: dict) -> bool:
+    """Whether `forward` can be called with these arguments."""
+    try:
+        inspect.signature(model.forward).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature
+        pass
+    return True
 
 
 def trace(model: Any, example: Any, keywords: dict | None = None, mode: str = "eval") -> Trace:
@@ -371,37 +392,55 @@ def trace(model: Any, example: Any, keywords: dict | None = None, mode: str = "e
             why="it is the mode that the model runs in",
             fix='use `mode="eval"`',
         )
-    model = model.__dict__.get("_modules", {}).get("_orig_mod", model)  # what torch.compile was given
+    if isinstance(model, OptimizedModule):
+        model = model._orig_mod
     args, kwargs = arguments(model, example, keywords)
-    tracer = Tracer(model)
-    inputs = []
-    for name, t in _named(model, args, kwargs):
+    if any(is_lazy(p) for p in model.parameters()):
+        _first_call(model, args, kwargs)
+    tracer, named = Tracer(model), list(_named(model, args, kwargs))
+    inputs, outputs = [], []
+    for name, t in named:
         step = Step("input", name, None)
         step.shapes = [_described(t)]
         tracer.note(t, step, 0)
         inputs.append(step)
-    with untouched(model), no_grad(), allow():
+    with untouched(model, [t for _, t in named]), no_grad(), allow(), set_stance("force_eager"):
         for m in model.modules():
             m.__dict__.pop("_compiled_call_impl", None)
             if mode != "same":
                 m.training = mode == "train"
+        sources = [tracer.source(t) for _, t in named]
         result = _watched(tracer, model, args, kwargs)
-    assert tracer.root is not None
-    outputs, found = [], list(tensors_in(result, "output"))
-    for name, t in found:
+    tracer.close(tracer.root, sources, result)
+    for name, t in tensors_in(result, "output"):
         step = Step("output", name, None)
         step.shapes, step.sources = [_described(t)], [tracer.source(t)]
         outputs.append(step)
     return Trace(tracer.root, inputs, outputs, result)
 
 
+def _first_call(model: Module, args: tuple, kwargs: dict) -> None:
+    """Let lazy modules learn their sizes."""
+    modes = [(m, m.training) for m in model.modules()]
+    try:
+        with no_grad(), allow():
+            model.eval()(*args, **kwargs)
+    finally:
+        for m, training in modes:
+            m.training = training
+
+
 def _watched(tracer: Tracer, model: Callable, args: tuple, kwargs: dict) -> Any:
-    before = sys.getprofile()
+    before: Any = sys.getprofile()
     sys.setprofile(tracer)
     try:
         return model(*args, **kwargs)
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
+        if callable(before):
+            sys.setprofile(before)
+        elif before is not None:  # cProfile's
+            before.enable()
 
 
 def _named(model: Module, args: tuple, kwargs: dict) -> Iterator[tuple[str, Tensor]]:
