@@ -4,7 +4,7 @@ import pytest
 
 import flambeau as torch
 from flambeau import nn
-from flambeau.attr import Deconvolution, DeepLift, DeepLiftShap, GuidedBackprop, LayerDeepLift
+from flambeau.attr import LRP, Deconvolution, DeepLift, DeepLiftShap, GuidedBackprop, LayerDeepLift
 from flambeau.attr.deep_lift import ELEMENTWISE, JOINT
 from flambeau.errors import ArgumentTypeError, FailedAssertion
 from flambeau.nn import functional as F
@@ -68,6 +68,25 @@ def test_a_module_that_is_used_twice():
     torch.manual_seed(0)
     missing, change = delta_of(Twice(), (5, 3), target=0)
     assert change > 0 and missing <= 1e-5 * change
+
+
+def test_what_a_layer_took_and_returned_may_be_overwritten():
+    class Adds(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.tanh, self.b = nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2)
+
+        def forward(self, x):
+            hidden = self.a(x)
+            out = self.tanh(hidden)
+            hidden += 1
+            out += hidden
+            return self.b(out)
+
+    torch.manual_seed(0)
+    missing, change = delta_of(Adds(), (5, 3), target=0)
+    assert change > 0 and missing <= 1e-5 * change
+    assert LRP(Adds()).attribute(torch.ones(2, 3), 0).shape == (2, 3)
 
 
 def test_a_product_of_rules_by_hand():

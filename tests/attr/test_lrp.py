@@ -69,3 +69,19 @@ def test_layers_without_a_rule():
     model[1].rule = "epsilon"
     with pytest.raises(TypeError, match="inherited from class PropagationRule"):
         LRP(model)
+
+
+def test_relevance_that_is_not_conserved_is_warned_of():
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(6))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = x + layer(x)
+            return x
+
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match=r"branches are joined outside of modules .*EpsilonRule\(0.01\)"):
+        LRP(Residual()).attribute(torch.ones(1, 3), 0)

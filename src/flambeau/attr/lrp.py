@@ -8,6 +8,7 @@ import flambeau as torch
 
 from .. import nn
 from ..errors import ArgumentTypeError
+from ..language import warn
 from ..nn import Module
 from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.dropout import _DropoutNd
@@ -27,6 +28,7 @@ LINEAR = (
 )  # fmt: skip
 ACTIVATIONS = (nn.ReLU, nn.Tanh, _DropoutNd)
 SHAPES = (nn.Flatten, nn.Unflatten, nn.Identity)
+MANY = 10  # times the output: a sum of relevances that means nothing
 
 
 class LRP(GradientAttribution):
@@ -78,7 +80,14 @@ class LRP(GradientAttribution):
         output = self.output_of(tensors, target, additional_forward_args)
         relevances = tuple(scaled(share, output) for share in shares)
         found = like_inputs(inputs, relevances)
-        return (found, self.compute_convergence_delta(relevances, output)) if return_convergence_delta else found
+        delta = self.compute_convergence_delta(relevances, output)
+        if bool((delta.abs() > MANY * output.flatten().abs()).any()):
+            warn(
+                f"relevances add up to more than {MANY} times the output: branches are joined outside of modules "
+                "(`x + y` hands all relevance to both), or values near zero are divided by. Give layers a rule with a "
+                "larger epsilon, such as `layer.rule = EpsilonRule(0.01)`"
+            )
+        return (found, delta) if return_convergence_delta else found
 
     def output_of(self, inputs, target, additional_forward_args) -> Tensor:
         with torch.no_grad():

@@ -36,14 +36,13 @@ class Follow(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, call: Call, rule: Rule):
         output = call.forward(input.clone())
-        ctx.save_for_backward(input, output)
+        ctx.kept = input.clone(), output.clone()  # copies: what follows may be done in place
         ctx.call, ctx.rule = call, rule
         return output
 
     @staticmethod
     def backward(ctx, gradient):
-        input, output = ctx.saved_tensors
-        return ctx.rule(ctx.call, input, output, gradient), None, None
+        return ctx.rule(ctx.call, *ctx.kept, gradient), None, None
 
 
 @contextlib.contextmanager
