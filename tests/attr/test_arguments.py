@@ -3,7 +3,7 @@
 import pytest
 
 import flambeau as torch
-from flambeau import nn
+from flambeau import attr, nn
 from flambeau.attr import IntegratedGradients, LayerAttribution, Saliency
 from flambeau.attr.arguments import as_baselines, repeat_args, repeat_target
 from flambeau.errors import (
@@ -170,3 +170,8 @@ def test_layers_are_resized_and_named():
     model = nn.Linear(3, 2)
     with pytest.raises(ArgumentTypeError, match=r"model.get_submodule\('conv'\)"):
         LayerAttribution(model, "conv")
+
+
+def test_names_that_there_are_not():
+    with pytest.raises(AttributeError, match=r"did you mean `flambeau.attr.Saliency`\?"):
+        attr.Salience  # noqa: B018

@@ -1,5 +1,6 @@
 """Attribution: which inputs, layers and neurons a prediction comes from. Names and arguments are Captum's."""
 
+from ..errors import attr_error
 from . import metrics, visualization
 from .ablation import FeatureAblation, FeaturePermutation
 from .base import (
@@ -107,3 +108,9 @@ __all__ = [
     "remove_interpretable_embedding_layer",
     "visualization",
 ]
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise attr_error("flambeau.attr", name, __all__)
