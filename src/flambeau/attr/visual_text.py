@@ -104,16 +104,16 @@ class ColouredText:
     def __str__(self) -> str:
         return self.data
 
-    def save(self, path: str | os.PathLike, title: str = "Attribution of words") -> None:
+    def save(self, path: str | os.PathLike, title: str | None = None) -> None:
         """Write a page of its own that needs nothing else: in UTF-8, light or dark as the reader's system is.
 
         Arguments:
             path: the file.
-            title: its title and heading.
+            title: its title and heading. Default: what it is.
         Raises OSError where the file cannot be written.
         """
         tag = {"zh_CN": "zh-Hans", "zh_TW": "zh-Hant"}.get(language(), "en")
-        heading = html.escape(title)
+        heading = html.escape(_("Attribution of words") if title is None else title)
         page = (
             f'<!doctype html>\n<html lang="{tag}"><head><meta charset="utf-8"><title>{heading}</title>\n'
             '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
