@@ -348,6 +348,27 @@ def test_threads_may_share_a_writer(writer, tmp_path):
     assert all(len(read(tmp_path / f"all_{i}").Scalars("all")) == 50 for i in range(6))
 
 
+def test_a_compiled_step_writes_each_time(writer, tmp_path):
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    @torch.compile
+    def step(x, number):
+        optimizer.zero_grad()
+        loss = model(x).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+        writer.add_scalar("loss", loss, number)
+        writer.add_histogram("weight", model.weight, number)
+
+    for number in range(6):
+        step(torch.ones(4, 3), number)
+    writer.flush()
+    found = read(tmp_path)
+    values = [event.value for event in found.Scalars("loss")]
+    assert len(values) == 6 and values == sorted(values, reverse=True) and len(found.Histograms("weight")) == 6
+
+
 PROGRAM = """
 import sys
 from flambeau.utils.tensorboard import SummaryWriter

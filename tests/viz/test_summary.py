@@ -169,6 +169,24 @@ def test_multiply_adds_of_resnet18_are_the_published_ones():
     assert quiet(torch.vision.models.resnet18(), (1, 3, 224, 224), device="meta").total_mult_adds == 1_814_083_944
 
 
+def test_on_meta_nothing_is_computed_and_all_but_time_is_known():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 2))
+    real, meta = quiet(model, (4, 3, 8, 8)), quiet(model, (4, 3, 8, 8), device="meta")
+    for name in ("output_size", "macs", "saved_bytes", "num_params"):
+        assert [getattr(row, name) for row in meta.summary_list] == [getattr(row, name) for row in real.summary_list]
+    assert (
+        meta.total_seconds is None
+        and "Forward pass (ms)" not in str(meta)
+        and f"{meta.total_mult_adds:,}" in meta.to_html()
+    )
+    assert model[0].weight.device.type == "cpu"
+
+
+def test_inputs_have_the_models_dtype():
+    assert quiet(nn.Linear(3, 2).double(), (5, 3)).summary_list[0].output_bytes == 5 * 2 * 8
+    assert quiet(nn.ReLU(), (5, 3), dtypes=[torch.float64]).total_input == 5 * 3 * 8
+
+
 def test_tied_weights_count_once():
     class Model(nn.Module):
         def __init__(self):

@@ -57,7 +57,7 @@ def summary(
         col_width: width of a column.
         depth: how many levels of nested modules have rows of their own.
         device: where to run. A model that lies elsewhere is copied; "meta" works out shapes only.
-        dtypes: dtypes of the inputs made from `input_size`. Default: float32 each.
+        dtypes: dtypes of the inputs made from `input_size`. Default: that of the model's first parameter.
         mode: "eval" (default), "train", or "same" for the mode that each module is in.
         row_settings: of "depth" (positions), "var_names" (names of the attributes), "ascii_only" (no line drawing) and
             "hide_recursive_layers". Default: depth.
@@ -216,7 +216,7 @@ def _arguments(model, input_size, input_data, batch_dim, dtypes, device, move) -
     """The positional and the keyword arguments that the model is called with."""
     if input_size is not None:
         shapes = _checked_sizes(input_size)
-        kinds = _checked_dtypes(dtypes, shapes)
+        kinds = _checked_dtypes(dtypes, shapes, model)
         return [_random(shape, kind, batch_dim, device) for shape, kind in zip(shapes, kinds)], {}
     if dtypes is not None:
         raise ArgumentError(
@@ -269,11 +269,12 @@ def _checked_sizes(input_size) -> list[tuple]:
     return shapes
 
 
-def _checked_dtypes(dtypes, shapes):
+def _checked_dtypes(dtypes, shapes, model):
     from ..dtypes import dtype, float32  # noqa: PLC0415
 
     if dtypes is None:
-        return [float32] * len(shapes)
+        own = [p.dtype for p in model.parameters() if p.is_floating_point()]
+        return [own[0] if own else float32] * len(shapes)
     kinds = [dtypes] if isinstance(dtypes, dtype) else list(dtypes)
     if not all(isinstance(kind, dtype) for kind in kinds):
         raise ArgumentTypeError(

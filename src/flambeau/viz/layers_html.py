@@ -87,10 +87,11 @@ def _facts(stats: ModelStatistics) -> Iterator[tuple[str, str]]:
     if frozen:
         yield _("Frozen parameters"), f"{frozen:,}"
     yield _("Memory of the parameters"), size(stats.total_param_bytes)
-    if stats.total_seconds is not None:
+    if stats.input_size:
         yield _("Multiply–adds"), f"{stats.total_mult_adds:,}"
         yield _("Input"), size(stats.total_input)
         yield _("Kept for the backward pass"), size(stats.total_saved_bytes)
+    if stats.total_seconds is not None:
         yield _("Forward pass"), f"{milliseconds(stats.total_seconds)} ms"
 
 

@@ -356,7 +356,7 @@ def _totals(stats, divider) -> list[str]:
         f"Estimated Total Size (MB): {total / 1e6:0.2f}",
         divider,
         f"Kept for the backward pass (MB): {stats.total_saved_bytes / 1e6:0.2f}",
-        f"Forward pass (ms): {milliseconds(stats.total_seconds or 0.0)}",
+        *([] if stats.total_seconds is None else [f"Forward pass (ms): {milliseconds(stats.total_seconds)}"]),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentTypeError, FailedAssertion, NotSupported
+from ...kernels.record import listeners
 from ...language import warn
 from ...tensor import Tensor
 
@@ -31,7 +32,9 @@ def make_np(x: Any) -> np.ndarray:
                 why="it has a shape and a dtype only",
                 fix="write a tensor that was computed: make it on `cpu`",
             )
-        return (x.half() if x.dtype.name == "bfloat16" else x).detach()._array
+        if listeners:
+            x._observed("SummaryWriter")  # a compiled step is not to leave this out
+        return (x.half() if x.dtype.name == "bfloat16" else x)._array
     raise NotSupported(
         f"Got {type(x)}, but numpy array or torch tensor are expected.",
         why="numbers are written from tensors, arrays, and Python's own numbers",
