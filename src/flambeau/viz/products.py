@@ -2,68 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ..kernels.record import listeners
+from ..profiler import flops
+
+_WEIGHTS = {"lstm_layer": 3, "gru_layer": 2, "rnn_layer": 2}  # where the weights begin among a recurrence's arrays
+PRODUCTS = {
+    "linear", "addmm", "convolution", "convolution_transpose", "scaled_dot_product_attention", "matmul", "bmm",
+    "matmul_nd", "mv", "dot", *_WEIGHTS,
+}  # fmt: skip
 
 
-def _matmul(input, other):
-    """Each element of the result is a sum over the inner dimension."""
-    inner, columns = input.shape[-1], other.shape[-1] if other.ndim > 1 else 1
-    rows = input.shape[-2] if input.ndim > 1 else 1
-    lead = _lead(input.shape[:-2], other.shape[:-2])
-    return lead * rows * inner * columns
-
-
-def _lead(*shapes):
-    """How many matrices a batched product makes: leading dimensions are broadcast."""
-    sizes = [1] * max(map(len, shapes))
-    for shape in shapes:
-        for i, n in enumerate(reversed(shape), 1):
-            sizes[-i] = max(sizes[-i], n)
-    return math.prod(sizes)
-
-
-def _linear(input, weight, bias=None):
-    rows = math.prod(input.shape[:-1])
-    return rows * (_size(weight) + _size(bias))
-
-
-def _convolution(input, weight, bias, out):
-    places = out.shape[0] * math.prod(out.shape[2:])
-    return places * (_size(weight) + _size(bias))
-
-
-def _recurrent(input, weights):
-    return len(input) * sum(map(_size, weights))  # a row for each time step of each sample
-
-
-def _attention(query, key, value):
-    """The scores and the weighted sum; what a mask hides is computed all the same."""
-    lead = _lead(query.shape[:-2], key.shape[:-2])
-    return lead * query.shape[-2] * key.shape[-2] * (query.shape[-1] + value.shape[-1])
-
-
-def _size(array):
-    return 0 if array is None else array.size
-
-
-# By an operation's name, what it costs: from its arrays and its (first) result.
-COSTS: dict[str, Callable[..., int]] = {
-    "linear": lambda out, input, weight, bias=None: _linear(input, weight, bias),
-    "addmm": lambda out, bias, input, other: _matmul(input, other) + out.size,
-    "convolution": lambda out, input, weight, bias=None: _convolution(input, weight, bias, out),
-    "convolution_transpose": lambda out, input, weight: input.shape[0] * math.prod(input.shape[2:]) * weight.size,
-    "scaled_dot_product_attention": lambda out, query, key, value, *rest: _attention(query, key, value),
-    "lstm_layer": lambda out, input, h0, c0, *weights: _recurrent(input, weights),
-    "gru_layer": lambda out, input, h0, *weights: _recurrent(input, weights),
-    "rnn_layer": lambda out, input, h0, *weights: _recurrent(input, weights),
-    **dict.fromkeys(("matmul", "bmm", "matmul_nd", "mv", "dot"), lambda out, input, other: _matmul(input, other)),
-}
+def multiply_adds(name: str, arrays: tuple, out: Any) -> int:
+    """Of a product: half of its operations, and one for each bias that is added to an element."""
+    count = flops.of_call(name, [() if a is None else a.shape for a in arrays], out.shape) // 2
+    if name == "addmm" or (name in ("linear", "convolution") and len(arrays) > 2 and arrays[2] is not None):
+        return count + out.size
+    if name in _WEIGHTS:
+        return count + len(arrays[0]) * sum(a.size for a in arrays[_WEIGHTS[name] :] if a is not None and a.ndim == 1)
+    return count
 
 
 class Counter:
@@ -80,15 +41,14 @@ class Counter:
 
     def call(self, name: str, function: Any, args: Any, options: dict, formula: Any = None) -> Any:
         """An operation on arrays."""
-        cost = None if self._within else COSTS.get(name)
-        if cost is None:
+        if self._within or name not in PRODUCTS:
             return function(*args, **options)
         self._within = True
         try:
             made = function(*args, **options)
         finally:
             self._within = False
-        self.add(cost(made[0] if made.__class__ is tuple else made, *args))
+        self.add(multiply_adds(name, args, made[0] if made.__class__ is tuple else made))
         return made
 
     def kernel(self, kernel: Any, real: str, absent: tuple, options: dict) -> Any:
