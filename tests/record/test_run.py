@@ -127,6 +127,23 @@ def test_the_program_and_its_repository(tmp_path):
     assert state["environment"]["command"].endswith("train.py --lr '0.1 x'")
 
 
+def test_the_program_is_recorded_as_it_began(tmp_path):
+    path = program(
+        tmp_path,
+        """
+        import flambeau
+        with flambeau.Run("run"):
+            open(__file__, "a").write("# edited meanwhile")
+            import later
+        """,
+    )
+    program(tmp_path, "HERE = True\n", "later.py")
+    assert ran(path).returncode == 0
+    first, second = record.load(path.parent / "run").state["code"]
+    assert 'meanwhile")' in first["text"] and not first["text"].endswith("meanwhile")
+    assert second["name"] == "later.py"
+
+
 def test_an_error_is_recorded_and_comes_through(tmp_path):
     with pytest.raises(ZeroDivisionError), torch.Run(tmp_path / "run") as run:
         run.log(loss=1.0)
@@ -201,6 +218,7 @@ def test_a_record_is_continued(tmp_path):
     shown = run_of(run.page)
     assert len(shown["sessions"]) == 2 and shown["config"] == {"lr": 0.01, "epochs": 5}
     assert shown["metrics"][0]["value"] == [0, 1, 2, 3, 4, *range(105, 112)]
+    assert shown["metrics"][0]["high"] == [11, 111]
     times = shown["metrics"][0]["time"]
     assert times == sorted(times) and len(record.load(run.folder).values("loss")[0]) == 17
     again = record.load(run.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from .. import pages
@@ -40,8 +41,13 @@ def plain(f: Finding) -> dict[str, Any]:
         "evidence": {str(k): v if isinstance(v, (int, str)) else _number(v) for k, v in f.evidence.items()},
     }
     if f.code in pages.codes():
-        found["page"] = {name: pages.page(f.code, name) for name in LANGUAGES}
+        found["page"] = _page(f.code)
     return found
+
+
+@lru_cache(64)
+def _page(code: str) -> dict[str, str]:
+    return {name: pages.page(code, name) for name in LANGUAGES}
 
 
 def told(error: FlambeauError) -> dict[str, Any]:
@@ -53,7 +59,7 @@ def told(error: FlambeauError) -> dict[str, Any]:
 def report(made: Report) -> dict[str, Any]:
     """A report: its facts, findings, tables and curves."""
     return {
-        "facts": {str(k): v if isinstance(v, (int, float, str)) else str(v) for k, v in made.facts.items()},
+        "facts": {str(k): _cell(v) for k, v in made.facts.items()},
         "findings": [plain(f) for f in made.findings],
         "tables": [
             {"title": t.title, "columns": [str(c) for c in t.columns], "rows": [[_cell(v) for v in r] for r in t.rows]}

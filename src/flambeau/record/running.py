@@ -107,8 +107,8 @@ class Run(Contents, Following):
             state |= _kept(self.folder / folder.STATE)
             metrics = read_metrics(self.folder / folder.METRICS)
             metrics.continues()
-        state["name"] = name or state.get("name") or self.folder.name
-        state["notes"] = notes or state.get("notes", "")
+        state["name"] = str(name or state.get("name") or self.folder.name)
+        state["notes"] = str(notes or state.get("notes", ""))
         state["config"] |= settings
         state |= {
             "status": "running",
@@ -248,7 +248,8 @@ class Run(Contents, Following):
         state["status"], state["ended"] = status, time.time()
         state["sessions"][-1] |= {"status": status, "ended": state["ended"]}
         state["seeds at the end"] = surroundings.seeds()
-        state["code"] = surroundings.code()  # with the modules that were imported on the way
+        known = {file["name"] for file in state["code"]}  # as it was at the start: it may have been edited since
+        state["code"] += [file for file in surroundings.code() if file["name"] not in known]  # imported on the way
         self.flush()
         os.close(self._file)
 

@@ -86,6 +86,8 @@ class Series:
         self.points = [p for p in self.points if p[0] < step]
         self.marks = [p for p in self.marks if p[0] < step]
         self._held = 0
+        self.low = min(self.points, key=lambda p: p[2], default=None)
+        self.high = max(self.points, key=lambda p: p[2], default=None)
 
     def shown(self, most: int = 4 * PAIRS) -> list[tuple[int, float, float]]:
         """The points to draw, at most about `most`; the lowest and the highest of all are among them."""
@@ -151,7 +153,7 @@ class Metrics:
 
     def plain(self, room: int = ROOM) -> list[dict]:
         """Every metric as plain data for the page; all together about `room` points."""
-        most = max(50, min(4 * PAIRS, room // max(1, len(self.series))))
+        most = max(10, min(4 * PAIRS, room // max(1, len(self.series))))
         digits = 3 if self.seconds < 100 else 1 if self.seconds < 10_000 else 0
         return [{"name": name, **_plain(series, most, digits)} for name, series in self.series.items()]
 

@@ -108,7 +108,7 @@ def repository() -> dict[str, str]:
         return {**found, "changes": "unknown: git took too long"}
     if changed:
         found["changes"] = changed[:PATCH]
-        patch = git("diff", "HEAD", "--no-ext-diff", "--no-color") or ""
+        patch = git("diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color") or ""
         found["patch"] = patch if len(patch) <= PATCH else patch[:PATCH] + "\n..."
     return found
 
