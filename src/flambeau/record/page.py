@@ -14,7 +14,7 @@ from ..generator import DEFAULT_SEED
 from .records import Record
 
 ASSETS = Path(__file__).with_name("assets")
-SCRIPTS = ("chart.js", "page.js", "compare.js", "start.js")
+SCRIPTS = tuple(f"{name}.js" for name in ("base", "scales", "chart", "charts", "sections", "compare", "page", "start"))
 PICTURES = 8  # of one name that the page shows: the first, the last, and some between
 TEXT = 150_000  # letters of the program that the page shows
 # Nothing is ever fetched: browsers hold the page to it.
