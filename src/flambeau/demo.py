@@ -22,12 +22,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import flambeau as fb
-from flambeau import nn
+from flambeau import nn, viz
 from flambeau.arguments import Parser
+from flambeau.errors import MissingDependency
 from flambeau.language import line, part
 from flambeau.language import text as _
 from flambeau.utils.data import DataLoader, random_split
 from flambeau.vision import datasets, transforms
+from flambeau.viz.tiles import tiles
 
 __all__ = ["main"]
 
@@ -218,95 +220,38 @@ def fit(model, train: Any, val: Any, setting: Setting, checkpoint: Path, console
     return history
 
 
-def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class (row) was taken for each (column)."""
-    table = np.zeros((classes, classes), np.int64)
-    np.add.at(table, (labels, predicted), 1)
-    return table
-
-
 # ---------------------------------------------------------------------- pictures and report
 
 
-def draw_curves(plt, history: History, path: Path) -> None:
-    """Loss and accuracy over the epochs."""
-    epochs = range(1, len(history.train_loss) + 1)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    best = int(np.argmin(history.val_loss)) + 1
-    for axes, name, train, val in (
-        (left, "loss", history.train_loss, history.val_loss),
-        (right, "accuracy", history.train_accuracy, history.val_accuracy),
-    ):
-        axes.plot(epochs, train, label="training", color="#4477aa", marker=".")
-        axes.plot(epochs, val, label="validation", color="#cc6677", marker=".")
-        axes.axvline(best, color="grey", linewidth=0.8, linestyle=":", label=f"best (epoch {best})")
-        axes.set(xlabel="epoch", title=name.capitalize())
-        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-        axes.set_xlim(0.5, len(epochs) + 0.5)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    left.set_yscale("log")
-    low = min(0.9, *history.val_accuracy, *history.train_accuracy)
-    right.set_ylim(low, 1.002)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def draw_confusion(plt, table: np.ndarray, names: list[str], path: Path) -> None:
-    """The confusion matrix, with its counts."""
-    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
-    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for row in range(len(names)):
-        for column in range(len(names)):
-            if table[row, column]:
-                colour = "white" if share[row, column] > 0.5 else "black"
-                axes.text(column, row, table[row, column], ha="center", va="center", color=colour, fontsize=9)
-    long = max(map(len, names)) > 3
-    axes.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix (test set)")
-    figure.colorbar(picture, label="share of the true class", shrink=0.85)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def draw_samples(plt, images, probabilities: np.ndarray, labels: np.ndarray, names: list[str], path: Path) -> None:
-    """The surest mistakes, then the least certain of the others, each with what was predicted."""
+def draw_samples(images, probabilities: np.ndarray, labels: np.ndarray, names: list[str]) -> Any:
+    """The surest mistakes, then the least certain of the others, each with what was predicted, as a figure."""
     predicted = probabilities.argmax(1)
     order = np.argsort(probabilities.max(1))
     mistakes = order[predicted[order] != labels[order]]
     wrong = mistakes[::-1][:12]
-    right = order[predicted[order] == labels[order]][: 24 - len(wrong)]
-    figure, grid = plt.subplots(4, 6, figsize=(8.4, 6.6), layout="constrained")
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, k in zip(grid.flat, [*wrong, *right], strict=False):
-        axes.imshow(images[k], cmap="gray_r", interpolation="nearest")
-        good = predicted[k] == labels[k]
-        text = names[predicted[k]] if good else f"{names[predicted[k]]}, not {names[labels[k]]}"
-        axes.set_title(f"{text} ({probabilities[k].max():.0%})", fontsize=9, color="black" if good else "#bb0000")
+    shown = [*wrong, *order[predicted[order] == labels[order]][: 24 - len(wrong)]]
+    captions = [f"{names[predicted[k]]} ({probabilities[k].max():.0%})" for k in shown]
+    captions[: len(wrong)] = [f"{names[predicted[k]]}, not {names[labels[k]]}" for k in wrong]
     title = f"{len(wrong)} of {len(mistakes)} mistakes (red), then the" if len(wrong) else "No mistakes; the"
-    figure.suptitle(f"{title} least certain test images, with predictions", fontsize=11)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    red = [k < len(wrong) for k in range(len(shown))]
+    pixels = [images[k] / images.max() for k in shown]
+    return tiles(pixels, captions, red, columns=6, title=f"{title} least certain test images, with predictions")
 
 
-def pictures(out: Path, history: History, table, test: Any, probabilities, labels, names) -> list[tuple[str, Path]]:
+def pictures(out: Path, history: History, test: Any, probabilities, labels, names) -> list[tuple[str, Path]]:
     """Draw all pictures that can be drawn; (title, path) of each."""
+    curves = {name: numbers for name, numbers in asdict(history).items() if name != "images_per_second"}
     try:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
-    except ImportError:
+        made = [
+            (_("Loss and accuracy"), "curves.png", viz.learning_curves(curves)),
+            (_("Confusion matrix"), "confusion.png", viz.confusion_matrix(probabilities, labels, names)),
+            (_("Sample predictions"), "samples.png", draw_samples(test.data.numpy(), probabilities, labels, names)),
+        ]
+    except MissingDependency:
         return []
-    made = [(_("Loss and accuracy"), out / "curves.png"), (_("Confusion matrix"), out / "confusion.png")]
-    draw_curves(plt, history, made[0][1])
-    draw_confusion(plt, table, names, made[1][1])
-    made.append((_("Sample predictions"), out / "samples.png"))
-    draw_samples(plt, test.data.numpy(), probabilities, labels, names, made[2][1])
-    return made
+    for _title, name, figure in made:
+        figure.savefig(out / name, dpi=110)
+    return [(title, out / name) for title, name, _figure in made]
 
 
 COLUMNS = (part("class"), part("images"), part("found"), part("precision"))
@@ -447,7 +392,7 @@ def main(argv: list[str] | None = None) -> int:
     probabilities = fb.softmax(fb.from_numpy(scores), 1).numpy()
     predicted = scores.argmax(1)
     accuracy = float((predicted == labels).mean())
-    table = confusion(predicted, labels, len(names))
+    table = viz.confusion_counts(predicted, labels, len(names)).numpy()
     facts = {
         part("data"): setting.data,
         part("training images"): len(train),
@@ -466,7 +411,7 @@ def main(argv: list[str] | None = None) -> int:
     (out / "metrics.json").write_text(
         json.dumps({"setting": asdict(setting), "facts": facts, "history": asdict(history)}, indent=2)
     )
-    figures = pictures(out, history, table, test, probabilities, labels, names)
+    figures = pictures(out, history, test, probabilities, labels, names)
     report = write_report(out, setting, facts, table, names, figures)
 
     wrong = int((predicted != labels).sum())

@@ -171,8 +171,8 @@ def _panel(ax: Any, metric: str, lines: dict[str, tuple], best: float | None, lo
         if lost:
             there = np.asarray(places)[np.isnan(shown)]
             ax.plot(there, np.zeros(lost), "x", color=style.WRONG, transform=ax.get_xaxis_transform(), clip_on=False)
-    if log:
-        ax.set_yscale("log")
+    if log and (finite > 0).any():
+        style.plain_logarithmic(ax.yaxis)
     if best is not None:
         ax.axvline(best, color=style.FAINT, linewidth=1, linestyle=":", label=f"best ({best:g})")
     left, right = min(min(p) for p, _ in lines.values()), max(max(p) for p, _ in lines.values())

@@ -214,8 +214,8 @@ def _curve(along: np.ndarray, losses: np.ndarray, log: bool, ended: bool, ax: An
         axes.axvline(place, color=style.FAINT, linestyle=":", linewidth=1)
         axes.annotate(name, (place, 1), (3, -3), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
                       va="top", fontsize=9)  # fmt: skip
-    if log:
-        axes.set_yscale("log")
+    if log and not bad.all():
+        style.plain_logarithmic(axes.yaxis)
     if bad.all():
         axes.set_yticks([])
     if bad.any():

@@ -213,6 +213,16 @@ def heat_map(axes: Any, table: np.ndarray, broken: np.ndarray, label: str) -> No
         legend_above(axes, handles)
 
 
+def plain_logarithmic(axis: Any) -> None:
+    """Make an axis logarithmic as the data has it, with numbers such as 0.02, as few as are needed."""
+    from matplotlib.ticker import LogFormatter  # noqa: PLC0415
+
+    axis._set_axes_scale("log")
+    for minor in (False, True):
+        formatter = LogFormatter(labelOnlyBase=not minor, minor_thresholds=(1.5, 0.5))
+        (axis.set_minor_formatter if minor else axis.set_major_formatter)(formatter)
+
+
 def numbers(values: Any, what: str) -> np.ndarray:
     """Numbers that the user gave (a tensor on any device, an array, a list) as a NumPy array.
 
