@@ -239,9 +239,9 @@ def test_update_ratios():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: viz.activation_histograms(recorded(steps=0)), "no activations were recorded.*no training step"),
-        (lambda: viz.dead_units(recorded(nn.Linear(8, 1))), "no outputs of a ReLU were recorded.*nn.ReLU"),
-        (lambda: viz.weight_histograms(recorded(), "nope"), "no weights of 'nope'.*`0.weight`"),
+        (lambda: viz.activation_histograms(recorded(steps=0)), "nothing in `recorder.activations`.*no training step"),
+        (lambda: viz.dead_units(recorded(nn.Linear(8, 1))), "nothing in `recorder.dead`.*nn.ReLU"),
+        (lambda: viz.weight_histograms(recorded(), "nope"), "`recorder.weights` has no 'nope'.*`0.weight`"),
         (lambda: viz.weight_histograms(nn.Linear(2, 2)), "a Recorder is needed, not Linear"),
         (lambda: viz.weight_histograms(recorded(), axes=[style.figure(2, 2).add_subplot()]), "1 axes for 3 layers"),
         (lambda: viz.Recorder(3), "takes a module, not int"),

@@ -59,8 +59,7 @@ def attention_maps(
     queries, count = rows[0][1].shape[1:]
     if keys is None and queries == count:
         keys = tokens
-    _matched(tokens, queries, "queries")
-    _matched(keys, count, "keys")
+    _match(tokens, keys, queries, count)
     top = max(float(style.finite(maps).max(initial=0)) for _, maps in rows) or 1.0
     places = _new_axes(rows, tokens is not None or keys is not None) if axes is None else _given_axes(rows, axes)
     for line, (name, maps) in enumerate(rows):
@@ -134,13 +133,13 @@ def _name(ax: Any, shape: tuple[int, ...], tokens: Any, keys: Any) -> None:
             ax.tick_params(axis="x", rotation=90)
 
 
-def _matched(names: Any, count: int, what: str) -> None:
-    if names is not None and len(names) != count:
-        raise ArgumentError(
-            f"there are {len(names)} names for {count} {what}",
-            why="each token is named, special ones and padding too",
-            fix=f"give {count} names in the order of the sequence",
-        )
+def _match(tokens: Any, keys: Any, queries: int, count: int) -> None:
+    """Check that there is a name for each query and each key."""
+    why, fix = "each token is named, special ones and padding too", "give the names in the order of the sequence"
+    if tokens is not None and len(tokens) != queries:
+        raise ArgumentError(f"there are {len(tokens)} names for {queries} queries", why=why, fix=fix)
+    if keys is not None and len(keys) != count:
+        raise ArgumentError(f"there are {len(keys)} names for {count} keys", why=why, fix=fix)
 
 
 def _heads(weights: Any, sample: int, what: str) -> np.ndarray:

@@ -13,7 +13,6 @@ from .recorder import Recorder, Spread
 __all__ = ["activation_histograms", "dead_units", "gradient_histograms", "update_ratios", "weight_histograms"]
 
 PANELS = 16  # layers that are shown if none is chosen
-_WORDS = {"dead": "outputs of a ReLU", "ratios": "updates"}  # of what tables hold, where their names do not say it
 LINES = 10  # with more lines than this, their colour says how deep the layer is
 
 
@@ -61,7 +60,7 @@ def _chosen(recorder: Any, table: str, layers: Any) -> tuple[dict[str, list], in
     rows = {name: row for name, row in getattr(recorder, table).items() if any(one is not None for one in row)}
     if not rows:
         raise ArgumentError(
-            f"no {_WORDS.get(table, table)} were recorded",
+            f"there is nothing in `recorder.{table}`",
             why="no training step was made while the recorder was open"
             if not recorder.steps
             else "the model has no `nn.ReLU` module that is called: `F.relu` is not seen"
@@ -76,8 +75,8 @@ def _chosen(recorder: Any, table: str, layers: Any) -> tuple[dict[str, list], in
         for name in names:
             if name not in rows:
                 raise ArgumentError(
-                    f"no {_WORDS.get(table, table)} of {name!r} were recorded",
-                    why="rows are found by name",
+                    f"`recorder.{table}` has no {name!r}",
+                    why="layers and parameters are found by their names",
                     fix="choose among " + ", ".join(f"`{known}`" for known in list(rows)[:20]),
                 )
         return {name: rows[name] for name in names}, len(names)

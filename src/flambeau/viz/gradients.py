@@ -53,7 +53,7 @@ def measure(name: str, gradient: Any) -> Size:
     """The size of one gradient; None is a missing one."""
     if gradient is None:
         return Size(name, missing=1)
-    values = np.abs(style.numbers(gradient, f"the gradient of {name}"))
+    values = np.abs(style.numbers(gradient, name))
     finite = values[np.isfinite(values)].astype(np.float64)
     nans = int(np.isnan(values).sum())
     largest = float(finite.max()) if finite.size else 0.0

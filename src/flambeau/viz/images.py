@@ -182,7 +182,7 @@ def _one(image: Any) -> np.ndarray:
     """One image as (H, W) or (H, W, C)."""
     if is_pil(image):
         image = np.asarray(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr", "HSV", "LAB") else image)
-    array = style.numbers(image, "an image")
+    array = style.numbers(image, "image")
     if array.ndim == 3 and array.shape[0] in CHANNELS:
         array = np.moveaxis(array, 0, -1)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in CHANNELS) or array.dtype.kind == "c":
