@@ -170,6 +170,18 @@ def test_whole_numbers_and_bools_are_inputs_too():
     assert attr.FeatureAblation(lambda x: x.sum(1)).attribute(flags).tolist() == [[1, 0]]
 
 
+def test_truth_values_are_outputs_too():
+    x = torch.tensor([[1.0, -2.0, 4.0]])
+    assert attr.FeatureAblation(lambda x: x.sum(1) > 0).attribute(x).tolist() == [[0, 0, 1]]
+    assert attr.ShapleyValues(lambda x: x.sum(1) > 0).attribute(x).sum().item() == pytest.approx(1)
+
+
+def test_numpy_numbers_are_sizes_too():
+    shape, step = np.array([2]), np.int64(1)
+    found = attr.Occlusion(linear).attribute(X, tuple(shape), step, target=0, perturbations_per_eval=np.int64(2))
+    assert torch.equal(found, attr.Occlusion(linear).attribute(X, (2,), target=0))
+
+
 def test_double_stays_double():
     x = X.double()
     f = lambda x: (x**2).sum(1)
@@ -286,6 +298,7 @@ LONG = torch.zeros(1, 30)
         (lambda: attr.Occlusion(linear).attribute(X, (5,), target=0), FailedAssertion, "cannot exceed"),
         (lambda: attr.Occlusion(linear).attribute(X, (1, 1), target=0), FailedAssertion, "shape (4,)"),
         (lambda: attr.Occlusion(linear).attribute(X, 2, target=0), FailedAssertion, "sliding_window_shapes is 2"),
+        (lambda: attr.Occlusion(linear).attribute(X, None, target=0), FailedAssertion, "sliding_window_shapes=(2,)`"),
         (lambda: attr.Occlusion(linear).attribute(X, (2,), 3, target=0), FailedAssertion, "cannot be larger"),
         (lambda: attr.Occlusion(linear).attribute(X, (2,), 0, target=0), FailedAssertion, "above 0"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -105,25 +106,28 @@ def slide(sizes: Sequence[int], shape: Sequence[int], strides: Sequence[int]) ->
 
 def as_windows(shapes, strides, inputs: tuple[Tensor, ...]) -> tuple[list[tuple], list[tuple]]:
     """The windows' shapes and strides for each input, checked, with a stride for each dimension."""
-    shapes = (shapes,) if isinstance(shapes, tuple | list) and shapes and isinstance(shapes[0], int) else shapes
+    shapes = (shapes,) if isinstance(shapes, tuple | list) and shapes and isinstance(shapes[0], Integral) else shapes
     strides = 1 if strides is None else strides
-    if isinstance(strides, int):
+    if isinstance(strides, Integral):
         strides = (strides,) * len(inputs)
     elif len(inputs) == 1 and isinstance(strides, tuple | list) and not isinstance(strides[0], tuple | list):
         strides = (strides,)
     for given, name in ((shapes, "sliding_window_shapes"), (strides, "strides")):
         if not isinstance(given, tuple | list) or len(given) != len(inputs):
+            smallest = tuple(min(2, size) for size in inputs[0].shape[1:])
             raise FailedAssertion(
                 f"{name} is {given!r}, for {len(inputs)} inputs",
                 why="each input has its own window",
-                fix=f"pass a tuple with a window for each input, such as `{name}=((3, 4, 4), (2,))`",
+                fix=f"pass a tuple with a window for each input, such as `{name}=((3, 4, 4), (2,))`"
+                if len(inputs) > 1
+                else f"pass a size for each dimension after the first, such as `{name}={smallest}`",
             )
     made: tuple[list, list] = ([], [])
     for i, (input, shape, stride) in enumerate(zip(inputs, shapes, strides)):
         sizes = tuple(input.shape[1:])
-        stride = (stride,) * len(sizes) if isinstance(stride, int) else stride
+        stride = (stride,) * len(sizes) if isinstance(stride, Integral) else stride
         for given, name in ((shape, "sliding_window_shapes"), (stride, "strides")):
-            whole = isinstance(given, tuple | list) and all(isinstance(n, int) and n > 0 for n in given)
+            whole = isinstance(given, tuple | list) and all(isinstance(n, Integral) and int(n) > 0 for n in given)
             if not whole or len(given) != len(sizes):
                 raise FailedAssertion(
                     f"{name} for input {i} is {given!r}, and an example of it has shape {sizes}",
@@ -144,6 +148,6 @@ def as_windows(shapes, strides, inputs: tuple[Tensor, ...]) -> tuple[list[tuple]
                     why="what lies between two windows would get no attribution",
                     fix=f"use strides of at most {tuple(shape)}",
                 )
-        made[0].append(tuple(shape))
-        made[1].append(tuple(stride))
+        made[0].append(tuple(map(int, shape)))
+        made[1].append(tuple(map(int, stride)))
     return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import flambeau as torch
 
 from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
@@ -113,7 +115,7 @@ class Evaluations:
 def as_tensor(output) -> Tensor:
     """The result of a forward function, which may be a plain number, as a tensor."""
     if isinstance(output, Tensor):
-        return output
+        return output.long() if output.dtype is torch.bool else output  # truth values have no difference
     if not isinstance(output, int | float):
         raise ArgumentTypeError(
             f"the return of forward_func must be a tensor, int, or float, received: {type(output).__name__}",
@@ -134,10 +136,10 @@ def progress_bar(method, calls: int, show: bool):
 
 def positive(number, name: str) -> int:
     """A whole number that is at least 1, or an error with the argument's name."""
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
         raise ArgumentError(
             f"{name} is {number!r}, and has to be a whole number that is at least 1",
             why="it says how often something is done",
             fix=f"use for instance `{name}=1`",
         )
-    return number
+    return int(number)
