@@ -48,6 +48,18 @@ def test_a_script_runs_unchanged(tmp_path):
     assert done.stdout.strip() == "accuracy True"
 
 
+def test_a_script_for_captum_runs_unchanged(tmp_path):
+    script = tmp_path / "explain.py"
+    script.write_text(
+        "import torch\nimport captum.attr\nfrom captum.attr import IntegratedGradients, visualization as viz\n"
+        "found = IntegratedGradients(lambda x: (x**2).sum(1)).attribute(torch.ones(1, 2))\n"
+        "print(found.round().tolist(), captum.attr.IntegratedGradients is IntegratedGradients, callable(viz.visualize_text))"
+    )
+    done = flambeau("run", str(script))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[[1.0, 1.0]] True True"
+
+
 @pytest.mark.parametrize(
     "line, said",
     [

@@ -44,10 +44,14 @@ from .noise_tunnel import NoiseTunnel
 from .occlusion import Occlusion
 from .saliency import InputXGradient, Saliency
 from .shapley import ShapleyValues, ShapleyValueSampling
+from .summaries import MSE, ClassSummarizer, CommonStats, Count, Max, Mean, Min, Stat, StdDev, Sum, Summarizer, Var
 
 __all__ = [
     "Alpha1_Beta0_Rule",
     "Attribution",
+    "ClassSummarizer",
+    "CommonStats",
+    "Count",
     "Deconvolution",
     "DeepLift",
     "DeepLiftShap",
@@ -83,6 +87,10 @@ __all__ = [
     "Lime",
     "LimeBase",
     "LinearRegression",
+    "MSE",
+    "Max",
+    "Mean",
+    "Min",
     "NeuronAttribution",
     "NeuronConductance",
     "NeuronDeconvolution",
@@ -101,7 +109,12 @@ __all__ = [
     "Saliency",
     "ShapleyValueSampling",
     "ShapleyValues",
+    "Stat",
+    "StdDev",
+    "Sum",
+    "Summarizer",
     "TokenReferenceBase",
+    "Var",
     "configure_interpretable_embedding_layer",
     "get_exp_kernel_similarity_function",
     "metrics",
