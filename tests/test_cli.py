@@ -53,11 +53,11 @@ def test_a_script_for_captum_runs_unchanged(tmp_path):
     script.write_text(
         "import torch\nimport captum.attr\nfrom captum.attr import IntegratedGradients, visualization as viz\n"
         "found = IntegratedGradients(lambda x: (x**2).sum(1)).attribute(torch.ones(1, 2))\n"
-        "print(found.round().tolist(), captum.attr.IntegratedGradients is IntegratedGradients, callable(viz.visualize_text))"
+        "print(found.round().tolist(), captum.attr.IntegratedGradients is IntegratedGradients, viz.visualize_text)"
     )
     done = flambeau("run", str(script))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[[1.0, 1.0]] True True"
+    assert done.stdout.startswith("[[1.0, 1.0]] True <function visualize_text")
 
 
 @pytest.mark.parametrize(
