@@ -72,6 +72,31 @@ print(len(style.png(style.figure(4, 3))) > 1000)
     )
 
 
+@pytest.mark.parametrize("pyplot", [False, True])
+def test_a_figure_that_ends_a_notebooks_cell_is_shown_once(pyplot):
+    assert (
+        run(f"""
+import sys, types
+shown = []
+display = types.ModuleType("IPython.display")
+display.Image, display.display = (lambda data: data[1:4]), shown.append
+sys.modules.update({{"ipykernel": types.ModuleType("ipykernel"), "IPython": types.ModuleType("IPython")}})
+sys.modules["IPython.display"] = display
+sys.modules["IPython"].version_info = (9, 0)
+if {pyplot}:
+    import matplotlib
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+    matplotlib.get_backend = lambda: "module://matplotlib_inline.backend_inline"
+from flambeau.viz import style
+figure = style.figure(4, 3)
+figure._ipython_display_()
+print(*shown, plt.get_fignums() if {pyplot} else [])
+""")
+        == "b'PNG' []"
+    )
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDependency, match=r"pip install 'flambeau\[viz\]'"):

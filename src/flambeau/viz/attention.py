@@ -135,11 +135,18 @@ def _name(ax: Any, shape: tuple[int, ...], tokens: Any, keys: Any) -> None:
 
 def _match(tokens: Any, keys: Any, queries: int, count: int) -> None:
     """Check that there is a name for each query and each key."""
-    why, fix = "each token is named, special ones and padding too", "give the names in the order of the sequence"
     if tokens is not None and len(tokens) != queries:
-        raise ArgumentError(f"there are {len(tokens)} names for {queries} queries", why=why, fix=fix)
+        raise ArgumentError(
+            f"there are {len(tokens)} names for {queries} queries",
+            why="each token is named, special ones and padding too",
+            fix="give the names in the order of the sequence",
+        )
     if keys is not None and len(keys) != count:
-        raise ArgumentError(f"there are {len(keys)} names for {count} keys", why=why, fix=fix)
+        raise ArgumentError(
+            f"there are {len(keys)} names for {count} keys",
+            why="each token is named, special ones and padding too",
+            fix="give the names in the order of the sequence",
+        )
 
 
 def _heads(weights: Any, sample: int, what: str) -> np.ndarray:

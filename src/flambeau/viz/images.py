@@ -174,8 +174,8 @@ def _images(given: Any, labels: Any, n: int) -> tuple[list[np.ndarray], int]:
 
 
 def _channels(shape: tuple[int, ...]) -> bool:
-    """Whether this is the shape of one image with channels."""
-    return shape[0] in CHANNELS or shape[-1] in CHANNELS
+    """Whether this is the shape of one image with channels: four in front are rather four grey images."""
+    return shape[0] in (1, 3) or shape[-1] in CHANNELS
 
 
 def _one(image: Any) -> np.ndarray:

@@ -6,6 +6,8 @@ calls `finish` at the end, which sees to characters that the default font lacks.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import math
 import sys
@@ -21,7 +23,7 @@ from . import fonts
 BLUE, RED, GREEN, YELLOW, CYAN, PURPLE = "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"
 PALETTE = (BLUE, RED, GREEN, PURPLE, YELLOW, CYAN)
 MANY = ("#332288", "#88ccee", "#cc6677", "#117733", "#ddcc77", "#882255", "#44aa99", "#999933", "#aa4499", "#777777")
-WRONG, FAINT = "#bb0000", "#999999"  # what is wrong (always said in words too); what is only a guide
+WRONG, FAINT = "#cc3311", "#999999"  # what is wrong (always said in words too); what is only a guide
 DPI = 110
 
 
@@ -52,28 +54,24 @@ def figure(width: float, height: float, shown: bool = True) -> Any:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     pyplot = sys.modules.get("matplotlib.pyplot")
+    made: Any = None
     if shown and pyplot is not None:
-        try:
+        # A backend with windows may have been asked for where there is no display: ImportError, TclError, ...
+        with contextlib.suppress(Exception):
             made = pyplot.figure(figsize=(width, height), layout="constrained")
-        except Exception:  # a backend with windows was asked for, and there is no display (ImportError, TclError ...)
-            pass
-        else:
-            if "inline" in matplotlib().get_backend():
-                _show_once(made, pyplot)
-            return made
-    return Figure(figsize=(width, height), layout="constrained")
+    if shown and "ipykernel" in sys.modules and (made is None or "inline" in matplotlib().get_backend()):
+        made = made or Figure(figsize=(width, height), layout="constrained")
+        made._ipython_display_ = functools.partial(_show_in_notebook, made)
+    return made or Figure(figsize=(width, height), layout="constrained")
 
 
-def _show_once(made, pyplot) -> None:
-    """In a notebook a figure that ends a cell would come twice: as the cell's value and as a figure of pyplot's."""
+def _show_in_notebook(made: Any) -> None:
+    """Show a figure that ends a cell, and once: pyplot would show its own ones again at the end of the cell."""
+    from IPython.display import Image, display  # noqa: PLC0415 - only notebooks call this
 
-    def display() -> None:
-        from IPython.display import Image, display  # noqa: PLC0415 - only notebooks call this
-
-        pyplot.close(made)
-        display(Image(data=png(made)))
-
-    made._ipython_display_ = display
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(made)
+    display(Image(data=png(made)))
 
 
 def axes_of(ax: Any, width: float, height: float) -> Any:
