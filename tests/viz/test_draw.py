@@ -82,6 +82,11 @@ def test_equal_modules_in_a_row_are_shown_once():
     folded = draw(Stack(), torch.ones(2, 8), depth=1)
     assert labels(folded) == ["x (2, 8)", "blocks.0 … 3 · 4 × Block (2, 8)  1.18k parameters", "output (2, 8)"]
     assert len(draw(Stack(), torch.ones(2, 8), depth=1, fold_repeats=False).nodes) == 6
+    named = nn.Sequential(nn.Linear(8, 8), nn.Sequential())
+    for i in range(12):
+        named[1].add_module(f"block_{i}", Block(8))
+    graph = draw(named, torch.ones(2, 8))
+    assert [f.title for f in graph.frames] == ["1.block_0 … 11 · 12 × Block"]
     assert len(draw(Stack(2), torch.ones(2, 8), depth=1).nodes) == 4
 
 

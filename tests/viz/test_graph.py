@@ -98,6 +98,19 @@ def test_saving_by_suffix_and_rendering(tmp_path, monkeypatch):
         graph.render("picture", format="pdf")
 
 
+def test_view_opens_the_browser_or_says_where_the_file_is(monkeypatch, capsys, tmp_path):
+    import webbrowser
+
+    opened_pages = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened_pages.append(address) or len(opened_pages) < 2)
+    graph = graph_of(["a"])
+    path = graph.view()
+    assert (
+        opened_pages[0].startswith("file://") and opened_pages[0].endswith("graph.svg") and path.endswith("graph.svg")
+    )
+    assert graph.render(tmp_path / "g", view=True) in capsys.readouterr().err
+
+
 def test_a_folder_that_is_not_there_or_cannot_be_written(tmp_path):
     graph = graph_of(["a", "b"])
     with pytest.raises(CannotWrite, match="the folder is not there") as caught:

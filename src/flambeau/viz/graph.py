@@ -14,7 +14,7 @@ from ..errors import ArgumentError, CannotWrite
 from .lettering import shorten
 
 FORMATS = ("svg", "png", "dot")
-LONGEST = 44  # characters of a line in a box
+LONGEST = 52  # characters of a line in a box
 
 
 @dataclasses.dataclass
@@ -94,7 +94,7 @@ class Graph:
 
     Attributes:
         nodes: `Node` objects; edges: `Edge` objects; frames: `Frame` objects, outer ones first.
-        title, description: what the picture is called, and what it shows, in words.
+        title, description: what the picture is called, and what it shows, in words. caption: a line above it.
         direction: "TB" for downwards, "LR" for from left to right.
 
     >>> import flambeau as torch
@@ -115,10 +115,10 @@ class Graph:
                 fix='use `direction="TB"` or `direction="LR"`',
             )
         self.title, self.description, self.direction = title, description, direction
+        self.caption = ""
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.frames: list[Frame] = []
-        self.legend: list[tuple[str, str]] = []  # (kind, what it is)
         self._drawn = False
         self.width = self.height = 0.0
         self.crossings = 0

@@ -12,6 +12,7 @@ from .level import Box, Level, Link
 SIZE, SMALL, LINE = 12.0, 11.0, 1.35  # font sizes of the first line of a box and of the others; height of a line
 PAD, TITLE = 12.0, 20.0  # inside frames; room for a frame's title
 MARGIN = 16.0  # around the picture
+CAPTION = 13.0  # font size of its caption
 
 Port = tuple[str, Hashable]  # the key of the node that a line comes from, and the line
 
@@ -56,11 +57,13 @@ def lay_out(graph: Graph) -> None:
             thing.x, thing.y = thing.y, thing.x
         for edge in graph.edges:
             edge.route = [(y, x) for x, y in edge.route]
+    wide = text_width(graph.caption, CAPTION, bold=True)
+    dx, dy = MARGIN + max(0.0, wide - graph.width) / 2, MARGIN + (CAPTION + 14 if graph.caption else 0)
     for thing in things:
-        thing.x, thing.y = thing.x + MARGIN, thing.y + MARGIN
+        thing.x, thing.y = thing.x + dx, thing.y + dy
     for edge in graph.edges:
-        edge.route = [(x + MARGIN, y + MARGIN) for x, y in edge.route]
-    graph.width, graph.height = graph.width + 2 * MARGIN, graph.height + 2 * MARGIN
+        edge.route = [(x + dx, y + dy) for x, y in edge.route]
+    graph.width, graph.height = max(graph.width, wide) + 2 * MARGIN, graph.height + dy + MARGIN
 
 
 def _joined(route: list[tuple[float, float]]) -> list[tuple[float, float]]:

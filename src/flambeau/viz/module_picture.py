@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import Any
 
 from .. import nn
@@ -96,6 +97,7 @@ class _Picture:
         total = sum(p.numel() for p in model.parameters())
         name = type(model).__name__
         self.graph = Graph(name, "", direction)
+        self.graph.caption = f"{name} · {_count(total)}" if total else name
         self.keys: dict[Step, str] = {}  # steps that are boxes -> their keys
         self.paths: dict[str, str] = {}  # key of a frame -> dotted name of its module
         self.holder: dict[Step, Step] = {}  # steps inside a box -> that box
@@ -152,19 +154,22 @@ class _Picture:
 
     def _inside(self, step: Step, level: int, frame: str) -> None:
         for s in self._content(step):
-            if s.kind == "module" and s.steps and level + 1 < self.depth:
-                inner = self._content(s)
-                if len(inner) == 1:  # a frame around a single box would say nothing
-                    self._box(inner[0], frame)
-                    continue
-                key = f"f{len(self.graph.frames)}"
-                self.graph.frames.append(Frame(key, shorten(self._title(s, frame), 60), _tooltip(s), frame))
-                self.paths[key] = s.path
-                self._inside(s, level + 1, key)
-            elif s.kind == "op" and not self.functions:
-                continue
-            else:
-                self._box(s, frame)
+            if s.kind != "op" or self.functions:
+                self._show(s, level, frame)
+
+    def _show(self, step: Step, level: int, frame: str) -> None:
+        """Add a box for a step, or a frame with what is in it."""
+        if step.kind != "module" or not step.steps or level + 1 >= self.depth:
+            self._box(step, frame)
+            return
+        inner = self._content(step)
+        if len(inner) == 1 and len(self._row(step)) == 1:  # a frame around a single box would say nothing
+            self._show(inner[0], level + 1, frame)
+            return
+        key = f"f{len(self.graph.frames)}"
+        self.graph.frames.append(Frame(key, shorten(self._title(step, frame), 60), _tooltip(step), frame))
+        self.paths[key] = step.path
+        self._inside(step, level + 1, key)
 
     def _box(self, step: Step, frame: str) -> None:
         key = self.keys[step] = f"s{len(self.keys)}"
@@ -191,9 +196,8 @@ class _Picture:
         if len(row) > 1:
             label = f"{len(row)} × {label}"
             last = row[-1].path[len(step.path) - len(name) :]
-            if last != name:  # `blocks.0 … 3`
-                stem = name.rpartition(".")[0] + "."
-                name = f"{name} … {last.removeprefix(stem)}"
+            if last != name:
+                name = f"{name} … {_ending(name, last)}"
         title = f"{name} · {label}" if name else label
         outer = step.parent.call if step.parent is not None else 0
         again = step.call > outer and next(module.parameters(), None) is not None
@@ -276,6 +280,13 @@ def _shape(step: Step) -> str:
 
 def _name(step: Step) -> str:
     return step.path or step.label
+
+
+def _ending(first: str, last: str) -> str:
+    """The part of the last of several names that is not in the first: `3` of `blocks.0` and `blocks.3`."""
+    shared = os.path.commonprefix([first.rstrip("0123456789"), last])
+    rest = last[len(shared) :]
+    return rest if rest.isdigit() else last.removeprefix(first.rpartition(".")[0] + ".")
 
 
 def _kind(step: Step) -> str:

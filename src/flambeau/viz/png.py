@@ -7,7 +7,8 @@ from typing import Any
 
 from . import style
 from .graph import Edge, Frame, Graph, Node
-from .layout import SIZE, SMALL
+from .layout import CAPTION, MARGIN, SIZE, SMALL
+from .lettering import shorten
 from .svg import CORNER, FRAME, KINDS, LINES, PAGE, Route, curves, drawn_once, text_lines, title_place
 
 POINT = 72 / 96  # an SVG unit in points
@@ -29,6 +30,7 @@ def png(graph: Graph, dpi: float = 150) -> bytes:
         _frame(axes, frame)
     for edge, route in drawn_once(graph):
         _edge(axes, edge, route)
+    _line(axes, shorten(graph.caption, 80), MARGIN, MARGIN + CAPTION, CAPTION, FRAME[0][2], "left", True, False)
     for frame in graph.frames:
         _line(axes, frame.title, *title_place(frame), SMALL, FRAME[0][2], "left", True, False)
     for node in graph.nodes:

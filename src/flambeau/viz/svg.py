@@ -8,8 +8,8 @@ from html import escape
 from typing import NamedTuple
 
 from .graph import Edge, Frame, Graph, Node
-from .layout import LINE, SIZE, SMALL
-from .lettering import MONO, SANS, printable
+from .layout import CAPTION, LINE, MARGIN, SIZE, SMALL
+from .lettering import MONO, SANS, printable, shorten
 
 Route = list[tuple[float, float]]
 CORNER = {"input": 14.0, "output": 14.0, "function": 9.0, "constant": 9.0}
@@ -48,12 +48,12 @@ KINDS = {
 PAGE = ("#ffffff", "#16191e")
 LINES = ("#66707e", "#98a2b0")
 FRAME = (("#f7f8fb", "#b9c0cc", "#4b5563"), ("#1c2027", "#4b5563", "#b7bfca"))
-FAINT = ("#5a6472", "#b0b8c4")
 
 
 def svg(graph: Graph) -> str:
     """The SVG text of a graph that has been laid out."""
-    body = [_frame(frame) for frame in graph.frames]
+    body = [f'<text class="caption" x="{MARGIN:g}" y="{MARGIN + CAPTION:g}">{_text(shorten(graph.caption, 80))}</text>']
+    body = (body if graph.caption else []) + [_frame(frame) for frame in graph.frames]
     body += [_edge(edge, route) for edge, route in drawn_once(graph)]
     body += [_frame_title(frame) for frame in graph.frames] + [_node(node) for node in graph.nodes]
     width, height = f"{graph.width:.0f}", f"{graph.height:.0f}"
@@ -78,7 +78,9 @@ def _style(name: str, graph: Graph) -> str:
         f"#{name} .first{{font-size:{SIZE:g}px;font-weight:600}}",
         f"#{name} .mono text{{font-family:{MONO}}}#{name} .table text{{text-anchor:start}}",
         f"#{name} .flow{{marker-end:url(#{name}a)}}#{name} .dotted{{stroke-dasharray:2 4}}",
-        f"#{name} .edge{{fill:none;stroke-width:1.3}}#{name} .box{{stroke-width:1.2}}",
+        f"#{name} .edge{{fill:none;stroke-width:1.3}}#{name} .edge:hover{{stroke-width:3}}",
+        f"#{name} .caption{{font-size:{CAPTION:g}px;font-weight:600;text-anchor:start}}",
+        f"#{name} .box{{stroke-width:1.2}}",
         f"#{name} .frame text{{text-anchor:start;font-weight:600;paint-order:stroke;stroke-width:5px}}",
         *_colours(name, kinds, 0),
         "@media (prefers-color-scheme: dark){",
@@ -89,7 +91,7 @@ def _style(name: str, graph: Graph) -> str:
 
 
 def _colours(name: str, kinds: dict[str, Colours], dark: int) -> Iterator[str]:
-    yield f"#{name} .page{{fill:{PAGE[dark]}}}"
+    yield f"#{name} .page{{fill:{PAGE[dark]}}}#{name} .caption{{fill:{FRAME[dark][2]}}}"
     yield f"#{name} .edge{{stroke:{LINES[dark]}}}#{name} .head{{fill:{LINES[dark]}}}"
     fill, line, text = FRAME[dark]
     yield f"#{name} .frame rect{{fill:{fill};stroke:{line}}}#{name} .frame text{{fill:{text};stroke:{fill}}}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import os
 import random
 import sys
@@ -40,6 +41,7 @@ _OPERATIONS = tuple(
 _UNSEEN = tuple(_PACKAGE + part + os.sep for part in ("checks", "mistakes", "kernels", "profiler"))
 _CALL, _APPLY = Module.__call__.__code__, Function.apply.__func__.__code__  # type: ignore[attr-defined]
 _VARIADIC = inspect.CO_VARARGS, inspect.CO_VARKEYWORDS
+MANY = 4096  # elements of a list or dict that are looked into
 DEEP = 6  # how deep lists, dicts and objects that hold tensors are looked into
 
 
@@ -87,13 +89,13 @@ def tensors_in(thing: Any, name: str = "", depth: int = DEEP) -> Iterator[tuple[
     elif depth == 0 or thing is None or isinstance(thing, (str, bytes, int, float, np.ndarray, Module, type)):
         return
     elif isinstance(thing, dict):
-        for key, value in thing.items():
+        for key, value in itertools.islice(thing.items(), MANY):
             yield from tensors_in(value, f"{name}[{key!r}]", depth - 1)
     elif isinstance(thing, tuple) and hasattr(thing, "_fields"):
         for field, value in zip(thing._fields, thing):
             yield from tensors_in(value, f"{name}.{field}", depth - 1)
     elif isinstance(thing, (list, tuple, set, frozenset)):
-        for i, value in enumerate(thing):
+        for i, value in enumerate(itertools.islice(thing, MANY)):
             yield from tensors_in(value, f"{name}[{i}]", depth - 1)
     elif isinstance(getattr(thing, "__dict__", None), dict) and not callable(thing):
         for key, value in vars(thing).items():
@@ -107,6 +109,8 @@ def _described(t: Tensor) -> tuple[tuple[int, ...], Any]:
 class Tracer:
     """The profile function of one pass."""
 
+    rests = True  # while kernels are written (kernels/record.py)
+
     def __init__(self, model: Module):
         self.paths = {id(m): name.replace("._orig_mod", "") for name, m in model.named_modules()}
         self.held = {id(p): ("parameter", name.replace("._orig_mod", "")) for name, p in model.named_parameters()}
@@ -116,15 +120,18 @@ class Tracer:
         self.kinds: dict[CodeType, str] = {}
         self.root = Step("module", type(model).__name__, None, "", model)
         self.current = self.root  # the innermost module that is running
-        self.inside = 0  # frames deep in an operation: what it calls is its own affair
+        self.inside: FrameType | None = None  # an operation that is running: what it calls is its own affair
         self.started: list = []  # (name, tensors that went in) of the operation that is running
         self.open: list[tuple[FrameType, list]] = []  # modules that are running: (frame, sources of their arguments)
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call":
-            if self.inside:
-                self.inside += 1
-                return
+        if self.inside is not None:
+            if event == "return" and frame is self.inside:
+                self.inside = None
+                if self.started:
+                    (name, given, changes), self.started = self.started, []
+                    self._operate(name, given, changes, arg)
+        elif event == "call":
             code = frame.f_code
             kind = self.kinds.get(code)
             if kind is None:
@@ -132,17 +139,11 @@ class Tracer:
             if kind == "module":
                 self._enter(frame)
             elif kind:
-                self.inside = 1
+                self.inside = frame
                 if kind == "op":
                     self.started = [*_operation(frame)]
-        elif event == "return":
-            if self.inside:
-                self.inside -= 1
-                if not self.inside and self.started:
-                    (name, given, changes), self.started = self.started, []
-                    self._operate(name, given, changes, arg)
-            elif self.open and frame is self.open[-1][0]:
-                self._leave(arg)
+        elif event == "return" and self.open and frame is self.open[-1][0]:
+            self._leave(arg)
 
     def _kind(self, code: CodeType) -> str:
         """What a call of this code is: "module", "op", "unseen" (with all that it calls), or "" for any other code."""
