@@ -47,7 +47,7 @@ GROUPS = {
 NAMESPACES = (
     "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "nn.utils.parametrize", "nn.utils.parametrizations",
     "nn.attention", "optim", "optim.lr_scheduler", "optim.swa_utils", "autograd", "autograd.functional",
-    "autograd.forward_ad", "autograd.graph", "utils.data", "utils.checkpoint",
+    "autograd.forward_ad", "autograd.graph", "utils.data", "utils.checkpoint", "utils.tensorboard",
     "linalg", "fft", "special", "signal.windows", "masked", "func", "distributions", "amp", "random", "compiler",
     "doctor", "checks", "viz", "attr", "profiler", "training", "record",
     "vision.datasets", "vision.transforms", "vision.transforms.v2", "vision.transforms.functional", "vision.models",
