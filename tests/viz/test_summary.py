@@ -91,6 +91,15 @@ def test_a_terminal_is_asked_for_its_width(monkeypatch):
     assert str(stats).split("\n")[0] == "=" * 90  # what is written into files does not depend on the terminal
 
 
+def test_an_output_without_line_drawing_gets_none(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    stats = torch.summary(nn.Sequential(nn.Sequential(nn.ReLU())), (1, 2), verbose=2)
+    shown = raw.getvalue().decode()
+    assert "+ Sequential: 1-1" in shown and "|    + ReLU: 2-1" in shown
+    assert "├─Sequential: 1-1" in str(stats)
+
+
 def test_chinese_names_keep_the_columns_in_line():
     class 网络(nn.Module):
         def __init__(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ def summary(
     Returns: `ModelStatistics`: the totals, the rows, `str()` for the table and `to_html()` for a page.
 
     A terminal that is too narrow for the table gets a narrower one: columns as wide as their content, long names
-    shortened in the middle, and columns left out from the right where that is not enough.
+    shortened in the middle, and columns left out where that is not enough.
 
     Multiply-adds are counted from the operations that run: products with weights (their biases included), products of
     activations with each other (`@`, `einsum`, attention), recurrence, each with the shapes that it really has.
@@ -155,8 +156,21 @@ def _run(model, args, named, mode, input_size):
 
 def _shown(stats: ModelStatistics) -> ModelStatistics:
     if stats.formatting.verbose > Verbosity.QUIET:
-        print(stats.fitted())
+        print(_writable(stats))
     return stats
+
+
+def _writable(stats: ModelStatistics) -> str:
+    """The table in letters that standard output can take."""
+    text, encoding = stats.fitted(), getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        settings = stats.formatting.row_settings
+        stats.formatting.row_settings = settings | {"ascii_only"}
+        text = stats.fitted().encode(encoding, "backslashreplace").decode(encoding)
+        stats.formatting.row_settings = settings
+    return text
 
 
 # ------------------------------------------------------------------------------------------------------- arguments
