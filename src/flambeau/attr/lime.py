@@ -169,6 +169,8 @@ class LimeBase(PerturbationAttribution):
 
     def _weights(self, inputs, changed: tuple[Tensor, ...], rows: list[Tensor], **kwargs) -> Tensor:
         """The weights of some samples."""
+        if hasattr(self.similarity_func, "of_many"):
+            return self.similarity_func.of_many(inputs, changed, len(rows))
         each = zip(*(tensor.chunk(len(rows)) for tensor in changed))
         return torch.cat([
             torch.as_tensor(self.similarity_func(inputs, like_inputs(inputs, one), row, **kwargs)).reshape(1)
@@ -215,16 +217,20 @@ def get_exp_kernel_similarity_function(distance_mode: str = "cosine", kernel_wid
             fix="use for instance `kernel_width=1.0`",
         )
 
-    def similarity(original_inp, perturbed_inp, _features, **kwargs) -> float:
-        first, second = (
-            torch.cat([tensor.float().flatten() for tensor in as_tuple(inp)]) for inp in (original_inp, perturbed_inp)
-        )
+    def of_many(original_inp, changed: tuple[Tensor, ...], copies: int) -> Tensor:
+        """The similarities of so many changed inputs, joined along the first dimension, to the original one."""
+        original = torch.cat([tensor.reshape(1, -1).float() for tensor in as_tuple(original_inp)], dim=1)
+        others = torch.cat([tensor.reshape(copies, -1).float() for tensor in changed], dim=1)
         if distance_mode == "cosine":
-            distance = 1 - F.cosine_similarity(first, second, dim=0)
+            distance = 1 - F.cosine_similarity(original, others, dim=1)
         else:
-            distance = (first - second).norm()
-        return math.exp(-(float(distance) ** 2) / (2 * kernel_width**2))
+            distance = (original - others).norm(dim=1)
+        return torch.exp(-(distance**2) / (2 * kernel_width**2))
 
+    def similarity(original_inp, perturbed_inp, _features, **kwargs) -> float:
+        return float(of_many(original_inp, as_tuple(perturbed_inp), 1))
+
+    similarity.of_many = of_many  # type: ignore[attr-defined]  # LimeBase calls it for a batch
     return similarity
 
 
