@@ -58,7 +58,7 @@ def of_image(image: Any, dataformats: str = "") -> tuple[str, bytes]:
         raise MissingDependency(
             "pictures need Pillow, which is not installed",
             why="tensors are written as PNG by it",
-            fix="pip install 'flambeau[viz]'",
+            fix="run `pip install 'flambeau[viz]'`",
         ) from None
     made = image if isinstance(image, Image.Image) else Image.fromarray(pixels(image, dataformats))
     made.save(out, "PNG")
