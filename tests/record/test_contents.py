@@ -3,7 +3,6 @@
 import base64
 import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,12 +138,18 @@ def test_a_model(tmp_path):
 
 
 def test_a_profile(tmp_path):
-    times = [("mm", 2, 30.0, 30.0), ("linear", 1, 10.0, 40.0), ("step", 1, 60.0, 100.0)]
-    events = [SimpleNamespace(key=k, count=n, self_cpu_time_total=a, cpu_time_total=b) for k, n, a, b in times]
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
     with torch.Run(tmp_path / "run") as run:
-        run.add_profile(SimpleNamespace(key_averages=lambda: events), rows=2)
-        assert shown(run)["profile"]["rows"] == [["step", 1, 60e-6, 100e-6], ["mm", 2, 30e-6, 30e-6]]
-        assert shown(run)["profile"]["total"] == pytest.approx(100e-6) and shown(run)["profile"]["left_out"] == 1
+        with torch.profiler.profile() as profile:
+            model(torch.zeros(2, 4))
+        run.add_profile(profile, rows=2)
+        found = shown(run)["profile"]
+        assert (
+            len(found["rows"]) == 2 and "aten::linear" in [row[0] for row in found["rows"]] and found["left_out"] >= 0
+        )
+        own = [row[2] for row in found["rows"]]
+        assert own == sorted(own, reverse=True) and sum(own) <= found["total"]
+        assert {"Sequential", "Sequential.0", "Sequential.1"} <= {row[0] for row in found["layers"]}
         with pytest.raises(ArgumentTypeError, match="takes a profile, not str"):
             run.add_profile("fast")
 

@@ -140,6 +140,10 @@ class Contents:
             "total": sum(e.self_cpu_time_total for e in events) / 1e6,
             "rows": [[str(e.key), e.count, e.self_cpu_time_total / 1e6, e.cpu_time_total / 1e6] for e in events[:rows]],
             "left_out": len(events[rows:]),
+            "layers": [
+                [row.name, row.calls, row.forward / 1e6, row.backward / 1e6, row.own / 1e6]
+                for row in getattr(profile, "by_module", list)()
+            ],
         }
 
     def add_report(self, report: Any) -> None:

@@ -334,19 +334,39 @@ function model(m) {
 }
 
 function profile(p) {
+  const share = (seconds) => `${((100 * seconds) / p.total || 0).toFixed(1)} %`;
+  const layers = p.layers.map(([name, calls, forward, backward, own]) => [
+    el("code", {}, t(name)),
+    shown(calls),
+    duration(forward),
+    duration(backward),
+    share(own),
+  ]);
   const rows = p.rows.map(([name, calls, own, all]) => [
     el("code", {}, name),
     shown(calls),
     duration(own),
-    `${((100 * own) / p.total || 0).toFixed(1)} %`,
+    share(own),
     duration(all),
   ]);
+  const numbers = [1, 2, 3, 4];
   return [
-    table([t("operation"), t("calls"), t("own time"), t("share"), t("with what it calls")], rows, {
-      caption: t("Where the time went: {time} in all", { time: duration(p.total) }),
-      numbers: [1, 2, 3, 4],
-      head: true,
-    }),
+    el("p", {}, t("Where the time went: {time} in all", { time: duration(p.total) })),
+    el(
+      "div",
+      { class: "tables" },
+      layers.length > 0 &&
+        table([t("layer"), t("calls"), t("forward"), t("backward"), t("own share")], layers, {
+          caption: t("By layer"),
+          numbers,
+          head: true,
+        }),
+      table([t("operation"), t("calls"), t("own time"), t("own share"), t("with what it calls")], rows, {
+        caption: t("By operation"),
+        numbers,
+        head: true,
+      }),
+    ),
     p.left_out > 0 && el("p", { class: "soft small" }, t("{n} more rows are not shown", { n: shown(p.left_out) })),
   ];
 }
