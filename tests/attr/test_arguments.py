@@ -175,3 +175,10 @@ def test_layers_are_resized_and_named():
 def test_names_that_there_are_not():
     with pytest.raises(AttributeError, match=r"did you mean `flambeau.attr.Saliency`\?"):
         attr.Salience  # noqa: B018
+
+
+def test_warnings_name_the_users_line():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Flatten())
+    with pytest.warns(UserWarning, match="training mode") as caught:
+        Saliency(model).attribute(X, 0)
+    assert caught[0].filename == __file__

@@ -12,13 +12,13 @@ from contextvars import ContextVar
 import flambeau as torch
 
 from ..errors import ArgumentTypeError, FailedAssertion, NotSupported
-from ..language import warn
 from ..nn import Module
 from ..nn import functional as F
 from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.dropout import _DropoutNd
 from .arguments import as_args, as_baselines, as_tuple, baseline_tensors
 from .forward import compute_gradients, run_forward
+from .told import warn
 
 Tensor = torch.Tensor
 inside: ContextVar[bool] = ContextVar(

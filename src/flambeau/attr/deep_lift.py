@@ -14,7 +14,6 @@ import flambeau as torch
 
 from .. import nn
 from ..errors import FailedAssertion
-from ..language import warn
 from ..nn import Module
 from ..nn.modules.instancenorm import _InstanceNorm
 from .arguments import (
@@ -33,6 +32,7 @@ from .forward import compute_gradients, select_target
 from .guided_backprop import check_is_module
 from .integration import gauss_legendre
 from .rules import Call, Rule, following
+from .told import warn
 
 Tensor = torch.Tensor
 Values = tuple[Tensor, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import flambeau as torch
 
 from ..errors import ArgumentTypeError, FailedAssertion, MissingAttribute
-from ..language import warn
 from ..nn import Module
+from .told import warn
 
 Tensor = torch.Tensor
 

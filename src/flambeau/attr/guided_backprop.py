@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..errors import ArgumentTypeError
-from ..language import warn
 from ..nn import Module, ReLU
 from .arguments import as_tuple, like_inputs
 from .base import GradientAttribution, leaves_no_trace
 from .rules import following
+from .told import warn
 
 
 def check_is_module(model, method: str) -> Module:

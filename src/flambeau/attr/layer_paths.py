@@ -6,7 +6,6 @@ import contextlib
 
 import flambeau as torch
 
-from ..language import warn
 from .arguments import (
     as_args,
     as_baselines,
@@ -22,6 +21,7 @@ from .forward import check_output, derivatives, run_forward, variables_of
 from .integrated_gradients import IntegratedGradients
 from .integration import path, points_and_weights, portions, refined, weighted_sum
 from .layer_values import layer_gradients, layer_replaced, layer_values
+from .told import warn
 
 Tensor = torch.Tensor
 

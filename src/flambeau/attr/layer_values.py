@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import flambeau as torch
 
 from ..errors import FailedAssertion, IndexOutOfRange, StateError
-from ..language import warn
 from ..nn import Module
 from .arguments import one_or_tuple
 from .base import modules_of
 from .forward import check_output, derivatives, run_forward, variables_of
+from .told import warn
 
 Tensor = torch.Tensor
 Values = tuple[Tensor, ...]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import flambeau as torch
 
 from ..errors import FailedAssertion
-from ..language import warn
 from ..nn import Module
 from .arguments import as_tuple, like_inputs, one_or_tuple
 from .base import GradientAttribution, LayerAttribution, leaves_no_trace
 from .guided_backprop import GuidedBackprop
 from .layer_values import layer_gradients, layer_values
+from .told import warn
 
 Tensor = torch.Tensor
 

@@ -8,7 +8,6 @@ import flambeau as torch
 
 from .. import nn
 from ..errors import ArgumentTypeError
-from ..language import warn
 from ..nn import Module
 from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.dropout import _DropoutNd
@@ -19,6 +18,7 @@ from .guided_backprop import check_is_module
 from .layer_values import layer_gradients
 from .lrp_rules import EpsilonRule, IdentityRule, PropagationRule
 from .rules import Rule, following
+from .told import warn
 
 Tensor = torch.Tensor
 LINEAR = (

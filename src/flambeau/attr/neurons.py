@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import flambeau as torch
 
-from ..language import warn
 from ..nn import Module
 from .arguments import (
     as_args,
@@ -23,6 +22,7 @@ from .guided_backprop import Deconvolution, GuidedBackprop
 from .integrated_gradients import IntegratedGradients
 from .integration import path, points_and_weights, portions, weighted_sum
 from .layer_values import neuron_gradient_func, run_watching, select_neuron
+from .told import warn
 
 Tensor = torch.Tensor
 
