@@ -153,6 +153,28 @@ def test_lazy_modules_learn_their_sizes():
     assert model(torch.ones(3, 7)).shape == (3, 4)
 
 
+def test_parameters_and_gradients_are_put_back():
+    class Trains(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, x):
+            with torch.enable_grad():
+                loss = self.layer(x).sum()
+                loss.backward()
+            self.layer.weight.data.fill_(7.0)
+            return loss.detach()
+
+    model = Trains()
+    model.layer.bias.grad = gradient = torch.ones(1)
+    before = model.layer.weight.clone()
+    module_graph(model, torch.ones(3, 2))
+    assert (model.layer.weight == before).all()
+    assert model.layer.weight.grad is None
+    assert model.layer.bias.grad is gradient and float(gradient) == 1.0
+
+
 def test_what_is_one_argument_and_what_several():
     class Pair(nn.Module):
         def forward(self, pair):

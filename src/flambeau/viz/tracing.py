@@ -42,6 +42,7 @@ _UNSEEN = tuple(_PACKAGE + part + os.sep for part in ("checks", "mistakes", "ker
 _CALL, _APPLY = Module.__call__.__code__, Function.apply.__func__.__code__  # type: ignore[attr-defined]
 _VARIADIC = inspect.CO_VARARGS, inspect.CO_VARKEYWORDS
 MANY = 4096  # elements of a list or dict that are looked into
+MUCH = 1 << 30  # bytes of values that are not copied
 DEEP = 6  # how deep lists, dicts and objects that hold tensors are looked into
 
 
@@ -294,9 +295,11 @@ def _names() -> dict:
 
 @contextlib.contextmanager
 def untouched(model: Module, tensors: Iterable[Tensor] = ()) -> Iterator[None]:
-    """Whatever runs in the block: modes, buffers, attributes of the modules and random states are afterwards as before.
+    """Whatever runs in the block: modes, tensors, gradients and attributes of modules, and random states, are put back.
 
-    tensors: others whose values are to be kept, such as the model's input.
+    Arguments:
+        model: whose modules are looked after. Of one that takes more than a gigabyte no values are copied.
+        tensors: others whose values are put back, such as the model's input.
 
     >>> import flambeau as torch
     >>> from flambeau.viz.tracing import untouched
@@ -308,7 +311,15 @@ def untouched(model: Module, tensors: Iterable[Tensor] = ()) -> Iterator[None]:
     """
     held = [(m, dict(m.__dict__)) for m in model.modules()]
     containers = [(c, c.copy()) for _, own in held for c in own.values() if isinstance(c, (list, dict, set, deque))]
-    buffers = [(b, b._array, b._array.copy(), b._cell, b._version) for b in (*model.buffers(), *tensors)]
+    parameters = list(model.parameters())
+    values = [*parameters, *model.buffers(), *tensors]
+    real = {id(t) for t in values if type(t._array) is np.ndarray}
+    if sum(t._array.nbytes for t in values if id(t) in real) > MUCH:
+        real = set()
+    kept = [(t, t._array, t._array.copy() if id(t) in real else None, t._cell, t._version) for t in values]
+    gradients = [(p, p._grad) for p in parameters]
+    for p in parameters:
+        p._grad = None  # a backward pass in the block makes its own
     states = default_generator.get_state(), random.getstate(), np.random.get_state()
     try:
         yield
@@ -318,12 +329,14 @@ def untouched(model: Module, tensors: Iterable[Tensor] = ()) -> Iterator[None]:
             module.__dict__.update(own)
         for now, before in containers:
             _put_back(now, before)
-        for b, array, values, cell, version in buffers:
-            b._array, b._cell = array, cell
-            if type(array) is np.ndarray:
-                array[...] = values
+        for t, array, copied, cell, version in kept:
+            t._array, t._cell = array, cell
+            if copied is not None and array.flags.writeable:
+                array[...] = copied
             if cell:
                 cell[0] = version
+        for p, gradient in gradients:
+            p._grad = gradient
         default_generator.set_state(states[0])
         random.setstate(states[1])
         np.random.set_state(states[2])
