@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import flambeau as torch
+from flambeau import viz
 from flambeau.errors import MissingDependency
 from flambeau.viz import fonts, style
 
@@ -98,9 +99,34 @@ print(*shown, plt.get_fignums() if {pyplot} else [])
 
 
 def test_without_matplotlib(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingDependency, match=r"pip install 'flambeau\[viz\]'"):
-        style.figure(4, 3)
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU())
+    images = torch.rand(2, 1, 8, 8)
+    with viz.Recorder(model) as recorder:
+        model(images).sum().backward()
+        recorder.step(lr=0.1)
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "matplotlib":
+            monkeypatch.setitem(sys.modules, name, None)
+    for draw in (
+        lambda: style.figure(4, 3),
+        lambda: viz.gradient_flow(model),
+        lambda: viz.confusion_matrix([0, 1], [0, 1]),
+        lambda: viz.show_batch(images),
+        lambda: viz.show_augmentations(images[0], lambda image: image),
+        lambda: viz.show_filters(model),
+        lambda: viz.feature_maps(model, images),
+        lambda: viz.attention_maps(torch.ones(2, 2)),
+        lambda: viz.embedding(torch.rand(4, 3)),
+        lambda: viz.learning_curves({"loss": [1, 2]}),
+        lambda: viz.loss_landscape(model, lambda: pytest.fail("too late")),
+        lambda: viz.activation_histograms(recorder),
+        lambda: viz.weight_histograms(recorder),
+        lambda: viz.gradient_histograms(recorder),
+        lambda: viz.update_ratios(recorder),
+        lambda: viz.dead_units(recorder),
+    ):
+        with pytest.raises(MissingDependency, match=r"pip install 'flambeau\[viz\]'"):
+            draw()
 
 
 def test_ax_has_to_be_axes():

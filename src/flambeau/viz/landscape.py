@@ -69,6 +69,7 @@ def loss_landscape(
     >>> figure.axes[0].get_xlabel()
     'distance along a random direction'
     """
+    style.matplotlib()  # not after all the work
     model = capture.module(model, "loss_landscape")
     steps = steps or (51 if dimensions == 1 else 25)
     if dimensions not in (1, 2) or steps < 2:
