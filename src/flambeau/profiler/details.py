@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import weakref
 from types import CodeType, FrameType
@@ -116,12 +117,15 @@ def short_path(file: str) -> str:
 class Memory:
     """Which arrays came into being, and when they went.
 
-    What counts is the memory of tensors: an array that is none of the arguments', and was not known before.
+    What counts is the memory of tensors: an array that is none of the arguments', and was not there before.
     """
 
     def __init__(self, notes: Notes):
         self.notes = notes
         self.known: dict[int, weakref.ref] = {}
+        for thing in gc.get_objects():
+            if issubclass(type(thing), Tensor) and "_array" in thing.__dict__:
+                self._new(owner(thing._array))
 
     def made(self, watch: Watch, made: Any, arguments: tuple) -> int:
         """Bytes of the tensors that a call has made and not freed."""

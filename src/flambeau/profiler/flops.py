@@ -70,7 +70,7 @@ FORMULAS: dict[str, Callable[[list[Shape], Shape], int]] = {
     "bilinear": lambda s, out: bilinear(s[0], s[1], s[2]),
     **dict.fromkeys(("gru_layer", "rnn_layer"), lambda s, out: recurrent(s[2:], s[0][0])),
     "lstm_layer": lambda s, out: recurrent(s[3:], s[0][0]),
-    **dict.fromkeys(("mul", "mul_", "add", "add_"), lambda s, out: math.prod(out)),
+    **dict.fromkeys(("mul", "add"), lambda s, out: math.prod(out)),
 }
 # Of a node of a backward pass: which inputs' gradients take as many operations as the forward did.
 _GRADIENTS = {

@@ -37,8 +37,8 @@ class Parser:
         self.events: list[FunctionEvent] = []
         self.open: dict[int, list[tuple[FunctionEvent, Any]]] = {}  # by thread
         self.last: dict[int, FunctionEvent] = {}  # the call that ended last
-        self.details: dict[int, Detail] = {}  # by event
-        self.modules: dict[int, Any] = {}
+        self.details: dict[FunctionEvent, Detail] = {}
+        self.modules: dict[FunctionEvent, Any] = {}
         self.names: dict[int, dict[int, str]] = {}  # root -> module -> path
         self.memory: list[tuple[float, int, int]] = []  # (time, thread, bytes), freed if negative
         self.kernels: dict[int, list[Kernel]] = {}
@@ -62,8 +62,9 @@ class Parser:
         for stack in self.open.values():
             for event, _ in stack:  # calls that had not ended
                 event.time_range.end = self._time(self.ended)
-        self._attribute()
         self._merge()
+        self._attribute()
+        self._count_once()
         for event in reversed(self.events):  # children come after their parents
             event.cpu_memory_usage += event.self_cpu_memory_usage
             if event.cpu_parent is not None:
@@ -81,7 +82,7 @@ class Parser:
         event = self._event(name, kind, thread, at, at, number)
         self.open.setdefault(thread, []).append((event, what))
         if kind == "module":
-            self.modules[event.id] = what
+            self.modules[event] = what
         elif kind == "kernel":
             self._kernel(event, kernel_of(what))
 
@@ -128,7 +129,7 @@ class Parser:
         event = self.last.get(thread)
         if event is None:
             return
-        self.details[event.id] = detail
+        self.details[event] = detail
         event.input_shapes = detail.shapes
         event.flops = detail.flops
         event.stack = [frame_text(*frame) for frame in detail.stack]
@@ -162,7 +163,7 @@ class Parser:
                 event.module, event.line = source.module, source.line
             if event.kind == "module":
                 event.module = self._path(event)
-            detail = self.details.get(event.id)
+            detail = self.details.get(event)
             if detail is not None and detail.stack and (event.scope == 0 or event.kind == "backward"):
                 event.line = line_of(detail)
         for event in self.events:
@@ -171,10 +172,10 @@ class Parser:
 
     def _path(self, event: FunctionEvent) -> str:
         """The path of a module from the outermost one that runs: `Net.features.3`."""
-        module, root, outer = self.modules[event.id], None, event.cpu_parent
+        module, root, outer = self.modules[event], None, event.cpu_parent
         while outer is not None:
             if outer.kind == "module":
-                root = self.modules[outer.id]
+                root = self.modules[outer]
             outer = outer.cpu_parent
         if root is None:
             return type(module).__name__
@@ -202,6 +203,15 @@ class Parser:
             self.events = [event for event in self.events if event.id not in gone]
         for i, event in enumerate(self.events):
             event.id = i
+
+    def _count_once(self) -> None:
+        """Operations count where they are counted first: for a function as a whole, not for what it is made of."""
+        covered: set[int] = set()
+        for event in self.events:
+            parent = event.cpu_parent
+            if parent is not None and (parent.id in covered or (parent.kind in ("op", "node") and parent.flops)):
+                covered.add(event.id)
+                event.flops = 0
 
 
 def line_of(detail: Detail) -> str:
