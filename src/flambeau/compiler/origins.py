@@ -13,8 +13,9 @@ from typing import Any
 from ..autograd.engine import next_number
 from ..nn.modules.module import Module
 from ..place import NEVER, kind_of, path_of
-from .program import Node
+from .program import Node, Update
 
+OPTIMIZER = "(optimizer)"  # in place of a layer
 _CALL = Module.__call__.__code__
 
 
@@ -31,7 +32,7 @@ class Noted(list):
         """Add a node."""
         line, modules, number = _seen_from(sys._getframe(1))
         if number is None:
-            origin: tuple = self._path(modules), line
+            origin: tuple = OPTIMIZER if isinstance(node, Update) else self._path(modules), line
             self._numbers.append(next_number())
             self._origins.append(origin)
         else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..compiler.origins import OPTIMIZER
 from ..errors import ArgumentError
 from ..language import text as _
 from .details import short_path
@@ -17,8 +18,8 @@ from .table import Columns, share
 
 # Rows for what belongs to no layer, by the kind of event that the time was spent in.
 _APART = {
-    "data": "(data loading)", "optimizer": "(optimizer)", "backward": "(backward pass)", "leaf": "(backward pass)",
-    "compiled": "(compiled calls)",
+    "data": "(data loading)", "optimizer": "(optimizer)", "checks": "(checks)", "gc": "(garbage collector)",
+    "backward": "(backward pass)", "leaf": "(backward pass)", "compiled": "(compiled calls)",
 }  # fmt: skip
 _NO_LAYER, _NOT_WATCHED = "(no layer)", "(other Python)"
 _NO_LINE = "(no line)"
@@ -75,7 +76,7 @@ class Breakdown(list):
         rows = rows if row_limit < 0 else rows[:row_limit]
         lines_of_code = any(row.source for row in self)
         columns = Columns()
-        columns.add(_(self.title), 0, left=True)
+        columns.add(_(self.title), 0, left=True, end=lines_of_code)
         for title in (_("Calls"), _("Forward"), _("Backward"), _("Total"), "%"):
             columns.add(title, 0)
         if not lines_of_code:
@@ -156,8 +157,8 @@ def by_module(events: EventList, duration: float, memory: list, with_memory: boo
             row.peak = max(row.peak, live.most(event))
     for event in events:
         for module, _line, part in _shares(event):
-            if module is None:
-                name = _APART.get(event.kind, _NO_LAYER)
+            if module is None or module == OPTIMIZER:
+                name = _APART["optimizer"] if module else _APART.get(event.apart or event.kind, _NO_LAYER)
                 row = apart.setdefault(name, Row(name))
                 row.calls += 1
                 _add(row, event, part)

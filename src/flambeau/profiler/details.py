@@ -42,7 +42,7 @@ class Details:
         found = Detail(
             shapes=[shape_of(a) for a in given] if self.shapes else [],
             flops=_operations(watch, made, arguments) if self.flops else 0,
-            stack=user_frames(frame) if self.stack else [],
+            stack=user_frames(frame) if self.stack and watch.kind not in ("node", "leaf") else [],
             allocated=0 if self.memory is None else self.memory.made(watch, made, arguments),
         )
         self.notes.begin(found, DETAIL)

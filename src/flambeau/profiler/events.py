@@ -74,7 +74,8 @@ class FunctionEvent(Times):
     Attributes:
         id: its place in the list of events; name (also `key`).
         kind: "op", "module", "node" (of a backward pass), "backward" (a whole one), "optimizer", "data", "compiled"
-            (a call of a compiled function), "kernel" (of one), "step" (of the profiler) or "user" (`record_function`).
+            (a call of a compiled function), "kernel" (of one), "checks" (this package looks for mistakes), "gc"
+            (Python's garbage collector), "step" (of the profiler), "memory" or "user" (`record_function`).
         time_range: `.start` and `.end` in microseconds; thread.
         cpu_parent, cpu_children: the event in which this one ran, and those that ran in it.
         input_shapes: with `record_shapes`; flops: with `with_flops`; stack: with `with_stack`, the innermost frame
@@ -102,6 +103,7 @@ class FunctionEvent(Times):
         self.flops = 0
         self.self_cpu_memory_usage = 0
         self.cpu_memory_usage = 0
+        self.apart = ""  # "data", "optimizer" or "checks" if it is, or runs in, one of these
         self.module: str | None = None
         self.line: str | None = None
         self.forward: FunctionEvent | None = None  # of a node: the operation that made it

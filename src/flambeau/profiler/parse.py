@@ -22,7 +22,15 @@ from .exchange import Watch
 from .kernels import Kernel, kernel_of, kernels_of
 
 STEP = "ProfilerStep#"
-_PREFIXES = {"Optimizer.": "optimizer", "LRScheduler.": "optimizer", "enumerate(DataLoader)": "data", STEP: "step"}
+_APART = ("data", "optimizer", "checks", "gc")  # kinds of events that belong to no layer, with all that runs in them
+COLLECTION = "gc: all objects"
+_PREFIXES = {
+    "Optimizer.": "optimizer",
+    "LRScheduler.": "optimizer",
+    "enumerate(DataLoader)": "data",
+    STEP: "step",
+    COLLECTION: "gc",
+}
 
 
 class Label(str):
@@ -36,7 +44,8 @@ class Parser:
         self.started, self.ended = started, ended
         self.events: list[FunctionEvent] = []
         self.open: dict[int, list[tuple[FunctionEvent, Any]]] = {}  # by thread
-        self.last: dict[int, FunctionEvent] = {}  # the call that ended last
+        self.last: dict[int, tuple[FunctionEvent, int]] = {}  # the call that ended last in a thread, and when
+        self.lost: dict[int, int] = {}  # nanoseconds that the profiler itself has taken so far in a thread
         self.details: dict[FunctionEvent, Detail] = {}
         self.modules: dict[FunctionEvent, Any] = {}
         self.names: dict[int, dict[int, str]] = {}  # root -> module -> path
@@ -49,19 +58,20 @@ class Parser:
         threads: dict[int, int] = {}
         for now, what, ident, number, times in entries:
             thread = threads.setdefault(ident, len(threads) + 1)
+            lost = self.lost.get(thread, 0) + self.started
             if number == END:
                 self._ends(what, thread, now)
             elif number == DETAIL:
-                self._detailed(what, thread)
+                self._detailed(what, thread, now)
             elif times:
-                self._launched(what, thread, times)
+                self._launched(what, thread, [(t - lost) / 1e3 for t in times])
             elif number == FREED:
-                self._memory(thread, now, -what)
+                self._memory(thread, (now - lost) / 1e3, -what)
             else:
-                self._begins(what, thread, now, number)
-        for stack in self.open.values():
+                self._begins(what, thread, (now - lost) / 1e3, number)
+        for thread, stack in self.open.items():
             for event, _ in stack:  # calls that had not ended
-                event.time_range.end = self._time(self.ended)
+                event.time_range.end = self._time(self.ended, thread)
         self._merge()
         self._attribute()
         self._count_once()
@@ -71,14 +81,19 @@ class Parser:
                 event.cpu_parent.cpu_memory_usage += event.cpu_memory_usage
         return self.events
 
-    def _time(self, now: int) -> float:
-        return (now - self.started) / 1e3
+    def _time(self, now: int, thread: int) -> float:
+        """Microseconds from the beginning, without those that the profiler has taken for details."""
+        return (now - self.started - self.lost.get(thread, 0)) / 1e3
+
+    @property
+    def duration(self) -> float:
+        """Of the whole, in microseconds, by the clock of the thread that was heard first."""
+        return self._time(self.ended, 1)
 
     # ------------------------------------------------------------------ the tree
 
-    def _begins(self, what: Any, thread: int, now: int, number: int) -> None:
+    def _begins(self, what: Any, thread: int, at: float, number: int) -> None:
         kind, name = _named(what)
-        at = self._time(now)
         event = self._event(name, kind, thread, at, at, number)
         self.open.setdefault(thread, []).append((event, what))
         if kind == "module":
@@ -102,22 +117,23 @@ class Parser:
     def _ends(self, what: Any, thread: int, now: int) -> None:
         stack = self.open.get(thread, [])
         if not any(begun is what for _, begun in stack):
+            self.last.pop(thread, None)
             return  # begun before the profile
         while True:
             event, begun = stack.pop()
-            event.time_range.end = self._time(now)
+            event.time_range.end = self._time(now, thread)
             if begun is what:
                 break
-        self.last[thread] = event
+        self.last[thread] = event, now
 
-    def _launched(self, segment: Segment, thread: int, times: tuple[int, ...]) -> None:
+    def _launched(self, segment: Segment, thread: int, times: list[float]) -> None:
         """Kernels of a compiled step have run."""
         known = self.kernels.get(id(segment))
         if known is None:
             known = self.kernels[id(segment)] = kernels_of(segment)
             self.kept.append(segment)
         for kernel, start, end in zip(known, times[:-1], times[1:], strict=True):
-            self._kernel(self._event(kernel.name, "kernel", thread, self._time(start), self._time(end), -1), kernel)
+            self._kernel(self._event(kernel.name, "kernel", thread, start, end, -1), kernel)
 
     def _kernel(self, event: FunctionEvent, kernel: Kernel) -> None:
         event.flops, event.origins = kernel.flops, kernel.origins
@@ -125,10 +141,11 @@ class Parser:
 
     # ------------------------------------------------------------------ what is known beyond times
 
-    def _detailed(self, detail: Detail, thread: int) -> None:
-        event = self.last.get(thread)
-        if event is None:
+    def _detailed(self, detail: Detail, thread: int, now: int) -> None:
+        if thread not in self.last:
             return
+        event, ended = self.last.pop(thread)
+        self.lost[thread] = self.lost.get(thread, 0) + now - ended
         self.details[event] = detail
         event.input_shapes = detail.shapes
         event.flops = detail.flops
@@ -137,9 +154,8 @@ class Parser:
             event.self_cpu_memory_usage += detail.allocated
             self.memory.append((event.time_range.end, thread, detail.allocated))
 
-    def _memory(self, thread: int, now: int, count: int) -> None:
+    def _memory(self, thread: int, at: float, count: int) -> None:
         """Memory was freed: the call that is running did it."""
-        at = self._time(now)
         self.memory.append((at, thread, count))
         stack = self.open.get(thread)
         event = stack[-1][0] if stack else self._event("[memory]", "memory", thread, at, at, -1)
@@ -149,6 +165,7 @@ class Parser:
         """Layer and line of each event."""
         begun = [e for e in self.events if e.sequence_nr >= 0 and e.kind not in ("node", "backward")]
         numbers = [e.sequence_nr for e in begun]
+        pulled: dict[FunctionEvent, FunctionEvent] = {}  # backward pass -> its last node so far
         for event in self.events:
             source = event.cpu_parent
             if event.kind == "node":
@@ -156,12 +173,19 @@ class Parser:
                 forward = begun[at] if at >= 0 and begun[at].scope == 0 else None
                 event.module, event.line = (forward.module, forward.line) if forward else (None, None)
                 event.forward = forward
+                if source is not None and source.kind == "backward":
+                    pulled[source] = event
                 if forward is not None:
                     event.fwd_thread, event.stack = forward.thread, forward.stack
                 continue
             if source is not None:
+                # What the engine does with a node's gradients (sums of several, of broadcast ones) is that node's.
+                source = pulled.get(source, source)
                 event.module, event.line = source.module, source.line
-            if event.kind == "module":
+            event.apart = event.kind if event.kind in _APART else source.apart if source is not None else ""
+            if event.apart:
+                event.module = None
+            elif event.kind == "module":
                 event.module = self._path(event)
             detail = self.details.get(event)
             if detail is not None and detail.stack and (event.scope == 0 or event.kind == "backward"):

@@ -18,7 +18,7 @@ from .details import Details
 from .events import EventList
 from .exchange import Exchange
 from .kernels import Listener
-from .parse import Parser
+from .parse import COLLECTION, Parser
 from .watched import watches
 
 _lock = threading.Lock()
@@ -42,6 +42,12 @@ def running() -> bool:
     return _running is not None
 
 
+def _collects(phase: str, info: dict) -> None:
+    """Note when the garbage collector goes through all objects, which takes long enough to be seen."""
+    if info["generation"] == 2:
+        (notes().begin if phase == "start" else notes().end)(COLLECTION)
+
+
 def note_stack(frame: FrameType) -> None:
     """Where a block stands that has ended just now."""
     details = _running.details if _running is not None else None
@@ -58,12 +64,8 @@ class Session:
         self.events = EventList()
         self.memory: list[tuple[float, int, int]] = []  # (time, thread, bytes) allocated, or freed if negative
         self.started = self.ended = 0
+        self.duration = 0.0  # in microseconds, without what the profiler itself took for details
         self.details: Details | None = None
-
-    @property
-    def duration(self) -> float:
-        """From the beginning to the end, in microseconds."""
-        return (self.ended - self.started) / 1e3
 
     def start(self) -> None:
         """Begin; StateError where another profile runs."""
@@ -87,6 +89,7 @@ class Session:
             self.listener = Listener(notes())
             _running = self
         notes().start()
+        gc.callbacks.append(_collects)
         self.listener.on()
         self.exchange.on()
         self.started = time.perf_counter_ns()
@@ -97,6 +100,7 @@ class Session:
         self.ended = time.perf_counter_ns()
         self.exchange.off()
         self.listener.off()
+        gc.callbacks.remove(_collects)
         with _lock:
             _running = None
         if self.details is not None and self.details.memory is not None:
@@ -104,7 +108,7 @@ class Session:
         parser = Parser(self.started, self.ended)
         with _no_collection():
             self.events = EventList(parser.parse(notes().read()), self.profile_memory, self.with_flops)
-        self.memory = parser.memory
+        self.memory, self.duration = parser.memory, parser.duration
 
 
 @contextlib.contextmanager

@@ -62,13 +62,15 @@ class Columns:
         self.names: list[str] = []
         self.widths: list[int] = []
         self.left: list[bool] = []
+        self.end: list[bool] = []  # whether the end of a text is what is kept if it is cut
         self.rows: list[list[str]] = []
 
-    def add(self, name: str, width: int = _WIDTH, left: bool = False) -> None:
+    def add(self, name: str, width: int = _WIDTH, left: bool = False, end: bool = False) -> None:
         """One more column."""
         self.names.append(name)
         self.widths.append(width)
         self.left.append(left)
+        self.end.append(end)
 
     def line(self, cells: list[str]) -> str:
         """One row as text."""
@@ -85,7 +87,7 @@ class Columns:
             if over > 0:
                 self.widths[i] = max(min(self.widths[i], _LEAST), self.widths[i] - over)
                 for row in self.rows:
-                    row[i] = cut(row[i], self.widths[i])
+                    row[i] = (_end_of if self.end[i] else cut)(row[i], self.widths[i])
 
     @property
     def rule(self) -> str:
@@ -182,7 +184,11 @@ def _cut(name: str, width: int | None) -> str:
 
 def _end_of(path: str, width: int) -> str:
     """A path that is too long for its column, cut at its beginning."""
-    return path if len(path) <= width else "..." + path[len(path) - width + 3 :]
+    if wide(path) <= width:
+        return path
+    while path and wide(path) > width - 3:
+        path = path[1:]
+    return "..." + path
 
 
 def _scale(found: list[int]) -> tuple[float, str] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..autograd import api, engine
 from ..autograd.function import Function
+from ..checks import events
 from ..nn import functional
 from ..nn.modules.module import Module
 from ..nn.utils import clip_grad
@@ -78,6 +79,9 @@ def _graph() -> Iterator[Watch]:
 
 def _training() -> Iterator[Watch]:
     optimizer = "f'Optimizer.{0}#{{{1}.__class__.__name__}}.{0}'"
+    for name, function in vars(events).items():
+        if getattr(function, "__module__", "") == events.__name__ and not name.startswith("_"):
+            yield Watch(function, "checks", f"flambeau.checks: {name}")
     for kind in (Optimizer, *_subclasses(Optimizer)):
         for name in ("step", "zero_grad"):
             function = vars(kind).get(name)
