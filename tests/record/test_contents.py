@@ -121,6 +121,7 @@ def test_what_is_no_table(rows, tmp_path):
         run.add_table("x", rows)
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules")
 def test_a_model(tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Dropout(), torch.nn.LazyLinear(2))
     with torch.Run(tmp_path / "run") as run:

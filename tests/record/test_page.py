@@ -102,6 +102,22 @@ def test_names_are_shown_as_they_are(show):
     assert text.count(NASTY) >= 6 and "损失/训练" in text and "../x" in text
 
 
+def test_headings_have_no_gaps(show):
+    for name in ("full", "many", "compare"):
+        levels = show(name).evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map((h) => Number(h.tagName[1]))")
+        assert levels[0] == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:])), name
+
+
+def test_folders_of_any_name(show, tmp_path):
+    with torch.Run(tmp_path / "<img src=x onerror=1> '\"& 损失") as run:
+        run.log({"../x": 1.0})
+    page = show(run.page)
+    assert page.locator("h1").inner_text() == run.folder.name and page.locator("img").count() == 0
+    assert page.title() == f"{run.folder.name} · flambeau"
+    page = show(record.compare(run.folder, run.folder))
+    assert run.folder.name in page.locator("#runs").inner_text() and page.locator("img").count() == 0
+
+
 def test_languages_can_be_chosen(browser, pages):
     page = browser[0].context.browser.new_page(locale="zh-CN")
     page.goto(pages["full"].as_uri())
@@ -147,7 +163,7 @@ def test_light_and_dark(show):
 
 
 def chart(page, title):
-    return page.locator(".chart").filter(has=page.locator("h4", has_text=title)).first
+    return page.locator(".chart").filter(has=page.locator(".name", has_text=title)).first
 
 
 def test_lines_can_be_hidden(show):

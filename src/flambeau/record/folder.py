@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, ArgumentTypeError, CannotWrite, StateError
 
 PAGE, STATE, METRICS, PICTURES = "index.html", "run.json", "metrics.jsonl", "pictures"
+_LOCKED = 1 << 40  # the byte that is locked on Windows, where others could not read it: far behind the end
 _MODE = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
@@ -77,13 +79,17 @@ def _locked(path: Path, file: int) -> int:
 def _lock(file: int) -> bool:
     """Lock an open file until it is closed, or its process ends in whatever way; False if another one holds it."""
     try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        return True  # Windows: an open file cannot be replaced there, which refuses a second writer by itself
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - on Windows only
+
+            os.lseek(file, _LOCKED, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 - elsewhere only
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)  # a file system without locks refuses nobody
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # disks without locks refuse nobody
     return True
 
 

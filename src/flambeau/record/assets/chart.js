@@ -101,7 +101,12 @@ class Chart {
     this.element = el(
       "figure",
       { class: "chart" + (this.kept.wide ? " wide" : "") },
-      el("header", {}, el("h4", {}, this.title), el("div", { class: "tools" }, Object.values(this.buttons))),
+      el(
+        "header",
+        {},
+        el(`h${this.options.level || 3}`, { class: "name" }, this.title),
+        el("div", { class: "tools" }, Object.values(this.buttons)),
+      ),
       this.plot,
       this.legend,
       this.note,

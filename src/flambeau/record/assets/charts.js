@@ -69,7 +69,10 @@ function chartsSection(chartOf, names) {
             "div",
             { class: "charts" },
             list.map(([title, members]) => {
-              const chart = chartOf(head ? title.slice(head.length + 1) : title, members, title);
+              const chart = chartOf(head ? title.slice(head.length + 1) : title, members, {
+                key: title,
+                level: head ? 4 : 3,
+              });
               charts.push(chart);
               return chart.element;
             }),
@@ -80,6 +83,7 @@ function chartsSection(chartOf, names) {
     if (!charts.length) area.append(el("p", { class: "empty" }, t("No metric has such a name.")));
   };
   const axes = ["step", ...(DATA.runs.some((run) => run.epochs.length) ? ["epoch"] : []), "time"];
+  if (!axes.includes(view.x)) view.x = "step";
   const value = el("output", { for: "smoothing" }, view.smoothing.toFixed(2));
   const bar = el(
     "div",

@@ -10,7 +10,7 @@ function compareSections(runs) {
       t("Metrics"),
       names.length,
       () => [
-        chartsSection((title, members, key) => overlaid(runs, title, members, key), names),
+        chartsSection((title, members, options) => overlaid(runs, title, members, options), names),
         names.length ? lastValues(runs, names) : null,
       ],
     ],
@@ -48,7 +48,7 @@ const translated = (pairs) =>
   );
 
 // A line for each run and metric: the run is the colour, the phase (train, val) the dash.
-function overlaid(runs, title, members, key) {
+function overlaid(runs, title, members, options) {
   const lines = members.flatMap((name, j) =>
     runs
       .map((run, i) => {
@@ -58,7 +58,7 @@ function overlaid(runs, title, members, key) {
       })
       .filter(Boolean),
   );
-  return new Chart(title, lines, view, { key });
+  return new Chart(title, lines, view, options);
 }
 
 function runsTable(runs) {

@@ -402,7 +402,7 @@ function checkpoints(run) {
 function sections(run) {
   const pictures = items(run, "picture"),
     texts = run.items.filter((i) => i.kind === "table" || i.kind === "text").length;
-  const chartOf = (title, members, key) =>
+  const chartOf = (title, members, options) =>
     new Chart(
       title,
       members.map((name) =>
@@ -414,7 +414,7 @@ function sections(run) {
         ),
       ),
       view,
-      { key },
+      options,
     );
   const checks = run.items.filter((i) => i.kind === "checkpoint").length;
   return [
