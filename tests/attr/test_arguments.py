@@ -44,6 +44,8 @@ def test_targets_of_outputs_with_more_dimensions():
     assert torch.equal(Saliency(grid).attribute(X, (1, 1)), 10 * W[[1, 1]].abs())
     assert torch.equal(Saliency(grid).attribute(X, [(1, 1), (2, 0)]), torch.stack([10 * W[1].abs(), W[2].abs()]))
     with pytest.raises(FailedAssertion, match="takes 2 indices"):
+        Saliency(grid).attribute(X, [(1, 1), (2,)])
+    with pytest.raises(FailedAssertion, match="takes 2 indices"):
         Saliency(grid).attribute(X, [1, 2])
 
 
@@ -106,6 +108,8 @@ def test_bad_baselines(baselines, words):
 def test_forward_functions_that_cannot_be_explained():
     with pytest.raises(ArgumentTypeError, match="cannot be called"):
         Saliency(3)
+    with pytest.raises(ArgumentTypeError, match=r"is the class Linear, not a model"):
+        Saliency(nn.Linear)
     with pytest.raises(DtypeError, match="argmax"):
         Saliency(lambda x: scores(x).argmax(1)).attribute(X)
     with pytest.raises(GradientError, match="does not depend on the input through differentiable"):

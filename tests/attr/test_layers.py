@@ -103,6 +103,10 @@ def test_layers_that_cannot_be_watched(net):
         LayerActivation(net, net.last).attribute(X, attribute_to_layer_input=True)
     with pytest.raises(ArgumentTypeError, match=r"model.get_submodule\('first'\)"):
         LayerGradCam(net, "first")
+    with pytest.raises(ArgumentTypeError, match="LayerConductance takes one layer, not a list of 2"):
+        LayerConductance(net, [net.first, net.pair])
+    with pytest.raises(ArgumentTypeError, match="LayerActivation was given no layer"):
+        LayerActivation(net, [])
     with pytest.warns(UserWarning, match="ReLU was run 2 times"):
         LayerActivation(net, net.relu).attribute(X)
     with pytest.raises(StateError, match="run several times"), pytest.warns(UserWarning):

@@ -40,6 +40,12 @@ class Attribution:
                 why="what is explained is a function of tensors",
                 fix="give the model, or a function such as `lambda x: model(x).logits`",
             )
+        if isinstance(forward_func, type):
+            raise ArgumentTypeError(
+                f"forward_func is the class {forward_func.__name__}, not a model",
+                why="a class makes models; it has no parameters and no output",
+                fix=f"make one, with its arguments: `model = {forward_func.__name__}(...)`",
+            )
         self.forward_func = forward_func
 
     def attribute(self, inputs, *args, **kwargs):
@@ -138,8 +144,18 @@ class InternalAttribution(Attribution):
         device_ids: taken for the sake of PyTorch programs; there are no devices to distribute over.
     """
 
+    several_layers = False  # whether `layer` may be a list
+
     def __init__(self, forward_func: Callable, layer, device_ids=None):
         Attribution.__init__(self, forward_func)
+        if isinstance(layer, list) and not (self.several_layers and layer):
+            raise ArgumentTypeError(
+                f"{type(self).__name__} takes one layer, not a list of {len(layer)}"
+                if layer
+                else f"{type(self).__name__} was given no layer: the list is empty",
+                why="a method looks at one layer, or in some methods at one or more",
+                fix="give a module, such as `model.conv1`; ask for several layers one after the other",
+            )
         for module in layer if isinstance(layer, list) else [layer]:
             if not isinstance(module, Module):
                 raise ArgumentTypeError(

@@ -83,7 +83,11 @@ def select_each(output: Tensor, targets: list) -> Tensor:
         )
     tuples = [t if isinstance(t, tuple) else (t,) for t in targets]
     for indices in tuples:
-        if len(indices) > output.ndim - 1 or (len(indices) < output.ndim - 1 and not isinstance(targets[0], tuple)):
+        if (
+            len(indices) != len(tuples[0])
+            or len(indices) > output.ndim - 1
+            or (len(indices) < output.ndim - 1 and not isinstance(targets[0], tuple))
+        ):
             raise FailedAssertion(
                 "Output must be 2D to select tensor of targets.",
                 why=f"the output has shape {tuple(output.shape)}: an example's output takes {output.ndim - 1} indices",

@@ -177,6 +177,8 @@ class LayerIntegratedGradients(LayerAttribution, GradientAttribution):
     torch.Size([1, 3, 4])
     """
 
+    several_layers = True
+
     def __init__(self, forward_func, layer, device_ids=None, multiply_by_inputs=True):
         LayerAttribution.__init__(self, forward_func, layer, device_ids)
         GradientAttribution.__init__(self, forward_func)

@@ -30,6 +30,8 @@ class LayerActivation(LayerAttribution):
     tensor([[0., 2.]])
     """
 
+    several_layers = True
+
     @leaves_no_trace
     def attribute(self, inputs, additional_forward_args=None, attribute_to_layer_input=False):
         """The values: a tensor, or a tuple where the layer has several; a list of these for a list of layers.
@@ -66,6 +68,8 @@ class LayerGradientXActivation(LayerAttribution, GradientAttribution):
     >>> LayerGradientXActivation(lambda x: model(x).pow(2).sum(1), model[0]).attribute(torch.tensor([[-1.0, 2.0]]))
     tensor([[0., 8.]])
     """
+
+    several_layers = True
 
     def __init__(self, forward_func, layer, device_ids=None, multiply_by_inputs=True, memory_efficient=False):
         LayerAttribution.__init__(self, forward_func, layer, device_ids)

@@ -126,6 +126,8 @@ class LayerLRP(LRP, LayerAttribution):
     torch.Size([5, 4])
     """
 
+    several_layers = True
+
     def __init__(self, model: Module, layer):
         LayerAttribution.__init__(self, model, layer)
         LRP.__init__(self, model)
