@@ -83,19 +83,20 @@ def test_saving_by_suffix_and_rendering(tmp_path, monkeypatch):
     assert graph.save("g.svg").read_text().startswith("<svg")
     assert graph.save(tmp_path / "g.PNG").read_bytes().startswith(b"\x89PNG")
     assert graph.save("g.gv").read_text() == graph.source
+    assert graph.save("g.pdf").read_bytes().startswith(b"%PDF")
     assert graph.render("out", format="png") == "out.png"
+    graph.format = "dot"  # as scripts for graphviz set it
+    assert graph.render("set") == "set.dot"
+    graph.format = "gif"
+    with pytest.raises(ArgumentError, match="format must be one of"):
+        graph.render("set")
     assert graph.render("out.svg", directory="new/folder") == "new/folder/out.svg"
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [
-        "g.PNG",
-        "g.gv",
-        "g.svg",
-        "out.png",
-        "out.svg",
-    ]
+    written = {p.name for p in tmp_path.rglob("*") if p.is_file()}
+    assert written == {"g.PNG", "g.gv", "g.pdf", "g.svg", "out.png", "out.svg", "set.dot"}
     with pytest.raises(ArgumentError, match="cannot tell the format"):
         graph.save("picture.jpeg")
     with pytest.raises(ArgumentError, match="format must be one of"):
-        graph.render("picture", format="pdf")
+        graph.render("picture", format="tiff")
 
 
 def test_view_opens_the_browser_or_says_where_the_file_is(monkeypatch, capsys, tmp_path):
@@ -120,6 +121,9 @@ def test_a_folder_that_is_not_there_or_cannot_be_written(tmp_path):
     with pytest.raises(CannotWrite, match="cannot write"):
         graph.save(tmp_path / "g.svg")
     assert [p.name for p in tmp_path.iterdir()] == ["g.svg"]  # nothing is left lying about
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWrite, match="cannot write"):
+        graph.render("g", directory=tmp_path / "file")
 
 
 def test_as_text():

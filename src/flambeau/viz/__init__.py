@@ -13,6 +13,7 @@ from .distributions import (
     weight_histograms,
 )
 from .gradients import gradient_flow
+from .graph import Graph
 from .images import show_augmentations, show_batch
 from .landscape import loss_landscape
 from .layers import ModelStatistics, summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 from ..errors import ArgumentError, CannotWrite
 from .lettering import shorten
 
-FORMATS = ("svg", "png", "dot")
+FORMATS = ("svg", "png", "pdf", "dot")
 LONGEST = 52  # characters of a line in a box
 
 
@@ -96,6 +97,7 @@ class Graph:
         nodes: `Node` objects; edges: `Edge` objects; frames: `Frame` objects, outer ones first.
         title, description: what the picture is called, and what it shows, in words. caption: a line above it.
         direction: "TB" for downwards, "LR" for from left to right.
+        format: what `render` writes where nothing else is said, at first "svg".
 
     >>> import flambeau as torch
     >>> from flambeau.viz import make_dot
@@ -115,7 +117,7 @@ class Graph:
                 fix='use `direction="TB"` or `direction="LR"`',
             )
         self.title, self.description, self.direction = title, description, direction
-        self.caption = ""
+        self.caption, self.format = "", "svg"
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.frames: list[Frame] = []
@@ -159,9 +161,15 @@ class Graph:
 
     def png(self, dpi: float = 150) -> bytes:
         """The picture as a PNG file's content; matplotlib draws it."""
-        from .png import png
+        from .png import painted
 
-        return png(self.arrange(), dpi)
+        return painted(self.arrange(), "png", dpi)
+
+    def pdf(self) -> bytes:
+        """The picture as a PDF file's content; matplotlib draws it."""
+        from .png import painted
+
+        return painted(self.arrange(), "pdf")
 
     @property
     def source(self) -> str:
@@ -174,22 +182,22 @@ class Graph:
         return self.svg()
 
     def save(self, path: Any) -> Path:
-        """Write the picture to a file; the suffix says how: .svg, .png, or .dot (.gv) for DOT text.
+        """Write the picture to a file; the suffix says how: .svg, .png, .pdf, or .dot (.gv) for DOT text.
 
         Returns the path. The file is complete or not there: it is written under another name first.
         """
         path = Path(path)
-        kind = {".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot"}.get(path.suffix.lower())
+        kind = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}.get(path.suffix.lower())
         if kind is None:
             raise ArgumentError(
                 f"cannot tell the format of {path.name!r} from its suffix",
-                why=f"the suffix is {path.suffix!r}; graphs are written as .svg, .png and .dot",
+                why=f"the suffix is {path.suffix!r}; graphs are written as .svg, .png, .pdf and .dot",
                 fix=f"use a name that ends in .svg, such as {str(path) + '.svg'!r}",
             )
         return self._write(path, kind)
 
     def render(self, filename: Any = "graph", directory: Any = None, view: bool = False, cleanup: bool = False,
-               format: str = "svg") -> str:  # fmt: skip
+               format: str | None = None) -> str:  # fmt: skip
         """Write the picture to `filename.format`, as graphviz's objects do; the path.
 
         Arguments:
@@ -197,8 +205,9 @@ class Graph:
             directory: the folder to put it in.
             view: show it too.
             cleanup: accepted; no further file is written.
-            format: "svg", "png" or "dot".
+            format: "svg", "png", "pdf" or "dot". Default: that of the filename's suffix, else the graph's `format`.
         """
+        format = format or (suffix if (suffix := Path(filename).suffix[1:].lower()) in FORMATS else self.format)
         if format not in FORMATS:
             raise ArgumentError(
                 f"format must be one of {', '.join(map(repr, FORMATS))}, not {format!r}",
@@ -208,9 +217,7 @@ class Graph:
         path = Path(directory or "") / filename
         if path.suffix.lower() != f".{format}":
             path = path.with_name(f"{path.name}.{format}")
-        if directory:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._write(path, format)
+        self._write(path, format, bool(directory))
         if view:
             self._show(path)
         return str(path)
@@ -227,14 +234,20 @@ class Graph:
         if not webbrowser.open(path.resolve().as_uri()):
             print(path, file=sys.stderr)  # there is no browser here: where it is
 
-    def _write(self, path: Path, kind: str) -> Path:
-        content = self.png() if kind == "png" else (self.svg() if kind == "svg" else self.source).encode()
+    def _write(self, path: Path, kind: str, make_folder: bool = False) -> Path:
+        if kind in ("png", "pdf"):
+            data = self.png() if kind == "png" else self.pdf()
+        else:
+            data = (self.svg() if kind == "svg" else self.source).encode()
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            temporary.write_bytes(content)
+            if make_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise CannotWrite(
                 f"cannot write {str(path)!r}: {error.strerror or error}",
                 why="the folder is not there" if not path.parent.is_dir() else "the folder or file cannot be written",

@@ -1,4 +1,4 @@
-"""Graphs as PNG files: matplotlib draws them from the same places and colours as the SVG."""
+"""Graphs as PNG and PDF files: matplotlib draws them from the same places and colours as the SVG."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ POINT = 72 / 96  # an SVG unit in points
 MOST = 20000  # pixels in either direction: larger pictures get fewer dots per inch
 
 
-def png(graph: Graph, dpi: float = 150) -> bytes:
-    """The content of a PNG file that shows a graph that has been laid out."""
+def painted(graph: Graph, kind: str = "png", dpi: float = 150) -> bytes:
+    """The content of a PNG or PDF file that shows a graph that has been laid out."""
     style.matplotlib()
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
 
@@ -36,7 +36,7 @@ def png(graph: Graph, dpi: float = 150) -> bytes:
     for node in graph.nodes:
         _node(axes, node)
     out = io.BytesIO()
-    style.finish(figure).savefig(out, format="png", dpi=dpi)
+    style.finish(figure).savefig(out, format=kind, dpi=dpi)
     return out.getvalue()
 
 
