@@ -26,9 +26,9 @@ class History(Mapping):
     >>> history["loss"], history.best["epoch"]
     ([0.5, 0.4], 1)
     >>> print(history)
-    epoch  loss  val_loss
-        1   0.5       0.6  *
-        2   0.4       0.7
+    epoch    loss  val_loss
+        1  0.5000    0.6000  *
+        2  0.4000    0.7000
     """
 
     def __init__(self, columns: Mapping[str, list[float]] | None = None, monitor: str | None = None):
@@ -112,11 +112,11 @@ class History(Mapping):
 
 
 def shown(name: str, value: float) -> str:
-    """A number of a column, as it is printed: shares as percentages, times in seconds, others with four digits."""
+    """A number of a column, as it is printed: shares as percentages, times in seconds, others with four digits or places."""
     if value != value:
         return "nan"
     if "acc" in name and 0 <= value <= 1:
         return f"{value:.2%}"
     if name == "seconds":
         return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-    return f"{value:.4g}"
+    return f"{value:.4f}" if 0.001 <= abs(value) < 100 and name != "lr" else f"{value:.4g}"
