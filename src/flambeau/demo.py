@@ -209,6 +209,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     settings = {name: getattr(options, name) for name in ("data", "epochs", "batch_size", "lr", "seed", "patience")}
     with fb.Run(out, settings, name=f"flambeau demo: {options.data}", notes=_(SOURCES[options.data])) as run:
+        out = run.folder  # another one, if there is a record in it already
         history = train(model, tuple(data), options, out, run)
         images, scores, labels = predict(model, DataLoader(test, batch_size=512))
         predicted = scores.argmax(1)

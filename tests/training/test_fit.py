@@ -247,7 +247,12 @@ def test_a_line_for_each_epoch(capsys):
                         metrics={"accuracy": accuracy})  # fmt: skip
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
-    assert len(lines) == 2 and shown.err == "" and lines[0].startswith("epoch 1/2  loss ")
+    assert (
+        len(lines) == 2
+        and shown.err == ""
+        and lines[0].startswith("epoch 1/2  loss ")
+        and lines[1].startswith("epoch 2/2* loss ")
+    )
     assert f"val_accuracy {history['val_accuracy'][1]:.2%}" in lines[1]
 
 

@@ -14,7 +14,7 @@ from training.small import data, parts, weights
 import flambeau as torch
 from flambeau.errors import CannotWrite, MissingFile, StateError
 from flambeau.training import Checkpoint, EarlyStopping, accuracy
-from flambeau.utils.data import DataLoader, Dataset, IterableDataset, WeightedRandomSampler
+from flambeau.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, WeightedRandomSampler
 
 
 class Killed(BaseException):
@@ -54,6 +54,7 @@ SETUPS = {
     "plain": (data, {}),
     "shuffled": (lambda: data(shuffle=True), {}),
     "own generator": (lambda: data(shuffle=True, generator=torch.Generator().manual_seed(3)), {}),
+    "distributed": (lambda: DataLoader(data().dataset, 8, sampler=DistributedSampler(data().dataset, 1, 0)), {}),
     "weighted": (lambda: DataLoader(data().dataset, 8, sampler=weighted()), {}),
     "augmented": (lambda: DataLoader(Augmented(), 8, shuffle=True), {}),
     "augmented by itself": (lambda: DataLoader(Augmented(np.random.default_rng(4)), 8, shuffle=True), {}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import Any
 
 from ..language import text as _
@@ -44,11 +46,9 @@ class Display:
         """The line of the epoch; a star where it is the best so far."""
         row = t.history.row(-1)
         width = len(str(t.epochs))
-        numbers = "  ".join(
-            f"{name} {shown(name, value)}" for name, value in row.items() if name not in ("lr", "seconds")
-        )
-        star = "  *" if t.history.best.get("epoch") == t.history.epochs > 1 else ""
-        self.bar.write(f"epoch {t.epoch:{width}}/{t.epochs}  {numbers}  {row['seconds']:.1f} s{star}")
+        star = "*" if t.history.best.get("epoch") == t.history.epochs > 1 else " "
+        parts = [f"{name} {shown(name, v):>6}" for name, v in row.items() if name not in ("lr", "seconds")]
+        self.bar.write(wrapped(f"epoch {t.epoch:{width}}/{t.epochs}{star}", parts))
 
     def on_end(self, t: Any) -> None:
         """Clear the bar, and say why training has ended early."""
@@ -59,3 +59,16 @@ class Display:
     def on_error(self, t: Any, error: BaseException) -> None:
         """Clear the bar, so that what is said of the error stands by itself."""
         self.bar.close()
+
+
+def wrapped(first: str, parts: list[str]) -> str:
+    """The parts of a line, two spaces apart; on a terminal that is too narrow they go on in the next line."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    lines = [first]
+    for part in parts:
+        gap = " " if lines == [first] else "  "
+        if width and len(lines[-1]) + len(gap) + len(part) > width:
+            lines.append("    " + part)
+        else:
+            lines[-1] += gap + part
+    return "\n".join(lines)

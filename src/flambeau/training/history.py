@@ -105,14 +105,14 @@ class History(Mapping):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
     def plot(self, **options: Any) -> Any:
-        """The curves as a figure; options are those of `viz.learning_curves`."""
+        """The curves of losses and metrics as a figure; options are those of `viz.learning_curves`."""
         from ..viz import learning_curves  # noqa: PLC0415 - drawn only when asked for
 
-        return learning_curves(self, **options)
+        return learning_curves({k: v for k, v in self.items() if k not in ("lr", "seconds")}, **options)
 
 
 def shown(name: str, value: float) -> str:
-    """A number of a column, as it is printed: shares as percentages, times in seconds, others with four digits or places."""
+    """A number of a column, as it is printed: accuracies as percentages, others with four digits or places."""
     if value != value:
         return "nan"
     if "acc" in name and 0 <= value <= 1:

@@ -107,6 +107,10 @@ class Training:
 
     def begin_epoch(self) -> Iterator:
         """The batches of an epoch; those that are left of it where a checkpoint was made."""
+        samplers: list[Any] = [getattr(self.train_loader, name, None) for name in ("sampler", "batch_sampler")]
+        for sampler in samplers:
+            if hasattr(sampler, "set_epoch"):
+                sampler.set_epoch(self.finished)
         if self.batch:  # resumed: the order is drawn as it was, then all random states are what they were here
             checkpoints.set_random_states(self._epoch_random, self._loaders)
             states, self._resumed = self._resumed, None
@@ -115,9 +119,6 @@ class Training:
             return batches
         self._epoch_random = checkpoints.random_states(self._loaders) if self.checkpoint else None
         self.means = Means()
-        for sampler in (getattr(self.train_loader, name, None) for name in ("sampler", "batch_sampler")):
-            if hasattr(sampler, "set_epoch"):
-                sampler.set_epoch(self.finished)
         return iter(self.train_loader)
 
     def take(self, group: list) -> None:
