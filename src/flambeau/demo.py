@@ -147,6 +147,11 @@ def per_class(predicted, labels, names: list[str]) -> list[tuple]:
     return rows
 
 
+def readable(name: str, value: Any) -> str:
+    """A fact as the page shows it."""
+    return f"{value:.2%}" if "accuracy" in name else f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1, for argparse."""
     number = int(text)
@@ -222,7 +227,7 @@ def main(argv: list[str] | None = None) -> int:
             part("validation accuracy"): history.best["val_accuracy"],
             part("seconds"): time.perf_counter() - started,
         }
-        run.add_table(_("Result"), {_(str(k)): f"{v:.4g}" if isinstance(v, float) else v for k, v in facts.items()})
+        run.add_table(_("Result"), {_(str(k)): readable(k, v) for k, v in facts.items()})
         columns = [_(name) for name in (part("class"), part("images"), part("found"), part("precision"))]
         run.add_table(_("Each class"), per_class(predicted, labels, names), columns)
         drawn = draw(run, history, images, scores, labels, names)
