@@ -332,9 +332,9 @@ def test_warnings_where_a_result_would_mean_little():
         attr.KernelShap(lambda x: x.sum(1)).attribute(LONG, n_samples=5)
     with pytest.warns(UserWarning, match="need 65536 evaluations"):
         attr.ShapleyValues(lambda x: x.sum(1)).attribute(LONG[:, :16], perturbations_per_eval=1 << 16)
-    with pytest.warns(UserWarning, match="leaves no feature.*less than"):
+    with pytest.warns(UserWarning, match="leaves no feature.*less than") as caught:
         found = attr.Lime(lambda x: 1e-3 * x.sum(1)).attribute(X[:1])
-    assert not found.any()
+    assert not found.any() and caught[0].filename == __file__
 
     with pytest.warns(UserWarning, match="1 of the function's 10 outputs are nan or infinite"):
         assert (

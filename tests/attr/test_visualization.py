@@ -94,8 +94,9 @@ def test_images_of_all_ranges():
 
 
 def test_nothing_to_show_is_an_empty_picture_and_a_warning():
-    with pytest.warns(UserWarning, match="all attributions are zero"):
+    with pytest.warns(UserWarning, match="all attributions are zero") as caught:
         (heat,) = shown(np.zeros((4, 4)))
+    assert caught[0].filename == __file__
     assert not heat.any()
     with pytest.warns(UserWarning, match="no attribution is positive"):
         (heat,) = shown(-np.ones((4, 4)), sign="positive")

@@ -9,13 +9,13 @@ import numpy as np
 
 import flambeau as torch
 
-from ..language import warn
 from .arguments import as_tuple
 from .base import leaves_no_trace
 from .features import Features
 from .lime import Lime
 from .linear_models import LinearRegression
 from .perturbed import positive
+from .told import warn
 
 Tensor = torch.Tensor
 
@@ -72,8 +72,7 @@ class KernelShap(Lime):
             if n_samples < count + 2:
                 warn(
                     f"there are {count} features and only {n_samples} samples, which leave most attributions open. Use "
-                    f"`n_samples={4 * count}` or more, or group features with `feature_mask`",
-                    stacklevel=3,
+                    f"`n_samples={4 * count}` or more, or group features with `feature_mask`"
                 )
         return self._attribute(
             inputs, baselines, target, additional_forward_args, feature_mask, n_samples, perturbations_per_eval,

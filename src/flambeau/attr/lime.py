@@ -11,7 +11,6 @@ from typing import Any
 import flambeau as torch
 
 from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
-from ..language import warn
 from ..nn import functional as F
 from ..utils.data import DataLoader, TensorDataset
 from .arguments import (
@@ -28,6 +27,7 @@ from .features import Features, mixed
 from .forward import run_forward
 from .linear_models import Lasso
 from .perturbed import as_tensor, positive, progress_bar
+from .told import warn
 
 Tensor = torch.Tensor
 
@@ -132,7 +132,7 @@ class LimeBase(PerturbationAttribution):
             for start in range(0, n_samples, per_eval):
                 some = list(itertools.islice(samples, min(per_eval, n_samples - start)))
                 if not some:
-                    warn("Generator completed prior to given n_samples iterations!", stacklevel=4)
+                    warn("Generator completed prior to given n_samples iterations!")
                     break
                 rows, changed = self._both_forms(some, inputs, **kwargs)
                 features += rows
@@ -332,8 +332,7 @@ class Lime(LimeBase):
         if features.count > 10000:
             warn(
                 f"the linear model has {features.count} features, and {n_samples} samples: that is slow and says "
-                "little. Group the features with `feature_mask`",
-                stacklevel=3,
+                "little. Group the features with `feature_mask`"
             )
         outputs = 1 if n == 1 else as_tensor(run_forward(self.forward_func, tensors, target, args)).numel()
         if outputs not in (1, n):

@@ -9,7 +9,7 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError, ShapeError, StateError
-from ..language import warn
+from .told import warn
 
 Tensor = torch.Tensor
 
@@ -154,8 +154,7 @@ class Lasso(LinearModel):
         if 0 < strongest <= self.alpha:
             warn(
                 f"Lasso(alpha={self.alpha:g}) leaves no feature: all attributions are zero. Outputs that vary little, "
-                f"such as probabilities, need a small alpha, here less than {strongest:.2g}",
-                stacklevel=6,
+                f"such as probabilities, need a small alpha, here less than {strongest:.2g}"
             )
         found, left = np.zeros(len(columns)), y.copy()  # left: what is not explained yet
         everything = [j for j in range(len(columns)) if lengths[j] > 0]

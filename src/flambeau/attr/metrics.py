@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 import flambeau as torch
 
 from ..errors import FailedAssertion
-from ..language import warn
 from .arguments import as_args, as_baselines, as_tuple, one_or_tuple, repeat, repeat_args, repeat_target
 from .base import sum_rows
 from .forward import run_forward
 from .perturbed import as_tensor, positive
+from .told import warn
 
 __all__ = ["infidelity", "infidelity_perturb_func_decorator", "sensitivity_max"]
 
@@ -224,8 +224,7 @@ def portions(samples: int, examples: int, most: int | None) -> Iterator[int]:
         if positive(most, "max_examples_per_batch") < examples:
             warn(
                 f"max_examples_per_batch is {most}, fewer than the {examples} examples: one sample of each is "
-                "evaluated at once",
-                stacklevel=3,
+                "evaluated at once"
             )
         at_once = max(1, most // examples)
     for start in range(0, samples, at_once):

@@ -8,10 +8,10 @@ from numbers import Integral
 import flambeau as torch
 
 from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
-from ..language import warn
 from .arguments import check_targets, repeat_args, repeat_target
 from .features import Features
 from .forward import run_forward
+from .told import warn
 
 Tensor = torch.Tensor
 
@@ -48,8 +48,7 @@ class Evaluations:
         if self.lost and error[0] is None:
             warn(
                 f"{self.lost} of the function's {self.seen} outputs are nan or infinite, and so are the attributions "
-                "that come from them. Look at the model's output for the inputs and for the baselines",
-                stacklevel=5,
+                "that come from them. Look at the model's output for the inputs and for the baselines"
             )
 
     def expect(self, calls: int) -> None:
@@ -57,8 +56,7 @@ class Evaluations:
         if calls > MANY and not self.show_progress:
             warn(
                 f"the function will be called {calls} times. Group features with a `feature_mask`, evaluate more of "
-                "them in a call with `perturbations_per_eval`, or see how far it is with `show_progress=True`",
-                stacklevel=5,
+                "them in a call with `perturbations_per_eval`, or see how far it is with `show_progress=True`"
             )
         self.bar = progress_bar(self.method, calls, self.show_progress)
 

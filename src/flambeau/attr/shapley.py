@@ -9,11 +9,11 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError
-from ..language import warn
 from .arguments import as_args, as_baselines, as_tuple, baseline_tensors, like_inputs
 from .base import PerturbationAttribution, leaves_no_trace
 from .features import Features, mixed
 from .perturbed import Evaluations, positive
+from .told import warn
 
 Tensor = torch.Tensor
 
@@ -187,8 +187,7 @@ class ShapleyValues(ShapleyValueSampling):
         if count >= MANY:
             warn(
                 f"exact Shapley values of {count} features need {2**count} evaluations. `ShapleyValueSampling`, or a "
-                "`feature_mask` that groups features, takes less",
-                stacklevel=4,
+                "`feature_mask` that groups features, takes less"
             )
         return 1 + math.ceil(2**count / per_eval)
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..language import warn
 from ..viz import style
 from . import visual_scale as scale
+from .told import warn
 from .visual_scale import ImageVisualizationMethod, VisualizeSign
 
 __all__ = ["visualize_image_attr", "visualize_image_attr_multiple"]
@@ -232,7 +232,6 @@ def picture(image: Any) -> np.ndarray:
         return array
     warn(
         f"the image has numbers from {low:.3g} to {high:.3g}: they are stretched to the range of a picture. Undo the "
-        "normalisation to see its real colours",
-        stacklevel=3,
+        "normalisation to see its real colours"
     )
     return (array - low) / (high - low) * 255 if high > low else np.full_like(array, 127)

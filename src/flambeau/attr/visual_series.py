@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..language import warn
 from ..viz import style
 from . import visual_scale as scale
+from .told import warn
 from .visual_scale import TimeseriesVisualizationMethod, VisualizeSign
 
 __all__ = ["visualize_timeseries_attr"]
@@ -69,8 +69,7 @@ def visualize_timeseries_attr(
     if channels > steps:
         warn(
             f"there are {channels} channels and only {steps} steps: if it is the other way round, pass "
-            f"`channels_last={not channels_last}`",
-            stacklevel=2,
+            f"`channels_last={not channels_last}`"
         )
     labels = _named("channel_labels", channel_labels, channels)
     x = np.arange(steps) if x_values is None else scale.checked(x_values, "x_values").ravel()

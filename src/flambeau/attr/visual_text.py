@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import ArgumentError, ArgumentTypeError, CannotWrite
-from ..language import language, warn
+from ..language import language
 from ..language import text as _
 from ..viz import style
+from .told import warn
 
 __all__ = [
     "VisualizationDataRecord", "format_classname", "format_special_tokens", "format_tooltip", "format_word_importances",
@@ -208,8 +209,7 @@ def _look_at_size(records) -> None:
     if 0 < largest < 0.02:
         warn(
             f"the largest attribution of all words is {largest:.2g}: next to nothing will be coloured, because colours "
-            "are for numbers from -1 to 1. Divide each sentence's attributions by `attributions.abs().max()`",
-            stacklevel=2,
+            "are for numbers from -1 to 1. Divide each sentence's attributions by `attributions.abs().max()`"
         )
 
 
