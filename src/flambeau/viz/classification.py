@@ -145,7 +145,8 @@ def confusion_matrix(
     share = counts / np.maximum(counts.sum(over, keepdims=True), 1)
     cell = 0.62 if len(names) <= 10 else 0.42 if len(names) <= 30 else 0.24
     side = min(cell * len(names), 25) if len(names) <= NUMBERS else 9
-    axes = style.axes_of(ax, max(side, 2.2) + 2.2, max(side, 2) + 1.2)
+    words = 0.08 * min(max(map(style.width, names)), 24)
+    axes = style.axes_of(ax, max(side, 3) + 1.6 + words, max(side, 2) + 1.0 + (0.7 * words if words > 0.2 else 0.2))
     shade = np.sqrt(share / max(share.max(), 1e-9) if normalize == "all" else share)  # the root: few mistakes are seen
     image = axes.imshow(share, cmap="Blues", norm=_root(share.max() if normalize == "all" else 1))
     if len(names) <= NUMBERS:
@@ -175,7 +176,8 @@ def _write(axes: Any, counts: np.ndarray, shade: np.ndarray, share: np.ndarray |
             percent = 100 * share[row, column]
             words = f"{percent:.0f}" if small or percent >= 9.95 else f"{percent:.1f}"
         colour = "white" if shade[row, column] > 0.6 else "black"
-        axes.text(column, row, words, ha="center", va="center", color=colour, fontsize=size)
+        text = axes.text(column, row, words, ha="center", va="center", color=colour, fontsize=size)
+        text.set_in_layout(False)  # it is inside: to measure thousands of them takes most of the time
 
 
 def _name(axes: Any, names: list[str]) -> None:

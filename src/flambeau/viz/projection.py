@@ -125,4 +125,6 @@ def _scatter(axes: Any, places: np.ndarray, labels: np.ndarray | None, names: Se
         name = str(names[int(value)]) if known and names is not None else f"{value:g}"
         colour, marker = style.MANY[k % len(style.MANY)], "os"[k // len(style.MANY)]
         axes.scatter(*places[labels == value].T, color=colour, marker=marker, label=style.shorten(name), **looks)
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, markerscale=max(1.0, 4 / size**0.5))
+    looks = {"fontsize": 8, "frameon": False, "markerscale": max(1.0, 4 / size**0.5)}
+    for handle in axes.legend(loc="upper left", bbox_to_anchor=(1, 1), **looks).legend_handles:
+        handle.set_alpha(1)
