@@ -38,11 +38,11 @@ def lay_out(graph: Graph) -> None:
     arriving = Counter(edge.target for edge in graph.edges)
     for node in graph.nodes:
         measure(node)
-        room = min(7.0 * arriving[node.key], 320.0)  # for many arrows
+        count = arriving[node.key]  # many arrows need room
         if graph.direction == "LR":
-            node.height = max(node.height, room)
+            node.height = max(node.height, min(13.0 * count, 60.0 + 6 * count, 320.0))
         else:
-            node.width = max(node.width, room)
+            node.width = max(node.width, min(7.0 * count, 320.0))
     root = _Inside(graph, None)
     root.lay_out()
     routes: dict[int, list] = {}
