@@ -335,3 +335,15 @@ def test_runs_side_by_side(show):
     assert any(row.split("\t")[:2] == ["lr", "0.1"] for row in config)
     page.select_option("#language", "zh-Hans")
     assert "次运行的对比" in page.locator("h1").inner_text()
+
+
+def test_one_part_that_cannot_be_shown_leaves_the_others(show, browser, tmp_path):
+    with torch.Run(tmp_path / "run") as run:
+        run.log(loss=1.0)
+        run.record.state["profile"] = {"total": 1.0}  # as some other version may have written it
+    page = show(run.page)
+    assert "cannot be shown" in page.locator("#profile").inner_text()
+    assert page.locator(".chart").count() == 1 and page.locator("#code").count() == 1
+    complaints = browser[1]
+    assert len(complaints) == 2  # it was loaded twice
+    complaints.clear()

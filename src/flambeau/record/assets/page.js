@@ -113,6 +113,16 @@ function brand(words) {
   );
 }
 
+// One section; where it cannot be shown (data of another version, say), the others still are.
+function attempted(content) {
+  try {
+    return content();
+  } catch (error) {
+    console.error(error);
+    return el("p", { class: "soft" }, t("This part cannot be shown: {error}", { error: error.message }));
+  }
+}
+
 function render(focus) {
   document.documentElement.lang = language;
   const list = DATA.kind === "compare" ? compareSections(DATA.runs) : sections(DATA.runs[0]),
@@ -159,7 +169,12 @@ function render(focus) {
       { id: "main", class: "wrap", tabindex: -1 },
       DATA.kind === "compare" ? null : [failure(run), overview(run)],
       list.map(([id, name, , content]) =>
-        el("section", { id, "aria-labelledby": `${id}-name` }, el("h2", { id: `${id}-name` }, name), content()),
+        el(
+          "section",
+          { id, "aria-labelledby": `${id}-name` },
+          el("h2", { id: `${id}-name` }, name),
+          attempted(content),
+        ),
       ),
     ),
     el(
