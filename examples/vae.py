@@ -56,7 +56,8 @@ def main(argv=None):
     model = VAE()
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     history = []
-    for epoch in range(args.epochs):
+    epochs = torch.progress(range(args.epochs), "epochs", leave=False)
+    for epoch in epochs:
         for rows in torch.randperm(len(train)).split(args.batch):
             loss = loss_of(model, train[rows])
             optimizer.zero_grad()
@@ -64,6 +65,7 @@ def main(argv=None):
             optimizer.step()
         with torch.no_grad():
             history.append(loss_of(model, test).item())
+        epochs.set(test=history[-1])
         if (epoch + 1) % 5 == 0 or epoch == 0:
             print(f"epoch {epoch + 1}: {history[-1]:.2f} nats per picture on the test set")
 

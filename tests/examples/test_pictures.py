@@ -47,3 +47,12 @@ def test_record_a_run(run, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"lr-0.1", "lr-0.01", "compare-lr-0.1-lr-0.01.html"}
     first = torch.record.load(found[0][0])
     assert first.status == "finished" and first.config["lr"] == 0.1 and len(first.values("val/loss")[0]) == 3
+
+
+def test_fit_digits(run, tmp_path, capsys):
+    options = ("--epochs", 4, "--folder", tmp_path / "run", "--doctor")
+    reached = run("fit_digits", *options)
+    assert reached > 0.9 and (tmp_path / "run" / "index.html").exists()
+    capsys.readouterr()
+    assert run("fit_digits", *options) == reached and "trained already: 4 epochs" in capsys.readouterr().out
+    assert run("fit_digits", "--show") is None and "clip_grad_norm_" in capsys.readouterr().out

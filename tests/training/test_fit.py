@@ -179,6 +179,11 @@ def test_the_doctor_looks_on():
     assert "FB-LOSS-01" in history.report.codes() and history.report.facts["steps"] == 12
 
 
+def test_the_doctor_hears_of_compiled_steps():
+    history = fit(epochs=3, doctor=True, compile=True, metrics={"accuracy": accuracy})
+    assert history.report.facts["steps"] > 12
+
+
 # ---------------------------------------------------------------------- what cannot be meant
 
 
@@ -254,6 +259,17 @@ def test_a_line_for_each_epoch(capsys):
         and lines[1].startswith("epoch 2/2* loss ")
     )
     assert f"val_accuracy {history['val_accuracy'][1]:.2%}" in lines[1]
+
+
+def test_it_says_where_it_goes_on(tmp_path, capsys):
+    for epochs, said in (
+        (1, ""),
+        (2, "goes on after epoch 1, step 6"),
+        (2, "has been trained already: 2 epochs, 12 steps"),
+    ):
+        model, loss_fn, optimizer = parts()
+        torch.fit(model, data(), loss_fn, optimizer, epochs=epochs, checkpoint=tmp_path / "run.pt", resume=True)
+        assert capsys.readouterr().out.startswith(said or "epoch 1/1")
 
 
 def test_the_history_as_a_table():

@@ -67,8 +67,9 @@ class Compiled(Standing):
                     if watchers:
                         watchers[-1].end(self)
                     if result is not NOT_RUN:
-                        if log.on and result.__class__ is Tensor and result._array.size == 1:
-                            value = result._array.item()
+                        loss = result[0] if result.__class__ is tuple and result else result
+                        if log.on and loss.__class__ is Tensor and loss._array.size == 1:
+                            value = loss._array.item()
                             if log.watches or value - value != 0:  # inf and nan only
                                 self.replays += 1
                                 rare = 1 if self.replays <= EARLY else 16  # a watch sees one of so many

@@ -31,10 +31,12 @@ class Display:
         """Begin where the training does: an earlier part of it may be done already."""
         self.bar.desc = f"epoch {t.finished + 1}/{t.epochs}"
         done = t.batch + t.finished * (t.batches or 0)
-        if t.finished or t.batch:
+        if t.stopped or t.finished >= t.epochs:
+            self.bar.write(_(f"has been trained already: {t.finished} epochs, {t.step} steps"))
+            return
+        if t.step:
             self.bar.write(_(f"goes on after epoch {t.finished}, step {t.step}"))
-        if t.finished < t.epochs:
-            self.bar.begin(done)
+        self.bar.begin(done)
 
     def on_step(self, t: Any) -> None:
         """Count, and show the means of this epoch."""
@@ -53,7 +55,7 @@ class Display:
     def on_end(self, t: Any) -> None:
         """Clear the bar, and say why training has ended early."""
         self.bar.close()
-        if t.stopped:
+        if t.stopped and t.epoch:
             self.bar.write(_(f"stopped after epoch {t.epoch}: {t.stopped}"))
 
     def on_error(self, t: Any, error: BaseException) -> None:
