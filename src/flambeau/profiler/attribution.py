@@ -76,18 +76,18 @@ class Breakdown(list):
         rows = rows if row_limit < 0 else rows[:row_limit]
         lines_of_code = any(row.source for row in self)
         columns = Columns()
-        columns.add(_(self.title), 0, left=True, end=lines_of_code)
-        for title in (_("Calls"), _("Forward"), _("Backward"), _("Total"), "%"):
-            columns.add(title, 0)
+        columns.add(_(self.title), 0, left=True, end=True)
+        for title, spare in ((_("Calls"), 5), (_("Forward"), 1), (_("Backward"), 2), (_("Total"), 0), ("%", 0)):
+            columns.add(title, 0, spare=spare)
         if not lines_of_code:
-            columns.add(_("Own"), 0)
+            columns.add(_("Own"), 0, spare=6)
         if self._memory:
-            columns.add(_("Memory"), 0)
+            columns.add(_("Memory"), 0, spare=3)
             if not lines_of_code:
-                columns.add(_("Peak"), 0)
+                columns.add(_("Peak"), 0, spare=4)
         if self._flops:
-            columns.add("FLOP", 0)
-            columns.add("GFLOP/s", 0)
+            columns.add("FLOP", 0, spare=7)
+            columns.add("GFLOP/s", 0, spare=3)
         if lines_of_code:
             columns.add(_("Source"), 0, left=True)
         for row in rows:

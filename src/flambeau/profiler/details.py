@@ -100,11 +100,6 @@ def line_number(code: CodeType, lasti: int) -> int:
     return code.co_firstlineno
 
 
-def frame_text(code: CodeType, lasti: int) -> str:
-    """A frame as a stack shows it: `train.py(12): forward`, the file from the working directory on if it is there."""
-    return f"{short_path(code.co_filename)}({line_number(code, lasti)}): {code.co_name}"
-
-
 def short_path(file: str) -> str:
     """A file's path from the working directory on, if it lies there."""
     try:

@@ -7,6 +7,7 @@ number that the next node would have got (kernels/notes.py).
 from __future__ import annotations
 
 import bisect
+from types import CodeType
 from typing import Any
 
 from ..autograd.engine import Node
@@ -16,7 +17,7 @@ from ..compiler.plan import Segment
 from ..kernels.notes import END, Entry
 from ..nn.modules.module import Module
 from ..ops.primitive import Primitive
-from .details import DETAIL, FREED, Detail, frame_text, line_number, short_path
+from .details import DETAIL, FREED, Detail, line_number, short_path
 from .events import FunctionEvent
 from .exchange import Watch
 from .kernels import Kernel, kernel_of, kernels_of
@@ -51,6 +52,7 @@ class Parser:
         self.names: dict[int, dict[int, str]] = {}  # root -> module -> path
         self.memory: list[tuple[float, int, int]] = []  # (time, thread, bytes), freed if negative
         self.kernels: dict[int, list[Kernel]] = {}
+        self.frames: dict[tuple[int, int], tuple[str, str]] = {}
         self.kept: list[Any] = []  # what must live while ids stand for it
 
     def parse(self, entries: list[Entry]) -> list[FunctionEvent]:
@@ -149,10 +151,19 @@ class Parser:
         self.details[event] = detail
         event.input_shapes = detail.shapes
         event.flops = detail.flops
-        event.stack = [frame_text(*frame) for frame in detail.stack]
+        event.stack = [self._frame(*frame)[0] for frame in detail.stack]
         if detail.allocated:
             event.self_cpu_memory_usage += detail.allocated
             self.memory.append((event.time_range.end, thread, detail.allocated))
+
+    def _frame(self, code: CodeType, lasti: int) -> tuple[str, str]:
+        """(`file.py(12): function`, `file.py:12`) of a frame."""
+        found = self.frames.get((id(code), lasti))
+        if found is None:
+            file, line = short_path(code.co_filename), line_number(code, lasti)
+            found = self.frames[id(code), lasti] = f"{file}({line}): {code.co_name}", f"{file}:{line}"
+            self.kept.append(code)
+        return found
 
     def _memory(self, thread: int, at: float, count: int) -> None:
         """Memory was freed: the call that is running did it."""
@@ -189,7 +200,7 @@ class Parser:
                 event.module = self._path(event)
             detail = self.details.get(event)
             if detail is not None and detail.stack and (event.scope == 0 or event.kind == "backward"):
-                event.line = line_of(detail)
+                event.line = self._frame(*detail.stack[0])[1]
         for event in self.events:
             if event.kind not in ("op", "node"):
                 event.sequence_nr = -1
@@ -236,12 +247,6 @@ class Parser:
             if parent is not None and (parent.id in covered or (parent.kind in ("op", "node") and parent.flops)):
                 covered.add(event.id)
                 event.flops = 0
-
-
-def line_of(detail: Detail) -> str:
-    """`file.py:12`, of the innermost frame of the user's own."""
-    code, lasti = detail.stack[0]
-    return f"{short_path(code.co_filename)}:{line_number(code, lasti)}"
 
 
 def _named(what: Any) -> tuple[str, str]:

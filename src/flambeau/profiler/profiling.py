@@ -320,7 +320,7 @@ class profile(Results):
     def _discard(self) -> None:
         recorded, self._running = self._running, None
         if recorded is not None:
-            recorded.stop()
+            recorded.stop(keep=False)
 
     def __repr__(self) -> str:
         if not self._sessions:

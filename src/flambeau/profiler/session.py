@@ -94,8 +94,8 @@ class Session:
         self.exchange.on()
         self.started = time.perf_counter_ns()
 
-    def stop(self) -> None:
-        """End, and work the events out."""
+    def stop(self, keep: bool = True) -> None:
+        """End, and work the events out unless they are not to be kept."""
         global _running
         self.ended = time.perf_counter_ns()
         self.exchange.off()
@@ -105,9 +105,12 @@ class Session:
             _running = None
         if self.details is not None and self.details.memory is not None:
             self.details.memory.close()
+        entries = notes().read()
+        if not keep:
+            return
         parser = Parser(self.started, self.ended)
         with _no_collection():
-            self.events = EventList(parser.parse(notes().read()), self.profile_memory, self.with_flops)
+            self.events = EventList(parser.parse(entries), self.profile_memory, self.with_flops)
         self.memory, self.duration = parser.memory, parser.duration
 
 

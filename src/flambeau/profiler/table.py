@@ -63,14 +63,16 @@ class Columns:
         self.widths: list[int] = []
         self.left: list[bool] = []
         self.end: list[bool] = []  # whether the end of a text is what is kept if it is cut
+        self.spare: list[int] = []  # in which order columns are left out where there is no room; 0: never
         self.rows: list[list[str]] = []
 
-    def add(self, name: str, width: int = _WIDTH, left: bool = False, end: bool = False) -> None:
+    def add(self, name: str, width: int = _WIDTH, left: bool = False, end: bool = False, spare: int = 0) -> None:
         """One more column."""
         self.names.append(name)
         self.widths.append(width)
         self.left.append(left)
         self.end.append(end)
+        self.spare.append(spare)
 
     def line(self, cells: list[str]) -> str:
         """One row as text."""
@@ -79,15 +81,26 @@ class Columns:
         )
 
     def fit(self, width: int) -> None:
-        """Let columns be as wide as what is in them, but cut what is to the left until all fits into `width`."""
+        """Make columns as wide as what is in them; leave some out, and cut what is to the left, to fit into `width`."""
         for i, name in enumerate(self.names):
             self.widths[i] = max([wide(name), *[wide(row[i]) for row in self.rows]])
+        while any(self.spare) and self._least() > width:
+            self._drop(max(range(len(self.names)), key=lambda i: self.spare[i]))
         for i in sorted([i for i, left in enumerate(self.left) if left], reverse=True):
             over = sum(self.widths) + 2 * len(self.widths) - 2 - width
             if over > 0:
                 self.widths[i] = max(min(self.widths[i], _LEAST), self.widths[i] - over)
                 for row in self.rows:
                     row[i] = (_end_of if self.end[i] else cut)(row[i], self.widths[i])
+
+    def _least(self) -> int:
+        """The width of a row in which all that may be cut is."""
+        widths = [min(w, _LEAST) if left else w for w, left in zip(self.widths, self.left, strict=True)]
+        return sum(widths) + 2 * len(widths) - 2
+
+    def _drop(self, i: int) -> None:
+        for cells in (self.names, self.widths, self.left, self.end, self.spare, *self.rows):
+            del cells[i]  # type: ignore[attr-defined]
 
     @property
     def rule(self) -> str:
@@ -186,9 +199,11 @@ def _end_of(path: str, width: int) -> str:
     """A path that is too long for its column, cut at its beginning."""
     if wide(path) <= width:
         return path
-    while path and wide(path) > width - 3:
+    indent = path[: len(path) - len(path.lstrip())]
+    path = path.lstrip()
+    while path and wide(path) > width - 3 - len(indent):
         path = path[1:]
-    return "..." + path
+    return f"{indent}...{path}"
 
 
 def _scale(found: list[int]) -> tuple[float, str] | None:
