@@ -18,7 +18,7 @@ from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.dropout import _DropoutNd
 from .arguments import as_args, as_baselines, as_tuple, baseline_tensors
 from .forward import compute_gradients, run_forward
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 inside: ContextVar[bool] = ContextVar(
@@ -225,12 +225,12 @@ def running_statistics_kept(method: Attribution):
             if module.training and isinstance(module, _DropoutNd) and module.p > 0:
                 dropouts.append(name or type(module).__name__)
     if dropouts:
-        warn(
+        tell(
             f"the model is in training mode: the dropout of `{dropouts[0]}` makes attributions random. "
             "Call `model.eval()` first"
         )
     elif norms:
-        warn(
+        tell(
             f"the model is in training mode: `{norms[0][0]}` normalises by the batch, so an example's attributions "
             "depend on the others. Call `model.eval()` first"
         )

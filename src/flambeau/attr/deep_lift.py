@@ -32,7 +32,7 @@ from .forward import compute_gradients, select_target
 from .guided_backprop import check_is_module
 from .integration import gauss_legendre
 from .rules import Call, Rule, following
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 Values = tuple[Tensor, ...]
@@ -264,7 +264,7 @@ def warn_if_incomplete(attributions: Values, outputs: Tensor) -> None:
     missing = sum(sum_rows(part) for part in attributions) - change
     largest = float(change.abs().max())
     if float(missing.abs().max()) > INCOMPLETE * largest + 1e-4 * float(outputs.detach().abs().max()):
-        warn(
+        tell(
             f"DeepLift's attributions miss the change of the output by up to {float(missing.abs().max()):.3g}, of "
             f"{largest:.3g}: the model computes something nonlinear outside of modules that have a rule. Use modules "
             "such as `nn.ReLU()` in place of `F.relu`, or `IntegratedGradients`"

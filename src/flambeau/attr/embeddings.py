@@ -6,7 +6,7 @@ import flambeau as torch
 
 from ..errors import ArgumentTypeError, FailedAssertion, MissingAttribute
 from ..nn import Module
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -90,7 +90,7 @@ def configure_interpretable_embedding_layer(
             why="the embedding was exchanged before, and not put back",
             fix="call `remove_interpretable_embedding_layer` first",
         )
-    warn(
+    tell(
         f"the embedding `{embedding_layer_name}` is exchanged: the model now takes word vectors in the place of "
         "indices, until `remove_interpretable_embedding_layer` puts it back"
     )

@@ -8,7 +8,7 @@ import flambeau as torch
 
 from ..errors import ArgumentTypeError, DtypeError, FailedAssertion, GradientError, IndexOutOfRange
 from .arguments import as_args
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -144,7 +144,7 @@ def check_output(output, inputs: tuple) -> Tensor:
     values = output.detach()
     if not bool(torch.isfinite(values).all()):
         bad = int((~torch.isfinite(values)).sum())
-        warn(f"{bad} of {values.numel()} outputs are not finite, so the attributions of these examples mean nothing")
+        tell(f"{bad} of {values.numel()} outputs are not finite, so the attributions of these examples mean nothing")
     return output
 
 

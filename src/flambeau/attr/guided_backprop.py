@@ -7,7 +7,7 @@ from ..nn import Module, ReLU
 from .arguments import as_tuple, like_inputs
 from .base import GradientAttribution, leaves_no_trace
 from .rules import following
-from .told import warn
+from .told import tell
 
 
 def check_is_module(model, method: str) -> Module:
@@ -40,7 +40,7 @@ class ModifiedReluGradientAttribution(GradientAttribution):
         rule = deconvolution if self.use_relu_grad_output else guided
         with following(self.model, lambda module: rule if isinstance(module, ReLU) else None) as changed:
             if not changed:
-                warn(
+                tell(
                     f"{self.get_name()} changes the backward pass of nn.ReLU modules, and the model has none: the "
                     "result is the plain gradient. Calls of `F.relu` are not seen"
                 )

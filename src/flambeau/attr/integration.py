@@ -15,7 +15,7 @@ import flambeau as torch
 
 from ..errors import ArgumentError, FailedAssertion
 from .forward import check_differentiable
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 SUPPORTED_METHODS = ["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre"]
@@ -84,7 +84,7 @@ def portions(n: int, examples: int, internal_batch_size: int | None, overlap: in
         return
     least = examples * (1 + overlap)
     if internal_batch_size < least:
-        warn(
+        tell(
             f"internal_batch_size={internal_batch_size} is too small: each forward pass takes {least} examples "
             f"(at least {1 + overlap} steps of the path for each of {examples} examples)"
         )
@@ -123,7 +123,7 @@ def refined(method, compute: Callable, given: tuple, n_steps: int, internal_batc
         if not missing > tolerance:
             return found
         if 2 * n_steps > MOST_STEPS:
-            warn(
+            tell(
                 f"with {n_steps} steps the attributions still miss {missing:.2g} of the output's change, more than "
                 f"tolerance={tolerance}: it hardly changes, or abruptly. Choose another baseline or a larger tolerance"
             )

@@ -21,7 +21,7 @@ from .forward import check_output, derivatives, run_forward, variables_of
 from .integrated_gradients import IntegratedGradients
 from .integration import path, points_and_weights, portions, refined, weighted_sum
 from .layer_values import layer_gradients, layer_replaced, layer_values
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -184,7 +184,7 @@ class LayerIntegratedGradients(LayerAttribution, GradientAttribution):
         GradientAttribution.__init__(self, forward_func)
         self.ig = IntegratedGradients(forward_func, multiply_by_inputs)
         if isinstance(layer, list) and len(layer) > 1:
-            warn(
+            tell(
                 "several layers are explained together: each of them is exchanged for points of its own path, so none "
                 "may depend only on the output of another"
             )

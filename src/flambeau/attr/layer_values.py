@@ -12,7 +12,7 @@ from ..nn import Module
 from .arguments import one_or_tuple
 from .base import modules_of
 from .forward import check_output, derivatives, run_forward, variables_of
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 Values = tuple[Tensor, ...]
@@ -88,7 +88,7 @@ def run_watching(
     for module, calls in zip(layers, seen, strict=True):
         check_was_run(forward_func, module, len(calls), bool(calls and calls[-1]))
         if len(calls) > 1:
-            warn(
+            tell(
                 f"the layer {type(module).__name__} was run {len(calls)} times in one forward pass; its last values "
                 "are explained. Use a module of its own for each place"
             )

@@ -10,7 +10,7 @@ from .arguments import as_tuple, like_inputs, one_or_tuple
 from .base import GradientAttribution, LayerAttribution, leaves_no_trace
 from .guided_backprop import GuidedBackprop
 from .layer_values import layer_gradients, layer_values
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -206,7 +206,7 @@ class GuidedGradCam(GradientAttribution):
 def focused(gradient: Tensor, cam: Tensor, mode: str) -> Tensor:
     """The gradient times the map in its size; empty, with a warning, if the map cannot be resized to it."""
     if cam.ndim != gradient.ndim or cam.ndim < 3:
-        warn(
+        tell(
             f"the layer's map of shape {tuple(cam.shape)} cannot be resized to an input of shape "
             f"{tuple(gradient.shape)}: the attributions of this input are empty"
         )

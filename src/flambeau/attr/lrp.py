@@ -18,7 +18,7 @@ from .guided_backprop import check_is_module
 from .layer_values import layer_gradients
 from .lrp_rules import EpsilonRule, IdentityRule, PropagationRule
 from .rules import Rule, following
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 LINEAR = (
@@ -82,7 +82,7 @@ class LRP(GradientAttribution):
         found = like_inputs(inputs, relevances)
         delta = self.compute_convergence_delta(relevances, output)
         if bool((delta.abs() > MANY * output.flatten().abs()).any()):
-            warn(
+            tell(
                 f"relevances add up to more than {MANY} times the output: branches are joined outside of modules "
                 "(`x + y` hands all relevance to both), or values near zero are divided by. Give layers a rule with a "
                 "larger epsilon, such as `layer.rule = EpsilonRule(0.01)`"

@@ -22,7 +22,7 @@ from .guided_backprop import Deconvolution, GuidedBackprop
 from .integrated_gradients import IntegratedGradients
 from .integration import path, points_and_weights, portions, weighted_sum
 from .layer_values import neuron_gradient_func, run_watching, select_neuron
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -143,7 +143,7 @@ class NeuronConductance(GradientOfNeuron):
     ):  # fmt: skip
         """The attributions; arguments as in `NeuronGradient.attribute` and `LayerConductance.attribute`."""
         if callable(neuron_selector):
-            warn(
+            tell(
                 "neuron_selector is a function: it may only choose a neuron of the layer; what it computes from "
                 "several is not what the conductance is defined for"
             )
