@@ -15,7 +15,7 @@ from .features import Features
 from .lime import Lime
 from .linear_models import LinearRegression
 from .perturbed import positive
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -70,7 +70,7 @@ class KernelShap(Lime):
             some = torch.arange(1, count, dtype=torch.float)
             sizes = torch.cat([torch.zeros(1), (count - 1) / (some * (count - some))])
             if n_samples < count + 2:
-                warn(
+                tell(
                     f"there are {count} features and only {n_samples} samples, which leave most attributions open. Use "
                     f"`n_samples={4 * count}` or more, or group features with `feature_mask`"
                 )

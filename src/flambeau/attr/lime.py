@@ -27,7 +27,7 @@ from .features import Features, mixed
 from .forward import run_forward
 from .linear_models import Lasso
 from .perturbed import as_tensor, positive, progress_bar
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -132,7 +132,7 @@ class LimeBase(PerturbationAttribution):
             for start in range(0, n_samples, per_eval):
                 some = list(itertools.islice(samples, min(per_eval, n_samples - start)))
                 if not some:
-                    warn("Generator completed prior to given n_samples iterations!")
+                    tell("Generator completed prior to given n_samples iterations!")
                     break
                 rows, changed = self._both_forms(some, inputs, **kwargs)
                 features += rows
@@ -330,7 +330,7 @@ class Lime(LimeBase):
         n, args = len(tensors[0]), as_args(args)
         check_targets(target, tensors)
         if features.count > 10000:
-            warn(
+            tell(
                 f"the linear model has {features.count} features, and {n_samples} samples: that is slow and says "
                 "little. Group the features with `feature_mask`"
             )

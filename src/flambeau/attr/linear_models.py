@@ -9,7 +9,7 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError, ShapeError, StateError
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -152,7 +152,7 @@ class Lasso(LinearModel):
         threshold = self.alpha * len(y)
         strongest = np.abs(columns @ y).max(initial=0.0) / len(y)
         if 0 < strongest <= self.alpha:
-            warn(
+            tell(
                 f"Lasso(alpha={self.alpha:g}) leaves no feature: all attributions are zero. Outputs that vary little, "
                 f"such as probabilities, need a small alpha, here less than {strongest:.2g}"
             )

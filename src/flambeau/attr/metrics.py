@@ -13,7 +13,7 @@ from .arguments import as_args, as_baselines, as_tuple, one_or_tuple, repeat, re
 from .base import sum_rows
 from .forward import run_forward
 from .perturbed import as_tensor, positive
-from .told import warn
+from .told import tell
 
 __all__ = ["infidelity", "infidelity_perturb_func_decorator", "sensitivity_max"]
 
@@ -222,7 +222,7 @@ def portions(samples: int, examples: int, most: int | None) -> Iterator[int]:
     at_once = samples
     if most is not None:
         if positive(most, "max_examples_per_batch") < examples:
-            warn(
+            tell(
                 f"max_examples_per_batch is {most}, fewer than the {examples} examples: one sample of each is "
                 "evaluated at once"
             )

@@ -11,7 +11,7 @@ from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
 from .arguments import check_targets, repeat_args, repeat_target
 from .features import Features
 from .forward import run_forward
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -46,7 +46,7 @@ class Evaluations:
         if self.bar is not None:
             self.bar.close()
         if self.lost and error[0] is None:
-            warn(
+            tell(
                 f"{self.lost} of the function's {self.seen} outputs are nan or infinite, and so are the attributions "
                 "that come from them. Look at the model's output for the inputs and for the baselines"
             )
@@ -54,7 +54,7 @@ class Evaluations:
     def expect(self, calls: int) -> None:
         """Begin the progress bar of so many calls, and say so if they are very many."""
         if calls > MANY and not self.show_progress:
-            warn(
+            tell(
                 f"the function will be called {calls} times. Group features with a `feature_mask`, evaluate more of "
                 "them in a call with `perturbations_per_eval`, or see how far it is with `show_progress=True`"
             )

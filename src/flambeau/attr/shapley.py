@@ -13,7 +13,7 @@ from .arguments import as_args, as_baselines, as_tuple, baseline_tensors, like_i
 from .base import PerturbationAttribution, leaves_no_trace
 from .features import Features, mixed
 from .perturbed import Evaluations, positive
-from .told import warn
+from .told import tell
 
 Tensor = torch.Tensor
 
@@ -185,7 +185,7 @@ class ShapleyValues(ShapleyValueSampling):
                 fix="use `ShapleyValueSampling`, or group the features with `feature_mask`",
             )
         if count >= MANY:
-            warn(
+            tell(
                 f"exact Shapley values of {count} features need {2**count} evaluations. `ShapleyValueSampling`, or a "
                 "`feature_mask` that groups features, takes less"
             )

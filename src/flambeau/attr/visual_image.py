@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..viz import style
 from . import visual_scale as scale
-from .told import warn
+from .told import tell
 from .visual_scale import ImageVisualizationMethod, VisualizeSign
 
 __all__ = ["visualize_image_attr", "visualize_image_attr_multiple"]
@@ -230,7 +230,7 @@ def picture(image: Any) -> np.ndarray:
         return array * 255
     if low >= 0 and high <= 255:
         return array
-    warn(
+    tell(
         f"the image has numbers from {low:.3g} to {high:.3g}: they are stretched to the range of a picture. Undo the "
         "normalisation to see its real colours"
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
 from ..viz import style
-from .told import warn
+from .told import tell
 
 
 class ImageVisualizationMethod(enum.Enum):
@@ -99,17 +99,17 @@ def normalized(attr: np.ndarray, sign: VisualizeSign, outlier_perc: float) -> np
     largest = ordered[-1]
     if largest == 0:
         if sign is VisualizeSign.positive:
-            warn("no attribution is positive: the picture shows nothing. Try `sign='all'`")
+            tell("no attribution is positive: the picture shows nothing. Try `sign='all'`")
         elif sign is VisualizeSign.negative:
-            warn("no attribution is negative: the picture shows nothing. Try `sign='all'`")
+            tell("no attribution is negative: the picture shows nothing. Try `sign='all'`")
         else:
-            warn(
+            tell(
                 "all attributions are zero: the picture shows nothing. The output does not depend on this input (a "
                 "ReLU that is off, a mask, another target), or input and baseline are the same"
             )
         return np.zeros_like(attr)
     if largest < 1e-5:
-        warn(f"the largest attribution is {largest:.2g}: what the picture shows may be no more than rounding")
+        tell(f"the largest attribution is {largest:.2g}: what the picture shows may be no more than rounding")
     ordered = ordered / largest  # their sum stays finite
     sums = np.cumsum(ordered)
     at = min(int(np.searchsorted(sums, sums[-1] * (100 - outlier_perc) / 100)), len(ordered) - 1)

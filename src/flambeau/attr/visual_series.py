@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..viz import style
 from . import visual_scale as scale
-from .told import warn
+from .told import tell
 from .visual_scale import TimeseriesVisualizationMethod, VisualizeSign
 
 __all__ = ["visualize_timeseries_attr"]
@@ -67,7 +67,7 @@ def visualize_timeseries_attr(
         )
     channels, steps = values.shape
     if channels > steps:
-        warn(
+        tell(
             f"there are {channels} channels and only {steps} steps: if it is the other way round, pass "
             f"`channels_last={not channels_last}`"
         )

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, ArgumentTypeError, CannotWrite
 from ..language import language
 from ..language import text as _
 from ..viz import style
-from .told import warn
+from .told import tell
 
 __all__ = [
     "VisualizationDataRecord", "format_classname", "format_special_tokens", "format_tooltip", "format_word_importances",
@@ -207,7 +207,7 @@ def _look_at_size(records) -> None:
     """A warning if all words of all records would stay without colour because their numbers are small."""
     largest = max((max(map(abs, _numbers(r.word_attributions)), default=0) for r in records), default=0)
     if 0 < largest < 0.02:
-        warn(
+        tell(
             f"the largest attribution of all words is {largest:.2g}: next to nothing will be coloured, because colours "
             "are for numbers from -1 to 1. Divide each sentence's attributions by `attributions.abs().max()`"
         )
