@@ -116,6 +116,7 @@ def test_compiled_models_are_looked_into():
         (lambda: viz.show_filters(network(), "7"), "7 is no convolution"),
         (lambda: viz.show_filters(nn.Conv3d(1, 2, 3)), r"conv.weight\[:, :, 0\]"),
         (lambda: viz.show_filters("weights"), "weights cannot be drawn"),
+        (lambda: viz.show_filters(nn.Conv2d(1, 2, 3), n=0), "n=0 images cannot be shown"),
         (lambda: viz.feature_maps(network(), torch.rand(1, 8, 8), "nope"), "no layer 'nope'.*`0`, `1`"),
         (lambda: viz.feature_maps(network(), torch.rand(1, 8, 8), nn.ReLU()), "not part of the model"),
         (lambda: viz.feature_maps(network(), torch.rand(1, 8, 8), sample=3), "sample 3 is not in a batch of 1"),

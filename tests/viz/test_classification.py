@@ -82,6 +82,9 @@ def test_few_and_many_classes(count):
         ([0], [0], {"normalize": "rows"}, "normalize cannot be 'rows'"),
         (np.zeros((4, 3)), [0, 1, 2], {}, r"\(4, 3\) do not fit labels of shape \(3,\)"),
         (["cat"], ["dog"], {}, "labels cannot be drawn"),
+        ([0, 10**9], [0, 1], {}, "1,000,000,001 classes are too many"),
+        ([0], [0], {"names": 3}, "names is int"),
+        ([0], [0], {"names": "ab"}, "names is str"),
     ],
 )
 def test_bad_input(found, true, options, message):

@@ -74,6 +74,7 @@ def test_scale_and_best_epoch():
     [
         ({}, {}, "no numbers to draw.*has no curves"),
         ({"loss": []}, {}, "all lists are empty"),
+        ({"loss": torch.tensor(3.0)}, {}, "has no curves"),
         ([1, 2], {}, "not list"),
         (None, {}, "not NoneType"),
         ({"loss": ["a"]}, {}, "loss cannot be drawn"),

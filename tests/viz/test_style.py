@@ -160,6 +160,13 @@ def test_text_without_a_font_gets_one_warning_and_boxes(only_default_fonts):
     assert axes.get_title() == "□□ loss"
 
 
+def test_names_with_dollars():
+    axes = style.axes_of(None, 4, 3)
+    axes.set_xticks([0, 1, 2], ["$x{$", "$10", r"$\alpha$"])
+    style.png(style.finish(axes, "$\\frac{$"))
+    assert [label.get_parse_math() for label in axes.get_xticklabels()] == [False, True, True]
+
+
 def test_log_scale_leaves_out_what_has_no_logarithm():
     axes = style.axes_of(None, 4, 3)
     low = style.log_scale(axes.yaxis, [0.0, 1e-4, np.nan, np.inf, -1, 10])

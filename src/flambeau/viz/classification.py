@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..ops.from_data import from_numpy
 from . import style
 
 __all__ = ["confusion_counts", "confusion_matrix"]
 
 NUMBERS = 100  # with more classes than this, the cells are too small for numbers
+LARGEST = 10_000  # classes that are counted: 800 MB
 SHARES = {None: "share of the true class", "true": "share of the true class", "pred": "share of the predicted class",
           "all": "share of all samples"}  # fmt: skip
 
@@ -60,6 +61,12 @@ def confusion_counts(predictions: Any, labels: Any, classes: int | None = None, 
             why="each class needs a row, and a name where names are given",
             fix=f"give {highest} classes or names, or look for wrong labels: `labels.unique()`",
         )
+    if count > LARGEST:
+        raise ArgumentError(
+            f"{count:,} classes are too many for a matrix",
+            why=f"it would have {count:,} x {count:,} cells; at most {LARGEST:,} classes are counted",
+            fix="look for wrong labels with `labels.unique()`, or join classes",
+        )
     table = np.zeros((count, count), np.int64)
     np.add.at(table, (true, found), 1)
     return from_numpy(table)
@@ -102,7 +109,7 @@ def _whole(values: np.ndarray, what: str) -> np.ndarray:
 def confusion_matrix(
     predictions: Any,
     labels: Any,
-    names: Sequence[str] | None = None,
+    names: Iterable[str] | None = None,
     normalize: str | None = None,
     *,
     ignore_index: int = -100,
@@ -138,6 +145,13 @@ def confusion_matrix(
             why="shares are of each true class, of each predicted class, or of all samples",
             fix='use None (counts), "true", "pred" or "all"',
         )
+    if isinstance(names, str) or not (names is None or isinstance(names, Iterable)):
+        raise ArgumentTypeError(
+            f"names is {type(names).__name__}, not a list of names",
+            why="each class has a name",
+            fix="pass the names in the order of the classes, such as `dataset.classes`",
+        )
+    names = None if names is None else list(names)
     classes = None if names is None else len(names)
     counts = confusion_counts(predictions, labels, classes, ignore_index).numpy()
     names = [str(name) for name in (names if names is not None else range(len(counts)))]

@@ -42,6 +42,7 @@ def show_filters(
     >>> viz.show_filters(torch.nn.Conv2d(3, 16, 5)).axes[0].get_title()
     'Conv2d: 16 filters of 3 x 5 x 5'
     """
+    _check_count(n)
     name, weights = _weights(model, layer)
     filters, inputs = weights.shape[:2]
     shape = " x ".join(map(str, weights.shape[1:]))
@@ -61,6 +62,11 @@ def show_filters(
         title += f"\n(the first {CHANNELS} input channels)"
     colours = ("PuOr", -top, top, "weight")
     return tiles([*shown.reshape(-1, *shown.shape[2:])], captions, columns=columns, colours=colours, ax=ax, title=title)
+
+
+def _check_count(n: int | None) -> None:
+    if n is not None and n < 1:
+        raise ArgumentError(f"n={n} images cannot be shown", why="a picture needs one at least", fix="use `n=16`")
 
 
 def _weights(model: Any, layer: Any) -> tuple[str, np.ndarray]:
@@ -138,10 +144,11 @@ def feature_maps(
     >>> import flambeau as torch
     >>> from flambeau import viz
     >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU())
-    >>> figure = viz.feature_maps(model, torch.rand(1, 8, 8), layer="1")
+    >>> figure = viz.feature_maps(model, torch.rand(1, 8, 8), layer="0")
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['0', '1', '2', '3']
     """
+    _check_count(n)
     model = capture.module(model, "feature_maps")
     if layer is None:
         convolutions = [pair for pair in capture.named(model) if isinstance(pair[1], _ConvNd)]

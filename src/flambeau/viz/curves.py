@@ -118,7 +118,7 @@ def _lines(history: Any, x: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _numbers(name: str, values: Any) -> np.ndarray | None:
     """The numbers of one curve, (N,) or (N, 2); None for what is no list, such as a setting beside the curves."""
-    if isinstance(values, (str, bytes)) or not (isinstance(values, Iterable) or hasattr(values, "__len__")):
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
         return None
     numbers = style.numbers([value for value in values if value is not None], name)
     if numbers.ndim not in (1, 2) or (numbers.ndim == 2 and numbers.shape[1] != 2) or numbers.dtype.kind == "c":

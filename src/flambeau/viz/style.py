@@ -101,7 +101,21 @@ def finish(drawn: Any, title: str | None = None) -> Any:
         if not text.get_text().isascii():
             text.set_fontfamily([*text.get_fontfamily(), *families])
             text.set_text(text.get_text().translate(dict.fromkeys(map(ord, lacking), "□")))
+    for text in texts:
+        if text.get_text().count("$") > 1 and not _is_formula(text.get_text()):
+            text.set_parse_math(False)  # a name with dollars in it
     return drawn if whole else drawn.get_figure()
+
+
+def _is_formula(text: str) -> bool:
+    """Whether matplotlib can set what stands between the dollars of a text."""
+    from matplotlib.mathtext import MathTextParser  # noqa: PLC0415
+
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _texts(drawn) -> list:
