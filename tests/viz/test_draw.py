@@ -4,9 +4,9 @@ import pytest
 
 import flambeau as torch
 from flambeau import nn
-from flambeau.errors import ArgumentError
+from flambeau.errors import ArgumentError, MissingKey
 from flambeau.vision.models import resnet18, resnet50
-from flambeau.viz import draw
+from flambeau.viz import draw, module_graph
 
 
 def labels(graph):
@@ -159,6 +159,9 @@ def test_a_failing_forward_comes_through_and_leaves_no_trace():
 
 def test_wrong_arguments():
     model = nn.Linear(2, 2)
+    for graph in (draw(model, torch.ones(1, 2)).node, module_graph(model, torch.ones(1, 2)).__getitem__):
+        with pytest.raises(MissingKey, match="no node 'conv1'"):
+            graph("conv1")
     for depth in (0, -1, 1.5, True, "2"):
         with pytest.raises(ArgumentError, match="depth must be a whole number"):
             draw(model, torch.ones(1, 2), depth=depth)

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, CannotWrite
+from ..errors import ArgumentError, CannotWrite, MissingKey
 from .lettering import shorten
 
 FORMATS = ("svg", "png", "pdf", "dot")
@@ -140,7 +140,14 @@ class Graph:
 
     def node(self, name: str) -> Node:
         """The first node of a name (or key)."""
-        return next(n for n in self.nodes if name in (n.name, n.key))
+        for node in self.nodes:
+            if name in (node.name, node.key):
+                return node
+        raise MissingKey(
+            f"the graph has no node {name!r}",
+            why="a box has the dotted name of its module, or the name of its operation or tensor",
+            fix="see `[node.name for node in graph.nodes]` for the names",
+        )
 
     def arrange(self) -> Graph:
         """Give everything its place, if that has not been done; the graph itself."""

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from ..errors import MissingKey
 from .tracing import Step, Trace, trace
 
 
@@ -52,7 +53,14 @@ class ModuleGraph:
         return [(source, node.name) for node in self.nodes for source in node.inputs]
 
     def __getitem__(self, name: str) -> ModuleNode:
-        return next(n for n in self.nodes if n.name == name)
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise MissingKey(
+            f"the graph has no node {name!r}",
+            why=f"it has {len(self.nodes)} nodes, with the dotted names of modules",
+            fix="see `[node.name for node in graph]` for the names",
+        )
 
     def __iter__(self) -> Iterator[ModuleNode]:
         return iter(self.nodes)
