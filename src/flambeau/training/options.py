@@ -57,17 +57,17 @@ def check_arguments(given: dict[str, Any]) -> None:
             why="it goes through it after each epoch",
             fix="use `DataLoader(dataset, batch_size=512)`, or a list of batches",
         )
-    for name, kind, what, fix in (
-        ("early_stopping", (int, EarlyStopping, type(None)), "a number of epochs", "use `early_stopping=5`"),
-        ("checkpoint", (str, os.PathLike, Checkpoint, type(None)), "a path", "use `checkpoint='runs/first.pt'`"),
-        ("resume", (bool, str, os.PathLike), "True, False or a path", "use `resume=True`"),
-        ("metrics", (Mapping, type(None)), "a dictionary", 'use `metrics={"accuracy": flambeau.training.accuracy}`'),
+    for name, kind, fix in (
+        ("early_stopping", (int, EarlyStopping, type(None)), "use `early_stopping=5`"),
+        ("checkpoint", (str, os.PathLike, Checkpoint, type(None)), "use `checkpoint='runs/first.pt'`"),
+        ("resume", (bool, str, os.PathLike), "use `resume=True`"),
+        ("metrics", (Mapping, type(None)), 'use `metrics={"accuracy": flambeau.training.accuracy}`'),
     ):
         if not isinstance(given[name], kind):
             raise ArgumentTypeError(
-                f"fit() takes {what} as {name}, not {type(given[name]).__name__}",
+                f"fit() cannot take {type(given[name]).__name__} as {name}",
                 why="the arguments may be in another order",
-                fix=fix,
+                fix=fix,  # not a message: code
             )
     for name in ("epochs", "accumulate", "max_steps"):
         value = given[name]

@@ -91,7 +91,7 @@ def overfit_one_batch(
     with unchanged(model, loss_fn, optimizer, batch, step) if restore else nullcontext():
         one = _first(batch)
         if step is None:
-            check_batch(one, "the loader")
+            check_batch(one, "loader")
         losses = _train(model, one, loss_fn, optimizer, steps, step)
     learned = math.isfinite(losses[-1]) and losses[-1] <= LEARNED * abs(losses[0])
     if learned:

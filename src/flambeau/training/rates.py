@@ -121,7 +121,7 @@ def _search(model, loader, loss_fn, optimizer, start, end, steps, step, clip_nor
     model.train()
     for batch in _repeated(loader, steps):
         if step is None:
-            check_batch(batch, "the loader")
+            check_batch(batch, "loader")
         rate = start * factor ** len(rates)
         for group in optimizer.param_groups:
             group["lr"] = rate

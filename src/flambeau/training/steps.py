@@ -147,18 +147,21 @@ def check_batch(batch: Any, loader: str) -> None:
     """ArgumentError unless a batch is a pair of inputs and targets, which the step takes without `step=`."""
     if isinstance(batch, (list, tuple)) and len(batch) == 2:
         return
-    if isinstance(batch, Mapping):
-        got, example = f"a dictionary of {', '.join(map(repr, batch))}", 'loss_fn(model(batch["x"]), batch["y"])'
-    elif isinstance(batch, Tensor):
-        got, example = f"one tensor of shape {tuple(batch.shape)}", "loss_fn(model(batch), batch)"
-    elif isinstance(batch, (list, tuple)):
-        got, example = f"{len(batch)} parts", "loss_fn(model(batch[0], batch[1]), batch[2])"
-    else:
-        got, example = type(batch).__name__, "loss_fn(model(batch))"
+    names = ", ".join(map(repr, batch)) if isinstance(batch, Mapping) else ""
     raise ArgumentError(
-        f"fit() takes batches of (inputs, targets), and {loader} gives {got}",
-        why="it has to know what goes into the model and what the loss compares the output with",
-        fix=f"say it with `step=lambda model, batch: {example}`",
+        f"batches are to be (inputs, targets), and {loader} gives a dictionary of {names}"
+        if isinstance(batch, Mapping)
+        else f"batches are to be (inputs, targets), and {loader} gives one tensor of shape {tuple(batch.shape)}"
+        if isinstance(batch, Tensor)
+        else f"batches are to be (inputs, targets), and {loader} gives {len(batch)} parts"
+        if isinstance(batch, (list, tuple))
+        else f"batches are to be (inputs, targets), and {loader} gives {type(batch).__name__}",
+        why="it has to be known what goes into the model and what the loss compares the output with",
+        fix='say it with `step=lambda model, batch: loss_fn(model(batch["x"]), batch["y"])`'
+        if isinstance(batch, Mapping)
+        else "say it with `step=lambda model, batch: loss_fn(model(batch), batch)`"
+        if isinstance(batch, Tensor)
+        else "say it with `step=lambda model, batch: loss_fn(model(batch[0], batch[1]), batch[2])`",
     )
 
 
