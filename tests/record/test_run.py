@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +127,15 @@ def test_the_program_and_its_repository(tmp_path):
     assert state["repository"]["subject"] == "first 版本" and len(state["repository"]["commit"]) == 40
     assert "helper.py" in state["repository"]["changes"] and "+# changed" in state["repository"]["patch"]
     assert state["environment"]["command"].endswith("train.py --lr '0.1 x'")
+
+
+def test_the_library_is_not_the_program(tmp_path, monkeypatch):
+    command = types.ModuleType("__main__")  # as `python -m flambeau` has it
+    command.__file__ = str(Path(torch.__file__).with_name("__main__.py"))
+    monkeypatch.setitem(sys.modules, "__main__", command)
+    with torch.Run(tmp_path / "run") as run:
+        pass
+    assert [file["name"] for file in run.record.state["code"]] == ["__main__.py"]
 
 
 def test_the_program_is_recorded_as_it_began(tmp_path):

@@ -9,7 +9,6 @@ import platform
 import random
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..generator import default_generator
 from ..kernels.threads import get_num_threads
+from ..place import USER, kind_of
 
 TEXT = 200_000  # letters of the program's text that are kept
 PATCH = 60_000  # and of what differs from the last commit
@@ -133,16 +133,15 @@ def _own_modules(main: Any) -> list[tuple[str, str]]:
     if not file:
         return []
     root = Path(file).resolve().parent
-    libraries = {os.path.realpath(p) for p in sysconfig.get_paths().values()} | {str(Path(__file__).parents[1])}
     found = {}
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if not isinstance(path, str) or module is main or not path.endswith(".py"):
+        if not isinstance(path, str) or module is main or not path.endswith(".py") or kind_of(path) != USER:
             continue
         real = Path(os.path.realpath(path))
-        if real.is_relative_to(root) and not any(real.is_relative_to(p) for p in libraries if p != str(root)):
+        if real.is_relative_to(root):
             found[str(real.relative_to(root))] = real
-    return [(name, _read(path)) for name, path in sorted(found.items()) if "site-packages" not in name]
+    return [(name, _read(path)) for name, path in sorted(found.items())]
 
 
 def _read(file: Any) -> str:
