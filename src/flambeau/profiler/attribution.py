@@ -11,6 +11,7 @@ import numpy as np
 
 from ..compiler.origins import OPTIMIZER
 from ..errors import ArgumentError
+from ..language import part
 from ..language import text as _
 from .details import short_path
 from .events import EventList, FunctionEvent, format_memory, format_time
@@ -18,11 +19,11 @@ from .table import Columns, share
 
 # Rows for what belongs to no layer, by the kind of event that the time was spent in.
 _APART = {
-    "data": "(data loading)", "optimizer": "(optimizer)", "checks": "(checks)", "gc": "(garbage collector)",
-    "backward": "(backward pass)", "leaf": "(backward pass)", "compiled": "(compiled calls)",
+    "data": part("(data loading)"), "optimizer": part("(optimizer)"), "checks": part("(checks)"),
+    "gc": part("(garbage collector)"), "backward": part("(backward pass)"), "leaf": part("(backward pass)"),
+    "compiled": part("(compiled calls)"),
 }  # fmt: skip
-_NO_LAYER, _NOT_WATCHED = "(no layer)", "(other Python)"
-_NO_LINE = "(no line)"
+_NO_LAYER, _NOT_WATCHED, _NO_LINE = part("(no layer)"), part("(other Python)"), part("(no line)")
 
 
 @dataclass
@@ -156,20 +157,20 @@ def by_module(events: EventList, duration: float, memory: list, with_memory: boo
             row.calls += 1
             row.peak = max(row.peak, live.most(event))
     for event in events:
-        for module, _line, part in _shares(event):
+        for module, _line, weight in _shares(event):
             if module is None or module == OPTIMIZER:
                 name = _APART["optimizer"] if module else _APART.get(event.apart or event.kind, _NO_LAYER)
                 row = apart.setdefault(name, Row(name))
                 row.calls += 1
-                _add(row, event, part)
-                row.own += event.self_cpu_time_total * part
+                _add(row, event, weight)
+                row.own += event.self_cpu_time_total * weight
                 continue
-            _layer(rows, module).own += event.self_cpu_time_total * part
+            _layer(rows, module).own += event.self_cpu_time_total * weight
             while module:
-                _add(rows[module], event, part)
+                _add(rows[module], event, weight)
                 module = module.rpartition(".")[0]
     found = [*_in_order(rows), *apart.values()]
-    return Breakdown([*found, _rest(duration, found)], "Layer", duration, with_memory, with_flops)
+    return Breakdown([*found, _rest(duration, found)], part("Layer"), duration, with_memory, with_flops)
 
 
 def _layer(rows: dict[str, Row], path: str) -> Row:
@@ -184,17 +185,17 @@ def by_line(events: EventList, duration: float, with_memory: bool, with_flops: b
     """Rows for all lines of the program that something watched came from, the most time first."""
     rows: dict[str, Row] = {}
     for event in events:
-        for _module, line, part in _shares(event):
+        for _module, line, weight in _shares(event):
             name = line or (_APART["compiled"] if event.kind == "compiled" else _NO_LINE)
             row = rows.get(name)
             if row is None:
                 row = rows[name] = Row(name, _source(name) if line else "")
-            _add(row, event, part)
-            row.own += event.self_cpu_time_total * part
+            _add(row, event, weight)
+            row.own += event.self_cpu_time_total * weight
             outer = event.cpu_parent
             row.calls += event.scope == 0 and (outer is None or outer.line != line)
     found = sorted(rows.values(), key=lambda row: -row.total)
-    return Breakdown([*found, _rest(duration, found)], "Line", duration, with_memory, with_flops)
+    return Breakdown([*found, _rest(duration, found)], part("Line"), duration, with_memory, with_flops)
 
 
 def _shares(event: FunctionEvent) -> Iterator[tuple[str | None, str | None, float]]:
@@ -206,14 +207,14 @@ def _shares(event: FunctionEvent) -> Iterator[tuple[str | None, str | None, floa
         yield module, f"{short_path(line[0])}:{line[1]}" if line else None, 1 / len(event.origins)
 
 
-def _add(row: Row, event: FunctionEvent, part: float) -> None:
-    own = event.self_cpu_time_total * part
+def _add(row: Row, event: FunctionEvent, weight: float) -> None:
+    own = event.self_cpu_time_total * weight
     if event.scope:
         row.backward += own
     else:
         row.forward += own
-    row.memory += round(event.self_cpu_memory_usage * part)
-    row.flops += round(event.flops * part)
+    row.memory += round(event.self_cpu_memory_usage * weight)
+    row.flops += round(event.flops * weight)
 
 
 def _in_order(rows: dict[str, Row]) -> list[Row]:
