@@ -23,6 +23,7 @@ from . import above
 from .lines import BLOCKS, State, fitted, plain
 
 REDRAW = 0.1  # seconds between two drawings on a terminal
+SHARE = 400  # drawing may take one part in so many of the time, cold caches and all
 LOOKS = 4  # looks at the clock between two drawings
 SPACED, GROWTH = 10.0, 20  # seconds between two lines of a file; later a 20th of the time that has passed
 NESTED = 1.0  # an inner loop that took fewer seconds leaves no line in a file
@@ -140,7 +141,7 @@ class Progress:
             return
         self.n = self._n_began = self._n_drawn = self._n_looked = n
         self._began = self._drawn = self._looked = time.perf_counter()
-        self._rate = 0.0
+        self._rate = self._cost = 0.0  # rounds per second; seconds of a drawing
         nested = bool(_open)
         file = above.beneath(sys.stderr if self.file is None else self.file)
         kind = _notebook() if self.file is None else None
@@ -183,7 +184,7 @@ class Progress:
     def _look(self) -> float:
         """Look at the clock; draw if it is time, and foresee the round of the next look."""
         now = time.perf_counter()
-        pause = self._shown.pause(now - self._began) if self.every is None else self.every
+        pause = max(self._shown.pause(now - self._began) if self.every is None else self.every, SHARE * self._cost)
         if now - self._drawn >= pause:
             self._draw(now)
         took = (now - self._looked) / max(self.n - self._n_looked, 1)  # of a round, lately
@@ -200,6 +201,7 @@ class Progress:
             self._rate += weight * (rate - self._rate)
         self._drawn, self._n_drawn = now, self.n
         self._shown.draw(self.state())
+        self._cost += 0.5 * (time.perf_counter() - now - self._cost)
 
 
 def progress(
