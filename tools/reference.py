@@ -6,6 +6,7 @@ line; examples with `>>>`). `described` turns them into what MyST reads; everyth
 
 from __future__ import annotations
 
+import enum
 import importlib
 import inspect
 import re
@@ -49,10 +50,12 @@ NAMESPACES = (
     "nn.attention", "optim", "optim.lr_scheduler", "optim.swa_utils", "autograd", "autograd.functional",
     "autograd.forward_ad", "autograd.graph", "utils.data", "utils.checkpoint", "utils.tensorboard",
     "linalg", "fft", "special", "signal.windows", "masked", "func", "distributions", "amp", "random", "compiler",
-    "doctor", "checks", "viz", "attr", "profiler", "training", "record",
+    "doctor", "checks", "training", "record", "viz", "attr", "attr.visualization", "attr.metrics", "profiler",
+    "autograd.profiler",
     "vision.datasets", "vision.transforms", "vision.transforms.v2", "vision.transforms.functional", "vision.models",
     "vision.ops", "vision.utils", "vision.io", "cuda", "accelerator", "distributed", "testing", "errors",
 )  # fmt: skip
+TOOLS = tuple(f"flambeau.{space}" for space in ("training", "record", "viz", "attr", "profiler", "doctor"))
 # What namespaces import for their own use.
 INNER = ("flambeau.errors", "flambeau.tensor", "flambeau.devices", "flambeau.dtypes", "flambeau.ops.public")
 
@@ -78,6 +81,8 @@ def aliases(module, name: str, thing) -> list[str]:
 
 def signature(thing) -> str:
     """Parameters with their defaults, without annotations."""
+    if inspect.isclass(thing) and issubclass(thing, enum.Enum):
+        return ""
     try:
         found = inspect.signature(thing)
     except (TypeError, ValueError):
@@ -180,6 +185,8 @@ def entry(where: str, name: str, thing, others: list[str], depth: int = 0) -> st
     kind = "class" if inspect.isclass(thing) else "function"
     fence = "`" * (6 - depth)
     parts = [f"{fence}{{py:{kind}}} {where}.{name}{signature(thing)}", "", described(inspect.getdoc(thing) or "")]
+    if inspect.isclass(thing) and issubclass(thing, enum.Enum):
+        parts += ["", ", ".join(f"`{member}`" for member in thing.__members__)]
     if others:
         parts += ["", "Also: " + ", ".join(f"`{where}.{o}`" for o in others) + "."]
     if file := source(thing):
@@ -242,7 +249,11 @@ def write(folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     pages: dict[str, str] = {"tensor": tensor_page(flambeau)}
-    mine = {name: thing for name, thing in public(flambeau).items() if name != "Tensor"}
+    mine = {
+        name: thing
+        for name, thing in public(flambeau).items()
+        if name != "Tensor" and not thing.__module__.startswith(TOOLS)  # on the pages of those
+    }
     place = {f"flambeau.ops.{file}": group for group, (_, files) in GROUPS.items() for file in files}
     by_group: dict[str, list[str]] = {group: [] for group in (*GROUPS, "other")}
     for name, thing in mine.items():
@@ -259,7 +270,10 @@ def write(folder: Path) -> list[Path]:
         module = importlib.import_module(f"flambeau.{space}")
         things = {n: t for n, t in public(module).items() if id(t) not in described_already}
         described_already |= {id(t) for t in things.values()} if space not in ("nn", "nn.functional") else set()
-        entries = [entry(f"flambeau.{space}", n, t, aliases(module, n, t)) for n, t in things.items()]
+        entries = [
+            entry("flambeau" if getattr(flambeau, n, None) is t else f"flambeau.{space}", n, t, aliases(module, n, t))
+            for n, t in things.items()
+        ]
         if entries:
             pages[space] = page(f"flambeau.{space}", described(inspect.getdoc(module) or ""), entries)
     contents = ["tensor", *GROUPS, "other", *(s for s in NAMESPACES if s in pages)]

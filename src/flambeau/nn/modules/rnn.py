@@ -170,7 +170,7 @@ class RNNBase(Module):
     # ------------------------------------------------------------ checks
 
     def check_input(self, input, batch_sizes):
-        """Errors of an input of the wrong shape or dtype."""
+        """Raise for an input of the wrong shape or dtype."""
         weight = getattr(self, self._flat_weights_names[0])
         if input.dtype != weight.dtype:
             raise ArgumentError(
