@@ -138,10 +138,14 @@ def memory_stats() -> dict[str, int]:
     Empty before the first kernel has run, and with FLAMBEAU_MEMORY=system.
 
     Returns:
-        allocated: in arrays now; peak: the most there was since `reset_peak_memory_stats`; cached: kept for the
-        next arrays; reserved: both together; limit: what `set_memory_limit` allows (0: no limit); requests, hits:
-        arrays made, and how many of them got a kept block; mapped, unmapped: blocks taken from and given back to the
-        system; refused: arrays that would have passed the limit.
+        allocated: in arrays now.
+        peak: the most there was since `reset_peak_memory_stats`.
+        cached: kept for the next arrays.
+        reserved: both together.
+        limit: what `set_memory_limit` allows; 0 stands for no limit.
+        requests, hits: arrays made, and how many of them got a kept block.
+        mapped, unmapped: blocks taken from and given back to the system.
+        refused: arrays that would have passed the limit.
 
     Example:
         >>> import flambeau as torch
