@@ -139,7 +139,7 @@ def merge(lists):
 
 def wrong(text, translation):
     """What a translation must keep, and has not: code in backquotes, targets of links."""
-    for what, pattern in (("code", r"`[^`]+`"), ("links", r"\]\(([^)]+)\)")):
+    for what, pattern in (("code", r"``.+?``|`[^`]+`"), ("links", r"\]\(([^)]+)\)")):
         if sorted(re.findall(pattern, text)) != sorted(re.findall(pattern, translation)):
             return f"{what} differ: {text!r}, {translation!r}"
     return ""
