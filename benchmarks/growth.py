@@ -4,7 +4,7 @@
 
 --steps: resident memory over many steps of a small network. --batch: the perceptron with 1 to 4,096 samples, time per
 sample. --sequence: the transformer on one sequence of 64 to 4,096 tokens: time over the operations that it takes
-(those of attention grow with the square of the length), and memory per token. Memory is the most that the process
+(those of attention grow with the square of the length), and memory. Memory is the most that the process
 had, less what it had after the import.
 """
 
