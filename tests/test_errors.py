@@ -15,6 +15,9 @@ PROTOCOLS = {
     ("cli.py", "SystemExit"),
     ("cli.py", "argparse.ArgumentTypeError"),
     ("demo.py", "SystemExit"),
+    # Ctrl-C, raised again once the step that was running has ended
+    ("training/loop.py", "KeyboardInterrupt"),
+    ("training/surroundings.py", "KeyboardInterrupt"),
     # how iterators end
     ("utils/data/dataloader.py", "StopIteration"),
     ("utils/data/_utils/parallel.py", "StopIteration"),

@@ -160,11 +160,11 @@ def described(doc: str) -> str:
                 i += 1
             out += ["```text", *inspect.cleandoc("\n".join(block)).split("\n"), "```", ""]
             continue
-        label = re.match(r"(Shapes|Shape|Errors|Reference|References|Source|Returns|Raises|Note|See)(:? )", line)
+        label = re.match(r"((?:Shapes?|Errors|References?|Source|Note)(?=: )|Returns\b|Raises\b|See\b)", line)
         if label:
             if out and out[-1].strip():
                 out.append("")
-            out.append(f"**{label[1]}**{label[2]}{escaped(line[label.end() :])}")
+            out.append(f"**{label[1]}**{escaped(line[label.end() :])}")
         else:
             out.append(escaped(line))
         i += 1

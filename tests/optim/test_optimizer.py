@@ -446,3 +446,13 @@ def test_lbfgs_errors():
         optim.LBFGS(groups(parameter(), parameter()))
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'closure'"):
         optim.LBFGS([parameter()]).step()
+
+
+def test_adagrad_shares_its_sums_with_forked_processes():
+    p = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adagrad([p])
+    optimizer.share_memory()
+    assert optimizer.state[p]["sum"].is_shared()
+    p.grad = torch.ones(3)
+    optimizer.step()
+    assert optimizer.state[p]["sum"].is_shared() and optimizer.state[p]["sum"].tolist() == [1, 1, 1]

@@ -50,8 +50,8 @@ class Exponential(Family, ExponentialFamily):
 
 
 class Gamma(Family, ExponentialFamily):
-    """Gamma distribution. Draws by Marsaglia and Tsang (2000); they carry gradients through the scale only to `rate`
-    and, by implicit differentiation, are refused for `concentration`.
+    """Gamma distribution. Draws by Marsaglia and Tsang (2000); they carry gradients to `rate`
+    through the scale, and to `concentration` by implicit differentiation.
 
     >>> import flambeau as torch
     >>> torch.distributions.Gamma(2.0, 4.0).mean

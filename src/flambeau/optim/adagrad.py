@@ -67,7 +67,9 @@ class Adagrad(FormulaOptimizer):
                 self.start(p, self.state[p], group)
 
     def share_memory(self):
-        """Accepted: state is shared when the process that holds it forks."""
+        """Move the running sums to memory that forked processes share."""
+        for state in self.state.values():
+            state["sum"].share_memory_()
 
     by_step = True
 

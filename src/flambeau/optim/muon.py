@@ -17,7 +17,7 @@ class Muon(FormulaOptimizer):
     Arguments:
         lr: the learning rate. Default: 1e-3.
         weight_decay: decoupled, as in AdamW. Default: 0.1.
-        momentum: Default: 0.95.
+        momentum: share of the step before that is kept. Default: 0.95.
         nesterov: mix the gradient in once more. Default: True.
         ns_coefficients: (a, b, c). Default: (3.4445, -4.775, 2.0315).
         eps: keeps the normalisation finite. Default: 1e-7.

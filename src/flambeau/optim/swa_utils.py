@@ -205,7 +205,7 @@ class SWALR(LRScheduler):
 
     Arguments:
         swa_lr: one value, or one per group.
-        anneal_epochs: Default: 10.
+        anneal_epochs: epochs over which the rate changes. Default: 10.
         anneal_strategy: "cos" or "linear".
 
     >>> import flambeau as torch

@@ -268,7 +268,7 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
 
     Arguments:
         kernel_size: size of the windows.
-        output_size: target sizes, or
+        output_size: target sizes. One of this and the next is given.
         output_ratio: target sizes as a fraction of the input's.
         return_indices: also return where the maxima were.
     Shapes: (N, C, H, W) or (C, H, W) -> the same with the output's sizes

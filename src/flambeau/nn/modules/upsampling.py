@@ -12,7 +12,7 @@ class Upsample(Module):
     """Resizes the spatial dimensions of (N, C, ...) by interpolation.
 
     Arguments:
-        size: the new sizes, or
+        size: the new sizes. One of this and the next is given.
         scale_factor: what to multiply the old ones by.
         mode: 'nearest', 'linear', 'bilinear', 'bicubic' or 'trilinear'. Default: 'nearest'.
         align_corners: whether the corner pixels stay at the corners (all but 'nearest').
