@@ -27,18 +27,16 @@ SUPPORTED_NOISE_TUNNEL_TYPES = ["smoothgrad", "smoothgrad_sq", "vargrad"]
 class NoiseTunnel(Attribution):
     """Mean, mean square or variance of a method's attributions when normal noise is added to the inputs.
 
-        Arguments:
-            attribution_method: any method, such as `Saliency(model)`.
-        Source: Smilkov et al.: SmoothGrad, arXiv:1706.03825; Hooker et al.: A benchmark for interpretability methods,
-        arXiv:1806.10758 (squares); Adebayo et al.: Local explanation methods for deep networks lack sensitivity,
-        arXiv:1810.03307 (variance).
+    Arguments:
+        attribution_method: any method, such as `Saliency(model)`.
+    Source: Smilkov et al.: SmoothGrad, arXiv:1706.03825; Hooker et al.: A benchmark for interpretability methods,
+    arXiv:1806.10758 (squares); Adebayo et al.: Local explanation methods for deep networks lack sensitivity,
+    arXiv:1810.03307 (variance).
 
-        >>> import numpy as np
-
-    import flambeau as torch
-        >>> from flambeau.attr import NoiseTunnel, Saliency
-        >>> NoiseTunnel(Saliency(lambda x: 2 * x.sum(1))).attribute(torch.ones(1, 2), nt_samples=10)
-        tensor([[2., 2.]])
+    >>> import flambeau as torch
+    >>> from flambeau.attr import NoiseTunnel, Saliency
+    >>> NoiseTunnel(Saliency(lambda x: 2 * x.sum(1))).attribute(torch.ones(1, 2), nt_samples=10)
+    tensor([[2., 2.]])
     """
 
     def __init__(self, attribution_method: Attribution):

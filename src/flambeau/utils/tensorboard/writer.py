@@ -251,7 +251,8 @@ class SummaryWriter:
     def add_image(self, tag, img_tensor, global_step=None, walltime=None, dataformats="CHW") -> None:
         """An image: bytes (uint8), or floats from 0 to 1.
 
-        Arguments: dataformats: what its dimensions are: CHW, HWC, HW and so on.
+        Arguments:
+            dataformats: what its dimensions are: CHW, HWC, HW and so on.
         """
         self._add(pictures.image(tag, img_tensor, dataformats=dataformats), global_step, walltime)
 
@@ -287,7 +288,8 @@ class SummaryWriter:
     def add_video(self, tag, vid_tensor, global_step=None, fps=4, walltime=None) -> None:
         """Videos (N, T, C, H, W), side by side, as an animated GIF: bytes, or floats from 0 to 1.
 
-        Arguments: fps: frames in a second.
+        Arguments:
+            fps: frames in a second.
         """
         self._add(pictures.video(tag, vid_tensor, fps), global_step, walltime)
 
