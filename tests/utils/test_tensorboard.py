@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -403,6 +404,19 @@ BAD = [
     (ValueError, "to a number", lambda w: w.add_scalar("a", "text")),
     (NotImplementedError, "numpy array or torch tensor", lambda w: w.add_scalar("a", None)),
     (TypeError, "whole number", lambda w: w.add_scalar("a", 1.0, "first")),
+    (TypeError, "whole number", lambda w: w.add_scalar("a", 1.0, math.inf)),
+    (ValueError, "64 bits", lambda w: w.add_scalar("a", 1.0, 2**63)),
+    (TypeError, "number of seconds", lambda w: w.add_scalar("a", 1.0, walltime="noon")),
+    (TypeError, "dict of names and numbers", lambda w: w.add_scalars("a", [1.0, 2.0])),
+    (TypeError, "a tag should be a string", lambda w: w.add_scalars(3, {"a": 2.0})),
+    (ValueError, "bins='tenths'", lambda w: w.add_histogram("a", torch.ones(3), bins="tenths")),
+    (ValueError, "bins=0", lambda w: w.add_histogram("a", torch.ones(3), bins=0)),
+    (ValueError, "sample_rate", lambda w: w.add_audio("a", torch.ones(9), sample_rate=0)),
+    (TypeError, "dict of categories", lambda w: w.add_custom_scalars([1])),
+    (TypeError, "dict of categories", lambda w: w.add_custom_scalars({"a": {"b": ["Multiline", "x"]}})),
+    (ValueError, "'Multiline' or 'Margin'", lambda w: w.add_custom_scalars({"a": {"b": ["Lines", ["x"]]}})),
+    (TypeError, "name of a folder", lambda w: SummaryWriter(3)),
+    (TypeError, "flush_secs", lambda w: SummaryWriter(w.log_dir, flush_secs="often")),
     (TypeError, "meta device", lambda w: w.add_scalar("a", torch.ones(1, device="meta"))),
     (ValueError, "no element", lambda w: w.add_histogram("a", torch.ones(0))),
     (ValueError, "nan or infinite", lambda w: w.add_histogram("a", torch.full((3,), math.nan))),
@@ -479,6 +493,54 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
     with pytest.raises(OSError, match="could not be made") as caught:
         SummaryWriter(tmp_path / "file" / "run")
     assert caught.value.fix
+
+
+def test_a_folder_that_was_removed_is_said_once_and_can_be_made_again(tmp_path, capfd):
+    writer = SummaryWriter(tmp_path / "run")
+    writer.add_scalar("a", 1.0, 0)
+    writer.flush()
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(OSError, match="no longer be written") as caught:
+        writer.add_scalar("a", 2.0, 1)
+    assert "was removed" in caught.value.why and "close()" in caught.value.fix
+    writer.close()
+    with writer:
+        writer.add_scalar("a", 3.0, 2)
+    assert [event.step for event in read(tmp_path / "run").Scalars("a")] == [2]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_closing_says_that_values_were_lost_and_closes_the_other_files(tmp_path):
+    writer = SummaryWriter(tmp_path / "run")
+    writer.add_scalars("a", {"x": 1.0}, 0)
+    writer.flush()
+    inner = writer.all_writers[f"{tmp_path / 'run'}/a_x"]
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(OSError, match="no longer be written"):
+        writer.close()
+    assert writer.all_writers is None
+    inner.reopen()
+    assert (tmp_path / "run" / "a_x").is_dir()
+    inner.close()
+
+
+def test_a_folder_that_is_gone_when_the_program_ends_is_one_line(tmp_path):
+    program = (
+        "import shutil, sys\n"
+        "from flambeau.utils.tensorboard import SummaryWriter\n"
+        "writer = SummaryWriter(sys.argv[1])\n"
+        "shutil.rmtree(sys.argv[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "run")], capture_output=True, text=True)
+    assert "are lost: the event file can no longer be written" in done.stderr
+    assert "Traceback" not in done.stderr and done.returncode == 0
+
+
+def test_names_that_are_no_unicode_are_written_with_question_marks(writer, tmp_path):
+    writer.add_scalar("file\ud800", 1.0)
+    writer.add_text("text", "\ud800 and more")
+    writer.flush()
+    assert "file?" in read(tmp_path).Tags()["scalars"]
 
 
 def test_without_tensorboard_its_name_is_said():

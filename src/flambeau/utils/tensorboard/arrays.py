@@ -62,7 +62,12 @@ def checked_tag(tag: Any) -> str:
             why="TensorBoard shows values under names such as 'loss/train'",
             fix=f"use `{str(tag)!r}`",
         )
-    return tag
+    return written(tag)
+
+
+def written(text: str) -> str:
+    """A text as it can be written: half characters, as in names of files that are no Unicode, become question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 # --------------------------------------------------------------------------------------------------------- images

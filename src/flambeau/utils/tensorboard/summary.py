@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import reprlib
 import struct
 import wave
 from collections.abc import Callable
@@ -126,7 +127,7 @@ def text(tag: str, text: str):
             why="TensorBoard shows the text as Markdown",
             fix="use `str(value)`",
         )
-    made = TensorProto(dtype="DT_STRING", string_val=[text.encode("utf-8")], tensor_shape=_shape(1))
+    made = TensorProto(dtype="DT_STRING", string_val=[text.encode("utf-8", "replace")], tensor_shape=_shape(1))
     metadata = _plugin("text", TextPluginData(version=0).SerializeToString())
     return _one(tag=f"{checked_tag(tag)}/text_summary", metadata=metadata, tensor=made)
 
@@ -166,7 +167,14 @@ def make_histogram(values: np.ndarray, bins: Any, max_bins: int | None = None) -
         )
     if finite.size < values.size:
         warn(f"{values.size - finite.size} of {values.size} values of a histogram are nan or infinite: left out")
-    counts, limits = np.histogram(finite, bins=bins)
+    try:
+        counts, limits = np.histogram(finite, bins=bins)
+    except (ValueError, TypeError, MemoryError) as error:
+        raise ArgumentError(
+            f"the histogram cannot be counted with bins={reprlib.repr(bins)}",
+            why=f"{error}",
+            fix="leave `bins` out, or use 'auto', a number of bins, or a list of rising limits",
+        ) from error
     if max_bins is not None and len(counts) > max_bins:
         counts, limits = _thinned(counts, limits, len(counts) // max_bins)
     if not counts.any():
@@ -210,6 +218,12 @@ def audio(tag: str, tensor: Any, sample_rate: int = 44100):
             f"input tensor should be 1 dimensional, but has the shape {np.shape(make_np(tensor))}",
             why="a sound of one channel is a sequence of samples",
             fix="use `x.mean(0)` to put the channels together",
+        )
+    if not isinstance(sample_rate, (int, np.integer)) or not 0 < sample_rate < 2**31:
+        raise ArgumentError(
+            f"sample_rate should be a whole number above 0, but is {sample_rate!r}",
+            why="it says how many values make up one second of the sound",
+            fix="pass the rate at which the sound was recorded, such as 44100",
         )
     peak = float(np.abs(array.astype(float)).max())
     if not peak <= 1:
@@ -295,12 +309,31 @@ def compute_curve(labels, predictions, num_thresholds=None, weights=None) -> np.
 # ------------------------------------------------------------------------------------------- layouts, hyperparameters
 
 
+def _layout(layout: Any) -> dict[str, dict[str, Any]]:
+    """A layout as it was given, if it is one."""
+    good = isinstance(layout, dict) and all(isinstance(given, dict) for given in layout.values())
+    for chart in [chart for given in layout.values() for chart in given.values()] if good else [None]:
+        if not isinstance(chart, (list, tuple)) or len(chart) < 2 or not isinstance(chart[1], (list, tuple)):
+            raise ArgumentTypeError(
+                f"a layout is a dict of categories, each a dict of charts, but is {reprlib.repr(layout)}",
+                why="each chart has a title, a kind and the tags of the scalars that it shows",
+                fix="use `{'Loss': {'both': ['Multiline', ['loss/train', 'loss/valid']]}}`",
+            )
+        if chart[0] not in ("Multiline", "Margin"):
+            raise ArgumentError(
+                f"the kind of a chart should be 'Multiline' or 'Margin', but is {chart[0]!r}",
+                why="these are the charts that TensorBoard puts several scalars into",
+                fix="use 'Multiline' for several lines, and 'Margin' for one with a band around it",
+            )
+    return layout
+
+
 def custom_scalars(layout: dict[str, dict[str, Any]]):
     """Charts that put several scalars together: {category: {title: ["Multiline" or "Margin", tags]}}."""
     from tensorboard.plugins.custom_scalar import layout_pb2 as pb  # noqa: PLC0415
 
     categories = []
-    for category, given in layout.items():
+    for category, given in _layout(layout).items():
         charts = []
         for title, (kind, tags, *_rest) in given.items():
             if kind == "Margin":

@@ -1,110 +1,25 @@
-"""`SummaryWriter` and `FileWriter`: what a program calls to have its values shown by TensorBoard."""
+"""`SummaryWriter`: what a program calls to have its values shown by TensorBoard."""
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import functools
 import os
 import socket
 import threading
 import time
-import weakref
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from tensorboard.compat import tf
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from ...errors import ArgumentError, ArgumentTypeError, CannotWrite, FailedAssertion, NotSupported
 from ...language import warn
 from . import embedding, graph, pictures, summary
 from .arrays import checked_tag
-
-_open: weakref.WeakSet[FileWriter] = weakref.WeakSet()
-
-
-@atexit.register
-def _flush_all() -> None:
-    """A program that ends without closing its writers loses nothing."""
-    for writer in list(_open):
-        writer.flush()
-
-
-class FileWriter:
-    """One event file, written by a thread of its own.
-
-    Arguments:
-        log_dir: the folder; it is made if need be.
-        max_queue: how many events may wait for the thread before a call waits for it.
-        flush_secs: seconds after which what was written is brought to the disk.
-        filename_suffix: what the file's name ends in.
-
-    Raises OSError where the folder cannot be written to.
-    """
-
-    def __init__(self, log_dir, max_queue=10, flush_secs=120, filename_suffix=""):
-        self._options = str(log_dir), max_queue, flush_secs, filename_suffix
-        self._begin()
-
-    def _begin(self):
-        try:
-            self.event_writer = EventFileWriter(*self._options)
-        except OSError as error:
-            raise CannotWrite(
-                f"the event file could not be made in {self._options[0]!r}",
-                why=f"{error.strerror or error}",
-                fix="give a folder that may be written to as `log_dir`",
-            ) from error
-        _open.add(self)
-
-    def get_logdir(self) -> str:
-        """The folder."""
-        return self.event_writer.get_logdir()
-
-    def add_event(self, event, step=None, walltime=None) -> None:
-        """Write an `Event`, with the time and the step."""
-        event.wall_time = time.time() if walltime is None else walltime
-        if step is not None:
-            event.step = _step(step)
-        self.event_writer.add_event(event)
-
-    def add_summary(self, summary, global_step=None, walltime=None) -> None:
-        """Write a `Summary`."""
-        self.add_event(event_pb2.Event(summary=summary), global_step, walltime)
-
-    def add_graph(self, graph_profile, walltime=None) -> None:
-        """Write a graph: a pair of a `GraphDef` and a `RunMetadata`."""
-        made, stats = graph_profile
-        self.add_event(event_pb2.Event(graph_def=made.SerializeToString()), None, walltime)
-        tagged = event_pb2.TaggedRunMetadata(tag="step1", run_metadata=stats.SerializeToString())
-        self.add_event(event_pb2.Event(tagged_run_metadata=tagged), None, walltime)
-
-    def flush(self) -> None:
-        """Bring everything to the disk."""
-        self.event_writer.flush()
-
-    def close(self) -> None:
-        """Bring everything to the disk, and close the file."""
-        _open.discard(self)
-        self.event_writer.close()
-
-    def reopen(self) -> None:
-        """Begin another file in the same folder, if this one was closed."""
-        if self not in _open:
-            self._begin()
-
-
-def _step(step: Any) -> int:
-    try:
-        return int(step)
-    except (TypeError, ValueError) as error:
-        raise ArgumentTypeError(
-            f"global_step should be a whole number, but is {step!r}",
-            why="TensorBoard draws values over it",
-            fix="count the steps: `for step, batch in enumerate(loader):`",
-        ) from error
+from .event_file import FileWriter, checked_step
 
 
 @functools.cache
@@ -169,8 +84,8 @@ class SummaryWriter:
                 if self.purge_step is not None:
                     step, self.purge_step = self.purge_step, None
                     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-                    self.file_writer.add_event(event_pb2.Event(step=_step(step), file_version="brain.Event:2"))
-                    self.file_writer.add_event(event_pb2.Event(step=_step(step), session_log=start))
+                    self.file_writer.add_event(event_pb2.Event(step=checked_step(step), file_version="brain.Event:2"))
+                    self.file_writer.add_event(event_pb2.Event(step=checked_step(step), session_log=start))
             return self.file_writer
 
     def _opened(self, folder) -> FileWriter:
@@ -200,6 +115,13 @@ class SummaryWriter:
 
     def add_scalars(self, main_tag, tag_scalar_dict, global_step=None, walltime=None) -> None:
         """Several numbers in one chart: each name in the dict becomes a run of its own."""
+        if not isinstance(tag_scalar_dict, Mapping):
+            raise ArgumentTypeError(
+                f"add_scalars expects a dict of names and numbers, but got {type(tag_scalar_dict).__name__}",
+                why="each number is a line of its own in the chart, and the lines have names",
+                fix="use `{'train': a, 'valid': b}`, or `add_scalar` for one number",
+            )
+        checked_tag(main_tag)
         walltime = time.time() if walltime is None else walltime
         folder = self._get_file_writer().get_logdir()
         for tag, value in tag_scalar_dict.items():
@@ -337,7 +259,7 @@ class SummaryWriter:
             metadata_header: the names of the columns of labels.
         """
         vectors, images = embedding.checked(mat, metadata, label_img, metadata_header)
-        step = 0 if global_step is None else _step(global_step)
+        step = 0 if global_step is None else checked_step(global_step)
         subdir = f"{step:05d}/{self._encode(checked_tag(tag))}"
         with self._lock:
             folder = self._get_file_writer().get_logdir()
@@ -456,10 +378,11 @@ class SummaryWriter:
     def close(self) -> None:
         """Bring everything to the disk, and close the files. A further `add_...` opens new ones."""
         with self._lock:
-            for writer in (self.all_writers or {}).values():
-                writer.flush()
-                writer.close()
+            writers = list((self.all_writers or {}).values())
             self.file_writer = self.all_writers = None
+            with contextlib.ExitStack() as closing:  # all of them, also after one that cannot be written
+                for writer in writers:
+                    closing.callback(writer.close)
 
     def __enter__(self):
         return self
