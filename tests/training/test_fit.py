@@ -198,6 +198,23 @@ def test_the_doctor_hears_of_compiled_steps():
         ({"epochs": 0}, ArgumentError, "less than 1"),
         ({"epochs": 1.5}, ArgumentTypeError, "not a whole number"),
         ({"clip_norm": -1.0}, ArgumentError, "not more than 0"),
+        ({"clip_norm": "1"}, ArgumentTypeError, "clip_norm='1'"),
+        ({"seed": "x"}, ArgumentTypeError, "seed='x'"),
+        ({"compile": "yes"}, ArgumentTypeError, "compile='yes'"),
+        ({"step": 3}, ArgumentTypeError, "a function as step, not int"),
+        ({"scheduler": 3}, ArgumentTypeError, "takes a scheduler, not 3"),
+        ({"scheduler": torch.optim.lr_scheduler.StepLR}, ArgumentTypeError, "takes a scheduler, not <class"),
+        ({"callbacks": print}, ArgumentTypeError, "a list of callbacks, not builtin"),
+        ({"callbacks": "print"}, ArgumentTypeError, "a list of callbacks, not str"),
+        ({"callbacks": [3]}, ArgumentTypeError, "3 cannot be called back"),
+        ({"callbacks": [torch.Run]}, ArgumentTypeError, "Run is a class"),
+        ({"metrics": {"loss": accuracy}}, ArgumentError, "cannot be called 'loss'"),
+        ({"metrics": {"val_x": accuracy}}, ArgumentError, "cannot be called 'val_x'"),
+        ({"metrics": {3: accuracy}}, ArgumentTypeError, "not a name and a function"),
+        ({"metrics": {"a": "accuracy"}}, ArgumentTypeError, "not a name and a function"),
+        ({"metrics": {"a": lambda o, t: None}}, ArgumentTypeError, "'a' gave NoneType"),
+        ({"metrics": {"a": lambda o, t: "1"}}, ArgumentTypeError, "'a' gave str"),
+        ({"metrics": {"a": lambda o, t: o}}, ArgumentTypeError, r"'a' gave a tensor of shape \(8, 3\)"),
         ({"on_nan": "explode"}, ArgumentError, "neither 'raise', 'stop' nor 'ignore'"),
         ({"resume": True}, ArgumentError, "does not know from which file"),
         ({"early_stopping": 0}, ArgumentError, "not a number of epochs"),
@@ -229,6 +246,9 @@ def test_optimizers_that_cannot_be_used():
     other = torch.optim.lr_scheduler.StepLR(torch.optim.SGD(model.parameters(), lr=0.1), 1)
     with pytest.raises(ArgumentError, match="belongs to another optimizer"):
         torch.fit(model, data(), loss_fn, optimizer, scheduler=other)
+    elsewhere = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+    with pytest.raises(ArgumentError, match="none of the model's parameters"):
+        torch.fit(model, data(), loss_fn, elsewhere)
     with pytest.raises(ArgumentError, match="every=0"):
         Checkpoint("run.pt", every=0)
 

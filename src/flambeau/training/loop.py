@@ -22,7 +22,7 @@ from . import checkpoints
 from .checkpoints import Checkpoint
 from .history import History
 from .means import Means
-from .options import check_arguments, settings_of
+from .options import EVENTS, check_arguments, settings_of
 from .program import program
 from .steps import (
     Options,
@@ -39,7 +39,6 @@ from .stopping import EarlyStopping
 from .surroundings import surrounded
 
 PER_STEP = (OneCycleLR, CyclicLR)  # schedulers that are made to be stepped after each optimizer step
-EVENTS = ("on_start", "on_step", "on_epoch", "on_end", "on_error")
 LOOK = 5  # after so many steps it is known whether the step could be compiled
 
 
@@ -62,6 +61,7 @@ class Training:
         early_stopping, checkpoint, resume, clip_norm, clip_value, accumulate, compile, doctor, callbacks, progress,
         step, max_steps, seed, on_nan,
     ):  # fmt: skip
+        callbacks = list(callbacks) if isinstance(callbacks, Iterator) else callbacks  # looked at twice
         check_arguments(locals())
         self.settings = settings_of(locals())
         self.model, self.train_loader, self.val_loader = model, train_loader, val_loader

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+
+from ..errors import ArgumentTypeError
 
 
 class Means:
@@ -24,7 +27,7 @@ class Means:
     def add(self, values: Mapping[str, Any], samples: int) -> None:
         """Add values (numbers or tensors of one element) that stand for so many samples."""
         for name, value in values.items():
-            self.totals[name] = self.totals.get(name, 0.0) + float(value) * samples
+            self.totals[name] = self.totals.get(name, 0.0) + _number(name, value) * samples
             self.counts[name] = self.counts.get(name, 0) + samples
 
     def values(self) -> dict[str, float]:
@@ -42,3 +45,18 @@ class Means:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self.totals, self.counts = dict(state["totals"]), dict(state["counts"])
+
+
+def _number(name: str, value: Any) -> float:
+    """A number or a tensor of one element as a number; an explained error for anything else."""
+    if not isinstance(value, str) and getattr(value, "shape", ()) in ((), (1,)):
+        with suppress(TypeError, ValueError):
+            return float(value)
+    shape = tuple(getattr(value, "shape", ()))
+    raise ArgumentTypeError(
+        f"the metric {name!r} gave a tensor of shape {shape}, not one number"
+        if shape
+        else f"the metric {name!r} gave {type(value).__name__}, not a number",
+        why="it is averaged over the samples of an epoch",
+        fix="return a number or a tensor of one element, such as `errors.mean()`",
+    )

@@ -13,6 +13,9 @@ from ..optim import LBFGS
 from .checkpoints import Checkpoint
 from .stopping import EarlyStopping
 
+EVENTS = ("on_start", "on_step", "on_epoch", "on_end", "on_error")  # the methods of a callback
+OWN_COLUMNS = ("loss", "lr", "seconds", "epoch")  # of the history
+
 
 def check_parts(model, train_loader, loss_fn, optimizer, step, name: str = "fit", need_optimizer: bool = True) -> None:
     """An explained error unless these are a model, a loader, a loss and an optimizer that can train together."""
@@ -80,6 +83,12 @@ def check_arguments(given: dict[str, Any]) -> None:
                 f"fit({name}={value}) is less than 1", why="nothing would be trained", fix=f"use `{name}=1` or more"
             )
     for name in ("clip_norm", "clip_value"):
+        if given[name] is not None and (not isinstance(given[name], (int, float)) or isinstance(given[name], bool)):
+            raise ArgumentTypeError(
+                f"fit({name}={given[name]!r}) is not a number",
+                why="it is the limit of what gradients may be",
+                fix=f"use `{name}=1.0`, or leave it out",
+            )
         if given[name] is not None and not given[name] > 0:
             raise ArgumentError(
                 f"fit({name}={given[name]}) is not more than 0",
@@ -104,7 +113,68 @@ def check_arguments(given: dict[str, Any]) -> None:
             why="there is no `checkpoint=`",
             fix="use `checkpoint='runs/first.pt', resume=True`, or name the file: `resume='runs/first.pt'`",
         )
+    if given["seed"] is not None and (not isinstance(given["seed"], int) or isinstance(given["seed"], bool)):
+        raise ArgumentTypeError(
+            f"fit(seed={given['seed']!r}) is not a whole number",
+            why="random numbers begin with it",
+            fix="use `seed=0`, or leave it out",
+        )
+    for name in ("compile", "doctor", "progress"):
+        if not isinstance(given[name], bool):
+            raise ArgumentTypeError(
+                f"fit({name}={given[name]!r}) is neither True nor False",
+                why="it switches something on or off",
+                fix=f"use `{name}=True` or `{name}=False`",
+            )
+    if given["step"] is not None and not callable(given["step"]):
+        raise ArgumentTypeError(
+            f"fit() takes a function as step, not {type(given['step']).__name__}",
+            why="it is called with the model and a batch, and returns the loss",
+            fix="use `step=lambda model, batch: ...`",
+        )
+    _check_metrics(given["metrics"] or {})
+    _check_callbacks(given["callbacks"])
     _check_pairs(given)
+
+
+def _check_metrics(metrics: Mapping) -> None:
+    """Metrics are functions by name, and the history has names of its own."""
+    for name, metric in metrics.items():
+        if not isinstance(name, str) or not callable(metric):
+            raise ArgumentTypeError(
+                f"metrics={{{name!r}: {metric!r}}} is not a name and a function",
+                why="the function is called with the model's outputs and the targets",
+                fix='use `metrics={"accuracy": flambeau.training.accuracy}`',
+            )
+        if name in OWN_COLUMNS or name.startswith("val_"):
+            raise ArgumentError(
+                f"a metric cannot be called {name!r}",
+                why="the history has a column of this name: loss, lr, seconds, and val_... for validation",
+                fix=f'use another name, such as `"my_{name}"`',
+            )
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    """Callbacks are called: each has to be a function or have one of the methods."""
+    if isinstance(callbacks, str) or not isinstance(callbacks, Iterable):
+        raise ArgumentTypeError(
+            f"fit() takes a list of callbacks, not {type(callbacks).__name__}",
+            why="there may be several",
+            fix="use `callbacks=[callback]`",
+        )
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise ArgumentTypeError(
+                f"the callback {callback.__name__} is a class, not an object",
+                why="its methods are called with the training",
+                fix=f"make one: `callbacks=[{callback.__name__}(...)]`",
+            )
+        if not callable(callback) and not any(callable(getattr(callback, event, None)) for event in EVENTS):
+            raise ArgumentTypeError(
+                f"{callback!r} cannot be called back",
+                why=f"it is neither a function nor has it one of the methods {', '.join(EVENTS)}",
+                fix="use `callbacks=[lambda training: print(training.epoch)]`, or an object with `on_epoch(training)`",
+            )
 
 
 def _check_pairs(given: dict[str, Any]) -> None:
@@ -116,6 +186,20 @@ def _check_pairs(given: dict[str, Any]) -> None:
             fix='return them from the step beside the loss: `return {"loss": loss, "accuracy": accuracy}`',
         )
     scheduler, optimizer = given["scheduler"], given["optimizer"]
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    mine = list(given["model"].parameters())
+    if given["step"] is None and mine and not any(id(p) in trained for p in mine):
+        raise ArgumentError(
+            "the optimizer given to fit() has none of the model's parameters",
+            why="it would change something else, and the model would stay as it is",
+            fix=f"make it with them: `optim.{type(optimizer).__name__}(model.parameters(), ...)`",
+        )
+    if scheduler is not None and (isinstance(scheduler, type) or not callable(getattr(scheduler, "step", None))):
+        raise ArgumentTypeError(
+            f"fit() takes a scheduler, not {scheduler!r}",
+            why="it calls `scheduler.step()`",
+            fix="make one with the optimizer: `optim.lr_scheduler.StepLR(optimizer, 10)`",
+        )
     if scheduler is not None and getattr(scheduler, "optimizer", optimizer) is not optimizer:
         raise ArgumentError(
             "the scheduler given to fit() belongs to another optimizer",

@@ -92,7 +92,7 @@ def measured(t: Any, count: str, seen: str = "outputs") -> list[str]:
             "if isinstance(values, dict):",
             f'    sums.update({{k: sums[k] + float(v) * {count} for k, v in values.items() if k != "loss"}})',
         ]
-    lines = [f'sums["{name}"] += float(metrics["{name}"]({seen}, targets)) * {count}' for name in t.metrics]
+    lines = [f"sums[{quoted(n)}] += float(metrics[{quoted(n)}]({seen}, targets)) * {count}" for n in t.metrics]
     return ["with torch.no_grad():", *inside(lines)] if lines else []
 
 
@@ -203,23 +203,20 @@ def end_of_epoch(t: Any) -> list[str]:
         monitor = value_of("val_loss" if t.val_loader is not None else "loss", t)
         lines.append(f"scheduler.step({monitor})" if isinstance(t.scheduler, ReduceLROnPlateau) else "scheduler.step()")
     lines.append(shown)
+    if t.stopping is not None:
+        value, better = _better(t.stopping, t, "best")
+        kept = ["weights = copy.deepcopy(model.state_dict())"] if t.stopping.restore_best else []
+        lines += [f"if {better}:", *inside([f"best, waited = {value}, 0", *kept]), "else:", "    waited += 1"]
+    if t.max_steps is not None:
+        lines += [f"if steps == {t.max_steps}:", "    break"]
     if t.checkpoint is not None:
-        if t.max_steps is not None:
-            lines += [f"if steps == {t.max_steps}:", "    break"]
         lines += saving(t, "epoch")
         if t.checkpoint.best is not None:
             value, better = _better(t.checkpoint.best, t, "best_saved")
             saved = [f"best_saved = {value}", f"torch.save(state, {quoted(t.checkpoint.best_path)})"]
             lines += [f"if {better}:", *inside(saved)]
-    elif t.max_steps is not None:
-        lines += [f"if steps == {t.max_steps}:", "    break"]
     if t.stopping is not None:
-        value, better = _better(t.stopping, t, "best")
-        kept = ["weights = copy.deepcopy(model.state_dict())"] if t.stopping.restore_best else []
-        lines += [
-            f"if {better}:", *inside([f"best, waited = {value}, 0", *kept]),
-            "else:", "    waited += 1", f"    if waited == {t.stopping.patience}:", "        break",
-        ]  # fmt: skip
+        lines += [f"if waited == {t.stopping.patience}:", "    break"]
     return lines
 
 
@@ -235,15 +232,15 @@ def saving(t: Any, epoch: str) -> list[str]:
     return ["state = {", *inside(entries), "}", f"torch.save(state, {quoted(t.checkpoint.path)})"]
 
 
-def quoted(path: Any) -> str:
-    """A path as a string of Python."""
-    return json.dumps(str(path), ensure_ascii=False)
+def quoted(text: Any) -> str:
+    """A path or a name as a string of Python."""
+    return json.dumps(str(text), ensure_ascii=False)
 
 
 def value_of(name: str, t: Any) -> str:
     """The expression for a column of the history."""
     if row(t):
-        return f'row["{name}"]'
+        return f"row[{quoted(name)}]"
     return {"loss": "total / count", "lr": 'optimizer.param_groups[0]["lr"]'}.get(name, name)
 
 
