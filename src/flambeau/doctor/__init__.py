@@ -5,7 +5,7 @@
 True
 """
 
-import importlib as _importlib
+from ..lazy import names as _names
 
 _LAZY = {
     "Report": "report",
@@ -16,13 +16,4 @@ _LAZY = {
     "examine_data": "examination",
 }
 
-
-def __getattr__(name):
-    if name in _LAZY:
-        found = globals()[name] = getattr(_importlib.import_module(f".{_LAZY[name]}", __name__), name)
-        return found
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = _names(__name__, _LAZY)

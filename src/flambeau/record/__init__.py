@@ -7,17 +7,8 @@
 (<class 'flambeau.record.running.Run'>, <function load at ...>, <function compare at ...>)
 """
 
-import importlib as _importlib
+from ..lazy import names as _names
 
 _LAZY = {"Run": "running", "Record": "records", "load": "records", "compare": "comparison"}
 
-
-def __getattr__(name):
-    if name in _LAZY:
-        found = globals()[name] = getattr(_importlib.import_module(f".{_LAZY[name]}", __name__), name)
-        return found
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = _names(__name__, _LAZY)

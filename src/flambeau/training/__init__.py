@@ -1,6 +1,6 @@
 """What surrounds a training step: progress bars, the loop, the search for a learning rate."""
 
-import importlib as _importlib
+from ..lazy import names as _names
 
 _LAZY = {
     "progress": "bars", "fit": "loop", "accuracy": "steps", "Training": "loop",
@@ -8,13 +8,4 @@ _LAZY = {
     "lr_find": "rates", "overfit_one_batch": "overfitting",
 }  # fmt: skip
 
-
-def __getattr__(name):
-    if name in _LAZY:
-        found = globals()[name] = getattr(_importlib.import_module(f".{_LAZY[name]}", __name__), name)
-        return found
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = _names(__name__, _LAZY)

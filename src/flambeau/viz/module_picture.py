@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from ..language import text as _
 from .graph import Frame, Graph, Node
 from .lettering import shorten
-from .module_graph import needed
+from .model_graph import needed
 from .repeats import Repeats
 from .tracing import Step, trace
 

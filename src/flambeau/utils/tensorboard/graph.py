@@ -20,7 +20,7 @@ def graph(model: Any, args: Any, verbose: bool = False) -> tuple[GraphDef, RunMe
 
     Arguments: model, args: a module and its input (a tensor, or a tuple of arguments). verbose: print the graph.
     """
-    from ...viz.module_graph import module_graph  # noqa: PLC0415 - stands on all of nn
+    from ...viz.model_graph import module_graph  # noqa: PLC0415 - stands on all of nn
 
     if args is None:
         raise ArgumentError(
