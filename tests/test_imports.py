@@ -7,8 +7,8 @@ import flambeau
 
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
-    ("language", "translation"), ("place",), ("calls",), ("errors",), ("holders", "lazy"), ("pages", "arguments"),
-    ("checks",),
+    ("language", "translation"), ("place",), ("told",), ("calls",), ("errors",), ("holders", "lazy"),
+    ("pages", "arguments"), ("checks",),
     ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("mistakes",), ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),
     ("formatting", "random", "special", "linalg", "fft", "signal", "masked", "storage"),

@@ -191,6 +191,10 @@ BAD = [
     (lambda: viz.visualize_image_attr(ATTR, np.zeros((6, 8, 5)), "original_image"), "5 channels"),
     (lambda: viz.visualize_image_attr(np.zeros((0, 3))), "attr is empty"),
     (lambda: viz.visualize_image_attr(ATTR, outlier_perc=101), "not a percentage"),
+    (lambda: viz.visualize_image_attr(ATTR, outlier_perc="2"), "not a percentage"),
+    (lambda: viz.visualize_image_attr(ATTR, IMAGE, "blended_heat_map", alpha_overlay=5), "no opacity"),
+    (lambda: viz.visualize_timeseries_attr(WEIGHTS, SERIES, alpha_overlay=-1), "no opacity"),
+    (lambda: viz.visualize_image_attr(ATTR, fig_size=(0, 0), use_pyplot=False), "more than 0"),
     (lambda: viz.visualize_image_attr(ATTR, cmap="Blue"), "did you mean `cmap='Blues'`"),
     (lambda: viz.visualize_image_attr(ATTR, fig_size=3, use_pyplot=False), "use inches"),
     (lambda: viz.visualize_image_attr(ATTR, plt_fig_axis=3), "plt.subplots()"),
@@ -265,6 +269,7 @@ def test_text_in_a_notebook_is_displayed(monkeypatch):
         (lambda: viz.format_word_importances(["a"], [np.nan]), ArgumentError, "word 0 ('a') is nan"),
         (lambda: viz.format_word_importances(["a"], torch.zeros(1, 4)), ArgumentError, "sum(dim=-1)"),
         (lambda: viz.visualize_text([1]), ArgumentTypeError, "not int"),
+        (lambda: viz.visualize_text(None), ArgumentTypeError, "not NoneType"),
         (lambda: viz.visualize_text([record(["a"], [1.0], pred_prob="high")]), ArgumentTypeError, "pred_prob"),
     ],
 )

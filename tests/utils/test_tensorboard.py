@@ -475,8 +475,9 @@ def test_bad_input_is_explained(writer, kind, words, call):
     ],
 )
 def test_doubtful_input_is_written_with_a_warning(writer, tmp_path, words, call):
-    with pytest.warns(UserWarning, match=words):
+    with pytest.warns(UserWarning, match=words) as caught:
         call(writer)
+    assert caught[0].filename == __file__  # the line of the program, not one in the package
     writer.flush()
     assert any("a" in tags for tags in read(tmp_path).Tags().values() if isinstance(tags, list))
 

@@ -9,7 +9,7 @@ from viz.torchviz_cases import CASES, canonical
 import flambeau as torch
 from flambeau import nn
 from flambeau.errors import ArgumentTypeError, GradientError
-from flambeau.viz import make_dot
+from flambeau.viz import make_dot, make_dot_from_trace
 
 RECORDED = json.loads((Path(__file__).parent.parent / "fixtures" / "torchviz.json").read_text())
 # Operations that PyTorch records beside the one that computes; here they are part of it.
@@ -109,8 +109,10 @@ def test_saved_tensors_also_of_custom_functions_and_freed_graphs():
     assert kinds(make_dot(y, show_saved=True))["saved"] == ["self (2)", "result (2)"]
     assert "saved" not in kinds(make_dot(y))
     y.backward()
-    graph = make_dot(y, show_saved=True)  # the values are gone, the graph is not
-    assert "saved" not in kinds(graph)
+    with pytest.raises(GradientError, match="have already been freed") as caught:  # as torchviz does
+        make_dot(y, show_saved=True)
+    assert "MulBackward0" in caught.value.why
+    graph = make_dot(y, show_attrs=True)  # the values are gone, the graph is not
     assert len(graph.nodes) == 6
 
 
@@ -145,6 +147,10 @@ def test_wrong_arguments():
         make_dot(torch.ones(1, requires_grad=True), params={"w": 1.0})
     with pytest.raises(ArgumentTypeError, match="holds Tensor"):
         make_dot(torch.ones(1, requires_grad=True), params=torch.ones(1))
+    with pytest.raises(ArgumentTypeError, match="max_attr_chars should be a whole number, but is 'all'"):
+        make_dot(torch.ones(1, requires_grad=True), max_attr_chars="all")
+    with pytest.raises(NotImplementedError, match="make_dot_from_trace"):
+        make_dot_from_trace(None)
 
 
 def test_deep_graphs_are_walked_without_recursion():

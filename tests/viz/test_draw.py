@@ -4,7 +4,7 @@ import pytest
 
 import flambeau as torch
 from flambeau import nn
-from flambeau.errors import ArgumentError, MissingKey
+from flambeau.errors import ArgumentError, ArgumentTypeError, MissingKey
 from flambeau.vision.models import resnet18, resnet50
 from flambeau.viz import draw, module_graph
 
@@ -167,3 +167,40 @@ def test_wrong_arguments():
             draw(model, torch.ones(1, 2), depth=depth)
     with pytest.raises(ArgumentError, match="direction must be"):
         draw(model, torch.ones(1, 2), direction="RL")
+    with pytest.raises(ArgumentTypeError, match="must be an nn.Module, not Tensor") as caught:
+        draw(torch.ones(1, 2), model)
+    assert "model comes first" in caught.value.fix
+
+
+def test_a_shape_in_the_place_of_an_input_and_models_that_take_one():
+    with pytest.raises(ArgumentTypeError, match="the shape of an input rather than an input") as caught:
+        draw(nn.Linear(2, 2), (1, 2))
+    assert "torch.randn(1, 2)" in caught.value.fix and "linear()" in str(caught.value.__cause__)
+
+    class Noise(nn.Module):
+        def forward(self, shape):
+            return torch.zeros(shape) + 1
+
+    assert draw(Noise(), (1, 2)).node("output").shape == (1, 2)
+
+
+def test_a_generator_in_the_place_of_a_result():
+    class Each(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Linear(2, 2)
+
+        def forward(self, x):
+            yield self.a(x)
+
+    class All(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.each = Each()
+
+        def forward(self, x):
+            return list(self.each(x))
+
+    with pytest.raises(ArgumentTypeError, match="the forward of Each gives a generator"):
+        draw(Each(), torch.ones(1, 2))
+    assert draw(All(), torch.ones(1, 2), depth=3).node("each.a").shape == (1, 2)

@@ -97,6 +97,11 @@ def test_saving_by_suffix_and_rendering(tmp_path, monkeypatch):
         graph.save("picture.jpeg")
     with pytest.raises(ArgumentError, match="format must be one of"):
         graph.render("picture", format="tiff")
+    with pytest.raises(ArgumentError, match="format must be one of"):
+        graph.pipe("tiff")
+    assert graph.pipe("svg").decode() == graph.svg() and graph.pipe("png").startswith(b"\x89PNG")
+    with pytest.raises(TypeError, match="the file to write to is 3 of type int"):
+        graph.save(3)
 
 
 def test_view_opens_the_browser_or_says_where_the_file_is(monkeypatch, capsys, tmp_path):

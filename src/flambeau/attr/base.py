@@ -16,9 +16,9 @@ from ..nn import Module
 from ..nn import functional as F
 from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.dropout import _DropoutNd
+from ..told import tell
 from .arguments import as_args, as_baselines, as_tuple, baseline_tensors
 from .forward import compute_gradients, run_forward
-from .told import tell
 
 Tensor = torch.Tensor
 inside: ContextVar[bool] = ContextVar(

@@ -16,6 +16,7 @@ from .. import nn
 from ..errors import FailedAssertion
 from ..nn import Module
 from ..nn.modules.instancenorm import _InstanceNorm
+from ..told import tell
 from .arguments import (
     as_args,
     as_baselines,
@@ -32,7 +33,6 @@ from .forward import compute_gradients, select_target
 from .guided_backprop import check_is_module
 from .integration import gauss_legendre
 from .rules import Call, Rule, following
-from .told import tell
 
 Tensor = torch.Tensor
 Values = tuple[Tensor, ...]

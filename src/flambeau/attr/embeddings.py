@@ -6,7 +6,7 @@ import flambeau as torch
 
 from ..errors import ArgumentTypeError, FailedAssertion, MissingAttribute
 from ..nn import Module
-from .told import tell
+from ..told import tell
 
 Tensor = torch.Tensor
 

@@ -7,8 +7,8 @@ import operator
 import flambeau as torch
 
 from ..errors import ArgumentTypeError, DtypeError, FailedAssertion, GradientError, IndexOutOfRange
+from ..told import tell
 from .arguments import as_args
-from .told import tell
 
 Tensor = torch.Tensor
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..errors import ArgumentTypeError
 from ..nn import Module, ReLU
+from ..told import tell
 from .arguments import as_tuple, like_inputs
 from .base import GradientAttribution, leaves_no_trace
 from .rules import following
-from .told import tell
 
 
 def check_is_module(model, method: str) -> Module:

@@ -14,8 +14,8 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError, FailedAssertion
+from ..told import tell
 from .forward import check_differentiable
-from .told import tell
 
 Tensor = torch.Tensor
 SUPPORTED_METHODS = ["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre"]

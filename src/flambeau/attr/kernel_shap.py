@@ -9,13 +9,13 @@ import numpy as np
 
 import flambeau as torch
 
+from ..told import tell
 from .arguments import as_tuple
 from .base import leaves_no_trace
 from .features import Features
 from .lime import Lime
 from .linear_models import LinearRegression
 from .perturbed import positive
-from .told import tell
 
 Tensor = torch.Tensor
 

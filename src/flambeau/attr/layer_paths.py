@@ -6,6 +6,7 @@ import contextlib
 
 import flambeau as torch
 
+from ..told import tell
 from .arguments import (
     as_args,
     as_baselines,
@@ -21,7 +22,6 @@ from .forward import check_output, derivatives, run_forward, variables_of
 from .integrated_gradients import IntegratedGradients
 from .integration import path, points_and_weights, portions, refined, weighted_sum
 from .layer_values import layer_gradients, layer_replaced, layer_values
-from .told import tell
 
 Tensor = torch.Tensor
 

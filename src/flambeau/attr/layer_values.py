@@ -9,10 +9,10 @@ import flambeau as torch
 
 from ..errors import FailedAssertion, IndexOutOfRange, StateError
 from ..nn import Module
+from ..told import tell
 from .arguments import one_or_tuple
 from .base import modules_of
 from .forward import check_output, derivatives, run_forward, variables_of
-from .told import tell
 
 Tensor = torch.Tensor
 Values = tuple[Tensor, ...]

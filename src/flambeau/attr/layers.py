@@ -6,11 +6,11 @@ import flambeau as torch
 
 from ..errors import FailedAssertion
 from ..nn import Module
+from ..told import tell
 from .arguments import as_tuple, like_inputs, one_or_tuple
 from .base import GradientAttribution, LayerAttribution, leaves_no_trace
 from .guided_backprop import GuidedBackprop
 from .layer_values import layer_gradients, layer_values
-from .told import tell
 
 Tensor = torch.Tensor
 

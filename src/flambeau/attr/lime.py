@@ -12,6 +12,7 @@ import flambeau as torch
 
 from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
 from ..nn import functional as F
+from ..told import tell
 from ..utils.data import DataLoader, TensorDataset
 from .arguments import (
     as_args,
@@ -27,7 +28,6 @@ from .features import Features, mixed
 from .forward import run_forward
 from .linear_models import Lasso
 from .perturbed import as_tensor, positive, progress_bar
-from .told import tell
 
 Tensor = torch.Tensor
 

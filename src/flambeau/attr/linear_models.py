@@ -9,7 +9,7 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError, ShapeError, StateError
-from .told import tell
+from ..told import tell
 
 Tensor = torch.Tensor
 

@@ -11,6 +11,7 @@ from ..errors import ArgumentTypeError
 from ..nn import Module
 from ..nn.modules.batchnorm import _BatchNorm
 from ..nn.modules.dropout import _DropoutNd
+from ..told import tell
 from .arguments import as_tuple, like_inputs, one_or_tuple
 from .base import GradientAttribution, LayerAttribution, leaves_no_trace, sum_rows
 from .forward import compute_gradients, run_forward
@@ -18,7 +19,6 @@ from .guided_backprop import check_is_module
 from .layer_values import layer_gradients
 from .lrp_rules import EpsilonRule, IdentityRule, PropagationRule
 from .rules import Rule, following
-from .told import tell
 
 Tensor = torch.Tensor
 LINEAR = (

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 import flambeau as torch
 
 from ..errors import FailedAssertion
+from ..told import tell
 from .arguments import as_args, as_baselines, as_tuple, one_or_tuple, repeat, repeat_args, repeat_target
 from .base import sum_rows
 from .forward import run_forward
 from .perturbed import as_tensor, positive
-from .told import tell
 
 __all__ = ["infidelity", "infidelity_perturb_func_decorator", "sensitivity_max"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import flambeau as torch
 
 from ..nn import Module
+from ..told import tell
 from .arguments import (
     as_args,
     as_baselines,
@@ -22,7 +23,6 @@ from .guided_backprop import Deconvolution, GuidedBackprop
 from .integrated_gradients import IntegratedGradients
 from .integration import path, points_and_weights, portions, weighted_sum
 from .layer_values import neuron_gradient_func, run_watching, select_neuron
-from .told import tell
 
 Tensor = torch.Tensor
 

@@ -8,10 +8,10 @@ from numbers import Integral
 import flambeau as torch
 
 from ..errors import ArgumentError, ArgumentTypeError, FailedAssertion
+from ..told import tell
 from .arguments import check_targets, repeat_args, repeat_target
 from .features import Features
 from .forward import run_forward
-from .told import tell
 
 Tensor = torch.Tensor
 

@@ -9,11 +9,11 @@ import numpy as np
 import flambeau as torch
 
 from ..errors import ArgumentError
+from ..told import tell
 from .arguments import as_args, as_baselines, as_tuple, baseline_tensors, like_inputs
 from .base import PerturbationAttribution, leaves_no_trace
 from .features import Features, mixed
 from .perturbed import Evaluations, positive
-from .told import tell
 
 Tensor = torch.Tensor
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..told import tell
 from ..viz import style
 from . import visual_scale as scale
-from .told import tell
 from .visual_scale import ImageVisualizationMethod, VisualizeSign
 
 __all__ = ["visualize_image_attr", "visualize_image_attr_multiple"]
@@ -100,7 +100,7 @@ def visualize_image_attr(
     if way.name in ("heat_map", "blended_heat_map"):
         if way is ImageVisualizationMethod.blended_heat_map:
             _imshow(axes, image if image.ndim == 2 else image[..., :3].mean(axis=2))
-        alpha = None if way is ImageVisualizationMethod.heat_map else alpha_overlay
+        alpha = None if way is ImageVisualizationMethod.heat_map else scale.opacity(alpha_overlay)
         heat = axes.imshow(strength, cmap=colours, vmin=low, vmax=high, alpha=alpha)
     elif way is ImageVisualizationMethod.original_image:
         _imshow(axes, image)

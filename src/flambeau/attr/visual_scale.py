@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
+from ..told import tell
 from ..viz import style
-from .told import tell
 
 
 class ImageVisualizationMethod(enum.Enum):
@@ -84,9 +84,9 @@ def checked(values: Any, what: str) -> np.ndarray:
 def normalized(attr: np.ndarray, sign: VisualizeSign, outlier_perc: float) -> np.ndarray:
     """Attributions from -1 to 1 (from 0 to 1 unless `sign` is `all`): the largest, which hold `outlier_perc` percent
     of the sum of all, are all drawn at full strength, and the rest is scaled by the smallest of those."""
-    if not 0 <= outlier_perc <= 100:
+    if not isinstance(outlier_perc, (int, float)) or not 0 <= outlier_perc <= 100:
         raise ArgumentError(
-            f"outlier_perc is {outlier_perc}, which is not a percentage",
+            f"outlier_perc is {outlier_perc!r}, which is not a percentage",
             fix="use a number from 0 to 100; 2 is the default",
         )
     if sign is VisualizeSign.positive:
@@ -140,6 +140,16 @@ def colours(sign: VisualizeSign, cmap: Any) -> tuple[Any, float, float]:
     return cmap, -1.0 if sign is VisualizeSign.all else 0.0, 1.0
 
 
+def opacity(alpha_overlay: float) -> float:
+    """How much of the picture below is hidden, from 0 to 1."""
+    if not isinstance(alpha_overlay, (int, float)) or not 0 <= alpha_overlay <= 1:
+        raise ArgumentError(
+            f"alpha_overlay is {alpha_overlay!r}, which is no opacity",
+            fix="use a number from 0, for nothing of the heat map, to 1, for nothing of the picture",
+        )
+    return alpha_overlay
+
+
 def new_figure(fig_size: tuple[float, float], use_pyplot: bool) -> Any:
     """An empty figure; pyplot's if it is to be shown."""
     style.matplotlib()
@@ -147,6 +157,8 @@ def new_figure(fig_size: tuple[float, float], use_pyplot: bool) -> Any:
         import matplotlib.pyplot  # noqa: F401, PLC0415 - from now on it knows the figures that are made
     try:
         width, height = fig_size
+        if not (0 < width < 1000 and 0 < height < 1000):
+            raise ValueError("a side has to be more than 0 and less than 1000 inches")
         return style.figure(width, height, shown=use_pyplot)
     except (TypeError, ValueError) as error:
         raise ArgumentError(

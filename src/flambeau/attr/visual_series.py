@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..told import tell
 from ..viz import style
 from . import visual_scale as scale
-from .told import tell
 from .visual_scale import TimeseriesVisualizationMethod, VisualizeSign
 
 __all__ = ["visualize_timeseries_attr"]
@@ -83,6 +83,7 @@ def visualize_timeseries_attr(
         grid = grid.sum(axis=0, keepdims=True)
     strength = scale.normalized(grid, signed, outlier_perc)
     colours, low, high = scale.colours(signed, cmap)
+    scale.opacity(alpha_overlay)
 
     if plt_fig_axis is None:
         figure = scale.new_figure(fig_size, use_pyplot)

@@ -12,8 +12,8 @@ from typing import Any
 from ..errors import ArgumentError, ArgumentTypeError, CannotWrite
 from ..language import language
 from ..language import text as _
+from ..told import tell
 from ..viz import style
-from .told import tell
 
 __all__ = [
     "VisualizationDataRecord", "format_classname", "format_special_tokens", "format_tooltip", "format_word_importances",
@@ -152,7 +152,9 @@ def visualize_text(datarecords: Iterable[VisualizationDataRecord], legend: bool 
     >>> "很" in page.data
     True
     """
-    records = [datarecords] if isinstance(datarecords, VisualizationDataRecord) else list(datarecords)
+    if isinstance(datarecords, VisualizationDataRecord) or not isinstance(datarecords, Iterable):
+        datarecords = [datarecords]
+    records = list(datarecords)
     for record in records:
         if not all(hasattr(record, name) for name in VisualizationDataRecord.__slots__):
             raise ArgumentTypeError(

@@ -6,7 +6,7 @@ from ..lazy import names as _names
 
 if _TYPE_CHECKING:  # for editors
     from .attention import attention_maps
-    from .autograd_graph import make_dot
+    from .autograd_graph import make_dot, make_dot_from_trace
     from .classification import confusion_counts, confusion_matrix
     from .convolutions import feature_maps, show_filters
     from .curves import learning_curves
@@ -29,7 +29,8 @@ if _TYPE_CHECKING:  # for editors
     from .recorder import Recorder
 
 _LAZY = {
-    "draw": "module_picture", "module_graph": "model_graph", "make_dot": "autograd_graph", "Graph": "graph",
+    "draw": "module_picture", "module_graph": "model_graph", "make_dot": "autograd_graph",
+    "make_dot_from_trace": "autograd_graph", "Graph": "graph",
     "summary": "layers", "ModelStatistics": "layers",
     "ColumnSettings": "layers_text", "Mode": "layers_text", "RowSettings": "layers_text", "Units": "layers_text",
     "Verbosity": "layers_text",

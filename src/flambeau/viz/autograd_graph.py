@@ -9,10 +9,10 @@ from typing import Any
 from ..autograd.engine import AccumulateGrad, Node
 from ..checks import registry
 from ..checks.graphs import no_graph
-from ..errors import ArgumentTypeError, GradientError
+from ..errors import ArgumentTypeError, GradientError, NotSupported
 from ..language import text as _
 from ..nn.modules.module import Module
-from ..ops.node import OpNode
+from ..ops.node import FREED, OpNode
 from ..tensor import Tensor
 from . import graph as drawing
 from .lettering import printable
@@ -48,7 +48,7 @@ def make_dot(
     Returns a `Graph`: shown as it is in a notebook; `graph.save("graph.svg")` or `graph.render("graph", format="png")`
     writes it.
 
-    Raises RuntimeError if none of the tensors has a graph.
+    Raises RuntimeError if none of the tensors has a graph, or if `backward()` has freed what `show_saved` is to show.
 
     >>> import flambeau as torch
     >>> from flambeau.viz import make_dot
@@ -73,12 +73,27 @@ def make_dot(
         )
     if not any(t.requires_grad for t in outputs):
         raise _without_graph(outputs[0])
+    if not isinstance(max_attr_chars, int):
+        raise ArgumentTypeError(
+            f"max_attr_chars should be a whole number, but is {max_attr_chars!r}",
+            why="it says how many characters of a value are written",
+            fix="leave it out, or use `max_attr_chars=50`",
+        )
     names = _names(params)
     made = _Builder(names, show_attrs, show_saved, max(3, max_attr_chars), direction)
     for t in outputs:
         made.output(t, "output")
     made.graph.description = made.described()
     return made.graph
+
+
+def make_dot_from_trace(trace: Any) -> drawing.Graph:
+    """torchviz's name for what it has given up too; its programs import it. Raises NotImplementedError."""
+    raise NotSupported(
+        "make_dot_from_trace is not supported: there are no traces of torch.jit",
+        why="the modules and operations of a model are found by running it once",
+        fix="use `flambeau.viz.draw(model, example_input)`, or `writer.add_graph(model, input)` for TensorBoard",
+    )
 
 
 def _without_graph(t: Tensor) -> GradientError:
@@ -204,6 +219,12 @@ class _Builder:
         box = drawing.Node(key, lines, "operation", node.name(), name=title, op=title, mono=True)
         box.centred = len(lines) == 1
         self.graph.add(box)
+        if self.saved and isinstance(node, OpNode) and node.saved is None:
+            raise GradientError(
+                FREED,
+                why=f"`show_saved=True` shows what {title} keeps for backward, and `backward()` has freed it",
+                fix="draw the graph before `backward()`, pass `retain_graph=True` to it, or leave `show_saved` out",
+            )
         for name, t in _kept(node) if self.saved else ():
             if t.requires_grad and t.grad_fn is None:  # it has, or will have, a box of its own, above
                 self.graph.connect(self._tensor(t, "parameter"), key, "plain", line="saved")

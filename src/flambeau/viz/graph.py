@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, CannotWrite, MissingKey
+from ..errors import ArgumentError, ArgumentTypeError, CannotWrite, MissingKey
 from .lettering import shorten
 
 FORMATS = ("svg", "png", "pdf", "dot")
@@ -193,6 +193,12 @@ class Graph:
 
         Returns the path. The file is complete or not there: it is written under another name first.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise ArgumentTypeError(
+                f"the file to write to is {path!r} of type {type(path).__name__}",
+                why="a file is given by its name",
+                fix='use a string or a path, such as `graph.save("graph.svg")`',
+            )
         path = Path(path)
         kind = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}.get(path.suffix.lower())
         if kind is None:
@@ -216,11 +222,7 @@ class Graph:
         """
         format = format or (suffix if (suffix := Path(filename).suffix[1:].lower()) in FORMATS else self.format)
         if format not in FORMATS:
-            raise ArgumentError(
-                f"format must be one of {', '.join(map(repr, FORMATS))}, not {format!r}",
-                why="these are the formats that graphs are written in",
-                fix='use `format="svg"`',
-            )
+            raise _unknown(format)
         path = Path(directory or "") / filename
         if path.suffix.lower() != f".{format}":
             path = path.with_name(f"{path.name}.{format}")
@@ -228,6 +230,13 @@ class Graph:
         if view:
             self._show(path)
         return str(path)
+
+    def pipe(self, format: str | None = None) -> bytes:
+        """The content of the file that `render` writes, as graphviz's objects give it."""
+        kind = format or self.format
+        if kind not in FORMATS:
+            raise _unknown(kind)
+        return self._content(kind)
 
     def view(self, filename: Any = None) -> str:
         """Write the picture and open it in the browser; without `filename`, to a temporary folder. The path."""
@@ -241,11 +250,13 @@ class Graph:
         if not webbrowser.open(path.resolve().as_uri()):
             print(path, file=sys.stderr)  # there is no browser here: where it is
 
-    def _write(self, path: Path, kind: str, make_folder: bool = False) -> Path:
+    def _content(self, kind: str) -> bytes:
         if kind in ("png", "pdf"):
-            data = self.png() if kind == "png" else self.pdf()
-        else:
-            data = (self.svg() if kind == "svg" else self.source).encode()
+            return self.png() if kind == "png" else self.pdf()
+        return (self.svg() if kind == "svg" else self.source).encode()
+
+    def _write(self, path: Path, kind: str, make_folder: bool = False) -> Path:
+        data = self._content(kind)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             if make_folder:
@@ -279,3 +290,11 @@ class Graph:
             text = " ".join(line.strip() for line in n.lines if line.strip())
             rows.append(f"{i:>3}  {text}" + (f"  <- {', '.join(map(str, before[n.key]))}" if before[n.key] else ""))
         return "\n".join(rows)
+
+
+def _unknown(format: Any) -> ArgumentError:
+    return ArgumentError(
+        f"format must be one of {', '.join(map(repr, FORMATS))}, not {format!r}",
+        why="these are the formats that graphs are written in",
+        fix='use `format="svg"`',
+    )

@@ -397,8 +397,8 @@ def trace(model: Any, example: Any, keywords: dict | None = None, mode: str = "e
         raise ArgumentTypeError(
             f"the model must be an nn.Module, not {type(model).__name__}",
             why="its modules are what is looked at",
-            fix="use the model itself, not its class: `Net()`" if isinstance(model, type) else "put the function into "
-            "the forward of an nn.Module",
+            fix="the model comes first, then its input" if isinstance(example, Module) else "use the model itself, not "
+            "its class: `Net()`" if isinstance(model, type) else "put the function into the forward of an nn.Module",
         )  # fmt: skip
     if mode not in ("eval", "train", "same"):
         raise ArgumentError(
@@ -424,13 +424,37 @@ def trace(model: Any, example: Any, keywords: dict | None = None, mode: str = "e
             if mode != "same":
                 m.training = mode == "train"
         sources = [tracer.source(t) for _, t in named]
-        result = _watched(tracer, model, args, kwargs)
+        try:
+            result = _watched(tracer, model, args, kwargs)
+        except Exception as error:
+            if args == (example,) and _is_shape(example):
+                raise _shape_given(example) from error
+            raise
+    if inspect.isgenerator(result):
+        raise ArgumentTypeError(
+            f"the forward of {type(model).__name__} gives a generator, so none of its layers was called",
+            why="a generator runs only when its values are asked for",
+            fix="look at a module that asks for them: its forward returns `list(self.inner(x))`",
+        )
     tracer.close(tracer.root, sources, result)
     for name, t in tensors_in(result, "output"):
         step = Step("output", name, None)
         step.shapes, step.sources = [_described(t)], [tracer.source(t)]
         outputs.append(step)
     return Trace(tracer.root, inputs, outputs, result)
+
+
+def _is_shape(example: Any) -> bool:
+    return isinstance(example, tuple) and len(example) > 1 and all(type(n) is int and n > 0 for n in example)
+
+
+def _shape_given(shape: tuple) -> ArgumentTypeError:
+    """The error for the shape of an input in the place of the input, as other functions take it."""
+    return ArgumentTypeError(
+        f"the example input is {tuple(shape)}: the shape of an input rather than an input",
+        why="the model is run on it once, to see what goes from where to where",
+        fix=f"pass a tensor of this shape, such as `torch.randn{tuple(shape)}`",
+    )
 
 
 def _first_call(model: Module, args: tuple, kwargs: dict) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...errors import ArgumentTypeError, FailedAssertion, NotSupported
 from ...kernels.record import listeners
-from ...language import warn
 from ...tensor import Tensor
+from ...told import tell
 
 
 def make_np(x: Any) -> np.ndarray:
@@ -94,7 +94,7 @@ def as_bytes(array: np.ndarray) -> np.ndarray:
     if values.size:
         low, high = float(values.min()), float(values.max())  # nan where there is any
         if not (-1e-3 <= low and high <= 1 + 1e-3):
-            warn(
+            tell(
                 "the values of an image should lie between 0 and 1 (or be of dtype uint8): there are values from "
                 f"{low:g} to {high:g}, and what lies outside is cut off"
             )

@@ -16,8 +16,8 @@ from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 
 from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, ShapeError
-from ...language import warn
 from ...tensor import Tensor
+from ...told import tell
 from .arrays import checked_tag, make_np, numbers
 from .pictures import figure_to_image, image, image_boxes, make_image, video
 
@@ -166,7 +166,7 @@ def make_histogram(values: np.ndarray, bins: Any, max_bins: int | None = None) -
             fix="find out where they come from: `with torch.autograd.detect_anomaly():`",
         )
     if finite.size < values.size:
-        warn(f"{values.size - finite.size} of {values.size} values of a histogram are nan or infinite: left out")
+        tell(f"{values.size - finite.size} of {values.size} values of a histogram are nan or infinite: left out")
     try:
         counts, limits = np.histogram(finite, bins=bins)
     except (ValueError, TypeError, MemoryError) as error:
@@ -227,7 +227,7 @@ def audio(tag: str, tensor: Any, sample_rate: int = 44100):
         )
     peak = float(np.abs(array.astype(float)).max())
     if not peak <= 1:
-        warn(f"the amplitude of a sound should be at most 1, but is {peak:g}: what lies outside is cut off")
+        tell(f"the amplitude of a sound should be at most 1, but is {peak:g}: what lies outside is cut off")
         array = np.nan_to_num(array.astype(float), nan=0.0).clip(-1, 1)
     samples = (array * np.iinfo(np.int16).max).astype("<i2")
     file = io.BytesIO()

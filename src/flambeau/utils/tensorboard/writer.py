@@ -16,7 +16,7 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from ...errors import ArgumentError, ArgumentTypeError, CannotWrite, FailedAssertion, NotSupported
-from ...language import warn
+from ...told import tell
 from . import embedding, graph, pictures, summary
 from .arrays import checked_tag
 from .event_file import FileWriter, checked_step
@@ -195,7 +195,7 @@ class SummaryWriter:
         if labels is not None:
             labels = [labels] if isinstance(labels, str) else labels
             if len(labels) != box_tensor.shape[0]:
-                warn(f"there are {len(labels)} labels for {box_tensor.shape[0]} boxes: they are left out")
+                tell(f"there are {len(labels)} labels for {box_tensor.shape[0]} boxes: they are left out")
                 labels = None
         made = pictures.image_boxes(
             tag, img_tensor, box_tensor, rescale=rescale, dataformats=dataformats, labels=labels
@@ -265,7 +265,7 @@ class SummaryWriter:
             folder = self._get_file_writer().get_logdir()
             place = os.path.join(folder, subdir)
             if tf.io.gfile.isdir(place):
-                warn("Embedding dir exists, did you set global_step for add_embedding()?")
+                tell("Embedding dir exists, did you set global_step for add_embedding()?")
             elif tf.io.gfile.exists(place):
                 raise CannotWrite(
                     f"Path: `{place}` exists, but is a file. Cannot proceed.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ..language import warn
-from ..place import user_frame
+from .language import warn
+from .place import user_frame
 
 
 def tell(message: str) -> None:
