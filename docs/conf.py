@@ -11,6 +11,7 @@ import flambeau  # noqa: E402
 
 project = "flambeau"
 author = "the flambeau authors"
+copyright = f"2026, {author}"
 release = version = flambeau.__version__
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
@@ -67,6 +68,16 @@ CODES = {  # these pages are written in each language, not translated by gettext
 }
 
 
+def scroll_tables(app, name, source):
+    """Tables that a program prints keep their lines, and scroll where they are too wide; messages are wrapped."""
+
+    def marked(block):
+        table = re.search(r"\S {3,}\S|^[-=]{9,}", block[1], re.MULTILINE) and "  why: " not in block[1]
+        return f"```output\n{block[1]}```\n" if table else block[0]
+
+    source[0] = re.sub(r"^```text\n(.*?)^```$\n", marked, source[0], flags=re.DOTALL | re.MULTILINE)
+
+
 def write_codes(language):
     """The pages of the codes, which name each other as links, and their list."""
     from flambeau import pages
@@ -91,3 +102,4 @@ def _write(path, text):
 
 def setup(app):
     app.connect("builder-inited", write_sources)
+    app.connect("source-read", scroll_tables)

@@ -60,6 +60,8 @@ def catalogues():
     files = opened()
     known = {e.msgid: e.msgstr for po in files.values() for e in po if e.msgstr and not e.fuzzy}
     for path, po in files.items():
+        if path.stem == "sphinx":
+            continue  # words of the theme, which have no source here
         if not (made / path.relative_to(CATALOGUES)).with_suffix(".pot").exists():
             path.unlink()  # its source is gone
             continue

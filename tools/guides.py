@@ -112,9 +112,20 @@ def made(guide: Path, folder: Path, write: bool = False) -> list[str]:
         text=True,
         encoding="utf-8",
     )
+    without_paths(folder)
     if child.returncode:
         return [child.stdout.strip() or child.stderr.strip() or f"{guide.name}: exit code {child.returncode}"]
     return []
+
+
+def without_paths(folder: Path) -> None:
+    """Takes the paths of this machine out of the pages that a guide has written: the documentation shows them."""
+    here = {str(folder): ".", str(ROOT): ".", sys.prefix: ".venv", os.environ.get("FLAMBEAU_CACHE_DIR"): "cache"}
+    for page in folder.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for path in sorted(filter(None, here), key=len, reverse=True):
+            text = text.replace(path, here[path])
+        page.write_text(text, encoding="utf-8")
 
 
 def all_guides() -> list[Path]:
@@ -138,6 +149,7 @@ def bring_up_to_date(guides: list[Path], folder: Path = MADE) -> list[str]:
 
 def main(args: list[str]) -> int:
     if args[:1] == ["--here"]:
+        sys.argv = [f"{Path(args[1]).stem}.py"]  # to what it runs, the guide is a program of that name
         wrong = run(Path(args[1]), "--write" in args)
     else:
         wanted = [GUIDES / f"{Path(a).stem}.md" for a in args if a != "--write"] or all_guides()
