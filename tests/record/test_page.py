@@ -41,6 +41,7 @@ def pages(tmp_path_factory):
     with run("point") as point:
         point.log(loss=1.0)
         point.log(constant=3.0, only_nan=math.nan)
+        point.log({"__proto__": 1.0, "constructor": 2.0, "toString/a": 3.0, "toString/b": 4.0})
     with run("many") as many:
         for step in range(3000):
             many.log({f"layer {i % 10}/metric {i}": math.sin(step / (i + 1)) for i in range(50)}, step=step)
@@ -100,6 +101,11 @@ def test_names_are_shown_as_they_are(show):
     page = show("full")
     text = page.locator("body").inner_text()
     assert text.count(NASTY) >= 6 and "损失/训练" in text and "../x" in text
+
+
+def test_names_that_objects_of_javascript_have(show):
+    text = show("point").locator("body").inner_text()
+    assert "__proto__" in text and "constructor" in text and "toString" in text
 
 
 def test_headings_have_no_gaps(show):

@@ -17,7 +17,7 @@ class Chart {
     this.title = title;
     this.view = view;
     this.options = options;
-    this.key = options.key || title;
+    this.key = `#${options.key || title}`; // no name that an object has already, such as __proto__
     this.kept = view.charts[this.key] ||= { hidden: [], zoom: null, log: null, wide: false, table: false };
     this.lines = lines.map((line, i) => ({
       colour: `var(--s${i % 10})`,

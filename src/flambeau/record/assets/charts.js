@@ -20,14 +20,14 @@ function grouped(names) {
     if (!charts.has(rest)) charts.set(rest, []);
     charts.get(rest).push(name);
   }
-  const sizes = {},
+  const sizes = new Map(),
     heads = new Map();
   const prefix = (rest) => (rest.includes("/") ? rest.slice(0, rest.indexOf("/")) : "");
-  for (const rest of charts.keys()) sizes[prefix(rest)] = (sizes[prefix(rest)] || 0) + 1;
+  for (const rest of charts.keys()) sizes.set(prefix(rest), (sizes.get(prefix(rest)) || 0) + 1);
   const phase = (name) => COLOURS.findIndex(([words]) => words.test(phased(name)[0]));
   for (const [rest, members] of charts) {
     members.sort((a, b) => phase(a) - phase(b)); // what is compared with others is drawn over them
-    const head = sizes[prefix(rest)] > 1 ? prefix(rest) : "";
+    const head = sizes.get(prefix(rest)) > 1 ? prefix(rest) : "";
     if (!heads.has(head)) heads.set(head, []);
     heads.get(head).push([rest, members]);
   }

@@ -103,7 +103,7 @@ function lastValues(runs, names) {
 function differences(runs, pairs, label) {
   const given = runs.map(pairs),
     names = [...new Set(given.flatMap(Object.keys))];
-  const text = (values, name) => (name in values ? worded(values[name]) : "–");
+  const text = (values, name) => (Object.hasOwn(values, name) ? worded(values[name]) : "–");
   const differ = names.filter((name) => new Set(given.map((values) => text(values, name))).size > 1);
   const rows = (list) => list.map((name) => [name, ...given.map((values) => text(values, name))]);
   const columns = ["", ...runs.map((run) => run.name)],
