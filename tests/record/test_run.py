@@ -231,8 +231,8 @@ def test_a_record_is_continued(tmp_path):
     assert shown["metrics"][0]["value"] == [0, 1, 2, 3, 4, *range(105, 112)]
     assert shown["metrics"][0]["high"] == [11, 111]
     times = shown["metrics"][0]["time"]
-    assert times == sorted(times) and len(record.load(run.folder).values("loss")[0]) == 17
     again = record.load(run.folder)
+    assert times == sorted(times) and again.values("loss")[1].tolist() == shown["metrics"][0]["value"]
     assert again.metrics.plain()[0]["value"] == shown["metrics"][0]["value"]
 
 
@@ -326,6 +326,20 @@ def test_reading_what_is_not_there(tmp_path):
         run.log(loss=1.0)
     with pytest.raises(KeyError, match="has no metric 'acc'"):
         record.load(run.page).values("acc")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[]", "3", "{}", '{"step":1}', '{"step":"x","time":0,"values":{"loss":2}}', '{"step":1,"time":0,"values":[1]}',
+     '{"step":1,"time":0,"values":{"loss":"two"}}', '{"step":1,"time":null,"values":{"loss":2}}'],
+)  # fmt: skip
+def test_a_line_that_holds_no_numbers_is_left_out(tmp_path, line):
+    with torch.Run(tmp_path / "run") as run:
+        run.log(loss=1.0)
+    with open(run.folder / "metrics.jsonl", "a") as file:
+        file.write(line + "\n")
+    again = record.load(run.folder)
+    assert again.values("loss")[1].tolist() == again.metrics.plain()[0]["value"] == [1.0]
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):

@@ -1,7 +1,9 @@
 """What fit does besides the loop: errors that explain, endings, compiling, the doctor, what it leaves behind."""
 
 import math
+import sys
 import warnings
+from types import SimpleNamespace
 
 import pytest
 from training.small import data, parts, weights
@@ -10,6 +12,7 @@ import flambeau as torch
 from flambeau import nn
 from flambeau.errors import ArgumentError, ArgumentTypeError, GradientError, MissingKey, NotSupported, ShapeError
 from flambeau.training import Checkpoint, EarlyStopping, accuracy
+from flambeau.training.display import wrapped
 from flambeau.utils.data import DataLoader, TensorDataset
 
 
@@ -279,6 +282,13 @@ def test_a_line_for_each_epoch(capsys):
         and lines[1].startswith("epoch 2/2* loss ")
     )
     assert f"val_accuracy {history['val_accuracy'][1]:.2%}" in lines[1]
+
+
+def test_the_line_of_an_epoch_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("COLUMNS", "40")
+    parts = ["val_accuracy 34.59%", "val_准确率 0.3459"]  # Chinese letters are two columns wide
+    assert wrapped("epoch 1/3", parts) == "epoch 1/3 val_accuracy 34.59%\n    val_准确率 0.3459"
 
 
 def test_it_says_where_it_goes_on(tmp_path, capsys):

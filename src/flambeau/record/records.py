@@ -51,6 +51,8 @@ class Record:
     def values(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The steps and values of one metric, all of them, as they were logged.
 
+        Where a run that continues from an earlier step took another way, only the new values are given.
+
         Raises KeyError for a metric that the run does not have.
         """
         if name not in self.metrics.series:
@@ -59,9 +61,17 @@ class Record:
                 why=f"it has {', '.join(map(repr, self.metrics.series)) or 'none'}",
                 fix="use one of those names",
             )
-        steps, values = [], []
+        steps: list[int] = []
+        values: list[float] = []
+        continues = False
         for line in _lines(self.folder / folder.METRICS):
-            if name in line.get("values", ()):
+            if "values" not in line:
+                continues = True
+            elif name in line["values"]:
+                if continues:
+                    kept = [k for k, step in enumerate(steps) if step < line["step"]]
+                    steps, values = [steps[k] for k in kept], [values[k] for k in kept]
+                    continues = False
                 steps.append(line["step"])
                 values.append(float(line["values"][name]))
         return np.array(steps, np.int64), np.array(values, np.float64)
@@ -178,8 +188,21 @@ def _lines(path: Path):
                 line = json.loads(text)
             except ValueError:
                 continue
-            if isinstance(line, dict):
+            if isinstance(line, dict) and ("session" in line or _is_whole(line)):
                 yield line
+
+
+def _is_whole(line: dict) -> bool:
+    """Whether a line holds numbers of a step; others have been edited or damaged."""
+    values = line.get("values")
+    try:
+        return isinstance(line["step"], int) and line["time"] >= 0 and all(map(_is_number, values.values()))
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _is_number(value: Any) -> bool:
+    return value.__class__ in (float, int) or value in ("NaN", "Infinity", "-Infinity")
 
 
 def encoded(value: float) -> str:

@@ -295,7 +295,7 @@ def _kept(path) -> dict:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return state if isinstance(state, dict) else {}
+    return state if isinstance(state, dict) and "version" in state else {}
 
 
 def _named(values: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from ..language import text as _
 from .bars import Progress
 from .history import shown
+from .lines import columns
 
 
 class Display:
@@ -69,7 +70,7 @@ def wrapped(first: str, parts: list[str]) -> str:
     lines = [first]
     for part in parts:
         gap = " " if lines == [first] else "  "
-        if width and len(lines[-1]) + len(gap) + len(part) > width:
+        if width and columns(lines[-1] + gap + part) > width:
             lines.append("    " + part)
         else:
             lines[-1] += gap + part
