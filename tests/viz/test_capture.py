@@ -52,7 +52,7 @@ def test_constant_and_broken_filters():
     weights = torch.zeros(2, 1, 3, 3)
     weights[1, 0, 0] = float("nan")
     figure = viz.show_filters(weights)
-    assert captions(figure) == ["0", "1 (3 nan)"]
+    assert captions(figure) == ["0", "1 (3 not finite)"]
     style.png(figure)
     style.png(viz.show_filters(torch.full((2, 3, 3, 3), float("inf"))))
 
@@ -192,3 +192,10 @@ def test_attention_of_several_layers_and_given_weights():
     given = style.figure(4, 2).subplots(1, 2)
     assert viz.attention_maps(weights[0, :2], axes=given) is given[0].get_figure()
     style.png(viz.attention_maps(torch.ones(1, 1)))
+
+
+def test_long_tokens_have_room():
+    figure = viz.attention_maps(torch.rand(2, 3, 3), tokens=["<script>", "$x$y$", "很长的词语" * 5])
+    style.png(figure)
+    box, inner = figure.bbox, [ax.get_tightbbox() for ax in figure.axes]
+    assert all(0 <= b.x0 and 0 <= b.y0 and b.x1 <= box.width and b.y1 <= box.height for b in inner)

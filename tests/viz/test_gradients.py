@@ -116,5 +116,8 @@ def test_bad_input():
             viz.gradient_flow(wrong)
     with pytest.raises(ValueError, match="nothing was recorded"):
         viz.gradient_flow({"a": []})
+    for rows in (0, "a"):
+        with pytest.raises(ValueError, match="is not a number of rows"):
+            viz.gradient_flow({"a": torch.ones(2)}, rows=rows)
     with pytest.raises(TypeError, match="a cannot be drawn"):
         viz.gradient_flow({"a": "text"})

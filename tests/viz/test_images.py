@@ -92,7 +92,7 @@ def test_pixels_that_are_not_finite_are_red_and_counted():
     images[1, 0, 0] = float("inf")
     images[2] = float("nan")
     figure = viz.show_batch((images, [1, 2, 3]))
-    assert captions(figure) == ["1 (2 nan)", "2 (1 nan)", "3 (16 nan)"]
+    assert captions(figure) == ["1 (2 not finite)", "2 (1 not finite)", "3 (16 not finite)"]
     assert np.allclose(pixels(figure)[0][0, 1], (0.73, 0, 0)) and pixels(figure)[1].shape == (4, 4, 3)
 
 

@@ -145,6 +145,8 @@ def test_losses_that_are_not_finite():
         (lambda m: viz.loss_landscape(m, 3.0), "float, which cannot be called"),
         (lambda m: viz.loss_landscape(3, lambda: 1.0), "takes a module, not int"),
         (lambda m: viz.loss_landscape(m, lambda: 1.0, dimensions=3), "dimensions=3 and steps=25 make no picture"),
+        (lambda m: viz.loss_landscape(m, lambda: 1.0, steps=2.5), "steps=2.5 make no picture"),
+        (lambda m: viz.loss_landscape(m, lambda: 1.0, span=0), "span=0 is no distance"),
         (lambda m: viz.loss_landscape(m, lambda: 1.0, dimensions=2, end=m), "has one dimension"),
         (lambda m: viz.loss_landscape(m, lambda: 1.0, surface=True), "a surface has 2 dimensions"),
         (lambda m: viz.loss_landscape(m, lambda: 1.0, end={}), "weight is missing"),

@@ -61,7 +61,9 @@ def attention_maps(
         keys = tokens
     _match(tokens, keys, queries, count)
     top = max(float(style.finite(maps).max(initial=0)) for _, maps in rows) or 1.0
-    places = _new_axes(rows, tokens is not None or keys is not None) if axes is None else _given_axes(rows, axes)
+    shown = [*(tokens or () if queries <= TOKENS else ()), *(keys or () if count <= TOKENS else ())]
+    longest = max((style.width(_label(name)) for name in shown), default=0)
+    places = _new_axes(rows, longest) if axes is None else _given_axes(rows, axes)
     for line, (name, maps) in enumerate(rows):
         for head, weights in enumerate(maps):
             ax, first, last = places[line][head]
@@ -79,14 +81,17 @@ def attention_maps(
     return style.finish(figure, title)
 
 
-def _new_axes(rows: list[tuple[str, np.ndarray]], named: bool) -> list[list[tuple[Any, bool, bool]]]:
-    """For each map its axes, whether it is the first of its line, and whether it is the last of its column."""
+def _new_axes(rows: list[tuple[str, np.ndarray]], longest: int) -> list[list[tuple[Any, bool, bool]]]:
+    """For each map its axes, whether it is the first of its line, and whether it is the last of its column.
+
+    `longest` is the width of the longest name beside a map, in Latin letters: there has to be room for it.
+    """
     heads, (queries, keys) = max(len(maps) for _, maps in rows), rows[0][1].shape[1:]
     columns = heads if len(rows) > 1 else style.grid(heads)[1]
     side = float(np.clip(0.17 * queries, 1.8, 4.5) if heads * len(rows) > 1 else np.clip(0.28 * queries, 2.5, 9))
     wide = float(np.clip(side * keys / queries, 1, 12))
     lines = [min(columns, len(maps) - k) for _, maps in rows for k in range(0, len(maps), columns)]
-    labels = 0.9 if named else 0.4
+    labels = 0.4 + 0.075 * longest
     figure = style.figure(columns * wide + labels + 1.2, len(lines) * (side + 0.3) + labels + 0.3)
     grid = figure.subplots(len(lines), columns, squeeze=False)
     places = []
@@ -125,12 +130,14 @@ def _name(ax: Any, shape: tuple[int, ...], tokens: Any, keys: Any) -> None:
         if names is None or count > TOKENS:
             axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             continue
-        labels = [
-            style.shorten(str(name) if str(name).strip() else repr(name)[1:-1].replace(" ", "␣"), 14) for name in names
-        ]
-        axis.set_ticks(range(count), labels, fontsize=7 if count > 12 else 8)
+        axis.set_ticks(range(count), [_label(name) for name in names], fontsize=7 if count > 12 else 8)
         if axis is ax.xaxis:
             ax.tick_params(axis="x", rotation=90)
+
+
+def _label(name: Any) -> str:
+    """A token as it is written beside a map; blanks as what they are."""
+    return style.shorten(str(name) if str(name).strip() else repr(name)[1:-1].replace(" ", "␣"), 14)
 
 
 def _match(tokens: Any, keys: Any, queries: int, count: int) -> None:

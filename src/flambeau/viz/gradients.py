@@ -94,6 +94,12 @@ def gradient_flow(model: Any, *, bias: bool = False, rows: int = 80, ax: Any = N
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['0.weight', '2.weight']
     """
+    if not isinstance(rows, int) or rows < 1:
+        raise ArgumentError(
+            f"gradient_flow(rows={rows!r}) is not a number of rows",
+            why="a picture has at least one row",
+            fix="use `rows=80`, or leave it out",
+        )
     named = [(name.replace("_orig_mod.", ""), value) for name, value in _named(model)]
     named = [pair for pair in named if bias or not pair[0].rpartition(".")[2].startswith("bias")] or named
     if not named:

@@ -263,5 +263,5 @@ def _caption(classes: Any, k: int, names: Sequence[str] | None) -> str:
     if isinstance(value, str):
         return value
     if names is not None and not _measured(value) and 0 <= value < len(names):
-        return str(names[int(value)])
+        return " ".join(str(names[int(value)]).split())  # in one line
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -72,11 +72,17 @@ def loss_landscape(
     style.matplotlib()  # not after all the work
     model = capture.module(model, "loss_landscape")
     steps = steps or (51 if dimensions == 1 else 25)
-    if dimensions not in (1, 2) or steps < 2:
+    if dimensions not in (1, 2) or not isinstance(steps, int) or steps < 2:
         raise ArgumentError(
             f"dimensions={dimensions} and steps={steps} make no picture",
-            why="a landscape has 1 or 2 dimensions and at least 2 steps along each",
+            why="a landscape has 1 or 2 dimensions and a whole number of steps along each, at least 2",
             fix="use `dimensions=1` for a curve or `dimensions=2` for a map",
+        )
+    if not 0 < span < np.inf:
+        raise ArgumentError(
+            f"span={span} is no distance",
+            why="it says how far to go from the model along each direction",
+            fix="use `span=1`, which is as far as the weights are long",
         )
     if dimensions == 2 and end is not None:
         raise ArgumentError(

@@ -78,7 +78,7 @@ def tiles(
 
 def _with_remark(caption: str, image: np.ndarray) -> str:
     bad = int(np.isnan(image.reshape(*image.shape[:2], -1)).any(2).sum())
-    return f"{caption} ({bad:,} nan)".strip() if bad else caption
+    return f"{caption} ({bad:,} not finite)".strip() if bad else caption
 
 
 def _fitted(caption: str, room: int) -> str:
