@@ -7,7 +7,7 @@ import flambeau
 
 ROOT = Path(flambeau.__file__).parent
 LAYERS = (
-    ("language", "translation"), ("place",), ("told",), ("calls",), ("errors",), ("holders", "lazy"),
+    ("language", "translation", "widths"), ("place",), ("told",), ("calls",), ("errors",), ("holders", "lazy"),
     ("pages", "arguments"), ("checks",),
     ("dtypes", "constants"), ("devices",), ("arrays",), ("kernels",), ("normal", "generator"), ("tensor",),
     ("mistakes",), ("autograd",), ("ops",), ("settings", "return_types", "types", "version"),

@@ -4,7 +4,8 @@ import pytest
 
 import flambeau as torch
 from flambeau.profiler import profile
-from flambeau.profiler.table import Columns, cut, padded, wide
+from flambeau.profiler.table import Columns, cut, padded
+from flambeau.widths import wide
 
 
 class Net(torch.nn.Module):

@@ -192,4 +192,4 @@ def test_names_lose_their_middle():
     assert style.shorten("short") == "short"
     assert style.shorten("a" * 30 + "end", 10) == "aaaaa…aend"
     assert style.shorten("two\nlines") == "two lines"
-    assert style.shorten("很长的类别名称", 5) == "很长…名称"
+    assert style.shorten("很长的类别名称", 10) == "很长…名称"

@@ -13,7 +13,8 @@ from browser import opened
 import flambeau as torch
 from flambeau import nn
 from flambeau.language import set_language
-from flambeau.viz.layers_text import report, wide
+from flambeau.viz.layers_text import report
+from flambeau.widths import wide
 
 from .summary_models import cases
 

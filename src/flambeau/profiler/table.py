@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 
 from ..errors import ArgumentError, MissingAttribute
+from ..widths import wide
 from .events import EventList, format_memory, format_time
 
 _UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0}
@@ -33,11 +33,6 @@ def ordered(events: EventList, sort_by: str) -> list:
             why="it is no number that an event has",
             fix="use `self_cpu_time_total`, `cpu_time_total`, `cpu_time`, `count`, `flops` or `cpu_memory_usage`",
         ) from None
-
-
-def wide(text: str) -> int:
-    """How many columns a text takes on a terminal: Chinese characters take two."""
-    return sum([2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text])
 
 
 def cut(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..ops.from_data import from_numpy
+from ..widths import wide
 from . import style
 
 __all__ = ["confusion_counts", "confusion_matrix"]
@@ -159,7 +160,7 @@ def confusion_matrix(
     share = counts / np.maximum(counts.sum(over, keepdims=True), 1)
     cell = 0.62 if len(names) <= 10 else 0.42 if len(names) <= 30 else 0.24
     side = min(cell * len(names), 25) if len(names) <= NUMBERS else 9
-    words = 0.08 * min(max(map(style.width, names)), 24)
+    words = 0.08 * min(max(map(wide, names)), 24)
     axes = style.axes_of(ax, max(side, 3) + 1.6 + words, max(side, 2) + 1.0 + (0.7 * words if words > 0.2 else 0.2))
     shade = np.sqrt(share / max(share.max(), 1e-9) if normalize == "all" else share)  # the root: few mistakes are seen
     image = axes.imshow(share, cmap="Blues", norm=_root(share.max() if normalize == "all" else 1))

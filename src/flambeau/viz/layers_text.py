@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, ArgumentTypeError
+from ..widths import shorten, wide
 from .layer_info import LayerInfo
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ class _Line:
             start = ("+ " if plain else "├─") if self.depth else ""
         else:
             start = (bar + " " * 4) * (self.depth - 1) + ("+ " if plain else "└─")
-        return start + (shortened(self.title, width - len(start)) if narrow else self.title)
+        return start + (shorten(self.title, width - len(start)) if narrow else self.title)
 
 
 def _lines(stats) -> list[_Line]:
@@ -370,31 +370,6 @@ def large(number: int) -> str:
 # --------------------------------------------------------------------------------------------------- widths of text
 
 
-def wide(text: str) -> int:
-    """The columns that a text takes in a terminal: two for each Chinese character."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
 def pad(text: str, width: int) -> str:
     """The text with spaces after it, up to a width."""
     return text + " " * (width - wide(text))
-
-
-def shortened(text: str, width: int) -> str:
-    """The text with its middle left out where it is wider than `width`.
-
-    >>> from flambeau.viz.layers_text import shortened
-    >>> shortened("NonDynamicallyQuantizableLinear: 3-1", 20)
-    'NonDynamic…near: 3-1'
-    """
-    if wide(text) <= width:
-        return text
-    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
-    while wide(head) + wide(tail) + 1 > width and (head or tail):
-        if wide(head) > wide(tail):
-            head = head[:-1]
-        else:
-            tail = tail[1:]
-    return f"{head}…{tail}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from ..widths import shorten as shortened
+
 SANS = (
     "Helvetica, Arial, 'Liberation Sans', 'Noto Sans', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
 )
@@ -49,22 +51,7 @@ def shorten(text: str, most: int = 40) -> str:
     >>> shorten("a_very_long_name_of_a_layer", 15)
     'a_very_…a_layer'
     """
-    text = printable(text)
-    if _columns(text) <= most:
-        return text
-    head, tail = "", ""
-    while _columns(head + tail) < most - 1:
-        if _columns(head) <= _columns(tail):
-            head = text[: len(head) + 1]
-        else:
-            tail = text[-len(tail) - 1 :]
-    while _columns(head + tail) > most - 1:
-        head = head[:-1]
-    return head + "…" + tail
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return shortened(printable(text), most)
 
 
 def printable(text: str) -> str:

@@ -11,17 +11,16 @@ import functools
 import io
 import math
 import sys
-import unicodedata
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentTypeError, MissingDependency
+from ..widths import shorten as shortened
 from . import fonts
 
 # Told apart with any kind of colour vision, and in print (Paul Tol's schemes "bright", without its grey, and "muted").
 BLUE, RED, GREEN, YELLOW, CYAN, PURPLE = "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"
-PALETTE = (BLUE, RED, GREEN, PURPLE, YELLOW, CYAN)
 MANY = ("#332288", "#88ccee", "#cc6677", "#117733", "#ddcc77", "#882255", "#44aa99", "#999933", "#aa4499", "#777777")
 WRONG, FAINT = "#cc3311", "#999999"  # what is wrong (always said in words too); what is only a guide
 DPI = 110
@@ -141,28 +140,14 @@ def grid(count: int, columns: int | None = None) -> tuple[int, int]:
     return math.ceil(count / columns), columns
 
 
-def shorten(name: Any, width: int = 24) -> str:
-    """A name in at most so many characters: the middle goes, because both ends of a module's path tell it apart.
+def shorten(name: Any, most: int = 24) -> str:
+    """A name on one line, in at most so many columns; Chinese characters take two.
 
     >>> from flambeau.viz.style import shorten
     >>> shorten("encoder.layers.11.self_attn.out_proj.weight", 24)
     'encoder.laye…proj.weight'
     """
-    name = " ".join(str(name).split())
-    if len(name) <= width:
-        return name
-    head = width // 2
-    return f"{name[:head]}…{name[len(name) - (width - head - 1) :]}"
-
-
-def width(text: str) -> int:
-    """How wide a text is, in Latin letters: Chinese characters are twice as wide.
-
-    >>> from flambeau.viz.style import width
-    >>> width("cat"), width("猫")
-    (3, 2)
-    """
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return shortened(" ".join(str(name).split()), most)
 
 
 def finite(values: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..widths import wide
 from . import style
 
 # Up to so many images: inches and points of the caption of each (0: none).
@@ -83,8 +84,8 @@ def _with_remark(caption: str, image: np.ndarray) -> str:
 
 def _fitted(caption: str, room: int) -> str:
     """A caption in at most two lines of so many letters; Chinese ones take the room of two."""
-    lines = [caption] if style.width(caption) <= room else caption.replace(", not ", "\nnot ").split("\n")
-    return "\n".join(style.shorten(line, max(4, room * len(line) // max(style.width(line), 1))) for line in lines)
+    lines = [caption] if wide(caption) <= room else caption.replace(", not ", "\nnot ").split("\n")
+    return "\n".join(style.shorten(line, max(4, room)) for line in lines)
 
 
 def _red_where_nan(image: np.ndarray, cmap: str, low: float, high: float) -> np.ndarray:
