@@ -291,6 +291,9 @@ def test_activities():
         profile(activities=[])
     with pytest.raises(TypeError, match="Expected ProfilerActivity"):
         profile(activities=["cpu"])
+    for activities in (3, ProfilerActivity.CPU):
+        with pytest.raises(TypeError, match="is no list"):
+            profile(activities=activities)
     with pytest.raises(ValueError, match="more than once"):
         profile(activities=[ProfilerActivity.CPU] * 2)
 

@@ -7,7 +7,7 @@ from training.small import data, parts, weights
 
 import flambeau as torch
 from flambeau import nn
-from flambeau.errors import ArgumentError
+from flambeau.errors import ArgumentError, ArgumentTypeError
 from flambeau.utils.data import DataLoader, TensorDataset
 
 
@@ -94,3 +94,22 @@ def test_weights_may_be_kept():
     before = weights(model)
     torch.overfit_one_batch(model, data(), loss_fn, steps=3, restore=False)
     assert weights(model) != before
+
+
+@pytest.mark.parametrize("options", [{"steps": "a"}, {"steps": 20.5}, {"start": "a"}, {"clip_norm": "a"}])
+def test_what_is_no_number(options):
+    model, loss_fn, optimizer = parts()
+    with pytest.raises(ArgumentTypeError, match="number") as caught:
+        torch.lr_find(model, data(), loss_fn, optimizer, **options)
+    assert caught.value.why and caught.value.fix
+
+
+def test_an_optimizer_of_another_model():
+    model, loss_fn, _ = parts()
+    other = parts()[2]
+    with pytest.raises(ArgumentError, match="lr_find.. has none of the model's parameters"):
+        torch.lr_find(model, data(), loss_fn, other)
+    with pytest.raises(ArgumentError, match="overfit_one_batch.. has none of the model's parameters"):
+        torch.overfit_one_batch(model, data(), loss_fn, other)
+    with pytest.raises(ArgumentTypeError, match="is not a whole number"):
+        torch.overfit_one_batch(model, data(), loss_fn, steps=2.5)

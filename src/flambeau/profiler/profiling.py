@@ -330,6 +330,12 @@ class profile(Results):
 
 def _activities(given: Iterable[ProfilerActivity] | None) -> set[ProfilerActivity]:
     found = set(supported_activities() if given is None else ())
+    if given is not None and (isinstance(given, ProfilerActivity) or not isinstance(given, Iterable)):
+        raise ArgumentTypeError(
+            f"profile(activities={given}) is no list",
+            why="`activities` lists what to record",
+            fix="use `activities=[ProfilerActivity.CPU]`",
+        )
     for item in given or ():
         if not isinstance(item, ProfilerActivity):
             raise ArgumentTypeError(

@@ -43,12 +43,34 @@ def check_parts(model, train_loader, loss_fn, optimizer, step, name: str = "fit"
             why="it makes the steps: `optimizer.step()`",
             fix="pass one made with the parameters: `optim.Adam(model.parameters())`",
         )
+    mine = {id(p) for p in model.parameters()}
+    if step is None and optimizer is not None and mine:
+        if not any(id(p) in mine for group in optimizer.param_groups for p in group["params"]):
+            raise ArgumentError(
+                f"the optimizer given to {name}() has none of the model's parameters",
+                why="it would change something else, and the model would stay as it is",
+                fix=f"make it with them: `optim.{type(optimizer).__name__}(model.parameters(), ...)`",
+            )
     if isinstance(optimizer, LBFGS):
         raise NotSupported(
             f"{name}() cannot train with LBFGS",
             why="it evaluates the loss several times a step, through a closure",
             fix="write the loop yourself, with `optimizer.step(closure)`; `fit.plain(...)` shows one to begin with",
         )
+
+
+def check_numbers(name: str, **given: Any) -> None:
+    """ArgumentTypeError unless all are numbers; `steps` has to be a whole one. None stands for one left out."""
+    for key, value in given.items():
+        kind: Any = int if key == "steps" else (int, float)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise ArgumentTypeError(
+                f"{name}({key}={value!r}) is not a whole number"
+                if key == "steps"
+                else f"{name}({key}={value!r}) is not a number",
+                why="it is counted or multiplied with",
+                fix=f"look at the documentation: `help({name})`, or leave `{key}` out",
+            )
 
 
 def check_arguments(given: dict[str, Any]) -> None:
@@ -83,12 +105,7 @@ def check_arguments(given: dict[str, Any]) -> None:
                 f"fit({name}={value}) is less than 1", why="nothing would be trained", fix=f"use `{name}=1` or more"
             )
     for name in ("clip_norm", "clip_value"):
-        if given[name] is not None and (not isinstance(given[name], (int, float)) or isinstance(given[name], bool)):
-            raise ArgumentTypeError(
-                f"fit({name}={given[name]!r}) is not a number",
-                why="it is the limit of what gradients may be",
-                fix=f"use `{name}=1.0`, or leave it out",
-            )
+        check_numbers("fit", **{name: given[name]})
         if given[name] is not None and not given[name] > 0:
             raise ArgumentError(
                 f"fit({name}={given[name]}) is not more than 0",
@@ -186,14 +203,6 @@ def _check_pairs(given: dict[str, Any]) -> None:
             fix='return them from the step beside the loss: `return {"loss": loss, "accuracy": accuracy}`',
         )
     scheduler, optimizer = given["scheduler"], given["optimizer"]
-    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    mine = list(given["model"].parameters())
-    if given["step"] is None and mine and not any(id(p) in trained for p in mine):
-        raise ArgumentError(
-            "the optimizer given to fit() has none of the model's parameters",
-            why="it would change something else, and the model would stay as it is",
-            fix=f"make it with them: `optim.{type(optimizer).__name__}(model.parameters(), ...)`",
-        )
     if scheduler is not None and (isinstance(scheduler, type) or not callable(getattr(scheduler, "step", None))):
         raise ArgumentTypeError(
             f"fit() takes a scheduler, not {scheduler!r}",

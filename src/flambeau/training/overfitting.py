@@ -16,7 +16,7 @@ from ..nn.modules.module import Module
 from ..optim import Adam
 from ..tensor import Tensor
 from .loop import no_batches
-from .options import check_parts
+from .options import check_numbers, check_parts
 from .steps import Options, check_batch, explain, loss_of, make_step
 
 LEARNED = 0.02  # of the first loss: what counts as learned by heart
@@ -86,6 +86,7 @@ def overfit_one_batch(
     True
     """
     check_parts(model, [], loss_fn, optimizer, step, "overfit_one_batch", need_optimizer=False)
+    check_numbers("overfit_one_batch", steps=steps)
     if steps < 1:
         raise ArgumentError(f"overfit_one_batch(steps={steps}) makes no step", why="it trains", fix="use `steps=200`")
     with unchanged(model, loss_fn, optimizer, batch, step) if restore else nullcontext():

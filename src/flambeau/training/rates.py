@@ -12,7 +12,7 @@ from ..doctor.snapshot import unchanged
 from ..errors import ArgumentError
 from ..nn.modules.module import Module
 from .loop import no_batches
-from .options import check_parts
+from .options import check_numbers, check_parts
 from .steps import Options, check_batch, explain, make_step
 
 DIVERGED = 4.0  # times the lowest loss: beyond it there is nothing to learn
@@ -94,6 +94,7 @@ def lr_find(
     (True, True)
     """
     check_parts(model, loader, loss_fn, optimizer, step, "lr_find")
+    check_numbers("lr_find", start=start, end=end, steps=steps, clip_norm=clip_norm)
     if not 0 < start < end < math.inf:
         raise ArgumentError(
             f"lr_find(start={start}, end={end}) is no range of rates",

@@ -116,7 +116,7 @@ def warn_if_not_compiled(step: Any) -> None:
     reasons = [
         reason if not where or where.startswith(OWN) else f"{reason} ({where})" for reason, where in step.reasons
     ]
-    why = "; ".join(dict.fromkeys(reasons)) or "kernels cannot be made here"
+    why = "; ".join(dict.fromkeys(reasons)) or "a Recorder or hooks look into the model, or kernels cannot be made here"
     warn(
         f"fit(compile=True): the step is not compiled as a whole: {why}. It gives the same results, but not faster. "
         "`torch.compile.explain` says more; leave `compile=True` out to be rid of this warning."
