@@ -66,7 +66,8 @@ def test_rates_that_show_nothing():
 
 def test_the_picture():
     pytest.importorskip("matplotlib")
-    figure = torch.lr_find(parts()[0], data(), *parts()[1:]).plot()
+    model, loss_fn, optimizer = parts()
+    figure = torch.lr_find(model, data(), loss_fn, optimizer).plot()
     assert figure.axes[0].get_xscale() == "log"
 
 
