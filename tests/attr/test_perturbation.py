@@ -373,6 +373,16 @@ def test_lime_base_with_samples_of_the_input_itself():
     torch.testing.assert_close(found, x.grad, rtol=0.2, atol=0.6)
 
 
+def test_metrics_say_which_function_is_none():
+    f = lambda x: x.sum(1)
+    with pytest.raises(TypeError, match="perturb_func is int, which cannot be called"):
+        attr.metrics.infidelity(f, 3, X, X)
+    with pytest.raises(TypeError, match="returned Tensor, not a pair of changes"):
+        attr.metrics.infidelity(f, lambda x: x * 0.9, X, X)
+    with pytest.raises(TypeError, match="explanation_func is Saliency, which cannot be called"):
+        attr.metrics.sensitivity_max(attr.Saliency(f), X)
+
+
 def test_infidelity_is_zero_for_what_foretells_all_changes():
     @attr.metrics.infidelity_perturb_func_decorator()
     def noise(x, base):

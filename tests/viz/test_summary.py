@@ -76,6 +76,19 @@ def test_a_narrow_terminal_gets_a_table_that_fits(columns):
     assert "Param #" in table and "Total mult-adds" in totals
     if columns >= 40:
         assert "MultiheadAttention: 4-1" in table
+    said = " ".join(table.split("=\n")[-2].split())  # what is not shown
+    assert said.startswith("Left out, as there is no room: ") and "Kernel Shape" in said
+    assert not any(title in table.split("Left out")[0] for title in said.split(": ")[1].split(", "))
+
+
+def test_forty_columns_have_room_for_shapes_and_parameters():
+    text = report(quiet(nn.Sequential(nn.Conv2d(3, 64, 3)), (1, 3, 224, 224)), 40)
+    assert "[1, 64, 222, 222]" in text and "Conv2d: 1-1" in text and "1,792" in text and "Left out" not in text
+
+
+def test_a_page_is_written_to_a_name():
+    with pytest.raises(TypeError, match="the file to write to is 3 of type int"):
+        quiet(nn.Linear(2, 1), (1, 2)).to_html(3)
 
 
 def test_a_terminal_is_asked_for_its_width(monkeypatch):

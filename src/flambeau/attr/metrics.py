@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import flambeau as torch
 
-from ..errors import FailedAssertion
+from ..errors import ArgumentTypeError, FailedAssertion
 from ..told import tell
 from .arguments import as_args, as_baselines, as_tuple, one_or_tuple, repeat, repeat_args, repeat_target
 from .base import sum_rows
@@ -21,6 +21,15 @@ Tensor = torch.Tensor
 
 
 @torch.no_grad()
+def _function(given: object, name: str) -> None:
+    if not callable(given):
+        raise ArgumentTypeError(
+            f"{name} is {type(given).__name__}, which cannot be called",
+            why="it is called with the inputs, changed and not changed",
+            fix="give a function: a model, `method.attribute`, or one that changes inputs",
+        )
+
+
 def infidelity(
     forward_func: Callable,
     perturb_func: Callable,
@@ -57,6 +66,8 @@ def infidelity(
     >>> infidelity(f, less, torch.zeros(1, 2), torch.tensor([[2.0, -1.0]])).abs() < 1e-9
     tensor([True])
     """
+    _function(forward_func, "forward_func")
+    _function(perturb_func, "perturb_func")
     tensors, parts, args = as_tuple(inputs), as_tuple(attributions), as_args(additional_forward_args)
     if [part.shape for part in parts] != [tensor.shape for tensor in tensors]:
         raise FailedAssertion(
@@ -78,14 +89,20 @@ def infidelity(
     for samples in portions(n_perturb_samples, n, max_examples_per_batch):
         many = tuple(repeat(tensor, samples, each=True) for tensor in tensors)
         if baselines is None:
-            changes, changed = perturb_func(one_or_tuple(many))
+            made = perturb_func(one_or_tuple(many))
         else:
             references = tuple(
                 repeat(b, samples, each=True) if isinstance(b, Tensor) and len(b) == n > 1 else b
                 for b in as_baselines(baselines, tensors)
             )
-            changes, changed = perturb_func(one_or_tuple(many), one_or_tuple(references))
-        changes, changed = as_tuple(changes), as_tuple(changed)
+            made = perturb_func(one_or_tuple(many), one_or_tuple(references))
+        if not isinstance(made, (tuple, list)) or len(made) != 2:
+            raise ArgumentTypeError(
+                f"perturb_func returned {type(made).__name__}, not a pair of changes and changed inputs",
+                why="the attributions foretell what a change does, so that it has to be known",
+                fix="put `infidelity_perturb_func_decorator()` before a function that returns the changed inputs alone",
+            )
+        changes, changed = map(as_tuple, made)
         check_changes(changes, changed, many)
         some_targets, some_args = repeat_target(target, samples, each=True), repeat_args(args, samples, each=True)
         after = run_forward(forward_func, changed, some_targets, some_args)
@@ -179,6 +196,8 @@ def sensitivity_max(
     >>> sensitivity_max(Saliency(lambda x: 2 * x.sum(1)).attribute, torch.zeros(1, 3))
     tensor([0.])
     """
+    _function(explanation_func, "explanation_func")
+    _function(perturb_func, "perturb_func")
     tensors = as_tuple(inputs)
     n = len(tensors[0])
     base = rows_of(explanation_func(tensors, **kwargs), n)

@@ -384,6 +384,12 @@ class ModelStatistics:
         """
         from .layers_html import page  # noqa: PLC0415 - only for this form
 
+        if path is not None and not isinstance(path, (str, os.PathLike)):  # a number would be an open file's
+            raise ArgumentTypeError(
+                f"the file to write to is {path!r} of type {type(path).__name__}",
+                why="a file is given by its name",
+                fix="use a string or a path, such as `to_html('model.html')`",
+            )
         made = page(self, title or self.summary_list[0].class_name)
         if path is not None:
             try:

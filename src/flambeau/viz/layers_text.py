@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
@@ -268,6 +269,9 @@ def report(stats: ModelStatistics, room: int | None = None) -> str:
         for column in widths:
             made += pad(line.cells.get(column, ""), widths[column]) + " "
         table.append(made.rstrip())
+    missing = [TITLES[column] for column in options.col_names if column not in widths]
+    if missing:
+        table += [divider, *textwrap.wrap(f"Left out, as there is no room: {', '.join(missing)}", total)]
     return "\n".join([divider, table[0], divider, *table[1:], divider, *_totals(stats, divider), divider])
 
 
@@ -326,9 +330,10 @@ def _narrowed(lines, options, room) -> tuple[int, dict[str, int], bool]:
     if longest + sum(n + 1 for n in widths.values()) <= room:
         return longest, widths, False
     longest = max(line.depth + wide(line.title) for line in lines)
+    needed = max((line.depth + wide(line.title) for line in lines[1:]), default=0)  # the head may be shortened
     for column in EXPENDABLE:
         left = room - sum(n + 1 for n in widths.values())
-        if left >= min(longest, max(16, room // 2)) or len(widths) < 2:
+        if left >= min(needed, max(16, room // 2)) or len(widths) < 2:
             break
         widths.pop(column, None)
     left = room - sum(n + 1 for n in widths.values())
