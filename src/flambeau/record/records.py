@@ -194,7 +194,7 @@ def _lines(path: Path):
 
 def _is_whole(line: dict) -> bool:
     """Whether a line holds numbers of a step; others have been edited or damaged."""
-    values = line.get("values")
+    values: Any = line.get("values")
     try:
         return isinstance(line["step"], int) and line["time"] >= 0 and all(map(_is_number, values.values()))
     except (KeyError, TypeError, AttributeError):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, StateError
 from ..nn import Module, MultiheadAttention
+from ..widths import wide
 from . import capture, style
 
 __all__ = ["attention_maps"]
@@ -62,7 +63,7 @@ def attention_maps(
     _match(tokens, keys, queries, count)
     top = max(float(style.finite(maps).max(initial=0)) for _, maps in rows) or 1.0
     shown = [*(tokens or () if queries <= TOKENS else ()), *(keys or () if count <= TOKENS else ())]
-    longest = max((style.width(_label(name)) for name in shown), default=0)
+    longest = max((wide(_label(name)) for name in shown), default=0)
     places = _new_axes(rows, longest) if axes is None else _given_axes(rows, axes)
     for line, (name, maps) in enumerate(rows):
         for head, weights in enumerate(maps):
