@@ -3,6 +3,7 @@
 import math
 import sys
 import warnings
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -310,3 +311,20 @@ def test_the_history_as_a_table():
     assert str(torch.training.History()) == "no epochs yet"
     pytest.importorskip("matplotlib")
     assert len(history.plot().axes) >= 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_every_layer_is_in_its_mode_again(fails):
+    model = nn.Sequential(nn.Linear(6, 3), nn.Dropout(0.5))
+    model[1].eval()
+    seen = []
+
+    def loss_fn(output, target):
+        seen.append(model[1].training)
+        if fails:
+            raise KeyError("the loss's own")
+        return nn.functional.cross_entropy(output, target)
+
+    with pytest.raises(KeyError) if fails else nullcontext():
+        fit(model=model, loss_fn=loss_fn, epochs=1)
+    assert all(seen) and [m.training for m in model.modules()] == [True, True, False]

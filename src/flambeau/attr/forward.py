@@ -50,6 +50,7 @@ def select_target(output: Tensor, target) -> Tensor:
 
 
 def check_is_tensor(output) -> None:
+    """Raise for a forward function that returns several things."""
     if not isinstance(output, Tensor):
         raise ArgumentTypeError(
             f"the forward function returned {type(output).__name__}, not a tensor",
@@ -101,6 +102,7 @@ def select_each(output: Tensor, targets: list) -> Tensor:
 
 
 def check_index(index, size: int, output: Tensor) -> None:
+    """Raise for a target that is no index into a dimension of this size."""
     try:
         number = operator.index(index)
     except TypeError:

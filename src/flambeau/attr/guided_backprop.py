@@ -85,8 +85,10 @@ class Deconvolution(ModifiedReluGradientAttribution):
 
 
 def guided(call, input, output, gradient):
+    """The rule of guided backpropagation: the derivative, of which positive values go on."""
     return call.vjp(input, gradient).clamp(min=0)
 
 
 def deconvolution(call, input, output, gradient):
+    """The rule of deconvolution: what comes, of which positive values go on."""
     return gradient.clamp(min=0)

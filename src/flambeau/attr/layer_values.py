@@ -202,6 +202,7 @@ def select_neuron(values: Values, selector) -> Tensor:
 
 
 def check_neuron(chosen: Tensor, selector) -> Tensor:
+    """What a selector has chosen, if it is one number for each example."""
     if not isinstance(chosen, Tensor) or chosen.ndim == 0 or chosen[0].numel() != 1:
         shape = tuple(chosen.shape) if isinstance(chosen, Tensor) else type(chosen).__name__
         raise FailedAssertion(

@@ -96,6 +96,7 @@ class LayerGradientXActivation(LayerAttribution, GradientAttribution):
         return one_or_tuple(self.products(gradients, values))
 
     def products(self, gradients, values) -> tuple[Tensor, ...]:
+        """Gradients times values, or the gradients alone."""
         if not self.multiplies_by_inputs:
             return gradients
         return tuple(gradient * value for gradient, value in zip(gradients, values, strict=True))

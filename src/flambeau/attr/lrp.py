@@ -90,6 +90,7 @@ class LRP(GradientAttribution):
         return (found, delta) if return_convergence_delta else found
 
     def output_of(self, inputs, target, additional_forward_args) -> Tensor:
+        """The output whose relevance is handed back."""
         with torch.no_grad():
             return run_forward(self.model, inputs, target, additional_forward_args)
 

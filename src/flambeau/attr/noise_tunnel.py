@@ -101,6 +101,7 @@ class NoiseTunnel(Attribution):
 
 
 def check_noise(nt_type: str, nt_samples: int, nt_samples_batch_size: int | None) -> None:
+    """Raise for an unknown kind of noise, and for numbers of copies that are not positive."""
     if nt_type not in SUPPORTED_NOISE_TUNNEL_TYPES:
         raise FailedAssertion(
             f"Noise types must be either `smoothgrad`, `smoothgrad_sq` or `vargrad`. Given {nt_type}",

@@ -66,6 +66,8 @@ def following(model: Module, rule_of: Callable[[Module], Rule | None]):
 
 
 def follower(call: Call, rule: Rule) -> Callable[[Tensor], Tensor]:
+    """What takes the place of a module's forward method."""
+
     def forward(input):
         return Follow.apply(input, call, rule)
 

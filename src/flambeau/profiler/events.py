@@ -229,7 +229,13 @@ class EventList(list):
 
     def key_averages(self, group_by_input_shapes: bool = False, group_by_stack_n: int = 0,
                      group_by_overload_name: bool = False) -> EventList:  # fmt: skip
-        """The events grouped by name, and if asked for, by the shapes of their arguments and the innermost frames."""
+        """The events grouped by name, and if asked for, by the shapes of their arguments and the innermost frames.
+
+        Arguments:
+            group_by_input_shapes: calls with other shapes are another row.
+            group_by_stack_n: calls from other places are another row; so many innermost frames tell places apart.
+            group_by_overload_name: makes no difference: operations have one form here.
+        """
         if not isinstance(group_by_stack_n, int) or isinstance(group_by_stack_n, bool):
             raise ArgumentTypeError(
                 f"group_by_stack_n must be an int, but got {type(group_by_stack_n).__name__}",

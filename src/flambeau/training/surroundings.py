@@ -17,6 +17,7 @@ import flambeau as fb
 from ..checks import events, numbers
 from ..errors import GradientError
 from ..language import warn
+from ..viz.preserve import modes
 from . import checkpoints
 from .display import Display
 from .steps import loss_of
@@ -25,8 +26,7 @@ from .steps import loss_of
 @contextmanager
 def surrounded(training: Any) -> Iterator[None]:
     """The block is the training: before it everything is made ready, after it everything is as it was."""
-    was_training = training.model.training
-    with ExitStack() as stack:
+    with modes(training.model), ExitStack() as stack:
         try:
             begin(training)
             stack.enter_context(interruptible(training))
@@ -48,8 +48,6 @@ def surrounded(training: Any) -> Iterator[None]:
                 error.history = training.history  # type: ignore[attr-defined]
             training.tell("on_error", error)
             raise
-        finally:
-            training.model.train(was_training)
 
 
 def begin(training: Any) -> None:

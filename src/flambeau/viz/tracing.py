@@ -10,7 +10,6 @@ import contextlib
 import inspect
 import itertools
 import os
-import random
 import sys
 import weakref
 from collections import deque
@@ -26,11 +25,11 @@ from ..checks.findings import allow
 from ..compiler.control import set_stance
 from ..compiler.module import OptimizedModule
 from ..errors import ArgumentError, ArgumentTypeError
-from ..generator import default_generator
 from ..nn.modules.module import Module
 from ..nn.parameter import is_lazy
 from ..ops.public import REGISTRY
 from ..tensor import Tensor
+from .preserve import modes, random_states
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _OPERATIONS = tuple(
@@ -320,9 +319,9 @@ def untouched(model: Module, tensors: Iterable[Tensor] = ()) -> Iterator[None]:
     gradients = [(p, p._grad) for p in parameters]
     for p in parameters:
         p._grad = None  # a backward pass in the block makes its own
-    states = default_generator.get_state(), random.getstate(), np.random.get_state()
     try:
-        yield
+        with random_states():
+            yield
     finally:
         for module, own in held:
             module.__dict__.clear()
@@ -337,9 +336,6 @@ def untouched(model: Module, tensors: Iterable[Tensor] = ()) -> Iterator[None]:
                 cell[0] = version
         for p, gradient in gradients:
             p._grad = gradient
-        default_generator.set_state(states[0])
-        random.setstate(states[1])
-        np.random.set_state(states[2])
 
 
 def _ids(held: Any) -> list[int]:
@@ -459,13 +455,8 @@ def _shape_given(shape: tuple) -> ArgumentTypeError:
 
 def _first_call(model: Module, args: tuple, kwargs: dict) -> None:
     """Let lazy modules learn their sizes."""
-    modes = [(m, m.training) for m in model.modules()]
-    try:
-        with no_grad(), allow():
-            model.eval()(*args, **kwargs)
-    finally:
-        for m, training in modes:
-            m.training = training
+    with modes(model, False), no_grad(), allow():
+        model(*args, **kwargs)
 
 
 def _watched(tracer: Tracer, model: Callable, args: tuple, kwargs: dict) -> Any:

@@ -44,7 +44,12 @@ def _one(**value: Any) -> Summary:
 
 
 def scalar(name: str, tensor: Any, collections: Any = None, new_style: bool = False, double_precision: bool = False):
-    """A single number. new_style: as a tensor, of 64 bits with double_precision."""
+    """A single number.
+
+    Arguments:
+        collections: not used, as in PyTorch.
+        new_style: as a tensor, of 64 bits with `double_precision`.
+    """
     array = make_np(tensor).squeeze()
     if array.ndim:
         raise FailedAssertion(
