@@ -307,6 +307,8 @@ def test_what_cannot_be_logged(values, message, tmp_path):
 
 def test_steps_that_are_none(tmp_path):
     with torch.Run(tmp_path / "run") as run:
+        with pytest.raises(ArgumentError, match=r"step=1e\+30 is too large"):
+            run.log(loss=1.0, step=10**30)
         with pytest.raises(ArgumentTypeError, match="not a whole number"):
             run.log(loss=1.0, step=0.5)
     with pytest.raises(StateError, match="has ended"):

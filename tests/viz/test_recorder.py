@@ -253,3 +253,19 @@ def test_update_ratios():
 def test_bad_input(call, message):
     with pytest.raises((ValueError, RuntimeError, TypeError), match=f"(?s){message}"):
         call()
+
+
+def test_ratios_that_are_not_finite_are_marked():
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with viz.Recorder(model, optimizer, every=1) as recorder:
+        for factor in (1.0, float("nan"), 1.0):
+            optimizer.zero_grad()
+            model(torch.ones(4, 3)).sum().backward()
+            for parameter in model.parameters():
+                parameter.grad *= factor
+            optimizer.step()
+    axes = viz.update_ratios(recorder).axes[0]
+    marks = {line.get_label(): line.get_xdata() for line in axes.lines}
+    assert list(marks["nan or inf"]) == [1, 2]
+    style.png(axes.get_figure())

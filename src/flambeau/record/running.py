@@ -27,6 +27,7 @@ from .settings import configuration
 
 FIRST = 1.0  # seconds after which the page is written for the first time with numbers in it
 SHARE = 100  # writing the page may take one part in so many of the time
+LARGEST = 1 << 53  # steps beyond it are not whole numbers in a browser
 TRACE = 20_000  # letters of a traceback that are kept
 
 
@@ -151,7 +152,7 @@ class Run(Contents, Following):
         curves = self.record.metrics
         if step is None:
             step = curves.steps + 1
-        elif step.__class__ is not int:
+        elif step.__class__ is not int or not -LARGEST < step < LARGEST:
             step = _whole(step)
         numbers = [(n, v if v.__class__ is float else _number(n, v)) for n, v in metrics.items()]
         seconds = self._before + now - self._began
@@ -345,10 +346,17 @@ def _number(name: str, value: Any) -> float:
 
 def _whole(step: Any) -> int:
     try:
-        return operator.index(step.item() if hasattr(step, "item") else step)
+        number = operator.index(step.item() if hasattr(step, "item") else step)
     except TypeError:
         raise ArgumentTypeError(
             f"step={step!r:.80} is not a whole number",
             why="it is the number of the training step, the x axis of the charts",
             fix="use `step=i` of `for i, batch in enumerate(loader)`; the epoch is logged as `epoch=...`",
         ) from None
+    if not -LARGEST < number < LARGEST:
+        raise ArgumentError(
+            f"step={number:.6g} is too large",
+            why="the charts tell whole numbers apart up to 2 ** 53",
+            fix="count the training steps: `for i, batch in enumerate(loader)`",
+        )
+    return number

@@ -221,6 +221,7 @@ def _lines(axes: Any, recorder: Recorder, rows: dict[str, list]) -> np.ndarray:
     from matplotlib.colors import Normalize  # noqa: PLC0415
 
     values = np.array([[np.nan if one is None else one for one in row] for row in rows.values()], np.float64)
+    broken = np.array([[one is not None for one in row] for row in rows.values()]) & ~np.isfinite(values)
     values[~np.isfinite(values)] = np.nan
     last = max(len(rows) - 1, 1)
     depth = ScalarMappable(Normalize(0, last), "viridis")
@@ -228,6 +229,11 @@ def _lines(axes: Any, recorder: Recorder, rows: dict[str, list]) -> np.ndarray:
         colour = style.MANY[k] if len(rows) <= LINES else depth.cmap(k / last)
         marker = "." if len(steps) <= 50 else None
         axes.plot(steps, row, color=colour, label=style.shorten(name, 30), linewidth=1.4, marker=marker)
+    if broken.any():
+        at = np.asarray(steps)[broken.any(0)]
+        axes.plot(
+            at, 0 * at, "x", color=style.WRONG, transform=axes.get_xaxis_transform(), clip_on=False, label="nan or inf"
+        )
     if len(rows) <= LINES:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     else:
