@@ -100,6 +100,14 @@ def _write(path, text):
         path.write_text(text, encoding="utf-8")
 
 
+def name_stemmer(app):
+    """Searches in Chinese use the English stemmer, which Sphinx 9 calls by a name that does not exist."""
+    from sphinx.search.zh import SearchChinese
+
+    SearchChinese.language_name = "English"
+
+
 def setup(app):
     app.connect("builder-inited", write_sources)
+    app.connect("builder-inited", name_stemmer)
     app.connect("source-read", scroll_tables)
