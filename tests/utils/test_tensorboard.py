@@ -494,6 +494,8 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
     with pytest.raises(OSError, match="could not be made") as caught:
         SummaryWriter(tmp_path / "file" / "run")
     assert caught.value.fix
+    with pytest.raises(OSError, match="could not be made"):
+        SummaryWriter("no\0folder")
 
 
 def test_a_folder_that_was_removed_is_said_once_and_can_be_made_again(tmp_path, capfd):
@@ -540,6 +542,11 @@ def test_a_folder_that_is_gone_when_the_program_ends_is_one_line(tmp_path):
 def test_names_that_are_no_unicode_are_written_with_question_marks(writer, tmp_path):
     writer.add_scalar("file\ud800", 1.0)
     writer.add_text("text", "\ud800 and more")
+    writer.add_embedding(torch.ones(2, 2), metadata=["\ud800.png", "b.png"])
+    writer.add_hparams({"data": "\ud800"}, {"accuracy": 1.0}, {"data": ["\ud800", "b"]}, run_name="hparams")
+    model = nn.Sequential()
+    model.add_module("\ud800", nn.ReLU())
+    writer.add_graph(model, torch.ones(1))
     writer.flush()
     assert "file?" in read(tmp_path).Tags()["scalars"]
 

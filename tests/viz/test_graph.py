@@ -102,6 +102,8 @@ def test_saving_by_suffix_and_rendering(tmp_path, monkeypatch):
     assert graph.pipe("svg").decode() == graph.svg() and graph.pipe("png").startswith(b"\x89PNG")
     with pytest.raises(TypeError, match="the file to write to is 3 of type int"):
         graph.save(3)
+    with pytest.raises(OSError, match="cannot write"):
+        graph.save("no\0file.svg")
 
 
 def test_view_opens_the_browser_or_says_where_the_file_is(monkeypatch, capsys, tmp_path):

@@ -86,9 +86,13 @@ def test_forty_columns_have_room_for_shapes_and_parameters():
     assert "[1, 64, 222, 222]" in text and "Conv2d: 1-1" in text and "1,792" in text and "Left out" not in text
 
 
-def test_a_page_is_written_to_a_name():
+def test_a_page_is_written_to_a_name(tmp_path):
     with pytest.raises(TypeError, match="the file to write to is 3 of type int"):
         quiet(nn.Linear(2, 1), (1, 2)).to_html(3)
+    model = nn.Sequential()
+    model.add_module("\ud800layer", nn.ReLU())  # as of a file's name that is no Unicode
+    quiet(model, (1, 2), row_settings=["var_names"]).to_html(tmp_path / "page.html")
+    assert "?layer" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_terminal_is_asked_for_its_width(monkeypatch):

@@ -123,7 +123,7 @@ class ColouredText:
             f"<body><h1>{heading}</h1>\n{self.data}\n</body></html>\n"
         )
         try:
-            with open(path, "w", encoding="utf-8") as file:
+            with open(os.fspath(path), "w", encoding="utf-8", errors="replace") as file:
                 file.write(page)
         except OSError as error:
             raise CannotWrite(

@@ -263,11 +263,11 @@ class Graph:
                 path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(data)
             temporary.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            with contextlib.suppress(OSError, ValueError):
                 temporary.unlink()
             raise CannotWrite(
-                f"cannot write {str(path)!r}: {error.strerror or error}",
+                f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}",
                 why="the folder is not there" if not path.parent.is_dir() else "the folder or file cannot be written",
                 fix="make the folder first" if not path.parent.is_dir() else "choose another place",
             ) from error

@@ -393,7 +393,7 @@ class ModelStatistics:
         made = page(self, title or self.summary_list[0].class_name)
         if path is not None:
             try:
-                with open(path, "w", encoding="utf-8") as file:
+                with open(path, "w", encoding="utf-8", errors="replace") as file:
                     file.write(made)
             except (OSError, ValueError) as error:  # ValueError: a name that no file can have
                 raise CannotWrite(

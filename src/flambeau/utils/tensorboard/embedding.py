@@ -64,7 +64,7 @@ def write(folder: str, vectors: np.ndarray, metadata: Any, images: np.ndarray | 
     if metadata is not None:
         lines = [[*header], *metadata] if header else [[label] for label in metadata]
         text = "".join("\t".join(str(x).translate(_BREAKS) for x in line) + "\n" for line in lines)
-        _store(folder, "metadata.tsv", text.encode("utf-8"))
+        _store(folder, "metadata.tsv", text.encode("utf-8", "replace"))
     if images is not None:
         _store(folder, "sprite.png", sprite(images))
 

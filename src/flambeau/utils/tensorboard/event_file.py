@@ -60,10 +60,10 @@ class FileWriter:
     def _begin(self):
         try:
             self.event_writer = EventFileWriter(*self._options)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
             raise CannotWrite(
                 f"the event file could not be made in {self._options[0]!r}",
-                why=f"{error.strerror or error}",
+                why=f"{getattr(error, 'strerror', None) or error}",
                 fix="give a folder that may be written to as `log_dir`",
             ) from error
         self._local = os.path.isdir(self._options[0])  # else a place that has no folders of this machine

@@ -13,6 +13,7 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.versions_pb2 import VersionDef
 
 from ...errors import ArgumentError
+from .arrays import written
 
 
 def graph(model: Any, args: Any, verbose: bool = False) -> tuple[GraphDef, RunMetadata]:
@@ -82,5 +83,5 @@ def _node(name: str, op: str, inputs: list[str], shape: tuple, details: str = ""
     sizes = TensorShapeProto(dim=[TensorShapeProto.Dim(size=n) for n in shape])
     attributes = {"_output_shapes": AttrValue(list=AttrValue.ListValue(shape=[sizes]))}
     if details:
-        attributes["attr"] = AttrValue(s=details.encode("utf-8"))
-    return NodeDef(name=name, op=op, input=inputs, attr=attributes)
+        attributes["attr"] = AttrValue(s=details.encode("utf-8", "replace"))
+    return NodeDef(name=written(name), op=op, input=map(written, inputs), attr=attributes)

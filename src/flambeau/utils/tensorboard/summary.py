@@ -18,7 +18,7 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from ...errors import ArgumentError, ArgumentTypeError, FailedAssertion, ShapeError
 from ...tensor import Tensor
 from ...told import tell
-from .arrays import checked_tag, make_np, numbers
+from .arrays import checked_tag, make_np, numbers, written
 from .pictures import figure_to_image, image, image_boxes, make_image, video
 
 __all__ = [
@@ -236,11 +236,11 @@ def audio(tag: str, tensor: Any, sample_rate: int = 44100):
         array = np.nan_to_num(array.astype(float), nan=0.0).clip(-1, 1)
     samples = (array * np.iinfo(np.int16).max).astype("<i2")
     file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(sample_rate)
-        written.writeframes(samples.tobytes())
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(sample_rate)
+        wav.writeframes(samples.tobytes())
     made = Summary.Audio(
         sample_rate=sample_rate,
         num_channels=1,
@@ -394,10 +394,10 @@ def hparams(hparam_dict=None, metric_dict=None, hparam_domain_discrete=None):
             continue
         kind, field, value = _hparam(key, value)
         setattr(start.hparams[checked_tag(key)], field, value)
-        infos.append(pb.HParamInfo(name=key, type=pb.DataType.Value(kind)))
+        infos.append(pb.HParamInfo(name=written(key), type=pb.DataType.Value(kind)))
         if key in domains:
             for v in domains[key]:
-                setattr(infos[-1].domain_discrete.values.add(), field, v)
+                setattr(infos[-1].domain_discrete.values.add(), field, _hparam(key, v)[2])
     metrics = [pb.MetricInfo(name=pb.MetricName(tag=checked_tag(key))) for key in metric_dict]
 
     def summary(tag: str, **content: Any) -> Summary:
@@ -416,7 +416,7 @@ def _hparam(key, value) -> tuple[str, str, Any]:
     if isinstance(value, (int, float, np.number)):
         return "DATA_TYPE_FLOAT64", "number_value", float(value)
     if isinstance(value, str):
-        return "DATA_TYPE_STRING", "string_value", value
+        return "DATA_TYPE_STRING", "string_value", written(value)
     if isinstance(value, Tensor):
         return "DATA_TYPE_FLOAT64", "number_value", float(make_np(value).reshape(-1)[0])
     raise ArgumentError(
