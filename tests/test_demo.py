@@ -68,6 +68,13 @@ def test_counts_are_positive(option, capsys):
         assert f"must be at least 1, not {value}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
+def test_the_learning_rate_is_a_number_above_0(value, capsys):
+    with pytest.raises(SystemExit):
+        demo.main(["--lr", value])
+    assert "must be a number above 0, not" in capsys.readouterr().err
+
+
 def test_results_that_cannot_be_written(tmp_path, capsys):
     taken = tmp_path / "file"
     taken.write_text("")

@@ -160,6 +160,14 @@ def positive(text: str) -> int:
     return number
 
 
+def rate(text: str) -> float:
+    """A learning rate, for argparse."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {number}")
+    return number
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command line, with the defaults of the data set filled in."""
     about = _("Train a small convolutional network on images and report on it.")
@@ -170,7 +178,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--out", help=_("folder for the results (default: runs/demo-<time>)"))
     add("--epochs", type=positive, help=_("at most so many epochs (default: 16, or 3 for the MNIST sets)"))
     add("--batch-size", type=positive, help=_("images per step (default: 32, or 128)"))
-    add("--lr", type=float, default=3e-3, help=_("learning rate (default: 0.003)"))
+    add("--lr", type=rate, default=3e-3, help=_("learning rate (default: 0.003)"))
     add("--seed", type=int, default=0, help=_("random seed (default: 0)"))
     add("--patience", type=positive, default=5, help=_("stop after so many epochs without improvement"))
     options = parser.parse_args(argv)
