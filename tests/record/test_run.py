@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import types
 import warnings
 from pathlib import Path
@@ -52,6 +53,22 @@ def test_steps_count_themselves(tmp_path):
         run.log(loss=1.0, step=torch.tensor(10))
         run.log(loss=1.0)
     assert record.load(run.folder).values("loss")[0].tolist() == [0, 1, 2, 10, 11]
+
+
+def test_a_step_that_another_thread_has_taken_is_not_used_again(tmp_path):
+    run = torch.Run(tmp_path / "run")
+
+    class Slow:
+        def __float__(self):  # while this number is being read, another thread logs
+            other = threading.Thread(target=run.log, kwargs={"other": 2.0})
+            other.start()
+            other.join()
+            return 1.0
+
+    with run:
+        run.log(slow=Slow())
+    lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(x["step"], x["values"]) for x in lines if "step" in x] == [(0, {"other": 2.0}), (1, {"slow": 1.0})]
 
 
 def test_values_that_are_not_finite_are_kept(tmp_path):

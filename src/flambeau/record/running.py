@@ -150,14 +150,14 @@ class Run(Contents, Following):
                 fix='log inside of `with flambeau.Run(...) as run:`, or continue it: `Run("...", resume=True)`',
             )
         curves = self.record.metrics
-        if step is None:
-            step = curves.steps + 1
-        elif step.__class__ is not int or not -LARGEST < step < LARGEST:
+        if step is not None and (step.__class__ is not int or not -LARGEST < step < LARGEST):
             step = _whole(step)
         numbers = [(n, v if v.__class__ is float else _number(n, v)) for n, v in metrics.items()]
         seconds = self._before + now - self._began
         parts = []
         with self._lock:
+            if step is None:
+                step = curves.steps + 1
             for name, value in numbers:
                 curves.add(name, step, seconds, value)
                 label = self._labels.get(name) or self._labels.setdefault(name, json.dumps(name) + ":")
