@@ -100,14 +100,24 @@ def _write(path, text):
         path.write_text(text, encoding="utf-8")
 
 
-def name_stemmer(app):
-    """Searches in Chinese use the English stemmer, which Sphinx 9 calls by a name that does not exist."""
+def search_chinese(app):
+    """Chinese texts are searched by runs of two to four characters: no program that knows its words is needed.
+
+    The English stemmer is named, too, which Sphinx 9 calls by a name that does not exist.
+    """
     from sphinx.search.zh import SearchChinese
 
+    def split(self, text):
+        latin = self.latin1_letters.findall(text)
+        self.latin_terms.update(latin)
+        runs = re.findall("[\u4e00-\u9fff]+", text)
+        return latin + [run[i : i + n] for run in runs for n in (2, 3, 4) for i in range(len(run) - n + 1)]
+
+    SearchChinese.split = split
     SearchChinese.language_name = "English"
 
 
 def setup(app):
     app.connect("builder-inited", write_sources)
-    app.connect("builder-inited", name_stemmer)
+    app.connect("builder-inited", search_chinese)
     app.connect("source-read", scroll_tables)
