@@ -12,6 +12,9 @@ from flambeau import errors
 ROOT = Path(flambeau.__file__).parent
 # Python's own protocols: (file, exception). `except` clauses of the interpreter or of libraries wait for them.
 PROTOCOLS = {
+    # caught where they are raised, with what the libraries raise there
+    ("attr/visual_scale.py", "ValueError"),
+    ("utils/tensorboard/event_file.py", "FileNotFoundError"),
     ("cli.py", "SystemExit"),
     ("cli.py", "argparse.ArgumentTypeError"),
     ("demo.py", "SystemExit"),

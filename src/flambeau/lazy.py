@@ -23,7 +23,7 @@ def names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any],
     <class 'flambeau.training.history.History'>
     """
 
-    def find(name: str) -> Any:
+    def __getattr__(name: str) -> Any:
         if name not in homes:
             if name.startswith("__"):  # what Python's own machinery asks for
                 raise AttributeError(name)
@@ -32,7 +32,7 @@ def names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any],
         setattr(sys.modules[package], name, found)
         return found
 
-    def listed() -> list[str]:
+    def __dir__() -> list[str]:
         return sorted({*vars(sys.modules[package]), *homes})
 
-    return find, listed
+    return __getattr__, __dir__
