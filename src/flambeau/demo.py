@@ -236,7 +236,7 @@ def main(argv: list[str] | None = None) -> int:
             part("seconds"): time.perf_counter() - started,
         }
         run.add_table(_("Result"), {_(str(k)): readable(k, v) for k, v in facts.items()})
-        columns = [_(name) for name in (part("class"), part("images"), part("found"), part("precision"))]
+        columns = [_("class"), _("images"), _("found"), _("precision")]
         run.add_table(_("Each class"), per_class(predicted, labels, names), columns)
         drawn = draw(run, history, images, scores, labels, names)
     told = {"setting": settings, "facts": facts, "history": dict(history)}

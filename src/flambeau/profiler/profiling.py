@@ -141,7 +141,7 @@ class Results:
         except (TypeError, ValueError) as error:
             raise ArgumentError(
                 f"the metadata {key!r} is no JSON: {value!r}",
-                why=str(error),
+                why=f"the parser says: {error}",
                 fix="give e.g. `json.dumps(value)`, or a text to `add_metadata`",
             ) from None
 

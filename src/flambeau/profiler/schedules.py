@@ -105,7 +105,7 @@ def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None,
         except OSError as error:
             raise StateError(
                 f"Can't create directory: {dir_name}",
-                why=str(error),
+                why=f"the system says: {error}",
                 fix="give a folder that can be written to",
             ) from error
         worker = worker_name or f"{socket.gethostname()}_{os.getpid()}"

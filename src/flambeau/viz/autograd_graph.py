@@ -101,8 +101,8 @@ def _without_graph(t: Tensor) -> GradientError:
     known = no_graph(0, t)
     return GradientError(
         "there is no graph to draw: the tensor was not made by recorded operations, and does not require grad itself",
-        why=known.why,
-        fix=known.fix,
+        why=known.why,  # not a message: what that error says
+        fix=known.fix,  # not a message
         code=known.code,
         cause=known.cause,
     )
