@@ -221,7 +221,7 @@ class _Builder:
         self.graph.add(box)
         if self.saved and isinstance(node, OpNode) and node.saved is None:
             raise GradientError(
-                FREED,
+                FREED,  # not a message: the sentence of the engine
                 why=f"`show_saved=True` shows what {title} keeps for backward, and `backward()` has freed it",
                 fix="draw the graph before `backward()`, pass `retain_graph=True` to it, or leave `show_saved` out",
             )
