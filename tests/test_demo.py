@@ -75,6 +75,13 @@ def test_the_learning_rate_is_a_number_above_0(value, capsys):
     assert "must be a number above 0, not" in capsys.readouterr().err
 
 
+def test_a_training_that_fails_is_told_in_words(tmp_path, capsys):
+    assert demo.main(["--lr", "1e30", "--epochs", "1", "--out", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "flambeau demo: " in told and "fix:" in told and "Traceback" not in told
+    assert "failed" in (tmp_path / "run.json").read_text()
+
+
 def test_results_that_cannot_be_written(tmp_path, capsys):
     taken = tmp_path / "file"
     taken.write_text("")

@@ -16,7 +16,7 @@ from typing import Any
 import flambeau as fb
 from flambeau import nn, optim, viz
 from flambeau.arguments import Parser
-from flambeau.errors import MissingDependency
+from flambeau.errors import GradientError, MissingDependency
 from flambeau.language import line, part
 from flambeau.language import text as _
 from flambeau.training import Checkpoint, EarlyStopping, accuracy
@@ -220,6 +220,15 @@ def main(argv: list[str] | None = None) -> int:
             f"{parameters:,} parameters; seed {options.seed}"
         )
     )
+    try:
+        return report(model, data, test, names, options, out, started)
+    except GradientError as error:  # the loss is not finite: the message says why
+        print(f"flambeau demo: {error}", file=sys.stderr)
+        return 1
+
+
+def report(model, data, test, names, options, out: Path, started: float) -> int:
+    """Train and test the model, with a page about it in the folder; returns the exit status."""
     settings = {name: getattr(options, name) for name in ("data", "epochs", "batch_size", "lr", "seed", "patience")}
     with fb.Run(out, settings, name=f"flambeau demo: {options.data}", notes=_(SOURCES[options.data])) as run:
         out = run.folder  # another one, if there is a record in it already

@@ -253,6 +253,18 @@ def test_a_record_is_continued(tmp_path):
     assert again.metrics.plain()[0]["value"] == shown["metrics"][0]["value"]
 
 
+def test_a_damaged_description_is_kept_aside(tmp_path):
+    with torch.Run(tmp_path / "run", config={"lr": 0.1}) as run:
+        run.log(loss=1.0)
+    (run.folder / "run.json").write_text("{ half of")
+    with pytest.warns(UserWarning, match="is kept as run.damaged.json"):
+        again = torch.Run(run.folder, resume=True)
+    with again:
+        again.log(loss=2.0)
+    assert (run.folder / "run.damaged.json").read_text() == "{ half of"
+    assert record.load(run.folder).values("loss")[1].tolist() == [1, 2]
+
+
 def test_two_processes_do_not_share_a_record(tmp_path):
     with torch.Run(tmp_path / "run"):
         body = f"import flambeau\nflambeau.Run({str(tmp_path / 'run')!r}, resume=True)\n"

@@ -114,3 +114,13 @@ def test_an_optimizer_of_another_model():
         torch.overfit_one_batch(model, data(), loss_fn, other)
     with pytest.raises(ArgumentTypeError, match="is not a whole number"):
         torch.overfit_one_batch(model, data(), loss_fn, steps=2.5)
+
+
+def test_loaders_that_end_are_named():
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batch = (torch.ones(4, 2), torch.ones(4, 1))
+    with pytest.raises(ArgumentError, match=r"^loader gave only 2 of 30 batches\n.*iterator"):
+        torch.lr_find(model, iter([batch, batch]), nn.MSELoss(), optimizer, steps=30)
+    with pytest.raises(ArgumentError, match="^batch gave no batches"):
+        torch.overfit_one_batch(model, [], nn.MSELoss(), optimizer)

@@ -17,6 +17,7 @@ from ..checks.log import log
 from ..errors import ArgumentError, ArgumentTypeError, FlambeauError, StateError
 from ..language import text as _
 from ..language import warn
+from ..told import tell
 from . import folder, surroundings
 from .contents import Contents
 from .findings import plain, report, told
@@ -291,12 +292,22 @@ class Run(Contents, Following):
 
 
 def _kept(path) -> dict:
-    """The state of a record that is continued; nothing where it was never written."""
+    """The state of a record that is continued; nothing where it was never written, or cannot be read (a warning)."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return {}
-    return state if isinstance(state, dict) and "version" in state else {}
+    except (OSError, ValueError):
+        state = None
+    if isinstance(state, dict) and "version" in state:
+        return state
+    aside = path.with_suffix(".damaged.json")
+    os.replace(path, aside)
+    tell(
+        f"the description of the run in {path} cannot be read: it is kept as {aside.name}, and the run goes on with its "
+        "numbers, without the configuration, texts and pictures of before"
+    )
+    return {}
 
 
 def _named(values: Any) -> dict[str, Any]:

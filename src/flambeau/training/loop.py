@@ -101,7 +101,7 @@ class Training:
                     self.scheduler.step()
                 self.after_step()
             if self.batch == 0:
-                raise no_batches(self.epoch)
+                raise no_batches("train_loader", self.epoch)
             row = {**self.means.values(), **self.validate(), "lr": self.rate()}
             self.end_epoch({**row, "seconds": time.perf_counter() - began})
 
@@ -279,16 +279,16 @@ def length(loader: Any) -> int | None:
         return None
 
 
-def no_batches(epoch: int) -> ArgumentError:
-    """The error of a loader that gives nothing."""
+def no_batches(loader: str, epoch: int = 1) -> ArgumentError:
+    """The error of a loader, named as the argument that it was, that gives nothing."""
     if epoch == 1:
         return ArgumentError(
-            "train_loader gave no batches",
+            f"{loader} gave no batches",
             why="the data set is empty, or smaller than a batch with `drop_last=True`",
             fix="look at `len(dataset)`: the path may be wrong, or a filter too strict",
         )
     return ArgumentError(
-        f"train_loader gave no batches in epoch {epoch}",
+        f"{loader} gave no batches in epoch {epoch}",
         why="it is an iterator, which can be gone through only once",
         fix="give a DataLoader or a list, which begin again in each epoch; or use `epochs=1`",
     )

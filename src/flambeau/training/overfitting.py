@@ -110,7 +110,7 @@ def _first(batch: Any) -> Any:
     found = source_of(batch)
     first = next(iter(found.loader if found.loader is not None else batch), None)
     if first is None:
-        raise no_batches(1)
+        raise no_batches("batch")
     return first
 
 

@@ -159,8 +159,14 @@ def _repeated(loader: Iterable, steps: int) -> Iterable:
             given += 1
             if given == steps:
                 return
+        if given == 0:
+            raise no_batches("loader")
         if given == before:
-            raise no_batches(1 if not given else 2)
+            raise ArgumentError(
+                f"loader gave only {given} of {steps} batches",
+                why="it is an iterator, which can be gone through only once",
+                fix=f"give a DataLoader or a list, which begin again at their end; or use `steps={given}`",
+            )
 
 
 def _steepest(rates: list[float], losses: list[float]) -> float | None:
