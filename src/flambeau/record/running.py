@@ -304,8 +304,8 @@ def _kept(path) -> dict:
     aside = path.with_suffix(".damaged.json")
     os.replace(path, aside)
     tell(
-        f"the description of the run in {path} cannot be read: it is kept as {aside.name}, and the run goes on with its "
-        "numbers, without the configuration, texts and pictures of before"
+        f"the description of the run in {path} cannot be read: it is kept as {aside.name}, and the run goes on with "
+        "its numbers, without the configuration, texts and pictures of before"
     )
     return {}
 

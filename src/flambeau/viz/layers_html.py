@@ -19,6 +19,7 @@ STYLE = """
 font:15px/1.45 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif;container-type:inline-size}
 @media(prefers-color-scheme:dark){.fbsum{--p:#7db4ee;--t:#f0a870;--dim:#a9b1bd}}
 .fbsum dl{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:0 0 1rem}
+.fbsum.fbsum dl dt,.fbsum.fbsum dl dd{float:none;width:auto;padding:0}/* notebooks set these side by side */
 .fbsum dt{color:var(--dim);font-size:.85em}.fbsum dd{margin:0;font-weight:600;font-variant-numeric:tabular-nums}
 .fbsum .r{display:grid;grid-template-columns:minmax(9rem,2.2fr) minmax(6.5rem,1.2fr) minmax(7rem,1.2fr)
 minmax(6rem,.9fr) minmax(6.5rem,1.1fr) minmax(4.5rem,.6fr);gap:0 .8rem;padding:.16rem .3rem;
