@@ -28,7 +28,7 @@ DOOR = """<!doctype html>
 
 
 def sphinx(*args):
-    return subprocess.run([sys.executable, "-m", "sphinx", "-q", *args], cwd=ROOT).returncode
+    return subprocess.run([sys.executable, "-m", "sphinx", "-q", "-j", "auto", *args], cwd=ROOT).returncode
 
 
 def build(out):
