@@ -284,7 +284,24 @@ class NeuronGradientShap(GradientOfNeuron):
         return self._multiply_by_inputs
 
 
-class NeuronGuidedBackprop(GradientOfNeuron):
+class RuleOfNeuron(GradientOfNeuron):
+    """The gradients of a neuron, where ReLU modules hand gradients on by the `rule` of another method."""
+
+    rule: type[GuidedBackprop] | type[Deconvolution]
+
+    def __init__(self, model: Module, layer: Module, device_ids=None):
+        super().__init__(model, layer, device_ids)
+        self.method = self.rule(model)
+
+    @leaves_no_trace
+    def attribute(self, inputs, neuron_selector, additional_forward_args=None, attribute_to_neuron_input=False):
+        """The gradients by the rule; arguments as in `NeuronGradient.attribute`."""
+        return self.of_neuron(self.method, neuron_selector, attribute_to_neuron_input).attribute(
+            inputs, None, additional_forward_args
+        )
+
+
+class NeuronGuidedBackprop(RuleOfNeuron):
     """Guided backpropagation from a neuron.
 
     Arguments:
@@ -300,19 +317,10 @@ class NeuronGuidedBackprop(GradientOfNeuron):
     tensor([[1., 0.]])
     """
 
-    def __init__(self, model: Module, layer: Module, device_ids=None):
-        super().__init__(model, layer, device_ids)
-        self.guided_backprop = GuidedBackprop(model)
-
-    @leaves_no_trace
-    def attribute(self, inputs, neuron_selector, additional_forward_args=None, attribute_to_neuron_input=False):
-        """The gradients by the rule; arguments as in `NeuronGradient.attribute`."""
-        return self.of_neuron(self.guided_backprop, neuron_selector, attribute_to_neuron_input).attribute(
-            inputs, None, additional_forward_args
-        )
+    rule = GuidedBackprop
 
 
-class NeuronDeconvolution(GradientOfNeuron):
+class NeuronDeconvolution(RuleOfNeuron):
     """The deconvolution network from a neuron.
 
     Arguments:
@@ -328,13 +336,4 @@ class NeuronDeconvolution(GradientOfNeuron):
     tensor([[0., 1.]])
     """
 
-    def __init__(self, model: Module, layer: Module, device_ids=None):
-        super().__init__(model, layer, device_ids)
-        self.deconv = Deconvolution(model)
-
-    @leaves_no_trace
-    def attribute(self, inputs, neuron_selector, additional_forward_args=None, attribute_to_neuron_input=False):
-        """The gradients by the rule; arguments as in `NeuronGradient.attribute`."""
-        return self.of_neuron(self.deconv, neuron_selector, attribute_to_neuron_input).attribute(
-            inputs, None, additional_forward_args
-        )
+    rule = Deconvolution
